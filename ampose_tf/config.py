@@ -1,0 +1,387 @@
+"""Configuration: typed, documented, and complete when it is read.
+
+An experiment is a Python file with `get_config() -> Config`; a script's
+`--config.section.field=value` changes one field of it.
+"""
+
+import dataclasses
+import json
+import os
+import sys
+
+from absl import app, flags
+from ml_collections import config_flags
+
+from ampose_tf import fields
+from ampose_tf.fields import at_least, choice, within
+
+
+@dataclasses.dataclass
+class Cameras:
+    """Virtual cameras around each trial of a motion archive (spec: "fixed").
+
+    Attributes:
+        number: Cameras per trial.
+        azimuth_jitter_deg: Cameras stand evenly around the trial from a
+            random start, each off its place by up to this many degrees.
+        distance_m: Nearest and farthest, from the trial's mean hip.
+        height_m: Lowest and highest position above the floor.
+        aim_m: Lowest and highest point above the trial's mean hip's place on
+            the floor that a camera is aimed at.
+        focal_length_px: Of the ideal pinhole.
+        image_width: Pixels.
+        image_height: Pixels.
+        inside_image: Whether frames with a joint outside the image are
+            dropped. Frames with a joint nearer than a metre to the camera's
+            plane always are.
+        train_seed: Of the cameras that training poses are seen by.
+        validation_seed: Of those for validation.
+    """
+
+    number: int = at_least(1, 4)
+    azimuth_jitter_deg: float = within(0, 180, 17.0)
+    distance_m: tuple[float, float] = (4.0, 6.0)
+    height_m: tuple[float, float] = (1.2, 1.8)
+    aim_m: tuple[float, float] = (0.7, 1.1)
+    focal_length_px: float = at_least(1.0, 1145.0)
+    image_width: int = at_least(1, 1000)
+    image_height: int = at_least(1, 1000)
+    inside_image: bool = False
+    train_seed: int = at_least(0, 0)
+    validation_seed: int = at_least(0, 1)
+
+
+@dataclasses.dataclass
+class Generated:
+    """Procedural motion in Human3.6M's files (data.dataset="synthetic").
+
+    Attributes:
+        frames: Per sequence, at 50 frames per second.
+        seed: Of subjects, movements and detector noise.
+    """
+
+    frames: int = at_least(2, 200)
+    seed: int = at_least(0, 0)
+
+
+@dataclasses.dataclass
+class Data:
+    """What to train and judge on.
+
+    Attributes:
+        dataset: `"human36m"`: VideoPose3D's files; `"synthetic"`: the same
+            files, generated into `root` where they are missing; `"mocap"`:
+            motion archives seen by virtual cameras.
+        root: The folder of the files.
+        keypoints: 2D source of Human3.6M's files: `"gt"` (projected) or
+            `"cpn_ft_h36m_dbb"` (detected).
+        joints: 17, or 16 without Neck/Nose.
+        train_subjects: Subjects to train on; empty for a motion archive's
+            own split.
+        validation_subjects: Subjects to validate on; empty likewise.
+        archives: Names of the motion archives in `root`.
+        train_stride: Take every so-manieth frame of training sequences.
+        validation_stride: Likewise for validation.
+        cameras: Virtual cameras of motion archives.
+        generated: Size and seed of generated motion.
+        adjacency: Normalisation of the graph's three groups, see
+            `Skeleton.adjacency`. The paper's equation leaves zero degrees
+            open.
+        flip_training: Whether training mirrors each pose with probability
+            one half. The paper does not say; its peers mirror.
+    """
+
+    dataset: str = choice("human36m", "human36m", "synthetic", "mocap")
+    root: str = "data"
+    keypoints: str = choice("gt", "gt", "cpn_ft_h36m_dbb")
+    joints: int = within(16, 17, 17)
+    train_subjects: tuple[str, ...] = ("S1", "S5", "S6", "S7", "S8")
+    validation_subjects: tuple[str, ...] = ("S9", "S11")
+    archives: tuple[str, ...] = ("cmu17",)
+    train_stride: int = at_least(1, 1)
+    validation_stride: int = at_least(1, 1)
+    cameras: Cameras = dataclasses.field(default_factory=Cameras)
+    generated: Generated = dataclasses.field(default_factory=Generated)
+    adjacency: str = choice(
+        "rc", "rc", "rw", "global", "alpha", "literal_row", "literal_col"
+    )
+    flip_training: bool = True
+
+
+@dataclasses.dataclass
+class Model:
+    """The arguments of `AMPose` beside the adjacency.
+
+    "Open" marks what the paper leaves open; the default is then the reading
+    that its numbers or its peers favour.
+
+    Attributes:
+        depth: Pairs of transformer encoder and GCN block (paper: 5).
+        width: Channels per joint (paper: 512).
+        heads: Of the attention. Open; MixSTE and JointFormer have 8.
+        attention_scale: Divides by the root of the channels of one head
+            (`"head_dim"`) or of all (`"full_dim"`, equation 1 to the
+            letter). Open.
+        mlp_ratio: Hidden width of the encoder's MLP over `width`. 2 is the
+            only one that explains the paper's parameter count.
+        position: A position embedding in each encoder (`"per_layer"`) or one
+            for all (`"shared"`). Open; equation 5 stands in every encoder.
+        gcn: Design of the GCN block (paper, Figure 3): `"ours"`,
+            `"two_residual"`, `"transformer"` or `"convnext"`.
+        residual_from: Where the residual of `"ours"` starts: after its first
+            graph convolution (`"mid"`) or at the block's `"input"`. Open.
+        gcn_mlp_ratio: Hidden width of the MLP in the designs that have one.
+            1 is the only one that explains the parameter count.
+        gcn_norm: After each graph convolution of `"ours"` and
+            `"two_residual"`: layer norm (`"ln"`), batch norm (`"bn"`) or
+            `"none"`. Open.
+        gcn_act: Activation in the GCN block: `"gelu"`, `"relu"` or
+            `"none"`. Open.
+        gc_bias: A bias per neighbour group, added before aggregation
+            (`"group"`), or one per graph convolution (`"shared"`). Open.
+        initializer: Of the kernels: Keras's `"glorot_uniform"`, PyTorch's
+            default for linear layers (`"torch"`), or a truncated normal of
+            0.02 as in ViT (`"trunc_normal"`). Open.
+        dropout: Rate after attention and MLP of the encoder. Open.
+        drop_path: Largest rate of stochastic depth, growing linearly with
+            depth. Open; MixSTE has 0.1.
+        final_norm: Layer norm before the head. Open.
+        normalisation: What the network's input was divided by: the image's
+            `"width"` (Human3.6M's protocol) or `"longest"` side. Kept with
+            the model so that exported files can take pixels.
+    """
+
+    depth: int = at_least(1, 5)
+    width: int = at_least(1, 512)
+    heads: int = at_least(1, 8)
+    attention_scale: str = choice("head_dim", "head_dim", "full_dim")
+    mlp_ratio: int = at_least(1, 2)
+    position: str = choice("per_layer", "per_layer", "shared")
+    gcn: str = choice(
+        "ours", "ours", "two_residual", "transformer", "convnext"
+    )
+    residual_from: str = choice("mid", "mid", "input")
+    gcn_mlp_ratio: int = at_least(1, 1)
+    gcn_norm: str = choice("ln", "ln", "bn", "none")
+    gcn_act: str = choice("gelu", "gelu", "relu", "none")
+    gc_bias: str = choice("group", "group", "shared")
+    initializer: str = choice(
+        "glorot_uniform", "glorot_uniform", "torch", "trunc_normal"
+    )
+    dropout: float = within(0, 0.999, 0.0)
+    drop_path: float = within(0, 0.999, 0.0)
+    final_norm: bool = False
+    normalisation: str = choice("longest", "longest", "width")
+
+
+@dataclasses.dataclass
+class Train:
+    """The recipe; defaults are the paper's where it states one.
+
+    Attributes:
+        epochs: Passes over the training poses.
+        batch_size: Poses per step.
+        learning_rate: Of Adam, at the start.
+        schedule: `"exponential"`: times `decay` after every epoch, as in the
+            paper; `"cosine"`: to zero over all steps.
+        decay: Of the exponential schedule, per epoch.
+        adam_epsilon: PyTorch's default. With errors in square metres and the
+            paper's learning rate, Keras's 1e-7 is not small enough.
+        precision: Of the computation; variables, the head, softmax and the
+            statistics of layer norms stay in float32.
+        jit_compile: Whether XLA compiles the training step.
+        seed: Of the initial weights, the order of the poses, and every
+            augmentation.
+    """
+
+    epochs: int = at_least(1, 50)
+    batch_size: int = at_least(1, 128)
+    learning_rate: float = at_least(0, 2.5e-5)
+    schedule: str = choice("exponential", "exponential", "cosine")
+    decay: float = within(0, 1, 0.98)
+    adam_epsilon: float = at_least(0, 1e-8)
+    precision: str = choice(
+        "float32", "float32", "mixed_float16", "mixed_bfloat16"
+    )
+    jit_compile: bool = False
+    seed: int = at_least(0, 0)
+
+
+@dataclasses.dataclass
+class Evaluation:
+    """How to judge.
+
+    Attributes:
+        flip_ensemble: Whether the headline figures average the predictions
+            for a pose and its mirror image. The paper does not say; reports
+            print both.
+        batch_size: Poses per call of the network.
+    """
+
+    flip_ensemble: bool = True
+    batch_size: int = at_least(1, 512)
+
+
+@dataclasses.dataclass
+class Export:
+    """What an exported file must show before it is kept.
+
+    Attributes:
+        verification_poses: Validation poses that each file is run on.
+        float32_mm: Largest deviation of any joint from the Keras model, for
+            SavedModel and float32.
+        float16_mm: Largest mean deviation of a pose's joints, for float16.
+        dynamic_int8_mm: Likewise for dynamic_int8.
+    """
+
+    verification_poses: int = at_least(1, 256)
+    float32_mm: float = at_least(0, 0.1)
+    float16_mm: float = at_least(0, 1.0)
+    dynamic_int8_mm: float = at_least(0, 20.0)
+
+
+@dataclasses.dataclass
+class Config:
+    """One experiment."""
+
+    data: Data = dataclasses.field(default_factory=Data)
+    model: Model = dataclasses.field(default_factory=Model)
+    train: Train = dataclasses.field(default_factory=Train)
+    evaluation: Evaluation = dataclasses.field(default_factory=Evaluation)
+    export: Export = dataclasses.field(default_factory=Export)
+
+
+def check(config: Config) -> None:
+    """Raises a ValueError that names the first field that cannot be right."""
+    fields.check_section(config)
+    data = config.data
+    for name in ("distance_m", "height_m", "aim_m"):
+        low, high = getattr(data.cameras, name)
+        if not low <= high:
+            raise ValueError(
+                f"data.cameras.{name}: expected (low, high), got {low}, {high}"
+            )
+    shared = sorted(set(data.train_subjects) & set(data.validation_subjects))
+    if shared:
+        raise ValueError(
+            f"data: {shared[0]} is in train_subjects and validation_subjects"
+        )
+    if config.model.width % config.model.heads:
+        raise ValueError(
+            f"model.width: {config.model.width} is not divisible by "
+            f"model.heads={config.model.heads}"
+        )
+
+
+def to_json(config: Config) -> str:
+    """Returns the whole configuration as JSON."""
+    return json.dumps(dataclasses.asdict(config), indent=2) + "\n"
+
+
+def from_json(text: str) -> Config:
+    """Returns the configuration that `to_json` wrote.
+
+    Raises:
+        ValueError: Where a field is unknown, missing, or of a wrong type.
+    """
+    config = fields.section_from(json.loads(text), Config)
+    check(config)
+    return config
+
+
+def load(path: str | os.PathLike) -> Config:
+    """Reads a `config.json`.
+
+    Raises:
+        OSError: Where the file cannot be read.
+        ValueError: Where it holds no valid configuration.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            return from_json(file.read())
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def difference(one: Config, other: Config) -> str:
+    """Returns the first field in which two differ, as text; "" if none."""
+    flat, other_flat = fields.flatten(one), fields.flatten(other)
+    for name, value in flat.items():
+        if other_flat[name] != value:
+            return f"{name} is {value!r} there, {other_flat[name]!r} here"
+    return ""
+
+
+# `--help` lists what follows under the script that defines it.
+flags.disclaim_key_flags()
+
+
+def define_flag() -> flags.FlagHolder:
+    """Defines `--config=FILE` and `--config.section.field=value`."""
+    return config_flags.DEFINE_config_file(
+        "config", help_string="Experiment: a file of configs/."
+    )
+
+
+def run(main) -> None:
+    """Runs a script's `main()` and turns users' mistakes into one line.
+
+    The exit status is 2 for a mistake in flags, configuration or files, 1
+    where the training diverged, and what `main` returns otherwise.
+    """
+    # What TensorFlow logs while it loads would bury that one line.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        app.run(
+            lambda _: sys.exit(main()),
+            flags_parser=lambda argv: _parse_flags(argv),
+        )
+    except FloatingPointError as error:
+        _fail(error, 1)
+    except (ValueError, OSError) as error:
+        _fail(error, 2)
+
+
+def _parse_flags(argv):
+    """Parses the flags; every mistake in them raises a ValueError.
+
+    config_flags raises KeyErrors and AttributeErrors for fields that do not
+    exist, and keeps silent about a missing file until it is used.
+    """
+    try:
+        rest = flags.FLAGS(argv)
+        if "config" in flags.FLAGS:
+            check(_config_of_flag())
+    except (flags.Error, KeyError, AttributeError, TypeError) as error:
+        message = str(error.args[0]) if error.args else repr(error)
+        # What get_config() raised comes with its traceback, which ends so.
+        if "Traceback (most recent call last)" in message:
+            message = message.strip().splitlines()[-1]
+        raise ValueError(message) from error
+    if len(rest) > 1:
+        raise ValueError(
+            f"Unexpected argument {rest[1]!r}; flags start with --"
+        )
+    return rest
+
+
+def _config_of_flag():
+    flag = flags.FLAGS["config"]
+    if flag.value is None:
+        raise ValueError(
+            "--config=FILE is missing, for example configs/demo.py"
+        )
+    if not isinstance(flag.value, Config):
+        path = flag.config_filename.split(":")[0]
+        if not os.path.isfile(path):
+            raise ValueError(f"--config: no file {path}")
+        # An OSError of get_config() is kept until the first use.
+        getattr(flag.value, "data", None)
+        raise ValueError(f"--config={path}: its get_config() made no Config")
+    return flag.value
+
+
+def _fail(error, status):
+    line = " ".join(str(error).split()) or type(error).__name__
+    print(f"{os.path.basename(sys.argv[0])}: {line}", file=sys.stderr)
+    sys.exit(status)

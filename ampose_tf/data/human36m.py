@@ -1,0 +1,301 @@
+"""Human3.6M in VideoPose3D's files.
+
+`data_3d_h36m.npz`: `positions_3d[subject][action]` (T, 32, 3), metres, world.
+`data_2d_h36m_<keypoints>.npz`: `positions_2d[subject][action]`, a list of
+four cameras' (T, 17, 2) or (T, 16, 2), pixels.
+Formats and figures: https://github.com/facebookresearch/VideoPose3D.
+"""
+
+import functools
+import importlib.resources
+import json
+import os
+import pathlib
+
+import numpy as np
+
+from ampose_tf import skeleton
+from ampose_tf.camera import Camera, normalize_screen
+from ampose_tf.data import archive
+from ampose_tf.data.poses import Poses, concatenate, make_poses
+
+ACTIONS = (
+    "Directions",
+    "Discussion",
+    "Eating",
+    "Greeting",
+    "Phoning",
+    "Photo",
+    "Posing",
+    "Purchases",
+    "Sitting",
+    "SittingDown",
+    "Smoking",
+    "Waiting",
+    "WalkDog",
+    "Walking",
+    "WalkTogether",
+)
+SUBJECTS = ("S1", "S5", "S6", "S7", "S8", "S9", "S11")
+
+# What some releases call two of the actions.
+_ALIASES = {"TakingPhoto": "Photo", "WalkingDog": "WalkDog"}
+
+# The 17 of the 32 joints of the raw recordings, in the order of H36M_17.
+JOINTS_OF_32 = (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
+
+_NECK = skeleton.H36M_17.joints.index("Neck/Nose")
+
+# One camera's video of this sequence is corrupt; all protocols leave it out.
+_CORRUPT = ("S11", "Directions")
+
+_WHERE_3D = (
+    "Human3.6M is licensed: register at http://vision.imar.ro/human3.6m and "
+    "convert it as VideoPose3D's DATASETS.md says, or try the chain on "
+    "generated motion: configs/demo.py"
+)
+_WHERE_2D = {
+    "gt": "it is made together with data_3d_h36m.npz",
+    "cpn_ft_h36m_dbb": (
+        "get it from https://dl.fbaipublicfiles.com/video-pose-3d/"
+        "data_2d_h36m_cpn_ft_h36m_dbb.npz"
+    ),
+}
+
+
+@functools.cache
+def cameras(subject: str) -> tuple[Camera, ...]:
+    """Returns the four calibrated cameras of a subject, in files' order.
+
+    Raises:
+        ValueError: Where the subject is not one of Human3.6M's seven.
+    """
+    text = importlib.resources.files(__package__).joinpath(
+        "human36m_cameras.json"
+    )
+    figures = json.loads(text.read_text(encoding="utf-8"))
+    if subject not in figures["extrinsics"]:
+        raise ValueError(
+            f"Human3.6M has no calibration of a subject {subject!r}; "
+            f"expected one of {', '.join(figures['extrinsics'])}"
+        )
+    return tuple(
+        Camera(
+            width=inner["width"],
+            height=inner["height"],
+            focal_length=tuple(inner["focal_length"]),
+            center=tuple(inner["center"]),
+            radial_distortion=tuple(inner["radial_distortion"]),
+            tangential_distortion=tuple(inner["tangential_distortion"]),
+            orientation=tuple(outer["orientation"]),
+            translation=tuple(t / 1000 for t in outer["translation_mm"]),
+        )
+        for inner, outer in zip(
+            figures["cameras"], figures["extrinsics"][subject], strict=True
+        )
+    )
+
+
+def load(
+    root: str | os.PathLike,
+    subjects: tuple[str, ...],
+    keypoints: str = "gt",
+    joints: int = 17,
+    stride: int = 1,
+    normalisation: str = "width",
+) -> Poses:
+    """Loads the pairs of some subjects, over all actions and cameras.
+
+    Sub-actions ("Walking 1") belong to the action before the space.
+    S11's corrupt sequence is left out, surplus 2D frames are cut.
+
+    Args:
+        root: Folder of the two files.
+        subjects: For example ("S9", "S11").
+        keypoints: 2D source, which names the file.
+        joints: 17, or 16 without Neck/Nose. Files of 17 serve both.
+        stride: Takes every so-manieth frame of each sequence.
+        normalisation: See `camera.normalize_screen`.
+
+    Raises:
+        OSError: Where a file is missing; the message says where to get it.
+        ValueError: Where the files are damaged or disagree; the message
+            names subject, action and camera.
+    """
+    if keypoints not in _WHERE_2D:
+        raise ValueError(
+            f"Unknown 2D source {keypoints!r}; expected "
+            f"{' or '.join(_WHERE_2D)}"
+        )
+    root = pathlib.Path(root)
+    path_3d = root / "data_3d_h36m.npz"
+    path_2d = root / f"data_2d_h36m_{keypoints}.npz"
+    for path, where in ((path_3d, _WHERE_3D), (path_2d, _WHERE_2D[keypoints])):
+        if not path.is_file():
+            raise FileNotFoundError(f"no file {path}: {where}")
+    world = _member(path_3d, "positions_3d")
+    image = _member(path_2d, "positions_2d")
+    parts = []
+    for subject in subjects:
+        for path, positions in ((path_3d, world), (path_2d, image)):
+            if subject not in positions:
+                raise ValueError(
+                    f"{path}: no subject {subject}; it has "
+                    f"{', '.join(map(str, positions))}"
+                )
+        _check_same_actions(
+            subject, world[subject], image[subject], path_3d, path_2d
+        )
+        for name in world[subject]:
+            if (subject, name) == _CORRUPT:
+                continue
+            parts += _load_sequence(
+                subject,
+                name,
+                _checked_3d(world[subject][name], path_3d, subject, name),
+                _checked_2d(image[subject][name], path_2d, subject, name),
+                joints,
+                stride,
+                normalisation,
+            )
+    if not parts:
+        raise ValueError(f"{path_3d}: no poses of {', '.join(subjects)!r}")
+    return concatenate(parts)
+
+
+def _member(path, name):
+    members = archive.read(path)
+    if not isinstance(members.get(name), dict):
+        raise ValueError(
+            f"{path}: no dictionary {name!r}; it holds "
+            f"{', '.join(members) or 'nothing'}"
+        )
+    for subject, actions in members[name].items():
+        if not isinstance(actions, dict):
+            raise ValueError(
+                f"{path}: {name}[{subject!r}] is not a dictionary of actions"
+            )
+        for action in actions:
+            if not isinstance(action, str):
+                raise ValueError(
+                    f"{path}: {subject}: {action!r} is no action's name"
+                )
+    return members[name]
+
+
+def _check_same_actions(subject, actions_3d, actions_2d, path_3d, path_2d):
+    difference = set(actions_3d) ^ set(actions_2d)
+    for name in sorted(difference):
+        if (subject, name) != _CORRUPT:
+            there, lacking = (path_3d, path_2d)
+            if name in actions_2d:
+                there, lacking = lacking, there
+            raise ValueError(
+                f"{lacking}: {subject} has no {name!r}, which {there} has"
+            )
+
+
+def _load_sequence(
+    subject, name, joints_32, keypoints_px, joints, stride, normalisation
+):
+    """Returns the poses of one sequence, one part per camera."""
+    action = name.split(" ")[0]
+    action = _ALIASES.get(action, action)
+    if action not in ACTIONS:
+        raise ValueError(
+            f"{subject}: {name!r} is none of Human3.6M's actions; expected "
+            f"{', '.join(ACTIONS)}"
+        )
+    calibrated = cameras(subject)
+    if len(keypoints_px) != len(calibrated):
+        raise ValueError(
+            f"{subject} {name!r}: expected 2D of {len(calibrated)} cameras, "
+            f"got {len(keypoints_px)}"
+        )
+    frames = len(joints_32)
+    world = joints_32[::stride, JOINTS_OF_32]
+    if joints == 16:
+        world = np.delete(world, _NECK, axis=1)
+    parts = []
+    for index, camera in enumerate(calibrated):
+        pixels = keypoints_px[index]
+        where = f"{subject} {name!r} camera {index}"
+        if len(pixels) < frames:
+            raise ValueError(
+                f"{where}: {len(pixels)} frames of 2D for {frames} of 3D"
+            )
+        pixels = pixels[:frames:stride]
+        if joints == 16 and pixels.shape[1] == 17:
+            pixels = np.delete(pixels, _NECK, axis=1)
+        if pixels.shape[1] != joints:
+            raise ValueError(
+                f"{where}: expected 2D of {joints} joints, got "
+                f"{pixels.shape[1]}"
+            )
+        parts.append(
+            make_poses(
+                normalize_screen(pixels, camera.image_size, normalisation),
+                camera.world_to_camera(world),
+                ACTIONS.index(action),
+                subject,
+                ACTIONS,
+            )
+        )
+    return parts
+
+
+def _checked_3d(array, path, subject, name):
+    where = f"{path}: {subject} {name!r}"
+    if not _is_numeric(array, 3, 3) or array.shape[1] != 32:
+        raise ValueError(
+            f"{where}: expected 3D of shape (T, 32, 3), got {_shape(array)}"
+        )
+    if not np.isfinite(array).all():
+        raise ValueError(f"{where}: 3D holds NaN or infinite values")
+    if len(array):
+        extent = np.linalg.norm(
+            array[:, JOINTS_OF_32] - array[:, :1], axis=-1
+        ).max(axis=1)
+        reach = float(np.median(extent))
+        if not 0.3 < reach < 3:
+            unit = "; it looks like millimetres" if 300 < reach < 3000 else ""
+            raise ValueError(
+                f"{where}: expected metres, but the farthest joint is "
+                f"{reach:.3g} from the hip{unit}"
+            )
+    return array
+
+
+def _checked_2d(views, path, subject, name):
+    if not isinstance(views, (list, tuple, np.ndarray)):
+        raise ValueError(
+            f"{path}: {subject} {name!r}: expected a list of cameras, got "
+            f"{type(views).__name__}"
+        )
+    for index, array in enumerate(views):
+        where = f"{path}: {subject} {name!r} camera {index}"
+        if not _is_numeric(array, 3, 2):
+            raise ValueError(
+                f"{where}: expected 2D of shape (T, J, 2), got {_shape(array)}"
+            )
+        if not np.isfinite(array).all():
+            raise ValueError(f"{where}: 2D holds NaN or infinite values")
+        if array.size and np.abs(array).max() < 3:
+            raise ValueError(
+                f"{where}: expected pixels; no value reaches 3, as if they "
+                "had been normalised"
+            )
+    return views
+
+
+def _is_numeric(array, dimensions, last):
+    return (
+        isinstance(array, np.ndarray)
+        and array.dtype.kind in "fiu"
+        and array.ndim == dimensions
+        and array.shape[-1] == last
+    )
+
+
+def _shape(array):
+    return getattr(array, "shape", type(array).__name__)

@@ -1,0 +1,252 @@
+"""Motion archives, and people in them seen by virtual cameras.
+
+An archive is an `.npz` of `<subject>/<trial>` -> (T, J, 3) float32, metres,
+world frame with z up, and a JSON of the same name with `joints`, `train` and
+`validation` subjects and, per trial, a description (`meta`).
+"""
+
+import json
+import os
+import pathlib
+import zlib
+from typing import NamedTuple
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from ampose_tf import skeleton
+from ampose_tf.camera import Camera, normalize_screen
+from ampose_tf.config import Cameras
+from ampose_tf.data import archive
+from ampose_tf.data.poses import Poses, concatenate, make_poses
+
+
+class Motion3D(NamedTuple):
+    """Motion of several trials, frame after frame.
+
+    Attributes:
+        joints: (N, J, 3) float32, metres, world frame, z up.
+        subjects: (N,) str.
+        trials: (N,) int32, indices into `trial_names`.
+        trial_names: "<subject>/<trial>".
+        descriptions: What is done in each trial.
+    """
+
+    joints: np.ndarray
+    subjects: np.ndarray
+    trials: np.ndarray
+    trial_names: tuple[str, ...]
+    descriptions: tuple[str, ...]
+
+
+def load(
+    root: str | os.PathLike,
+    archives: tuple[str, ...],
+    split: str,
+    subjects: tuple[str, ...] = (),
+    stride: int = 1,
+) -> Motion3D:
+    """Loads the motion of one split from one or more archives.
+
+    Args:
+        root: Folder of the archives.
+        archives: Their names without ending.
+        split: `"train"` or `"validation"`. Archives without validation
+            subjects are for training only.
+        subjects: Instead of the split's own; empty for those.
+        stride: Takes every so-manieth frame of each trial.
+
+    Raises:
+        OSError: Where a file is missing.
+        ValueError: Where an archive is damaged, its splits share a subject,
+            or nothing is left to load.
+    """
+    pieces, trials, names, descriptions = [], [], [], []
+    for name in archives:
+        card, motion = _read(pathlib.Path(root) / name)
+        wanted = set(_subjects(card, split))
+        if subjects:
+            other = "validation" if split == "train" else "train"
+            leaked = sorted(set(subjects) & set(_subjects(card, other)))
+            if leaked:
+                raise ValueError(
+                    f"{name}: {leaked[0]} belongs to the archive's {other} "
+                    f"subjects and is asked for in {split}"
+                )
+            wanted &= set(subjects)
+        for key in sorted(motion):
+            if key.split("/")[0] in wanted:
+                frames = _checked(motion[key], key, name)[::stride]
+                pieces.append(frames)
+                trials.append(np.full(len(frames), len(names), np.int32))
+                names.append(key)
+                descriptions.append(_description(card, key))
+    missing = sorted(set(subjects) - {name.split("/")[0] for name in names})
+    if missing or not names:
+        what = missing[0] if missing else f"no {split} subjects"
+        raise ValueError(
+            f"{root}: {', '.join(archives)}: nothing to load for {split} "
+            f"({what})"
+        )
+    trials = np.concatenate(trials)
+    owners = np.array([name.split("/")[0] for name in names])
+    return Motion3D(
+        np.concatenate(pieces),
+        owners[trials],
+        trials,
+        tuple(names),
+        tuple(descriptions),
+    )
+
+
+def fixed_cameras(
+    hip: np.ndarray, trial_name: str, cameras: Cameras, seed: int
+) -> list[Camera]:
+    """Returns the virtual cameras that stand around one trial.
+
+    They depend on (seed, trial), not on what else is loaded.
+
+    Args:
+        hip: (3,) metres, the trial's mean position of the hip.
+        trial_name: "<subject>/<trial>".
+        cameras: Numbers and ranges.
+        seed: Different seeds, different places.
+    """
+    random = np.random.default_rng((seed, zlib.crc32(trial_name.encode())))
+    start = random.uniform(0, 2 * np.pi)
+    made = []
+    for index in range(cameras.number):
+        jitter = np.radians(cameras.azimuth_jitter_deg) * random.uniform(-1, 1)
+        azimuth = start + 2 * np.pi * index / cameras.number + jitter
+        distance = random.uniform(*cameras.distance_m)
+        height = random.uniform(*cameras.height_m)
+        aim = random.uniform(*cameras.aim_m)
+        direction = np.array([np.cos(azimuth), np.sin(azimuth)])
+        position = np.append(hip[:2] + distance * direction, height)
+        made.append(
+            Camera(
+                width=cameras.image_width,
+                height=cameras.image_height,
+                focal_length=(cameras.focal_length_px,) * 2,
+                center=(cameras.image_width / 2, cameras.image_height / 2),
+                orientation=_looking_at(position, np.append(hip[:2], aim)),
+                translation=tuple(position),
+            )
+        )
+    return made
+
+
+def seen_by_cameras(
+    motion: Motion3D, cameras: Cameras, seed: int, normalisation: str
+) -> Poses:
+    """Returns each frame once per camera, as far as it is in view.
+
+    Frames with a joint nearer than a metre to the camera's plane are
+    dropped, and, with `cameras.inside_image`, those with a joint outside the
+    image. The poses' actions are the trials' descriptions.
+
+    Raises:
+        ValueError: Where no frame is left.
+    """
+    actions = tuple(sorted(set(motion.descriptions)))
+    parts = []
+    for trial, name in enumerate(motion.trial_names):
+        world = motion.joints[motion.trials == trial]
+        hip = world[:, 0].mean(axis=0, dtype=np.float64)
+        for camera in fixed_cameras(hip, name, cameras, seed):
+            joints = camera.world_to_camera(world)
+            joints = joints[joints[..., 2].min(axis=1) >= 1]
+            pixels = camera.project(joints)
+            if cameras.inside_image:
+                inside = (pixels >= 0) & (pixels <= camera.image_size)
+                kept = inside.all(axis=(1, 2))
+                joints, pixels = joints[kept], pixels[kept]
+            parts.append(
+                make_poses(
+                    normalize_screen(pixels, camera.image_size, normalisation),
+                    joints,
+                    actions.index(motion.descriptions[trial]),
+                    name.split("/")[0],
+                    actions,
+                )
+            )
+    poses = concatenate(parts)
+    if not poses.count:
+        raise ValueError("No frame of the motion is in view of a camera")
+    return poses
+
+
+def _looking_at(position, target):
+    """Returns the quaternion (w, x, y, z) of an upright camera."""
+    forward = (target - position) / np.linalg.norm(target - position)
+    right = np.cross(forward, [0, 0, 1])
+    right /= np.linalg.norm(right)
+    axes = np.stack([right, np.cross(forward, right), forward], axis=1)
+    x, y, z, w = Rotation.from_matrix(axes).as_quat()
+    return (w, x, y, z)
+
+
+def _read(stem):
+    json_path, npz_path = stem.with_suffix(".json"), stem.with_suffix(".npz")
+    for path in (npz_path, json_path):
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"no file {path}: a motion archive is a pair "
+                f"{npz_path.name}, {json_path.name}"
+            )
+    try:
+        card = json.loads(json_path.read_text(encoding="utf-8"))
+        joints = tuple(card["joints"])
+        splits = [set(_subjects(card, s)) for s in ("train", "validation")]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(
+            f"{json_path}: not the card of a motion archive: {error!r}"
+        ) from error
+    if joints != skeleton.H36M_17.joints:
+        raise ValueError(
+            f"{json_path}: expected the joints {skeleton.H36M_17.joints}, "
+            f"got {joints}"
+        )
+    if splits[0] & splits[1]:
+        raise ValueError(
+            f"{json_path}: {sorted(splits[0] & splits[1])[0]} is in train and "
+            "in validation"
+        )
+    return card, archive.read(npz_path)
+
+
+def _subjects(card, split):
+    return card.get(split, [])
+
+
+def _description(card, key):
+    return card.get("meta", {}).get(key, {}).get("description", key)
+
+
+def _checked(frames, key, name):
+    joints = len(skeleton.H36M_17.joints)
+    where = f"{name}: {key}"
+    if (
+        not isinstance(frames, np.ndarray)
+        or frames.dtype.kind != "f"
+        or frames.shape[1:] != (joints, 3)
+        or not len(frames)
+    ):
+        raise ValueError(
+            f"{where}: expected floats of shape (T, {joints}, 3), got "
+            f"{getattr(frames, 'shape', type(frames).__name__)}"
+        )
+    if not np.isfinite(frames).all():
+        raise ValueError(f"{where}: holds NaN or infinite values")
+    # Thigh and shank; metres for every adult and child, in no other unit.
+    leg = float(
+        np.linalg.norm(frames[:, [2, 3]] - frames[:, [1, 2]], axis=-1)
+        .sum(axis=1)
+        .mean()
+    )
+    if not 0.4 < leg < 1.4:
+        raise ValueError(
+            f"{where}: expected metres and Human3.6M's joint order, but the "
+            f"right leg is {leg:.3g} long"
+        )
+    return frames.astype(np.float32, copy=False)

@@ -1,0 +1,82 @@
+"""`Poses`: the one currency of the package."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Poses(NamedTuple):
+    """N single-frame pairs of 2D keypoints and 3D pose.
+
+    Attributes:
+        keypoints_2d: (N, J, 2) float32, screen-normalised.
+        poses_3d: (N, J, 3) float32, metres, camera frame (x right, y down,
+            z forward), relative to the hip.
+        actions: (N,) int32, indices into `action_names`.
+        subjects: (N,) str.
+        action_names: What the integers of `actions` stand for.
+    """
+
+    keypoints_2d: np.ndarray
+    poses_3d: np.ndarray
+    actions: np.ndarray
+    subjects: np.ndarray
+    action_names: tuple[str, ...]
+
+    @property
+    def count(self) -> int:
+        """N."""
+        return len(self.poses_3d)
+
+    def select(self, index) -> "Poses":
+        """Returns the poses that a slice, mask or array of indices picks."""
+        return Poses(
+            self.keypoints_2d[index],
+            self.poses_3d[index],
+            self.actions[index],
+            self.subjects[index],
+            self.action_names,
+        )
+
+
+def make_poses(
+    keypoints_2d: np.ndarray,
+    camera_joints: np.ndarray,
+    action: int,
+    subject: str,
+    action_names: tuple[str, ...],
+) -> Poses:
+    """Makes the poses of one sequence seen by one camera.
+
+    Args:
+        keypoints_2d: (T, J, 2), screen-normalised.
+        camera_joints: (T, J, 3) metres in the camera's frame, hip first.
+        action: Index into `action_names`.
+        subject: Who moves.
+        action_names: See `Poses`.
+    """
+    frames = len(camera_joints)
+    relative = camera_joints - camera_joints[:, :1]
+    return Poses(
+        np.asarray(keypoints_2d, np.float32),
+        np.asarray(relative, np.float32),
+        np.full(frames, action, np.int32),
+        np.full(frames, subject),
+        action_names,
+    )
+
+
+def concatenate(parts: Sequence[Poses]) -> Poses:
+    """Joins parts that share their action names.
+
+    Raises:
+        ValueError: Where there is none, or action names differ.
+    """
+    if not parts:
+        raise ValueError("Expected at least one part to concatenate, got none")
+    names = parts[0].action_names
+    if any(part.action_names != names for part in parts):
+        raise ValueError("Expected parts with the same action names")
+    arrays = zip(*(part[:4] for part in parts), strict=True)
+    return Poses(*(np.concatenate(array) for array in arrays), names)

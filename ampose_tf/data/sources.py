@@ -1,0 +1,62 @@
+"""From what a config names to poses."""
+
+from ampose_tf.config import Config
+from ampose_tf.data import human36m, mocap, synthetic
+from ampose_tf.data.poses import Poses
+
+
+def load(config: Config, split: str) -> Poses:
+    """Loads the poses of a config's split.
+
+    Args:
+        config: Its `data` says what; `model.normalisation` how the network
+            wants the keypoints normalised.
+        split: `"train"` or `"validation"`.
+
+    Raises:
+        OSError: Where a file is missing.
+        ValueError: Where files are damaged or the split is empty.
+    """
+    data = config.data
+    train = split == "train"
+    subjects = data.train_subjects if train else data.validation_subjects
+    stride = data.train_stride if train else data.validation_stride
+    if data.dataset == "mocap":
+        if data.joints != 17:
+            raise ValueError("Motion archives have 17 joints, not 16")
+        cameras = data.cameras
+        return mocap.seen_by_cameras(
+            mocap.load(data.root, data.archives, split, subjects, stride),
+            cameras,
+            cameras.train_seed if train else cameras.validation_seed,
+            config.model.normalisation,
+        )
+    if data.dataset == "synthetic":
+        synthetic.ensure(data.root, data.generated.frames, data.generated.seed)
+    return human36m.load(
+        data.root,
+        subjects,
+        data.keypoints,
+        data.joints,
+        stride,
+        config.model.normalisation,
+    )
+
+
+def describe(config: Config) -> str:
+    """Says in a few words what data a config's poses come from."""
+    data = config.data
+    if data.dataset == "mocap":
+        return (
+            f"motion archive {' + '.join(data.archives)} seen by "
+            f"{data.cameras.number} virtual cameras"
+        )
+    # The files say it themselves: no figure on generated motion may pass for
+    # one on Human3.6M.
+    generated = data.dataset == "synthetic" or synthetic.is_generated(
+        data.root
+    )
+    name = (
+        "generated motion in Human3.6M's format" if generated else "Human3.6M"
+    )
+    return f"{name}, {data.keypoints}, {data.joints} joints"

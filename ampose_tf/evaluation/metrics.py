@@ -1,0 +1,126 @@
+"""Errors of 3D poses: one value per pose, in NumPy and float64.
+
+Nothing is averaged over poses here; protocols differ in how.
+"""
+
+import numpy as np
+
+
+def mpjpe(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Returns the mean distance of a pose's joints, both hips at the origin.
+
+    "Protocol #1". The predicted hip is subtracted (as SemGCN and its
+    successors do), and the hip counts as a joint.
+
+    Args:
+        predicted: (N, J, 3), hip first.
+        target: (N, J, 3), hip first, in the same unit.
+
+    Returns:
+        (N,), in that unit.
+
+    Raises:
+        ValueError: Where the shapes differ or are not (N, J, 3).
+    """
+    return joint_distances(predicted, target).mean(axis=1)
+
+
+def joint_distances(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Returns each joint's distance, (N, J), both hips at the origin.
+
+    Args and Raises are those of `mpjpe`.
+    """
+    predicted, target = _checked(predicted, target)
+    difference = _relative(predicted) - _relative(target)
+    return np.linalg.norm(difference, axis=-1)
+
+
+def p_mpjpe(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Returns the MPJPE after the best similarity transform of each pose.
+
+    "Protocol #2": rotation, translation and scale by Procrustes analysis; no
+    reflection. A predicted pose that is one point stays one.
+
+    Args, Returns and Raises are those of `mpjpe`.
+    """
+    predicted, target = _checked(predicted, target)
+    predicted = predicted - predicted.mean(axis=1, keepdims=True)
+    target = target - target.mean(axis=1, keepdims=True)
+    u, singular, vt = np.linalg.svd(
+        np.swapaxes(predicted, 1, 2) @ target
+    )  # (N, 3, 3), (N, 3), (N, 3, 3)
+    # A reflection fits no body: mirror the axis that matters least.
+    sign = np.sign(np.linalg.det(u @ vt))
+    u[:, :, 2] *= sign[:, None]
+    singular[:, 2] *= sign
+    size = np.sum(predicted**2, axis=(1, 2))
+    scale = np.divide(
+        singular.sum(axis=1), size, out=np.zeros_like(size), where=size > 0
+    )
+    aligned = scale[:, None, None] * predicted @ (u @ vt)
+    return np.linalg.norm(aligned - target, axis=-1).mean(axis=1)
+
+
+def n_mpjpe(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Returns the MPJPE after the best scaling of each pose.
+
+    Least squares about the hip ([Rhodin et al., 2018](
+    https://arxiv.org/abs/1803.04775)): 2D alone cannot know a person's size.
+
+    Args, Returns and Raises are those of `mpjpe`.
+    """
+    predicted, target = _checked(predicted, target)
+    predicted, target = _relative(predicted), _relative(target)
+    size = np.sum(predicted**2, axis=(1, 2))
+    product = np.sum(predicted * target, axis=(1, 2))
+    scale = np.divide(product, size, out=np.zeros_like(size), where=size > 0)
+    difference = scale[:, None, None] * predicted - target
+    return np.linalg.norm(difference, axis=-1).mean(axis=1)
+
+
+def pck(
+    predicted: np.ndarray, target: np.ndarray, threshold: float = 0.15
+) -> np.ndarray:
+    """Returns the share of a pose's joints that are nearer than a threshold.
+
+    MPI-INF-3DHP's 3D PCK: strictly nearer than 150 mm.
+
+    Args:
+        predicted: (N, J, 3) metres, hip first.
+        target: (N, J, 3) metres, hip first.
+        threshold: Metres.
+
+    Returns:
+        (N,), from 0 to 1.
+
+    Raises:
+        ValueError: As `mpjpe`.
+    """
+    return (joint_distances(predicted, target) < threshold).mean(axis=1)
+
+
+def auc(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Returns the mean `pck` over the thresholds 0, 5, ..., 150 mm.
+
+    All 31 of MPI-INF-3DHP's tool, of which 0 contributes nothing.
+
+    Args, Returns and Raises are those of `pck`.
+    """
+    distances = joint_distances(predicted, target)[..., None]  # (N, J, 1)
+    thresholds = np.arange(31) * 5 / 1000
+    return (distances < thresholds).mean(axis=(1, 2))
+
+
+def _relative(poses):
+    return poses - poses[:, :1]
+
+
+def _checked(predicted, target):
+    predicted = np.asarray(predicted, np.float64)
+    target = np.asarray(target, np.float64)
+    if predicted.shape != target.shape or predicted.shape[2:] != (3,):
+        raise ValueError(
+            "Expected predicted and target of one shape (N, J, 3), got "
+            f"{predicted.shape} and {target.shape}"
+        )
+    return predicted, target

@@ -1,0 +1,105 @@
+"""How poses are judged: flip ensemble, errors, and what is averaged."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ampose_tf.evaluation import metrics
+from ampose_tf.skeleton import Skeleton, mirror
+
+METRICS = {
+    "mpjpe_mm": metrics.mpjpe,
+    "p_mpjpe_mm": metrics.p_mpjpe,
+    "n_mpjpe_mm": metrics.n_mpjpe,
+}
+
+
+def predict_mirrored(
+    predict: Callable, keypoints_2d: np.ndarray, skeleton: Skeleton
+) -> np.ndarray:
+    """Predicts from the mirror images and mirrors back.
+
+    The flip ensemble is the mean of this and the prediction itself.
+
+    Args:
+        predict: `predict(keypoints_2d, seen=None)`, (N, J, 2) to (N, J, 3).
+        keypoints_2d: (N, J, 2), screen-normalised.
+        skeleton: Whose left and right mirroring swaps.
+
+    Returns:
+        (N, J, 3) metres.
+    """
+    return mirror(predict(mirror(keypoints_2d, skeleton)), skeleton)
+
+
+def evaluate(
+    predict: Callable,
+    poses,
+    skeleton: Skeleton,
+    average: str,
+    flip: bool,
+) -> dict:
+    """Judges `predict` on poses with known truth.
+
+    Args:
+        predict: `predict(keypoints_2d, seen=None)`, (N, J, 2) to (N, J, 3).
+        poses: `Poses` of N pairs.
+        skeleton: Of their joints.
+        average: `"actions"`: the unweighted mean of the actions' means, as
+            Human3.6M's tables have it; `"poses"`: the mean over poses.
+        flip: Whether the headline figures are the flip ensemble's; the
+            report holds MPJPE both ways.
+
+    Returns:
+        `poses` (N), `average`, `flip_ensemble` (bool), `mpjpe_mm`,
+        `p_mpjpe_mm`, `n_mpjpe_mm`, `single_mpjpe_mm` (no ensemble),
+        `ensemble_mpjpe_mm`, and `actions`, {name: the three errors and
+        `poses`} of those that occur.
+
+    Raises:
+        ValueError: Where there is no pose, or a prediction is not finite.
+    """
+    target = poses.poses_3d
+    if not len(target):
+        raise ValueError("Expected poses to evaluate on, got none")
+    if average not in ("actions", "poses"):
+        raise ValueError(
+            f"Unknown average {average!r}; expected actions, poses"
+        )
+    single = predict(poses.keypoints_2d)
+    mirrored = predict_mirrored(predict, poses.keypoints_2d, skeleton)
+    ensemble = (single + mirrored) / 2
+    if not np.isfinite(ensemble).all():
+        raise ValueError("The model's predictions hold NaN or infinite values")
+    predicted = ensemble if flip else single
+    groups = [
+        np.flatnonzero(poses.actions == action)
+        for action in range(len(poses.action_names))
+    ]
+
+    def averaged(errors):
+        if average == "poses":
+            return 1000 * float(errors.mean())
+        means = [errors[group].mean() for group in groups if len(group)]
+        return 1000 * float(np.mean(means))
+
+    errors = {name: f(predicted, target) for name, f in METRICS.items()}
+    return {
+        "poses": len(target),
+        "average": average,
+        "flip_ensemble": flip,
+        **{name: averaged(values) for name, values in errors.items()},
+        "single_mpjpe_mm": averaged(metrics.mpjpe(single, target)),
+        "ensemble_mpjpe_mm": averaged(metrics.mpjpe(ensemble, target)),
+        "actions": {
+            name: {
+                **{
+                    metric: 1000 * float(values[group].mean())
+                    for metric, values in errors.items()
+                },
+                "poses": len(group),
+            }
+            for name, group in zip(poses.action_names, groups, strict=True)
+            if len(group)
+        },
+    }

@@ -1,0 +1,80 @@
+"""What exported files can be asked: functions with named, typed inputs."""
+
+import json
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from ampose_tf import __version__
+from ampose_tf.models.ampose import AMPose
+
+# The file inside an artefact that says what it is.
+METADATA = "ampose.json"
+
+
+def metadata(model: AMPose, checkpoint: str) -> str:
+    """Returns, as JSON, what a user of the file must know.
+
+    Args:
+        model: What is exported.
+        checkpoint: Which one, and the rule that chose it.
+    """
+    return json.dumps(
+        {
+            "version": __version__,
+            "checkpoint": checkpoint,
+            "joints": model.adjacency.shape[1],
+            "normalisation": model.normalisation,
+            "units": "metres",
+            "frame": "camera: x right, y down, z forward",
+            "root": "hip",
+        }
+    )
+
+
+def archive(
+    model: AMPose, names: tuple[str, ...], batch: int | None
+) -> keras.export.ExportArchive:
+    """Returns an archive with the named signatures of a float32 model.
+
+    * `lift(keypoints_2d)`: (B, J, 2) screen-normalised.
+    * `lift_pixels(keypoints_px, image_size)`: (B, J, 2) pixels and (B, 2)
+      width and height; the normalisation is the model's own.
+
+    All return `poses_3d`, (B, J, 3) metres. The first becomes
+    `serving_default`.
+
+    Args:
+        model: Computing in float32.
+        names: Which, in order.
+        batch: B, or None for any.
+    """
+    joints = model.adjacency.shape[1]
+
+    def lift(keypoints_2d):
+        return {"poses_3d": model(keypoints_2d, training=False)}
+
+    def lift_pixels(keypoints_px, image_size):
+        if model.normalisation == "width":
+            side = image_size[:, :1]
+        else:
+            side = ops.max(image_size, axis=1, keepdims=True)
+        centered = keypoints_px - image_size[:, None] / 2  # (B, J, 2)
+        return lift(centered / (side[:, None] / 2))
+
+    def spec(name, *shape):
+        return tf.TensorSpec((batch, *shape), tf.float32, name)
+
+    endpoints = {
+        "lift": (lift, [spec("keypoints_2d", joints, 2)]),
+        "lift_pixels": (
+            lift_pixels,
+            [spec("keypoints_px", joints, 2), spec("image_size", 2)],
+        ),
+    }
+    made = keras.export.ExportArchive()
+    made.track(model)
+    for name in names:
+        made.add_endpoint(name, *endpoints[name])
+    return made

@@ -1,0 +1,124 @@
+"""Fields of configuration dataclasses: declared, checked, flattened."""
+
+import dataclasses
+import math
+import typing
+
+
+def choice(default: str, *choices: str):
+    """Declares a field that is one of `choices`."""
+    return dataclasses.field(default=default, metadata={"choices": choices})
+
+
+def at_least(minimum: float, default):
+    """Declares a number with a lower bound."""
+    return dataclasses.field(default=default, metadata={"minimum": minimum})
+
+
+def within(minimum: float, maximum: float, default):
+    """Declares a number with both bounds, which are allowed."""
+    return dataclasses.field(
+        default=default, metadata={"minimum": minimum, "maximum": maximum}
+    )
+
+
+def check_section(section, prefix: str = "") -> None:
+    """Checks types, choices and bounds of a dataclass, and of those in it.
+
+    Raises:
+        ValueError: It names the field, what was expected, and what came.
+    """
+    types = typing.get_type_hints(type(section))
+    for field in dataclasses.fields(section):
+        value = getattr(section, field.name)
+        name = prefix + field.name
+        if dataclasses.is_dataclass(types[field.name]):
+            check_section(value, name + ".")
+        else:
+            _check_type(name, value, types[field.name])
+            _check_value(name, value, field.metadata)
+
+
+def _check_type(name, value, expected):
+    if typing.get_origin(expected) is tuple:
+        items = typing.get_args(expected)
+        if not isinstance(value, tuple):
+            raise ValueError(f"{name}: expected a tuple, got {value!r}")
+        if items[-1] is not Ellipsis and len(items) != len(value):
+            raise ValueError(
+                f"{name}: expected {len(items)} values, got {len(value)}"
+            )
+        for item in value:
+            _check_type(name, item, items[0])
+            if isinstance(item, str) and "," in item:
+                raise ValueError(
+                    f"{name}: {item!r} holds a comma; a list is written "
+                    "\"('S1','S9')\""
+                )
+        return
+    # bool is an int to Python, and an int a fine float to everybody.
+    accepted = (int, float) if expected is float else expected
+    if not isinstance(value, accepted) or (
+        isinstance(value, bool) and expected is not bool
+    ):
+        raise ValueError(
+            f"{name}: expected {expected.__name__}, got {value!r}"
+        )
+
+
+def _check_value(name, value, metadata):
+    choices = metadata.get("choices", ())
+    if choices and value not in choices:
+        raise ValueError(
+            f"{name}: expected one of {', '.join(choices)}, got {value!r}"
+        )
+    low = metadata.get("minimum", -math.inf)
+    high = metadata.get("maximum", math.inf)
+    for number in value if isinstance(value, tuple) else (value,):
+        if isinstance(number, (int, float)) and not (
+            -math.inf < number < math.inf and low <= number <= high
+        ):
+            bound = "a finite number"
+            if low > -math.inf:
+                bound = f"{low} to {high}"
+                if high == math.inf:
+                    bound = f"at least {low}"
+            raise ValueError(f"{name}: expected {bound}, got {number}")
+
+
+def section_from(values, cls, prefix: str = ""):
+    """Builds the dataclass `cls` from nested dicts, as JSON has them.
+
+    Raises:
+        ValueError: Where a field is unknown or missing.
+    """
+    if not isinstance(values, dict):
+        raise ValueError(
+            f"{prefix or 'config'}: expected fields, got {values!r}"
+        )
+    types = typing.get_type_hints(cls)
+    unknown = sorted(set(values) - set(types))
+    missing = sorted(set(types) - set(values))
+    if unknown or missing:
+        what = "unknown" if unknown else "missing"
+        raise ValueError(f"{what} field {prefix}{(unknown or missing)[0]}")
+    made = {}
+    for name, value in values.items():
+        if dataclasses.is_dataclass(types[name]):
+            made[name] = section_from(value, types[name], f"{prefix}{name}.")
+        else:
+            # JSON has no tuples.
+            made[name] = tuple(value) if isinstance(value, list) else value
+    return cls(**made)
+
+
+def flatten(section, prefix: str = "") -> dict:
+    """Returns {"section.field": value} of nested dataclasses."""
+    flat = {}
+    for field in dataclasses.fields(section):
+        value = getattr(section, field.name)
+        if dataclasses.is_dataclass(value):
+            flat |= flatten(value, f"{prefix}{field.name}.")
+        else:
+            flat[prefix + field.name] = value
+    return flat

@@ -1,0 +1,67 @@
+"""Writing files so that nothing is ever half-written."""
+
+import contextlib
+import glob
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Yields a temporary path that becomes `path` when the block succeeds.
+
+    The block writes a file or a directory at the temporary path, which lies
+    beside `path`. If the block raises, or the process dies in it, whatever
+    stood at `path` is untouched. Missing parent folders are made.
+
+    A file replaces in one step. A directory is moved into place after the
+    old one has been moved aside.
+
+    Raises:
+        OSError: Where the folder cannot be written or the disk is full.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(
+        dir=path.parent, prefix=f".{path.name}.", ignore_cleanup_errors=True
+    ) as folder:
+        # The name is kept: writers choose the format by its ending.
+        temporary = pathlib.Path(folder) / path.name
+        yield temporary
+        _flush_to_disk(temporary)
+        if path.is_dir() and temporary.is_dir():
+            os.replace(path, pathlib.Path(folder) / "replaced")
+        os.replace(temporary, path)
+        _sync(path.parent)
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Writes UTF-8 text through `replacing`."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def remove_leftovers(path: str | os.PathLike) -> None:
+    """Removes what a killed process left of `replacing(path)`."""
+    path = pathlib.Path(path)
+    for folder in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        if folder.is_dir():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _flush_to_disk(path):
+    """Makes a rename safe against power failure, not only against a kill."""
+    paths = [path, *path.rglob("*")] if path.is_dir() else [path]
+    for entry in paths:
+        _sync(entry)
+
+
+def _sync(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

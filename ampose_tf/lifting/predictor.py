@@ -1,0 +1,135 @@
+"""`load_predictor`: any artefact of this project as one callable."""
+
+import os
+import pathlib
+
+import numpy as np
+
+from ampose_tf.export import runtime
+from ampose_tf.models import stored
+from ampose_tf.skeleton import by_joint_count
+
+
+class Predictor:
+    """A `.keras` file, SavedModel or `.tflite`: NumPy in, NumPy out.
+
+    Made by `load_predictor`.
+
+    Attributes:
+        skeleton: `Skeleton` of the J joints.
+        normalisation: What keypoints are to be divided by, see
+            `camera.normalize_screen`.
+        checkpoint: Which checkpoint it is and by which rule it was chosen.
+        megabytes: Size of the artefact, in 10^6 bytes.
+    """
+
+    def __init__(
+        self, lift, joints, normalisation, checkpoint, megabytes, batch_size
+    ):
+        self.skeleton = by_joint_count(joints)
+        self.normalisation = normalisation
+        self.checkpoint = checkpoint
+        self.megabytes = megabytes
+        self._lift = lift
+        self._batch_size = batch_size
+
+    def __call__(
+        self, keypoints_2d: np.ndarray, seen: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Lifts poses.
+
+        Args:
+            keypoints_2d: (N, J, 2), screen-normalised.
+            seen: (N, J) bool, which joints were detected. Models without an
+                input for it, as all of this version, make no use of it.
+
+        Returns:
+            (N, J, 3) float32 metres, camera frame, relative to the hip.
+
+        Raises:
+            ValueError: Where a shape is wrong or a keypoint not finite.
+        """
+        joints = len(self.skeleton.joints)
+        keypoints_2d = np.asarray(keypoints_2d, np.float32)
+        if keypoints_2d.ndim != 3 or keypoints_2d.shape[1:] != (joints, 2):
+            raise ValueError(
+                f"Expected keypoints of shape (N, {joints}, 2), got "
+                f"{keypoints_2d.shape}"
+            )
+        if seen is not None and np.shape(seen) != keypoints_2d.shape[:2]:
+            raise ValueError(
+                f"Expected seen of shape {keypoints_2d.shape[:2]}, got "
+                f"{np.shape(seen)}"
+            )
+        if not np.isfinite(keypoints_2d).all():
+            raise ValueError("Expected finite keypoints, got NaN or infinity")
+        lifted = [np.empty((0, joints, 3), np.float32)]
+        for start in range(0, len(keypoints_2d), self._batch_size):
+            batch = keypoints_2d[start : start + self._batch_size]
+            lifted.append(self._lift(keypoints_2d=batch))
+        return np.concatenate(lifted)
+
+
+def load_predictor(
+    path: str | os.PathLike, batch_size: int = 512
+) -> Predictor:
+    """Loads a model for inference.
+
+    Args:
+        path: A `.keras` file, a SavedModel's folder (or the one above with
+            its versions, of which the newest is taken), or a `.tflite` file.
+        batch_size: Poses per call of the network.
+
+    Raises:
+        OSError: Where there is nothing at `path`.
+        ValueError: Where it is no such artefact, or damaged.
+    """
+    path = pathlib.Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"no model {path}")
+    if path.suffix == ".keras":
+        model = stored.load(path).rebuilt()
+        return Predictor(
+            lambda keypoints_2d: np.asarray(
+                model.predict_on_batch(keypoints_2d)
+            ),
+            model.adjacency.shape[1],
+            model.normalisation,
+            stored.describe_checkpoint(path),
+            path.stat().st_size / 1e6,
+            batch_size,
+        )
+    if path.suffix == ".tflite":
+        lift = runtime.tflite
+        size = path.stat().st_size
+    elif path.is_dir():
+        path = _newest_version(path)
+        lift = runtime.saved_model
+        size = sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
+    else:
+        raise ValueError(
+            f"{path}: expected a .keras file, a .tflite file or a "
+            "SavedModel's folder"
+        )
+    described = runtime.metadata(path)
+    return Predictor(
+        lift(path),
+        described["joints"],
+        described["normalisation"],
+        described["checkpoint"],
+        size / 1e6,
+        batch_size,
+    )
+
+
+def _newest_version(path):
+    if (path / "saved_model.pb").is_file():
+        return path
+    versions = [
+        folder
+        for folder in path.iterdir()
+        if folder.name.isdecimal() and (folder / "saved_model.pb").is_file()
+    ]
+    if not versions:
+        raise ValueError(f"{path}: no saved_model.pb in this folder")
+    return max(versions, key=lambda folder: int(folder.name))

@@ -1,0 +1,165 @@
+"""The network: N x [transformer encoder, GCN block] between two dense."""
+
+import keras
+import numpy as np
+
+from ampose_tf.config import Model as Defaults
+from ampose_tf.models import elements, layers
+
+
+@keras.saving.register_keras_serializable(package="ampose_tf")
+class AMPose(keras.Model):
+    """AMPose (Lin, Chiu, Wu, ICASSP 2023, arXiv 2210.04216, Figure 1).
+
+    A dense layer lifts each joint to `width` channels; `depth` times, a
+    transformer encoder mixes all joints and a GCN block mixes neighbours; a
+    dense layer returns three coordinates per joint.
+
+    `AMPose(H36M_17.adjacency())` is the paper's network. The arguments
+    beside the adjacency are those of `config.Model`, which documents them and
+    holds the defaults; the adjacency and they are stored in the `.keras`
+    file.
+
+    Args:
+        adjacency: (3, J, J), from `Skeleton.adjacency`.
+        dtype: Keras dtype policy of encoders and GCN blocks. The embedding,
+            the head and all variables are float32.
+
+    Call arguments:
+        keypoints_2d: (B, J, 2), screen-normalised.
+
+    Returns:
+        poses_3d, (B, J, 3), metres, camera frame, relative to the hip.
+    """
+
+    def __init__(
+        self,
+        adjacency,
+        depth=Defaults.depth,
+        width=Defaults.width,
+        heads=Defaults.heads,
+        attention_scale=Defaults.attention_scale,
+        mlp_ratio=Defaults.mlp_ratio,
+        position=Defaults.position,
+        gcn=Defaults.gcn,
+        residual_from=Defaults.residual_from,
+        gcn_mlp_ratio=Defaults.gcn_mlp_ratio,
+        gcn_norm=Defaults.gcn_norm,
+        gcn_act=Defaults.gcn_act,
+        gc_bias=Defaults.gc_bias,
+        initializer=Defaults.initializer,
+        dropout=Defaults.dropout,
+        drop_path=Defaults.drop_path,
+        final_norm=Defaults.final_norm,
+        normalisation=Defaults.normalisation,
+        dtype="float32",
+        **kwargs,
+    ):
+        adjacency = np.asarray(adjacency, np.float32)
+        policy = keras.dtype_policies.get(dtype)
+        if position not in ("per_layer", "shared"):
+            raise ValueError(
+                f"Unknown position {position!r}; expected per_layer, shared"
+            )
+
+        def dense(units, name):
+            # bfloat16 would round a keypoint by two pixels and a joint by
+            # millimetres.
+            return keras.layers.Dense(
+                units,
+                kernel_initializer=elements.kernel_initializer(initializer),
+                dtype="float32",
+                name=name,
+            )
+
+        inputs = keras.Input((adjacency.shape[1], 2), name="keypoints_2d")
+        x = dense(width, "embedding")(inputs)
+        for index in range(depth):
+            if index == 0 or position == "per_layer":
+                name = f"position_{index + 1}"
+                embed = layers.PositionEmbedding(dtype=policy, name=name)
+            x = embed(x)
+            x = layers.TransformerEncoder(
+                width,
+                heads,
+                mlp_ratio=mlp_ratio,
+                attention_scale=attention_scale,
+                dropout=dropout,
+                drop_path=drop_path * index / max(depth - 1, 1),
+                initializer=initializer,
+                dtype=policy,
+                name=f"encoder_{index + 1}",
+            )(x)
+            x = layers.GCNBlock(
+                width,
+                adjacency,
+                design=gcn,
+                residual_from=residual_from,
+                mlp_ratio=gcn_mlp_ratio,
+                norm=gcn_norm,
+                activation=gcn_act,
+                bias=gc_bias,
+                initializer=initializer,
+                dtype=policy,
+                name=f"gcn_{index + 1}",
+            )(x)
+        if final_norm:
+            x = elements.layer_norm("final_norm", policy)(x)
+        super().__init__(inputs, dense(3, "poses_3d")(x), **kwargs)
+        # Without the model's own policy `compile` scales no float16 loss;
+        # with autocast it would round the keypoints.
+        self.dtype_policy = policy
+        self.autocast = False
+        self.adjacency = adjacency
+        self.depth = depth
+        self.width = width
+        self.heads = heads
+        self.attention_scale = attention_scale
+        self.mlp_ratio = mlp_ratio
+        self.position = position
+        self.gcn = gcn
+        self.residual_from = residual_from
+        self.gcn_mlp_ratio = gcn_mlp_ratio
+        self.gcn_norm = gcn_norm
+        self.gcn_act = gcn_act
+        self.gc_bias = gc_bias
+        self.initializer = initializer
+        self.dropout = dropout
+        self.drop_path = drop_path
+        self.final_norm = final_norm
+        self.normalisation = normalisation
+
+    def get_config(self):
+        return {
+            "adjacency": self.adjacency.tolist(),
+            "depth": self.depth,
+            "width": self.width,
+            "heads": self.heads,
+            "attention_scale": self.attention_scale,
+            "mlp_ratio": self.mlp_ratio,
+            "position": self.position,
+            "gcn": self.gcn,
+            "residual_from": self.residual_from,
+            "gcn_mlp_ratio": self.gcn_mlp_ratio,
+            "gcn_norm": self.gcn_norm,
+            "gcn_act": self.gcn_act,
+            "gc_bias": self.gc_bias,
+            "initializer": self.initializer,
+            "dropout": self.dropout,
+            "drop_path": self.drop_path,
+            "final_norm": self.final_norm,
+            "normalisation": self.normalisation,
+            "dtype": self.dtype_policy.name,
+            "name": self.name,
+            "trainable": self.trainable,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+    def rebuilt(self, dtype: str = "float32") -> "AMPose":
+        """Returns an uncompiled copy, weights included, in another dtype."""
+        copy = type(self).from_config(self.get_config() | {"dtype": dtype})
+        copy.set_weights(self.get_weights())
+        return copy

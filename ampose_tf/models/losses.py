@@ -1,0 +1,38 @@
+"""The training loss and the metric that `fit` logs.
+
+Arguments come in Keras's order, (y_true, y_pred), as Keras calls them.
+"""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="ampose_tf")
+def mse_joint(y_true, y_pred):
+    """Returns the mean over joints of the squared distance (equation 10).
+
+    Args:
+        y_true: (B, J, 3) metres.
+        y_pred: (B, J, 3) metres.
+
+    Returns:
+        (B,) square metres.
+    """
+    squared = ops.sum(ops.square(y_pred - y_true), axis=-1)  # (B, J)
+    return ops.mean(squared, axis=-1)
+
+
+@keras.saving.register_keras_serializable(package="ampose_tf")
+def mpjpe_mm(y_true, y_pred):
+    """Returns the mean per-joint position error, both roots at the origin.
+
+    Args:
+        y_true: (B, J, 3) metres, hip first.
+        y_pred: (B, J, 3) metres, hip first.
+
+    Returns:
+        (B,) millimetres.
+    """
+    difference = (y_pred - y_pred[:, :1]) - (y_true - y_true[:, :1])
+    distance = ops.sqrt(ops.sum(ops.square(difference), axis=-1))  # (B, J)
+    return 1000 * ops.mean(distance, axis=-1)

@@ -1,0 +1,48 @@
+"""Trained models in `.keras` files."""
+
+import os
+import pathlib
+import zipfile
+
+import keras
+
+from ampose_tf.models.ampose import AMPose
+
+_RULES = {
+    "best.keras": "best.keras: lowest validation MPJPE (peer-style)",
+    "last.keras": "last.keras: the last epoch",
+}
+
+
+def load(path: str | os.PathLike) -> AMPose:
+    """Loads an AMPose, uncompiled, without running code from the file.
+
+    Raises:
+        OSError: Where there is no such file.
+        ValueError: Where it is no `.keras` file, damaged, or no AMPose.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no model {path}")
+    try:
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
+    except (
+        zipfile.BadZipFile,
+        EOFError,
+        KeyError,
+        OSError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise ValueError(
+            f"{path}: not a readable .keras file ({error})"
+        ) from error
+    if not isinstance(model, AMPose):
+        raise ValueError(f"{path}: holds a {type(model).__name__}, no AMPose")
+    return model
+
+
+def describe_checkpoint(path: str | os.PathLike) -> str:
+    """Says which checkpoint a file is and by which rule it was chosen."""
+    name = pathlib.Path(path).name
+    return _RULES.get(name, f"{name}: chosen by hand")

@@ -1,0 +1,251 @@
+"""Driver: poses and a config to a trained model in a workdir."""
+
+import csv
+import dataclasses
+import io
+import math
+import pathlib
+import sys
+import time
+
+import keras
+import numpy as np
+
+from ampose_tf import config as configuration
+from ampose_tf import files
+from ampose_tf.config import Config
+from ampose_tf.data.poses import Poses
+from ampose_tf.evaluation import metrics
+from ampose_tf.models import checkpoint
+from ampose_tf.models.ampose import AMPose
+from ampose_tf.models.losses import mpjpe_mm, mse_joint
+from ampose_tf.skeleton import by_joint_count
+
+CHECKPOINT = "checkpoint.npz"
+BEST = "best.keras"
+LAST = "last.keras"
+HISTORY = "history.csv"
+
+
+def train(
+    config: Config,
+    training: Poses,
+    validation: Poses,
+    workdir: pathlib.Path,
+) -> None:
+    """Trains as `config.train` says, or goes on where a killed run stopped.
+
+    Leaves in workdir: `best.keras` (lowest validation MPJPE), `last.keras`,
+    `config.json`, `history.csv`, TensorBoard's logs, and `checkpoint.npz`,
+    the one file that resuming starts from. After each epoch the checkpoint is
+    written first and the others follow from it; each replaces its
+    predecessor in one step.
+
+    Raises:
+        FloatingPointError: Where the loss is no longer finite.
+        OSError: Where a file cannot be written.
+        ValueError: Where workdir belongs to another config.
+    """
+    claim(workdir, config)
+    model = build(config)
+    steps = math.ceil(training.count / config.train.batch_size)
+    compile_for(model, config, steps)
+    recorder = _Recorder(workdir, model)
+    finished = recorder.resume()
+    baseline = mean_pose_error_mm(training, validation)
+    print(
+        f"{training.count} training poses, {validation.count} validation "
+        f"poses; always predicting the mean training pose: {baseline:.1f} mm",
+        flush=True,
+    )
+    if finished < config.train.epochs:
+        _fit(model, config, training, validation, recorder, finished)
+    else:
+        print("This run has finished before.")
+    best, last = recorder.best, recorder.history[-1]
+    print(
+        f"{workdir}: {last['epoch']} epochs, validation MPJPE "
+        f"{last['val_mpjpe_mm']:.1f} mm (last.keras); "
+        f"{best['val_mpjpe_mm']:.1f} mm after epoch {best['epoch']} "
+        f"(best.keras), {100 * best['val_mpjpe_mm'] / baseline:.0f} % of the "
+        "mean pose's"
+    )
+
+
+def claim(workdir: pathlib.Path, config: Config) -> None:
+    """Makes workdir the place of this config's run.
+
+    Raises:
+        OSError: Where workdir cannot be written.
+        ValueError: Where it belongs to another config.
+    """
+    path = workdir / "config.json"
+    if path.exists():
+        difference = configuration.difference(configuration.load(path), config)
+        if difference:
+            raise ValueError(
+                f"{workdir} holds a run of another config: {difference}; "
+                "choose another --workdir"
+            )
+    else:
+        files.write_text(path, configuration.to_json(config))
+    for name in ("config.json", CHECKPOINT, BEST, LAST, HISTORY):
+        files.remove_leftovers(workdir / name)
+
+
+def build(config: Config) -> AMPose:
+    """Returns the config's model, initialised from its seed, uncompiled."""
+    keras.utils.set_random_seed(config.train.seed)
+    skeleton = by_joint_count(config.data.joints)
+    return AMPose(
+        skeleton.adjacency(config.data.adjacency),
+        **dataclasses.asdict(config.model),
+        dtype=config.train.precision,
+    )
+
+
+def compile_for(model: AMPose, config: Config, steps_per_epoch: int) -> None:
+    """Compiles with the config's optimiser, schedule and loss."""
+    recipe = config.train
+    if recipe.schedule == "cosine":
+        schedule = keras.optimizers.schedules.CosineDecay(
+            recipe.learning_rate, recipe.epochs * steps_per_epoch
+        )
+    else:
+        schedule = keras.optimizers.schedules.ExponentialDecay(
+            recipe.learning_rate, steps_per_epoch, recipe.decay, staircase=True
+        )
+    model.compile(
+        keras.optimizers.Adam(schedule, epsilon=recipe.adam_epsilon),
+        loss=mse_joint,
+        metrics=[mpjpe_mm],
+        jit_compile=recipe.jit_compile,
+    )
+
+
+def mean_pose_error_mm(training: Poses, validation: Poses) -> float:
+    """Returns the MPJPE of always predicting the mean training pose."""
+    mean = training.poses_3d.mean(axis=0, dtype=np.float64)
+    predicted = np.broadcast_to(mean, validation.poses_3d.shape)
+    return 1000 * float(metrics.mpjpe(predicted, validation.poses_3d).mean())
+
+
+def _fit(model, config, training, validation, recorder, finished):
+    # TensorFlow feeds the model; the rest of this module is Keras alone.
+    from ampose_tf.data import pipeline
+
+    recipe = config.train
+    model.fit(
+        pipeline.training_batches(
+            training,
+            by_joint_count(config.data.joints),
+            recipe.batch_size,
+            recipe.seed,
+            range(finished, recipe.epochs),
+            config.data.flip_training,
+        ),
+        validation_data=pipeline.validation_batches(
+            validation, config.evaluation.batch_size
+        ),
+        initial_epoch=finished,
+        epochs=recipe.epochs,
+        steps_per_epoch=math.ceil(training.count / recipe.batch_size),
+        # A bar that moves is for terminals; a log gets a line per epoch.
+        verbose=1 if sys.stdout.isatty() else 2,
+        shuffle=False,
+        callbacks=[
+            recorder,
+            keras.callbacks.TensorBoard(
+                recorder.workdir / "tensorboard", write_graph=False
+            ),
+        ],
+    )
+
+
+class _Recorder(keras.callbacks.Callback):
+    """Keeps the run on disk and stops it where the loss is not finite."""
+
+    def __init__(self, workdir, model):
+        super().__init__()
+        self.workdir = workdir
+        self.history = []
+        self._model = model
+        self._best_epoch = 0
+        # What is published computes in float32 whatever trained it, and
+        # carries no optimiser.
+        self._portable = model.rebuilt()
+
+    @property
+    def best(self):
+        return self.history[self._best_epoch]
+
+    def resume(self):
+        """Takes up an earlier run; returns how many epochs it finished."""
+        path = self.workdir / CHECKPOINT
+        if not path.exists():
+            return 0
+        progress = checkpoint.restore(path, self._model)
+        self.history = progress.history
+        self._best_epoch = progress.best_epoch
+        self._publish()
+        return len(self.history)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._start = time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        # The running mean of an epoch stays NaN once a step's loss was.
+        if not math.isfinite(logs["loss"]):
+            kept = (
+                f"{self.workdir / CHECKPOINT} holds epoch {len(self.history)}"
+                if self.history
+                else "no epoch was finished"
+            )
+            raise FloatingPointError(
+                f"The loss is {logs['loss']} at step {batch + 1} of epoch "
+                f"{len(self.history) + 1}; {kept}"
+            )
+
+    def on_epoch_end(self, epoch, logs=None):
+        seconds = time.monotonic() - self._start
+        logs = {name: float(value) for name, value in logs.items()}
+        rate = float(self._model.optimizer.learning_rate)
+        self.history.append(
+            {"epoch": epoch + 1, **logs, "learning_rate": rate}
+            | {"seconds": round(seconds, 1)}
+        )
+        if logs["val_mpjpe_mm"] < self.best["val_mpjpe_mm"]:
+            self._best_epoch = epoch
+        checkpoint.save(
+            self.workdir / CHECKPOINT,
+            self._model,
+            checkpoint.Progress(self.history, self._best_epoch),
+        )
+        self._publish()
+
+    def _publish(self):
+        """Writes what follows from the checkpoint; the history comes last.
+
+        So a history that lacks the last epoch tells a resumed run that it was
+        killed in here, and what to write again.
+        """
+        path = self.workdir / HISTORY
+        table = _as_csv(self.history)
+        if path.exists() and path.read_text(encoding="utf-8") == table:
+            return
+        self._portable.set_weights(self._model.get_weights())
+        names = [LAST]
+        if self._best_epoch == len(self.history) - 1:
+            names.append(BEST)
+        for name in names:
+            with files.replacing(self.workdir / name) as temporary:
+                self._portable.save(temporary)
+        files.write_text(path, table)
+
+
+def _as_csv(rows):
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

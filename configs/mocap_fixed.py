@@ -1,0 +1,28 @@
+"""AMPose of width 128 on real motion, seen by fixed cameras.
+
+The comparison for recipes on motion archives: ground-truth 2D, four
+Human3.6M-like cameras around each trial, every frame once per camera and
+epoch; validation on subjects that training never sees.
+
+    python train.py --config=configs/mocap_fixed.py \
+        --config.data.root=DIR --workdir=runs/fixed
+
+DIR holds the archive cmu17.npz with its JSON.
+"""
+
+from ampose_tf.config import Config, Data, Model, Train
+
+
+def get_config() -> Config:
+    return Config(
+        data=Data(
+            dataset="mocap",
+            train_subjects=(),
+            validation_subjects=(),
+            validation_stride=5,
+        ),
+        model=Model(width=128),
+        train=Train(
+            epochs=4, batch_size=256, learning_rate=1e-3, schedule="cosine"
+        ),
+    )

@@ -1,0 +1,62 @@
+"""Judges trained or exported models on a config's validation poses.
+
+    python evaluate.py --config=configs/demo.py \
+        --model=runs/demo/best.keras --report=runs/demo/evaluation.json
+
+--model takes .keras files, SavedModel folders and .tflite files; given more
+than once, the models are set side by side.
+"""
+
+import dataclasses
+import pathlib
+
+from absl import flags
+
+from ampose_tf import config
+
+_CONFIG = config.define_flag()
+_MODEL = flags.DEFINE_multi_string(
+    "model", None, ".keras, SavedModel folder or .tflite.", required=True
+)
+_REPORT = flags.DEFINE_string("report", None, "JSON file to write.")
+
+
+def main():
+    # Data first: it is there or not long before TensorFlow has loaded.
+    from ampose_tf.data import sources
+
+    experiment = _CONFIG.value
+    validation = sources.load(experiment, "validation")
+
+    from ampose_tf.evaluation import protocols, report
+    from ampose_tf.lifting.predictor import load_predictor
+
+    reports = []
+    for path in _MODEL.value:
+        predict = load_predictor(path, experiment.evaluation.batch_size)
+        judged = protocols.evaluate(
+            predict,
+            validation,
+            predict.skeleton,
+            # Human3.6M's tables average actions; archives have no such rule.
+            "poses" if experiment.data.dataset == "mocap" else "actions",
+            experiment.evaluation.flip_ensemble,
+        )
+        reports.append(
+            {
+                "model": path,
+                "checkpoint": predict.checkpoint,
+                "megabytes": predict.megabytes,
+                "data": sources.describe(experiment),
+                **judged,
+                "config": dataclasses.asdict(experiment),
+            }
+        )
+    print(report.as_text(reports, report.published_mpjpe_mm(experiment)))
+    if _REPORT.value:
+        report.write(pathlib.Path(_REPORT.value), reports)
+        print(_REPORT.value)
+
+
+if __name__ == "__main__":
+    config.run(main)

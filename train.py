@@ -1,0 +1,41 @@
+"""Trains AMPose.
+
+    python train.py --config=configs/demo.py --workdir=runs/demo
+
+Leaves best.keras, last.keras, config.json, history.csv, checkpoint.npz and
+TensorBoard's logs in workdir. Run again on the same workdir, it goes on where
+it was killed.
+"""
+
+import pathlib
+
+from absl import flags
+
+from ampose_tf import config
+
+_CONFIG = config.define_flag()
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder of the run.", required=True
+)
+
+
+def main():
+    # Data first: it is there or not long before Keras has loaded.
+    from ampose_tf.data import sources
+
+    experiment = _CONFIG.value
+    training_poses = sources.load(experiment, "train")
+    validation_poses = sources.load(experiment, "validation")
+
+    from ampose_tf import training
+
+    training.train(
+        experiment,
+        training_poses,
+        validation_poses,
+        pathlib.Path(_WORKDIR.value),
+    )
+
+
+if __name__ == "__main__":
+    config.run(main)
