@@ -1,4 +1,4 @@
-"""Judges trained or exported models on a config's validation poses.
+r"""Judges trained or exported models on a config's validation poses.
 
     python evaluate.py --config=configs/demo.py \
         --model=runs/demo/best.keras --report=runs/demo/evaluation.json

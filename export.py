@@ -1,4 +1,4 @@
-"""Exports a trained model as SavedModel and TFLite files.
+r"""Exports a trained model as SavedModel and TFLite files.
 
     python export.py --config=configs/demo.py --model=runs/demo/best.keras \
         --output=runs/demo/export \

@@ -1,4 +1,4 @@
-"""Lifts pixel keypoints in Human3.6M's joint order to 3D.
+r"""Lifts pixel keypoints in Human3.6M's joint order to 3D.
 
     python lift.py --model=runs/demo/best.keras --keypoints=clip.npy \
         --image_size=1000x1000 --output=lifted/

@@ -1,4 +1,4 @@
-"""Trains AMPose.
+r"""Trains AMPose.
 
     python train.py --config=configs/demo.py --workdir=runs/demo
 

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 
-from absl import app, flags
+from absl import app, flags, logging
 from ml_collections import config_flags
 
 from ampose_tf import fields
@@ -139,9 +139,10 @@ class Model:
             `"none"`. Open.
         gc_bias: A bias per neighbour group, added before aggregation
             (`"group"`), or one per graph convolution (`"shared"`). Open.
-        initializer: Of the kernels: Keras's `"glorot_uniform"`, PyTorch's
-            default for linear layers (`"torch"`), or a truncated normal of
-            0.02 as in ViT (`"trunc_normal"`). Open.
+        initializer: Of the kernels but the head's, which starts near zero:
+            Keras's `"glorot_uniform"`, PyTorch's default for linear layers
+            (`"torch"`), or a truncated normal of 0.02 as in ViT
+            (`"trunc_normal"`). Open.
         dropout: Rate after attention and MLP of the encoder. Open.
         drop_path: Largest rate of stochastic depth, growing linearly with
             depth. Open; MixSTE has 0.1.
@@ -327,15 +328,20 @@ def run(main) -> None:
     """Runs a script's `main()` and turns users' mistakes into one line.
 
     The exit status is 2 for a mistake in flags, configuration or files, 1
-    where the training diverged, and what `main` returns otherwise.
+    where the training diverged, 130 where somebody interrupted it, and what
+    `main` returns otherwise.
     """
-    # What TensorFlow logs while it loads would bury that one line.
+    # What TensorFlow logs while it loads and saves would bury that one line.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+    def quiet_main(_):
+        logging.set_verbosity(logging.WARNING)
+        sys.exit(main())
+
     try:
-        app.run(
-            lambda _: sys.exit(main()),
-            flags_parser=lambda argv: _parse_flags(argv),
-        )
+        app.run(quiet_main, flags_parser=_parse_flags)
+    except KeyboardInterrupt:
+        _fail("interrupted", 130)
     except FloatingPointError as error:
         _fail(error, 1)
     except (ValueError, OSError) as error:

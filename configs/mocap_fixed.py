@@ -1,4 +1,4 @@
-"""AMPose of width 128 on real motion, seen by fixed cameras.
+r"""AMPose of width 128 on real motion, seen by fixed cameras.
 
 The comparison for recipes on motion archives: ground-truth 2D, four
 Human3.6M-like cameras around each trial, every frame once per camera and

@@ -42,12 +42,13 @@ _DAMAGE = (
 )
 
 
-def read(path: str | os.PathLike) -> dict:
-    """Reads every member of an `.npz`.
+def read(path: str | os.PathLike, only: str | None = None) -> dict:
+    """Reads the members of an `.npz`.
 
     Args:
         path: Its members are plain arrays, or pickled objects made of NumPy
             arrays, dicts, lists, tuples, strings, numbers and None.
+        only: The one member to read, if it is there; all where None.
 
     Returns:
         {name: array, or the object within a 0-d object array}.
@@ -62,6 +63,7 @@ def read(path: str | os.PathLike) -> dict:
             return {
                 name.removesuffix(".npy"): _read_member(members, name)
                 for name in members.namelist()
+                if only is None or name == f"{only}.npy"
             }
     except _Refused as error:
         raise ValueError(f"{path}: {error}") from error

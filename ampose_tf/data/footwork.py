@@ -15,10 +15,10 @@ from ampose_tf.data import anatomy
 from ampose_tf.data.anatomy import SIDES, Body
 from ampose_tf.data.trajectories import ease, visit, wander
 
-# The part of the floor that hips keep to, an ellipse in metres: all four
+# Where people stand and walk, ellipses on the floor in metres: all four
 # cameras see a person with stretched arms there whole.
 _CENTRE = np.array([0.15, 0.5])
-_PLACES = np.array([0.55, 0.95])
+_PLACES = np.array([0.5, 0.8])
 _PATH = np.array([1.0, 1.3])
 
 # The foot in gait: share of the cycle since the heel struck, and how far the
@@ -186,7 +186,7 @@ def stand(
     path, phase = _spot(rng, time, 0.0, 0.08, np.radians(45))
     for_steps, for_crouch = rng.spawn(2)
     ankles, feet = _steps(for_steps, body, path, phase, width, *_STANDING)
-    # Alternating squares of a wave: people stand on a leg, then change.
+    # Flattened at both ends: people stand on a leg, then change.
     shift = sway * np.tanh(1.5 * wander(rng, (), (0.08, 0.3))(time))
     depth = visit(
         for_crouch,

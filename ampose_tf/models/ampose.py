@@ -24,6 +24,8 @@ class AMPose(keras.Model):
         adjacency: (3, J, J), from `Skeleton.adjacency`.
         dtype: Keras dtype policy of encoders and GCN blocks. The embedding,
             the head and all variables are float32.
+        name: Of the Keras model.
+        trainable: Whether its weights are.
 
     Call arguments:
         keypoints_2d: (B, J, 2), screen-normalised.
@@ -53,7 +55,8 @@ class AMPose(keras.Model):
         final_norm=Defaults.final_norm,
         normalisation=Defaults.normalisation,
         dtype="float32",
-        **kwargs,
+        name=None,
+        trainable=True,
     ):
         adjacency = np.asarray(adjacency, np.float32)
         policy = keras.dtype_policies.get(dtype)
@@ -62,22 +65,25 @@ class AMPose(keras.Model):
                 f"Unknown position {position!r}; expected per_layer, shared"
             )
 
-        def dense(units, name):
+        def dense(units, name, kernel_initializer):
             # bfloat16 would round a keypoint by two pixels and a joint by
             # millimetres.
             return keras.layers.Dense(
                 units,
-                kernel_initializer=elements.kernel_initializer(initializer),
+                kernel_initializer=kernel_initializer,
                 dtype="float32",
                 name=name,
             )
 
         inputs = keras.Input((adjacency.shape[1], 2), name="keypoints_2d")
-        x = dense(width, "embedding")(inputs)
+        x = dense(
+            width, "embedding", elements.kernel_initializer(initializer)
+        )(inputs)
         for index in range(depth):
             if index == 0 or position == "per_layer":
-                name = f"position_{index + 1}"
-                embed = layers.PositionEmbedding(dtype=policy, name=name)
+                embed = layers.PositionEmbedding(
+                    dtype=policy, name=f"position_{index + 1}"
+                )
             x = embed(x)
             x = layers.TransformerEncoder(
                 width,
@@ -105,7 +111,10 @@ class AMPose(keras.Model):
             )(x)
         if final_norm:
             x = elements.layer_norm("final_norm", policy)(x)
-        super().__init__(inputs, dense(3, "poses_3d")(x), **kwargs)
+        # Not by **kwargs, in which Keras ignores what it does not know.
+        super().__init__(
+            inputs, dense(3, "poses_3d")(x), name=name, trainable=trainable
+        )
         # Without the model's own policy `compile` scales no float16 loss;
         # with autocast it would round the keypoints.
         self.dtype_policy = policy

@@ -47,15 +47,18 @@ def restore(path: str | os.PathLike, model: keras.Model) -> Progress:
         OSError: Where the file cannot be read.
         ValueError: Where it is damaged or of another model.
     """
-    model.optimizer.build(model.trainable_variables)
+    # LossScaleOptimizer would make its variables twice.
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with open(path, "rb") as file, np.load(file) as stored:
             progress = Progress(**json.loads(str(stored["progress"])))
             arrays = {name: stored[name] for name in stored.files}
     except (
         zipfile.BadZipFile,
         EOFError,
         KeyError,
+        RuntimeError,
         TypeError,
         ValueError,
     ) as error:

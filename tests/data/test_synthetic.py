@@ -216,7 +216,8 @@ def test_feet_stand_on_the_floor(world):
     soles = [3, 4, 5, 8, 9, 10]
     for subject, name, positions in sequences(world):
         height = positions[..., 2]
-        assert height.min() > 0, (subject, name)
+        # A hand that props may press a little into it.
+        assert height.min() > -0.01, (subject, name)
         lowest = height[:, soles].min(axis=1)
         # The ankle's height, where someone sits with the toes up.
         assert lowest.max() < 0.1, (subject, name)

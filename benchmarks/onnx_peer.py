@@ -1,0 +1,215 @@
+"""AMPose as an ONNX graph: what `latency.py` measures ours against.
+
+One pose at a time, so that every tensor is a matrix of joints by channels and
+every dense layer one Gemm, weights packed and bias included. MatMul and Add
+instead, fused by ONNX Runtime or not, are no faster.
+"""
+
+import pathlib
+import tempfile
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnxruntime import quantization
+
+from ampose_tf.models.ampose import AMPose
+
+# The first with Gelu; what every supported ONNX Runtime reads.
+_OPSET = 20
+_IR_VERSION = 10
+
+# What the builder below knows how to write.
+_DESIGN = {
+    "position": "per_layer",
+    "gcn": "ours",
+    "residual_from": "mid",
+    "gcn_norm": "ln",
+    "gcn_act": "gelu",
+    "gc_bias": "group",
+    "final_norm": False,
+}
+
+
+def float32(model: AMPose) -> bytes:
+    """Returns an ONNX model: `keypoints_2d` (1, J, 2) -> `poses_3d`.
+
+    Raises:
+        ValueError: Where the model is not of the default design.
+    """
+    for name, expected in _DESIGN.items():
+        if getattr(model, name) != expected:
+            raise ValueError(
+                f"Expected a model of {name}={expected!r}, got "
+                f"{getattr(model, name)!r}"
+            )
+    joints = model.adjacency.shape[1]
+    graph = _Graph(joints)
+    x = graph.reshape("keypoints_2d", (joints, 2))
+    x = graph.dense(x, model.get_layer("embedding"))
+    for index in range(1, model.depth + 1):
+        position = model.get_layer(f"position_{index}").embedding
+        x = graph.add("Add", x, graph.constant(position))
+        x = graph.encoder(x, model.get_layer(f"encoder_{index}"))
+        x = graph.gcn_block(x, model.get_layer(f"gcn_{index}"))
+    x = graph.dense(x, model.get_layer("poses_3d"))
+    return graph.finish(graph.reshape(x, (1, joints, 3)))
+
+
+def dynamic_int8(model: AMPose) -> bytes:
+    """Returns `float32(model)` by ONNX Runtime's dynamic quantisation.
+
+    Weights are int8, a scale per output channel; activations uint8, a scale
+    per call. Weights keep to seven bits: where a CPU has no VNNI, ONNX
+    Runtime's kernel, the faster of its two, would overflow on eight.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        source = pathlib.Path(folder, "float32.onnx")
+        target = pathlib.Path(folder, "dynamic_int8.onnx")
+        source.write_bytes(float32(model))
+        quantization.quantize_dynamic(
+            source,
+            target,
+            per_channel=True,
+            reduce_range=True,
+            weight_type=quantization.QuantType.QInt8,
+        )
+        return target.read_bytes()
+
+
+def session(model: bytes) -> onnxruntime.InferenceSession:
+    """Returns a session on one thread, with all graph optimisations."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = (
+        onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    )
+    return onnxruntime.InferenceSession(
+        model, options, providers=["CPUExecutionProvider"]
+    )
+
+
+class _Graph:
+    """Nodes and constants in the making; methods return a tensor's name."""
+
+    def __init__(self, joints):
+        self.joints = joints
+        self.nodes = []
+        self.constants = []
+
+    def constant(self, array):
+        name = f"constant_{len(self.constants)}"
+        self.constants.append(
+            onnx.numpy_helper.from_array(np.ascontiguousarray(array), name)
+        )
+        return name
+
+    def add(self, operator, *inputs, outputs=1, **attributes):
+        """Adds a node; returns its output, or a list of several."""
+        names = [f"node_{len(self.nodes)}_{i}" for i in range(outputs)]
+        self.nodes.append(
+            onnx.helper.make_node(operator, inputs, names, **attributes)
+        )
+        return names[0] if outputs == 1 else names
+
+    def reshape(self, x, shape):
+        return self.add("Reshape", x, self.constant(np.int64(shape)))
+
+    def dense(self, x, layer):
+        kernel, bias = self.constant(layer.kernel), self.constant(layer.bias)
+        return self.add("Gemm", x, kernel, bias)
+
+    def layer_norm(self, x, layer):
+        return self.add(
+            "LayerNormalization",
+            x,
+            self.constant(layer.gamma),
+            self.constant(layer.beta),
+            axis=-1,
+            epsilon=layer.epsilon,
+        )
+
+    def encoder(self, x, encoder):
+        attended = self.attention(self.layer_norm(x, encoder.norm_1), encoder)
+        x = self.add("Add", x, attended)
+        y = self.dense(self.layer_norm(x, encoder.norm_2), encoder.mlp.expand)
+        return self.add(
+            "Add", x, self.dense(self.add("Gelu", y), encoder.mlp.contract)
+        )
+
+    def attention(self, x, encoder):
+        heads, width = encoder.heads, encoder.width
+        channels = width // heads
+        query, key, value = self.add(
+            "Split",
+            self.dense(x, encoder.query_key_value),
+            outputs=3,
+            axis=1,
+            num_outputs=3,
+        )  # (J, C) each
+
+        def split_heads(part, order):
+            part = self.reshape(part, (self.joints, heads, channels))
+            return self.add("Transpose", part, perm=order)
+
+        per_head = encoder.attention_scale == "head_dim"
+        scale = np.float32((channels if per_head else width) ** -0.5)
+        logits = self.add(
+            "MatMul",
+            self.add(
+                "Mul", split_heads(query, (1, 0, 2)), self.constant(scale)
+            ),
+            split_heads(key, (1, 2, 0)),
+        )  # (H, J, J)
+        x = self.add(
+            "MatMul",
+            self.add("Softmax", logits, axis=-1),
+            split_heads(value, (1, 0, 2)),
+        )  # (H, J, D)
+        x = self.add("Transpose", x, perm=(1, 0, 2))
+        return self.dense(
+            self.reshape(x, (self.joints, width)), encoder.projection
+        )
+
+    def gcn_block(self, x, block):
+        y = self.phi(self.graph_conv(x, block.convs[0]), block.norms[0])
+        z = self.phi(self.graph_conv(y, block.convs[1]), block.norms[1])
+        return self.add("Add", y, z)
+
+    def phi(self, x, norm):
+        return self.add("Gelu", self.layer_norm(x, norm))
+
+    def graph_conv(self, x, conv):
+        groups = len(conv.adjacency)
+        x = self.dense(x, conv.dense)  # (J, K C)
+        x = self.reshape(x, (self.joints * groups, conv.units))
+        # Row i of (J, J K) weighs what comes from joint k through group g.
+        aggregation = conv.adjacency.transpose(1, 2, 0).reshape(
+            self.joints, self.joints * groups
+        )
+        return self.add("MatMul", self.constant(aggregation), x)
+
+    def finish(self, x):
+        """Returns the model whose output is `x`."""
+        self.nodes[-1].output[0] = "poses_3d"
+        joints, floats = self.joints, onnx.TensorProto.FLOAT
+        info = onnx.helper.make_tensor_value_info
+        model = onnx.helper.make_model(
+            onnx.helper.make_graph(
+                self.nodes,
+                "ampose",
+                [info("keypoints_2d", floats, (1, joints, 2))],
+                [info("poses_3d", floats, (1, joints, 3))],
+                self.constants,
+            ),
+            opset_imports=[onnx.helper.make_opsetid("", _OPSET)],
+            ir_version=_IR_VERSION,
+        )
+        # quantize_dynamic would ask for simplifications that do not apply.
+        onnx.helper.set_model_props(
+            model, {"onnx.quant.pre_process": "onnxruntime.quant"}
+        )
+        onnx.checker.check_model(model, full_check=True)
+        return model.SerializeToString()

@@ -1,0 +1,38 @@
+"""Small inputs that several test files share."""
+
+import numpy as np
+import pytest
+
+from ampose_tf.config import Config, Data, Model, Train
+from ampose_tf.data.poses import Poses
+
+
+@pytest.fixture
+def make_poses():
+    """Returns a maker of random poses whose depth the 2D gives away."""
+
+    def make(count, seed=0, joints=17):
+        random = np.random.default_rng(seed)
+        keypoints_2d = random.uniform(-0.8, 0.8, (count, joints, 2))
+        keypoints_2d[:, 0] *= 0.1
+        depth = keypoints_2d.sum(axis=-1, keepdims=True) / 2
+        poses_3d = np.concatenate([keypoints_2d, depth], axis=-1)
+        return Poses(
+            keypoints_2d.astype(np.float32),
+            (poses_3d - poses_3d[:, :1]).astype(np.float32),
+            random.integers(0, 2, count).astype(np.int32),
+            np.full(count, "S1"),
+            ("Walking", "Sitting"),
+        )
+
+    return make
+
+
+@pytest.fixture
+def tiny_config():
+    """A config that trains in seconds, with every source of randomness."""
+    return Config(
+        data=Data(dataset="synthetic"),
+        model=Model(depth=1, width=6, heads=2, dropout=0.2, drop_path=0.1),
+        train=Train(epochs=2, batch_size=7, learning_rate=1e-2, seed=3),
+    )

@@ -1,0 +1,155 @@
+import json
+
+import numpy as np
+import pytest
+
+from ampose_tf import skeleton
+from ampose_tf.config import Cameras, Config
+from ampose_tf.data import archive, human36m, mocap, sources
+
+SUBJECTS = {"S1": 3, "S5": 5, "S9": 7, "S11": 2}
+PEOPLE = {"P1": 3, "P2": 5, "P3": 7}
+
+
+def write_human36m(root):
+    random = np.random.default_rng(2)
+    world, image = {}, {}
+    for subject, frames in SUBJECTS.items():
+        joints = random.uniform(-0.6, 0.6, (frames, 32, 3)) + [0, 0, 1]
+        world[subject] = {"Walking": joints.astype(np.float32)}
+        image[subject] = {
+            "Walking": [
+                random.uniform(50, 950, (frames, 17, 2)).astype(np.float32)
+                for _ in range(4)
+            ]
+        }
+    archive.write(root / "data_3d_h36m.npz", positions_3d=world)
+    archive.write(root / "data_2d_h36m_gt.npz", positions_2d=image)
+    detected = {
+        subject: {name: [view + 1 for view in views]}
+        for subject, actions in image.items()
+        for name, views in actions.items()
+    }
+    archive.write(
+        root / "data_2d_h36m_cpn_ft_h36m_dbb.npz", positions_2d=detected
+    )
+
+
+def write_mocap(root):
+    random = np.random.default_rng(3)
+    # Joints anywhere, but for right hip, knee and foot.
+    motion = {}
+    for person, frames in PEOPLE.items():
+        joints = random.uniform(0, 1, (frames, 17, 3))
+        joints[:, 1], joints[:, 2], joints[:, 3] = (
+            joints[:, 0],
+            joints[:, 0] - [0, 0, 0.4],
+            joints[:, 0] - [0, 0, 0.8],
+        )
+        motion[f"{person}/a"] = joints.astype(np.float32)
+    np.savez(root / "tiny.npz", **motion)
+    card = {
+        "joints": skeleton.H36M_17.joints,
+        "train": ["P1", "P2"],
+        "validation": ["P3"],
+    }
+    (root / "tiny.json").write_text(json.dumps(card), encoding="utf-8")
+
+
+@pytest.fixture
+def human36m_config(tmp_path):
+    write_human36m(tmp_path)
+    config = Config()
+    config.data.root = str(tmp_path)
+    config.data.train_subjects = ("S5", "S1")
+    return config
+
+
+@pytest.fixture
+def mocap_config(tmp_path):
+    write_mocap(tmp_path)
+    config = Config()
+    config.data.dataset = "mocap"
+    config.data.root = str(tmp_path)
+    config.data.archives = ("tiny",)
+    config.data.train_subjects = config.data.validation_subjects = ()
+    return config
+
+
+def assert_same(one, other):
+    for array, expected in zip(one, other, strict=True):
+        np.testing.assert_array_equal(array, expected)
+
+
+def test_human36m_by_default(human36m_config):
+    root = human36m_config.data.root
+    train = sources.load(human36m_config, "train")
+    assert train.count == 4 * (5 + 3)
+    assert_same(
+        train, human36m.load(root, ("S5", "S1"), "gt", 17, 1, "longest")
+    )
+    validation = sources.load(human36m_config, "validation")
+    assert validation.subjects.tolist() == 28 * ["S9"] + 8 * ["S11"]
+
+
+def test_every_field_reaches_human36m(human36m_config):
+    root = human36m_config.data.root
+    human36m_config.data.keypoints = "cpn_ft_h36m_dbb"
+    human36m_config.data.joints = 16
+    human36m_config.data.train_stride = 2
+    human36m_config.data.validation_stride = 3
+    human36m_config.model.normalisation = "width"
+    options = ("cpn_ft_h36m_dbb", 16)
+    assert_same(
+        sources.load(human36m_config, "train"),
+        human36m.load(root, ("S5", "S1"), *options, 2, "width"),
+    )
+    assert_same(
+        sources.load(human36m_config, "validation"),
+        human36m.load(root, ("S9", "S11"), *options, 3, "width"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("split", "seed", "stride"), [("train", 5, 2), ("validation", 7, 3)]
+)
+def test_mocap(mocap_config, split, seed, stride):
+    settings = Cameras(number=2, train_seed=5, validation_seed=7)
+    settings.image_width, settings.image_height = 700, 1100
+    mocap_config.data.cameras = settings
+    mocap_config.data.train_stride = 2
+    mocap_config.data.validation_stride = 3
+    mocap_config.model.normalisation = "width"
+    motion = mocap.load(mocap_config.data.root, ("tiny",), split, (), stride)
+    expected = mocap.seen_by_cameras(motion, settings, seed, "width")
+    assert expected.count == 2 * len(motion.joints)
+    assert_same(sources.load(mocap_config, split), expected)
+
+
+def test_chosen_people(mocap_config):
+    mocap_config.data.train_subjects = ("P2",)
+    assert set(sources.load(mocap_config, "train").subjects) == {"P2"}
+    assert set(sources.load(mocap_config, "validation").subjects) == {"P3"}
+
+
+def test_motion_archives_have_17_joints(mocap_config):
+    mocap_config.data.joints = 16
+    with pytest.raises(ValueError, match="17 joints, not 16"):
+        sources.load(mocap_config, "train")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    config = Config()
+    config.data.root = str(tmp_path)
+    with pytest.raises(OSError, match="data_3d_h36m.npz"):
+        sources.load(config, "train")
+
+
+def test_describe_motion_archives():
+    config = Config()
+    config.data.dataset = "mocap"
+    config.data.archives = ("cmu17", "cmu_daz17")
+    config.data.cameras.number = 3
+    assert sources.describe(config) == (
+        "motion archive cmu17 + cmu_daz17 seen by 3 virtual cameras"
+    )

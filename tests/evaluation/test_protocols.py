@@ -1,0 +1,192 @@
+import json
+
+import numpy as np
+import pytest
+
+from ampose_tf.data.poses import Poses, concatenate, make_poses
+from ampose_tf.evaluation import metrics, protocols
+from ampose_tf.skeleton import H36M_17, Skeleton, mirror
+
+# hip, right leg, left leg.
+FORK = Skeleton(("hip", "right", "left"), (-1, 0, 0), left=(2,), right=(1,))
+NAMES = ("Directions", "Eating", "Walking")
+
+
+def made_poses(actions, seed=2):
+    """One random pose of FORK per action."""
+    random = np.random.default_rng(seed)
+    return concatenate(
+        [
+            make_poses(
+                random.normal(size=(1, 3, 2)),
+                random.normal(size=(1, 3, 3)),
+                action,
+                "S9",
+                NAMES,
+            )
+            for action in actions
+        ]
+    )
+
+
+def with_errors(errors_mm, actions):
+    """Poses, and an equivariant predictor with given MPJPEs on them."""
+    count = len(errors_mm)
+    keypoints_2d = np.zeros((count, 3, 2), np.float32)
+    keypoints_2d[..., 1] = np.arange(count)[:, None]
+    poses = Poses(
+        keypoints_2d,
+        np.zeros((count, 3, 3), np.float32),
+        np.array(actions, np.int32),
+        np.full(count, "S9"),
+        NAMES,
+    )
+
+    def predict(keypoints_2d, seen=None):
+        # y tells which pose; both legs are off downwards.
+        index = keypoints_2d[:, 0, 1].astype(int)
+        predicted = np.zeros((len(index), 3, 3))
+        predicted[:, 1:, 1] = np.array(errors_mm)[index, None] * 1.5 / 1000
+        return predicted
+
+    return predict, poses
+
+
+def lift(keypoints_2d, seen=None):
+    """Mirrors as its input does."""
+    x, y = keypoints_2d[..., :1], keypoints_2d[..., 1:]
+    return np.concatenate([x * y, y, x * x + y], axis=-1)
+
+
+def test_mean_of_action_means_is_not_the_mean_of_poses():
+    # Directions: 10; Walking: 20, 30, 70, mean 40. Nobody eats.
+    predict, poses = with_errors([10, 20, 30, 70], [0, 2, 2, 2])
+    actions = protocols.evaluate(predict, poses, FORK, "actions", True)
+    assert actions["mpjpe_mm"] == pytest.approx(25)
+    whole = protocols.evaluate(predict, poses, FORK, "poses", True)
+    assert whole["mpjpe_mm"] == pytest.approx(32.5)
+    for report in (actions, whole):
+        assert report["poses"] == 4
+        assert list(report["actions"]) == ["Directions", "Walking"]
+        assert report["actions"]["Directions"]["mpjpe_mm"] == pytest.approx(10)
+        assert report["actions"]["Walking"]["mpjpe_mm"] == pytest.approx(40)
+        assert report["actions"]["Directions"]["poses"] == 1
+        assert report["actions"]["Walking"]["poses"] == 3
+
+
+@pytest.mark.parametrize("average", ["actions", "poses"])
+def test_every_error_is_that_of_metrics(average):
+    poses = made_poses([0, 1, 1, 2, 2])
+    report = protocols.evaluate(lift, poses, FORK, average, False)
+    predicted = lift(poses.keypoints_2d)
+    for name, metric in (
+        ("mpjpe_mm", metrics.mpjpe),
+        ("p_mpjpe_mm", metrics.p_mpjpe),
+        ("n_mpjpe_mm", metrics.n_mpjpe),
+    ):
+        errors = 1000 * metric(predicted, poses.poses_3d)
+        of_actions = [errors[0], errors[1:3].mean(), errors[3:].mean()]
+        expected = np.mean(errors if average == "poses" else of_actions)
+        assert report[name] == pytest.approx(expected)
+        assert [r[name] for r in report["actions"].values()] == pytest.approx(
+            of_actions
+        )
+
+
+def test_ensemble_by_hand():
+    constant = np.array([[0, 0, 0], [1, 2, 3], [5, 6, 7.0]])
+    # Mirrored back, right is left's (-5, 6, 7), and left is (-1, 2, 3).
+    ensemble = np.array([[0, 0, 0], [-2, 4, 5], [2, 4, 5.0]])
+    target = ensemble + [[0, 0, 0], [0, 0, 0.003], [0, 0, 0]]
+    poses = make_poses(np.ones((1, 3, 2)), target[None], 1, "S9", NAMES)
+
+    def predict(keypoints_2d, seen=None):
+        return constant[None]
+
+    np.testing.assert_allclose(
+        (
+            predict(None)
+            + protocols.predict_mirrored(predict, np.ones((1, 3, 2)), FORK)
+        )
+        / 2,
+        ensemble[None],
+    )
+    # 3 mm over three joints; alone, right is (3, -2, -2.003) off and left
+    # (3, 2, 2).
+    single = 1000 / 3 * (np.sqrt(9 + 4 + 2.003**2) + np.sqrt(17))
+    for flip, headline in ((True, 1), (False, single)):
+        report = protocols.evaluate(predict, poses, FORK, "actions", flip)
+        assert report["flip_ensemble"] is flip
+        assert report["mpjpe_mm"] == pytest.approx(headline, rel=1e-3)
+        assert report["ensemble_mpjpe_mm"] == pytest.approx(1, rel=1e-3)
+        assert report["single_mpjpe_mm"] == pytest.approx(single)
+        eating = report["actions"]["Eating"]
+        assert eating["mpjpe_mm"] == pytest.approx(headline, rel=1e-3)
+
+
+def test_an_equivariant_predictor_gains_nothing_from_the_ensemble():
+    keypoints_2d = np.random.default_rng(3).normal(size=(5, 17, 2))
+    np.testing.assert_allclose(
+        protocols.predict_mirrored(lift, keypoints_2d, H36M_17),
+        lift(keypoints_2d),
+        atol=1e-12,
+    )
+    poses = made_poses([0, 2, 2])
+    report = protocols.evaluate(lift, poses, FORK, "poses", True)
+    assert report["ensemble_mpjpe_mm"] == pytest.approx(
+        report["single_mpjpe_mm"]
+    )
+
+
+def test_the_network_sees_the_mirror_image():
+    poses = made_poses([0, 1])
+    seen = []
+
+    def predict(keypoints_2d):
+        seen.append(keypoints_2d)
+        return lift(keypoints_2d)
+
+    protocols.evaluate(predict, poses, FORK, "poses", True)
+    as_it_is, mirrored = seen
+    np.testing.assert_array_equal(as_it_is, poses.keypoints_2d)
+    np.testing.assert_array_equal(mirrored, mirror(poses.keypoints_2d, FORK))
+    assert mirrored[0, 1, 0] == -poses.keypoints_2d[0, 2, 0]
+
+
+@pytest.mark.parametrize("flip", [True, False])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("call", [0, 1])
+def test_predictions_that_are_not_finite(call, value, flip):
+    poses = made_poses([0, 1, 2])
+    calls = []
+
+    def predict(keypoints_2d):
+        predicted = lift(keypoints_2d)
+        if len(calls) == call:
+            predicted[2, 1, 0] = value
+        calls.append(call)
+        return predicted
+
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        protocols.evaluate(predict, poses, FORK, "actions", flip)
+
+
+def test_no_poses():
+    nothing = made_poses([0]).select(slice(0, 0))
+    with pytest.raises(ValueError, match="got none"):
+        protocols.evaluate(lift, nothing, FORK, "actions", True)
+
+
+def test_an_unknown_average():
+    with pytest.raises(ValueError, match="'frames'; expected actions, poses"):
+        protocols.evaluate(lift, made_poses([0]), FORK, "frames", True)
+
+
+def test_the_report_is_json():
+    report = protocols.evaluate(lift, made_poses([0, 2]), FORK, "poses", True)
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+    assert set(report) == {
+        *("poses", "average", "flip_ensemble", "actions"),
+        *("mpjpe_mm", "p_mpjpe_mm", "n_mpjpe_mm"),
+        *("single_mpjpe_mm", "ensemble_mpjpe_mm"),
+    }

@@ -1,0 +1,139 @@
+import json
+
+import pytest
+
+from ampose_tf.config import Config
+from ampose_tf.data import human36m
+from ampose_tf.evaluation import report
+
+
+def errors(mpjpe_mm, poses):
+    return {
+        "mpjpe_mm": mpjpe_mm,
+        "p_mpjpe_mm": mpjpe_mm / 2,
+        "n_mpjpe_mm": mpjpe_mm - 1,
+        "poses": poses,
+    }
+
+
+def made_report(average="actions", model="best.keras", megabytes=73.0):
+    return {
+        "average": average,
+        "flip_ensemble": True,
+        **errors(50.0, 12),
+        "single_mpjpe_mm": 51.25,
+        "ensemble_mpjpe_mm": 50.0,
+        # Not in the order of the paper.
+        "actions": {
+            "Walking": errors(40.0, 5),
+            "Directions": errors(60.04, 7),
+        },
+        "model": model,
+        "checkpoint": "some rule",
+        "data": "some data",
+        "megabytes": megabytes,
+    }
+
+
+def test_the_columns_are_the_papers():
+    # Table 1: Dire. Discu. Eat Greet Phone Photo Pose Purch. Sit SitD. Smoke
+    # Wait WalkD. Walk WalkT. Avg.
+    assert " ".join(report.PAPER_COLUMNS.values()) == (
+        "Dire. Discu. Eat Greet Phone Photo Pose Purch. Sit SitD. Smoke "
+        "Wait WalkD. Walk WalkT."
+    )
+    assert set(report.PAPER_COLUMNS) == set(human36m.ACTIONS)
+
+
+@pytest.mark.parametrize(
+    ("keypoints", "joints", "published"),
+    [
+        ("cpn_ft_h36m_dbb", 17, 49.5),
+        ("gt", 17, 33.7),
+        ("cpn_ft_h36m_dbb", 16, 50.5),
+        ("gt", 16, 34.1),
+    ],
+)
+def test_published_figures(keypoints, joints, published):
+    config = Config()
+    config.data.keypoints = keypoints
+    config.data.joints = joints
+    assert report.published_mpjpe_mm(config) == published
+
+
+@pytest.mark.parametrize("dataset", ["mocap", "synthetic"])
+def test_nothing_is_published_of_other_data(dataset):
+    config = Config()
+    config.data.dataset = dataset
+    assert report.published_mpjpe_mm(config) is None
+
+
+def test_action_table():
+    assert report.action_table(made_report(), 49.5) == (
+        "MPJPE (mm)      Dire.  Walk  Avg.\n"
+        "this model       60.0  40.0  50.0\n"
+        "AMPose (paper)               49.5"
+    )
+
+
+def test_action_table_without_a_published_figure():
+    assert report.action_table(made_report()) == (
+        "MPJPE (mm)  Dire.  Walk  Avg.\nthis model   60.0  40.0  50.0"
+    )
+
+
+def test_motion_table_keeps_its_order():
+    assert report.motion_table(made_report()) == (
+        "motion      poses  MPJPE  P-MPJPE  N-MPJPE (mm)\n"
+        "Walking         5   40.0     20.0          39.0\n"
+        "Directions      7   60.0     30.0          59.0\n"
+        "all            12   50.0     25.0          49.0"
+    )
+
+
+def test_text_of_one_report():
+    assert report.as_text([made_report()], 49.5) == (
+        "best.keras (some rule)\n"
+        "on some data: 12 poses, mean of action means, with flip ensemble\n"
+        "\n"
+        "MPJPE (mm)      Dire.  Walk  Avg.\n"
+        "this model       60.0  40.0  50.0\n"
+        "AMPose (paper)               49.5\n"
+        "\n"
+        "MPJPE 50.00 mm, P-MPJPE 25.00 mm, N-MPJPE 49.00 mm; MPJPE without "
+        "ensemble 51.25 mm, with it 50.00 mm"
+    )
+
+
+def test_text_of_several_reports():
+    one = made_report("poses") | {"flip_ensemble": False}
+    other = made_report("poses", "ampose_float32.tflite", 8.125)
+    text = report.as_text([one, other], None)
+    assert text.count("mean of poses, without flip ensemble") == 1
+    assert text.count("mean of poses, with flip ensemble") == 1
+    assert text.count("motion ") == 2
+    assert text.endswith(
+        "\n\n"
+        "model                     MB  MPJPE  P-MPJPE  N-MPJPE (mm)\n"
+        "best.keras             73.00   50.0     25.0          49.0\n"
+        "ampose_float32.tflite   8.12   50.0     25.0          49.0"
+    )
+
+
+def test_one_report_has_no_table_of_models():
+    assert "MB" not in report.as_text([made_report("poses")], None)
+
+
+def test_write_one_report(tmp_path):
+    path = tmp_path / "evaluation.json"
+    report.write(path, [made_report()])
+    text = path.read_text(encoding="utf-8")
+    assert json.loads(text) == made_report()
+    assert text.endswith("}\n")
+
+
+def test_write_several_reports(tmp_path):
+    path = tmp_path / "evaluation.json"
+    several = [made_report(), made_report(model="last.keras")]
+    report.write(path, several)
+    assert json.loads(path.read_text(encoding="utf-8")) == several

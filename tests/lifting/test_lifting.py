@@ -1,0 +1,217 @@
+"""Reading keypoints, predicting with any artefact, writing the result."""
+
+import keras
+import numpy as np
+import pytest
+
+from ampose_tf import camera
+from ampose_tf.data import archive
+from ampose_tf.export import saved_model, tflite
+from ampose_tf.lifting import clip, formats
+from ampose_tf.lifting.predictor import load_predictor
+from ampose_tf.models.ampose import AMPose
+from ampose_tf.skeleton import H36M_17
+
+
+@pytest.fixture(scope="module")
+def artefacts(tmp_path_factory):
+    """One small model in the three kinds of file."""
+    folder = tmp_path_factory.mktemp("artefacts")
+    keras.utils.set_random_seed(5)
+    model = AMPose(
+        H36M_17.adjacency(), depth=1, width=8, heads=2, normalisation="width"
+    )
+    model.save(folder / "last.keras")
+    for version in ("2", "10"):
+        saved_model.write(model, folder / "saved_model" / version, "x: test")
+    tflite.write(model, folder / "ampose.tflite", "float32", "x: test")
+    return model, folder
+
+
+KINDS = ("last.keras", "saved_model", "saved_model/2", "ampose.tflite")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_artefact_predicts_alike(artefacts, make_poses, kind):
+    model, folder = artefacts
+    predict = load_predictor(folder / kind, batch_size=3)
+    keypoints_2d = make_poses(7).keypoints_2d
+    poses_3d = predict(keypoints_2d)
+    assert poses_3d.dtype == np.float32
+    np.testing.assert_allclose(
+        poses_3d, np.asarray(model(keypoints_2d)), atol=1e-5
+    )
+    seen = np.ones((7, 17), bool)
+    np.testing.assert_array_equal(predict(keypoints_2d, seen), poses_3d)
+    assert predict(keypoints_2d[:0]).shape == (0, 17, 3)
+    assert predict.normalisation == "width"
+    assert predict.skeleton == H36M_17
+    assert predict.megabytes > 0
+
+
+def test_newest_version_is_taken(artefacts, tmp_path, make_poses):
+    """Ten comes after two, not before."""
+    _, folder = artefacts
+    other = AMPose(H36M_17.adjacency(), depth=1, width=8, heads=2)
+    saved_model.write(other, tmp_path / "9", "x: test")
+    saved_model.write(other, tmp_path / "10", "newest: test")
+    assert load_predictor(tmp_path).checkpoint == "newest: test"
+
+
+def test_predictor_refuses(artefacts, tmp_path, make_poses):
+    _, folder = artefacts
+    predict = load_predictor(folder / "last.keras")
+    keypoints_2d = make_poses(3).keypoints_2d
+    with pytest.raises(ValueError, match=r"\(N, 17, 2\), got \(3, 16, 2\)"):
+        predict(keypoints_2d[:, :16])
+    with pytest.raises(ValueError, match="seen of shape"):
+        predict(keypoints_2d, np.ones((3, 16), bool))
+    keypoints_2d[1, 2, 0] = np.nan
+    with pytest.raises(ValueError, match="finite"):
+        predict(keypoints_2d)
+    with pytest.raises(OSError, match="no model"):
+        load_predictor(tmp_path / "missing.keras")
+    with pytest.raises(ValueError, match=r"no saved_model\.pb"):
+        load_predictor(tmp_path)
+    (tmp_path / "weights.h5").write_text("x")
+    with pytest.raises(ValueError, match="expected a .keras file"):
+        load_predictor(tmp_path / "weights.h5")
+    (tmp_path / "text.keras").write_text("x")
+    with pytest.raises(ValueError, match=r"text\.keras: not a readable"):
+        load_predictor(tmp_path / "text.keras")
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save(
+        tmp_path / "other.keras"
+    )
+    with pytest.raises(ValueError, match="holds a Sequential, no AMPose"):
+        load_predictor(tmp_path / "other.keras")
+
+
+PIXELS = np.random.default_rng(2).uniform(100, 900, (5, 17, 2))
+
+
+def test_npy_and_npz_are_read(tmp_path):
+    np.save(tmp_path / "clip.npy", PIXELS)
+    np.savez(tmp_path / "single.npz", anything=PIXELS)
+    np.savez(
+        tmp_path / "own.npz",
+        keypoints_px=PIXELS,
+        scores=np.ones((5, 17)),
+        image_size=[640, 480],
+    )
+    np.save(tmp_path / "frame.npy", PIXELS[0].astype(int))
+    for name in ("clip.npy", "single.npz"):
+        read = formats.read(tmp_path / name, (1000, 1002))
+        np.testing.assert_array_equal(read.pixels, PIXELS.astype(np.float32))
+        assert read.image_size == (1000, 1002)
+    assert formats.read(tmp_path / "own.npz").image_size == (640, 480)
+    # What the user says beats the file.
+    assert formats.read(tmp_path / "own.npz", (7, 5)).image_size == (7, 5)
+    assert formats.read(tmp_path / "frame.npy", (7, 5)).pixels.shape == (
+        1,
+        17,
+        2,
+    )
+
+
+@pytest.mark.parametrize("text", ["0x5", "5", "5x", "5x-3", "5x7x9", "axb"])
+def test_image_size_is_refused(text):
+    with pytest.raises(ValueError, match="WIDTHxHEIGHT"):
+        formats.parse_image_size(text)
+
+
+def test_image_size_is_parsed():
+    assert formats.parse_image_size("1000x1002") == (1000, 1002)
+
+
+def test_bad_keypoints_are_refused(tmp_path):
+    def refuse(match, array, size=(1000, 1000), name="x.npy"):
+        path = tmp_path / name
+        if name.endswith(".npz"):
+            np.savez(path, **array)
+        else:
+            np.save(path, array)
+        with pytest.raises(ValueError, match=match) as error:
+            formats.read(path, size)
+        assert str(path) in str(error.value)
+
+    refuse("got .5, 15, 2.", PIXELS[:, :15])
+    refuse("got .0, 17, 2.", PIXELS[:0])
+    refuse("as if they had been normalised", PIXELS / 1000)
+    broken = PIXELS.copy()
+    broken[3, 11, 1] = np.inf
+    refuse("joint 11 of frame 3", broken)
+    refuse("--image_size=WIDTHxHEIGHT", PIXELS, None)
+    refuse("found a, b", {"a": PIXELS, "b": PIXELS}, name="x.npz")
+    refuse(
+        "positive width and height",
+        {"keypoints_px": PIXELS, "image_size": np.array([0, 480])},
+        None,
+        name="x.npz",
+    )
+    (tmp_path / "broken.npy").write_bytes(b"\x93NUMPY\x01\x00")
+    with pytest.raises(ValueError, match="not a readable .npy"):
+        formats.read(tmp_path / "broken.npy", (5, 7))
+    np.save(tmp_path / "object.npy", np.array([{}]), allow_pickle=True)
+    with pytest.raises(ValueError, match="not a readable .npy"):
+        formats.read(tmp_path / "object.npy", (5, 7))
+    (tmp_path / "clip.json").write_text("[]")
+    with pytest.raises(ValueError, match="expected an .npz or .npy"):
+        formats.read(tmp_path / "clip.json", (5, 7))
+    with pytest.raises(OSError, match="no keypoint file"):
+        formats.read(tmp_path / "missing.npy", (5, 7))
+
+
+def test_result_explains_itself(artefacts, tmp_path):
+    model, folder = artefacts
+    np.save(tmp_path / "clip.npy", PIXELS)
+    path, image = clip.lift(
+        tmp_path / "clip.npy",
+        folder / "last.keras",
+        tmp_path / "lifted",
+        (800, 1000),
+    )
+    assert path == tmp_path / "lifted" / "clip.npz"
+    assert image == tmp_path / "lifted" / "clip.png"
+    result = archive.read(path)  # No pickles in it.
+    keypoints_2d = camera.normalize_screen(PIXELS, (800, 1000), "width")
+    np.testing.assert_allclose(
+        result["keypoints_2d"], keypoints_2d, rtol=1e-6, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        result["poses_3d"],
+        np.asarray(model(keypoints_2d.astype(np.float32))),
+        atol=1e-5,
+    )
+    assert result["seen"].shape == (5, 17) and result["seen"].all()
+    assert tuple(result["joint_names"]) == H36M_17.joints
+    assert [tuple(edge) for edge in result["edges"]] == list(H36M_17.edges)
+    assert str(result["units"]) == "metres"
+    assert "y down" in str(result["frame"])
+    assert str(result["root"]).startswith("hip")
+    assert image.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_output_may_name_the_file(artefacts, tmp_path):
+    _, folder = artefacts
+    np.save(tmp_path / "clip.npy", PIXELS[:1])
+    path, image = clip.lift(
+        tmp_path / "clip.npy",
+        folder / "ampose.tflite",
+        tmp_path / "result.npz",
+        (1000, 1000),
+    )
+    assert (path, image) == (tmp_path / "result.npz", tmp_path / "result.png")
+    assert archive.read(path)["poses_3d"].shape == (1, 17, 3)
+
+
+def test_model_of_other_joints_is_refused(artefacts, tmp_path):
+    _, folder = artefacts
+    np.save(tmp_path / "clip.npy", PIXELS[:, :16])
+    with pytest.raises(ValueError, match="has 16 joints, the model .* wants"):
+        clip.lift(
+            tmp_path / "clip.npy",
+            folder / "last.keras",
+            tmp_path / "lifted",
+            (1000, 1000),
+        )
+    assert not (tmp_path / "lifted").exists()

@@ -1,0 +1,135 @@
+"""What `benchmarks/latency.py` compares is the same network."""
+
+import importlib.util
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from ampose_tf.models.ampose import AMPose
+from ampose_tf.skeleton import H36M_17
+
+FOLDER = pathlib.Path(__file__).parent.parent / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def onnx_peer():
+    for package in ("onnx", "onnxruntime"):
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"{package} is not installed")
+    spec = importlib.util.spec_from_file_location(
+        "onnx_peer", FOLDER / "onnx_peer.py"
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def small_model(**design):
+    """A model in which no bias is zero and no scale is one."""
+    model = AMPose(H36M_17.adjacency(), depth=2, width=16, heads=2, **design)
+    random = np.random.default_rng(5)
+    for variable in model.variables:
+        noise = random.normal(0, 0.2, variable.shape)
+        variable.assign(variable + noise.astype(np.float32))
+    return model
+
+
+def lift_all(session, keypoints_2d):
+    return np.concatenate(
+        [
+            session.run(None, {"keypoints_2d": pose[None]})[0]
+            for pose in keypoints_2d
+        ]
+    )
+
+
+@pytest.mark.parametrize("attention_scale", ["head_dim", "full_dim"])
+def test_onnx_peer_is_the_same_network(onnx_peer, attention_scale, make_poses):
+    model = small_model(attention_scale=attention_scale)
+    keypoints_2d = make_poses(7).keypoints_2d
+    session = onnx_peer.session(onnx_peer.float32(model))
+    lifted = lift_all(session, keypoints_2d)
+    expected = np.asarray(model(keypoints_2d))
+    assert np.ptp(expected) > 1  # of which 1e-5 is a rounding error
+    np.testing.assert_allclose(lifted, expected, atol=1e-5)
+
+
+def test_quantised_onnx_peer_is_near(onnx_peer, make_poses):
+    model = small_model()
+    keypoints_2d = make_poses(7).keypoints_2d
+    content = onnx_peer.dynamic_int8(model)
+    lifted = lift_all(onnx_peer.session(content), keypoints_2d)
+    expected = np.asarray(model(keypoints_2d))
+    deviation = np.abs(lifted - expected).mean()
+    assert 1e-5 < deviation < 0.1 * np.abs(expected).mean()
+
+
+@pytest.mark.parametrize(
+    "design",
+    [
+        {"gcn": "convnext"},
+        {"residual_from": "input"},
+        {"gcn_norm": "bn"},
+        {"gcn_act": "relu"},
+        {"gc_bias": "shared"},
+        {"position": "shared"},
+        {"final_norm": True},
+    ],
+    ids=lambda design: next(iter(design)),
+)
+def test_onnx_peer_refuses_other_designs(onnx_peer, design):
+    with pytest.raises(ValueError, match=next(iter(design))):
+        onnx_peer.float32(small_model(**design))
+
+
+def test_latency_prints_a_table(onnx_peer, tmp_path):
+    small_model().save(tmp_path / "small.keras")
+    done = subprocess.run(
+        [
+            sys.executable,
+            FOLDER / "latency.py",
+            f"--model={tmp_path / 'small.keras'}",
+            "--rounds=2",
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in done.stdout.splitlines()
+        if line.startswith("| ")
+    ]
+    assert [row[:2] for row in rows[1:]] == [
+        ["float32", "LiteRT"],
+        ["float32", "ONNX Runtime"],
+        ["dynamic_int8", "LiteRT"],
+        ["dynamic_int8", "ONNX Runtime"],
+    ]
+    for row in rows[1:]:
+        size, median, percentile, ratio = row[2:]
+        assert float(size) >= 0
+        assert 0 < float(median) <= float(percentile)
+        assert float(ratio.removeprefix("× ")) > 0
+    assert rows[2][5] == rows[4][5] == "× 1.00"
+    assert "Depth 2, width 16, 17 joints (small.keras" in done.stdout
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
+def test_latency_names_the_extra_that_is_missing(package):
+    hidden = (
+        f"import runpy, sys; sys.modules[{package!r}] = None; "
+        "sys.argv = ['latency.py']; "
+        f"runpy.run_path({str(FOLDER / 'latency.py')!r}, None, '__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", hidden], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"latency.py: {package} is not installed: "
+        "pip install 'ampose_tf[benchmark]'\n"
+    )

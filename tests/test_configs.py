@@ -1,0 +1,75 @@
+"""Every experiment: complete, valid, documented, buildable."""
+
+import importlib.util
+import pathlib
+import re
+
+import pytest
+
+from ampose_tf import config as configuration
+from ampose_tf import training
+from ampose_tf.evaluation.report import published_mpjpe_mm
+
+CONFIGS = sorted((pathlib.Path(__file__).parents[1] / "configs").glob("*.py"))
+EXPERIMENTS = [path for path in CONFIGS if path.stem != "from_json"]
+
+
+def module_of(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_there_are_experiments():
+    assert len(EXPERIMENTS) >= 6
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_is_valid_and_round_trips(path):
+    config = module_of(path).get_config()
+    configuration.check(config)
+    text = configuration.to_json(config)
+    assert configuration.from_json(text) == config
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_docstring_has_its_command(path):
+    command = f"python train.py --config=configs/{path.name}"
+    assert command in module_of(path).__doc__
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_docstring_has_the_papers_figure(path):
+    module = module_of(path)
+    published = published_mpjpe_mm(module.get_config())
+    found = re.findall(r"(\d+\.\d) mm", module.__doc__)
+    assert found == ([] if published is None else [str(published)])
+
+
+@pytest.mark.parametrize("name", ["demo", "mocap_fixed"])
+def test_builds(name):
+    path = next(path for path in EXPERIMENTS if path.stem == name)
+    config = module_of(path).get_config()
+    model = training.build(config)
+    assert model.width == config.model.width
+    assert model.output_shape == (None, config.data.joints, 3)
+
+
+def test_papers_recipe():
+    for path in EXPERIMENTS:
+        if path.stem.startswith("h36m_"):
+            config = module_of(path).get_config()
+            assert config.train == configuration.Train()
+            assert config.model == configuration.Model(normalisation="width")
+            _, keypoints, joints = path.stem.split("_")
+            assert config.data.keypoints.startswith(keypoints)
+            assert config.data.joints == int(joints)
+
+
+def test_from_json_repeats_a_run(tmp_path):
+    config = module_of(EXPERIMENTS[0]).get_config()
+    training.claim(tmp_path, config)
+    from_json = next(path for path in CONFIGS if path.stem == "from_json")
+    repeated = module_of(from_json).get_config(str(tmp_path / "config.json"))
+    assert repeated == config

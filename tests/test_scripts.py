@@ -1,0 +1,339 @@
+"""The command lines: every command of README and Makefile, and mistakes."""
+
+import json
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from ampose_tf.data import archive
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+# What makes each long command short. Data sets that are not here end in their
+# message, and status 2.
+TINY = [
+    "--config.data.generated.frames=10",
+    "--config.data.train_stride=2",
+    "--config.model.depth=1",
+    "--config.model.width=8",
+    "--config.model.heads=2",
+    "--config.train.epochs=1",
+    "--config.train.batch_size=512",
+    "--config.export.float16_mm=100",
+    "--config.export.dynamic_int8_mm=1000",
+]
+
+
+def shortened(command):
+    """Returns (arguments, expected status) of a command of the README."""
+    words = shlex.split(command)
+    assert words[0].removeprefix(".venv/bin/") == "python", command
+    arguments = [sys.executable, *words[1:]]
+    if "configs/demo.py" in command:
+        return arguments + TINY, 0
+    if "configs/h36m_" in command or "configs/mocap_fixed" in command:
+        return arguments, 2
+    if "ampose_tf.data.synthetic" in command:
+        return [*arguments, "--frames=2"], 0
+    if "benchmarks/latency.py" in command:
+        return [*arguments, "--model=runs/demo/best.keras", "--rounds=1"], 0
+    return arguments, 0
+
+
+def readme_commands():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```sh\n(.*?)```", text, flags=re.S)
+    return [line for block in blocks for line in block.splitlines() if line]
+
+
+def makefile_commands(target):
+    """Returns what make would run after the installation."""
+    printed = subprocess.run(
+        ["make", "--dry-run", target],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return [
+        line
+        for line in printed.splitlines()
+        if re.match(r"\.venv/bin/python \w+\.py", line)
+    ]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder that looks like a clone and in which runs may leave files."""
+    clone = tmp_path_factory.mktemp("clone")
+    for name in ("configs", "benchmarks", *(p.name for p in scripts())):
+        (clone / name).symlink_to(ROOT / name)
+    return clone
+
+
+def scripts():
+    return sorted(ROOT.glob("*.py"))
+
+
+def run(arguments, cwd):
+    return subprocess.run(
+        arguments, cwd=cwd, capture_output=True, text=True, timeout=300
+    )
+
+
+def one_line(stderr):
+    """Returns the only line on stderr that does not come from C++ libraries.
+
+    TensorFlow says that it found no GPU before anybody can tell it not to.
+    """
+    lines = [
+        line
+        for line in stderr.splitlines()
+        if line and not re.match(r"[IWE]0000|WARNING: All log messages", line)
+    ]
+    assert len(lines) == 1, stderr
+    return lines[0]
+
+
+def test_demo_of_the_makefile(folder):
+    commands = makefile_commands("demo")
+    assert [shlex.split(line)[1] for line in commands] == [
+        "train.py",
+        "evaluate.py",
+        "export.py",
+        "evaluate.py",
+        "lift.py",
+    ]
+    for command in commands:
+        arguments, _ = shortened(command)
+        ended = run(arguments, folder)
+        assert ended.returncode == 0, ended.stderr
+        if "ampose_dynamic_int8.tflite" in command:
+            table = ended.stdout.split("\n\n")[-1]
+            rows = [line.split()[0] for line in table.splitlines()[1:-1]]
+            assert [pathlib.Path(row).name for row in rows] == [
+                "best.keras",
+                "1",
+                "ampose_float32.tflite",
+                "ampose_float16.tflite",
+                "ampose_dynamic_int8.tflite",
+            ]
+    picture = folder / ended.stdout.strip().splitlines()[-1]
+    assert picture.suffix == ".png" and picture.stat().st_size > 10_000
+    report = json.loads((folder / "runs/demo/evaluation.json").read_text())
+    assert {
+        "mpjpe_mm",
+        "p_mpjpe_mm",
+        "n_mpjpe_mm",
+        "actions",
+        "poses",
+        "model",
+        "config",
+    } <= set(report)
+    assert report["checkpoint"].startswith("best.keras: lowest validation")
+    assert report["data"].startswith("generated motion")
+    assert len(report["actions"]) == 15
+    # SavedModel and float32 are the model, to the hundredth of a millimetre.
+    reports = json.loads(
+        (folder / "runs/demo/export/evaluation.json").read_text()
+    )
+    exact = [entry["mpjpe_mm"] for entry in reports[:3]]
+    np.testing.assert_allclose(exact, exact[0], atol=0.01)
+
+
+def test_readme_commands(folder):
+    commands = readme_commands()
+    assert len(commands) >= 10
+    for command in commands:
+        if command.startswith("make "):
+            assert makefile_commands(command.split()[1]) or command.endswith(
+                "test"
+            )
+            continue
+        arguments, status = shortened(command)
+        ended = run(arguments, folder)
+        assert ended.returncode == status, f"{command}\n{ended.stderr}"
+        if status == 2:
+            assert re.search(r"no (file|model) ", one_line(ended.stderr))
+
+
+def test_data_that_is_missing_is_named_with_its_source(folder):
+    ended = run(
+        [
+            sys.executable,
+            "train.py",
+            "--config=configs/h36m_gt_17.py",
+            "--workdir=x",
+        ],
+        folder,
+    )
+    assert ended.returncode == 2
+    # Not one line beside it: TensorFlow has not been loaded.
+    assert ended.stderr.count("\n") == 1
+    assert "data/data_3d_h36m.npz" in ended.stderr
+    assert "http://vision.imar.ro/human3.6m" in ended.stderr
+    assert not (folder / "x").exists()
+
+
+@pytest.mark.parametrize("script", scripts(), ids=lambda path: path.stem)
+def test_docstring_has_a_command(script):
+    assert f"python {script.name} --" in script.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def archived(tmp_path):
+    """A small mocap archive in a folder of its own."""
+    from ampose_tf.skeleton import H36M_17
+
+    random = np.random.default_rng(1)
+    legs = np.cumsum(random.uniform(0.2, 0.25, (17, 3)), axis=0) / 8
+    legs[2] = legs[1] + [0, 0, -0.4]
+    legs[3] = legs[2] + [0, 0, -0.4]
+    motion = (legs + [0, 0, 1])[None] + random.normal(0, 0.01, (5, 1, 3))
+    archive.write(
+        tmp_path / "tiny.npz",
+        **{"A/1": motion.astype(np.float32), "B/1": motion.astype(np.float32)},
+    )
+    card = {"joints": H36M_17.joints, "train": ["A"], "validation": ["B"]}
+    (tmp_path / "tiny.json").write_text(json.dumps(card))
+    return tmp_path
+
+
+def test_motion_archive_from_training_to_report(archived, folder):
+    config = [
+        "--config=configs/mocap_fixed.py",
+        f"--config.data.root={archived}",
+        "--config.data.archives=('tiny',)",
+        "--config.data.validation_stride=1",
+        "--config.model.depth=1",
+        "--config.model.width=8",
+        "--config.train.epochs=1",
+    ]
+    workdir = archived / "run"
+    ended = run(
+        [sys.executable, "train.py", *config, f"--workdir={workdir}"], folder
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "20 training poses, 20 validation poses" in ended.stdout
+    ended = run(
+        [
+            sys.executable,
+            "evaluate.py",
+            *config,
+            f"--model={workdir / 'last.keras'}",
+            f"--report={archived / 'report.json'}",
+        ],
+        folder,
+    )
+    assert ended.returncode == 0, ended.stderr
+    report = json.loads((archived / "report.json").read_text())
+    assert report["average"] == "poses"
+    assert report["data"] == "motion archive tiny seen by 4 virtual cameras"
+    assert report["checkpoint"] == "last.keras: the last epoch"
+
+
+MISTAKES = {
+    "no data": ("train.py", "--workdir=w", "no file data/data_3d_h36m.npz"),
+    "field": (
+        "train.py",
+        "--workdir=w --config.train.epoch=3",
+        "epoch",
+    ),
+    "type": (
+        "train.py",
+        "--workdir=w --config.train.epochs=many",
+        "--config.train.epochs=many",
+    ),
+    "value": (
+        "train.py",
+        "--workdir=w --config.train.batch_size=0",
+        "train.batch_size: expected at least 1, got 0",
+    ),
+    "list": (
+        "train.py",
+        "--workdir=w --config.data.train_subjects=S1,S5",
+        "holds a comma",
+    ),
+    "leak": (
+        "train.py",
+        "--workdir=w --config.data.train_subjects=('S9',)",
+        "S9 is in train_subjects and validation_subjects",
+    ),
+    "no workdir": ("train.py", "", "--workdir"),
+    "no config": ("train.py", "--workdir=w --config=x.py", "no file x.py"),
+    "model": (
+        "lift.py",
+        "--model=missing.keras --keypoints=clip.npy --image_size=7x5",
+        "no model missing.keras",
+    ),
+    "size": (
+        "lift.py",
+        "--model=missing.keras --keypoints=clip.npy --image_size=0x5",
+        "WIDTHxHEIGHT",
+    ),
+    "keypoints": (
+        "lift.py",
+        "--model=missing.keras --keypoints=x.npy --image_size=7x5",
+        "no keypoint file x.npy",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_end_in_one_line(tmp_path, mistake):
+    script, arguments, message = MISTAKES[mistake]
+    np.save(tmp_path / "clip.npy", np.full((3, 17, 2), 300.0))
+    before = sorted(tmp_path.rglob("*"))
+    config = f"--config={ROOT / 'configs/h36m_gt_17.py'}"
+    words = shlex.split(arguments.replace("('", "\"('").replace(")", ')"'))
+    ended = run(
+        [
+            sys.executable,
+            str(ROOT / script),
+            *([config] if script == "train.py" else []),
+            *words,
+        ],
+        tmp_path,
+    )
+    assert ended.returncode == 2, ended.stderr
+    assert message in one_line(ended.stderr)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_an_empty_split_is_refused(archived, folder):
+    card = json.loads((archived / "tiny.json").read_text())
+    (archived / "tiny.json").write_text(json.dumps(card | {"validation": []}))
+    ended = run(
+        [
+            sys.executable,
+            "train.py",
+            "--config=configs/mocap_fixed.py",
+            f"--config.data.root={archived}",
+            "--config.data.archives=('tiny',)",
+            f"--workdir={archived / 'w'}",
+        ],
+        folder,
+    )
+    assert ended.returncode == 2
+    assert "nothing to load for validation" in one_line(ended.stderr)
+    assert not (archived / "w").exists()
+
+
+def test_installs_with_make():
+    """The files of the project install everything that it imports."""
+    assert shutil.which("make")
+    printed = subprocess.run(
+        ["make", "--dry-run", "--always-make", "install"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert "-m venv .venv" in printed
+    assert "--editable '.[test]'" in printed

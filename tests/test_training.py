@@ -1,0 +1,328 @@
+"""Training: recipe, files, resuming, and what stops it."""
+
+import csv
+import dataclasses
+import os
+import pathlib
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from ampose_tf import config as configuration
+from ampose_tf import files, training
+from ampose_tf.data import pipeline
+from ampose_tf.models import stored
+
+ROOT = pathlib.Path(__file__).parents[1]
+ARTEFACTS = ("checkpoint.npz", "best.keras", "last.keras", "history.csv")
+
+
+def rows_of(workdir):
+    with open(workdir / "history.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        del row["seconds"]
+    return rows
+
+
+def weights_of(path):
+    return stored.load(path).get_weights()
+
+
+def assert_same_run(one, other):
+    """Bitwise: weights, optimiser, random states, and what was logged."""
+    for name in ("best.keras", "last.keras"):
+        for a, b in zip(
+            weights_of(one / name), weights_of(other / name), strict=True
+        ):
+            np.testing.assert_array_equal(a, b)
+    with (
+        np.load(one / "checkpoint.npz") as a,
+        np.load(other / "checkpoint.npz") as b,
+    ):
+        assert set(a.files) == set(b.files)
+        for name in set(a.files) - {"progress"}:
+            np.testing.assert_array_equal(a[name], b[name])
+    assert rows_of(one) == rows_of(other)
+
+
+class Killed(BaseException):
+    """Nothing in the package catches it, as nothing catches SIGKILL."""
+
+
+def test_killed_between_any_two_writes(
+    tmp_path, make_poses, tiny_config, monkeypatch
+):
+    poses = make_poses(23), make_poses(11, seed=1)
+    training.train(tiny_config, *poses, tmp_path / "whole")
+    rename = os.replace
+    survived = 0
+
+    for writes in range(100):
+        workdir = tmp_path / f"killed_{writes}"
+        made = 0
+
+        def rename_or_die(source, target, limit=writes):
+            nonlocal made
+            if made == limit:
+                raise Killed
+            made += 1
+            rename(source, target)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(files.os, "replace", rename_or_die)
+            try:
+                training.train(tiny_config, *poses, workdir)
+                survived = writes
+            except Killed:
+                pass
+        training.train(tiny_config, *poses, workdir)
+        assert_same_run(tmp_path / "whole", workdir)
+        if survived:
+            break
+    # config.json, and four files an epoch, where each is the best so far.
+    assert survived == 9
+
+
+def demo_command(workdir, root, *overrides):
+    return [
+        sys.executable,
+        "train.py",
+        "--config=configs/demo.py",
+        f"--workdir={workdir}",
+        f"--config.data.root={root}",
+        "--config.data.generated.frames=10",
+        "--config.model.depth=1",
+        "--config.model.width=8",
+        "--config.model.heads=2",
+        "--config.model.dropout=0.1",
+        "--config.train.epochs=6",
+        *overrides,
+    ]
+
+
+def test_sigkill_at_random_moments(tmp_path):
+    root = tmp_path / "data"
+    whole = demo_command(tmp_path / "whole", root)
+    subprocess.run(whole, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    workdir = tmp_path / "killed"
+    delays = random.Random(5)
+    for _ in range(3):
+        process = subprocess.Popen(
+            demo_command(workdir, root),
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        known = (workdir / "checkpoint.npz").stat if workdir.exists() else None
+        before = known().st_mtime_ns if known else 0
+        # Anywhere in the first epochs that this process trains.
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and process.poll() is None:
+            checkpoint = workdir / "checkpoint.npz"
+            if checkpoint.exists() and checkpoint.stat().st_mtime_ns > before:
+                break
+            time.sleep(0.01)
+        time.sleep(delays.uniform(0, 0.5))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    ended = subprocess.run(
+        demo_command(workdir, root),
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert "6 epochs" in ended.stdout
+    assert_same_run(tmp_path / "whole", workdir)
+    assert not list(workdir.glob(".*"))
+
+
+def test_finished_run_is_left_alone(tmp_path, make_poses, tiny_config, capsys):
+    poses = make_poses(23), make_poses(11, seed=1)
+    training.train(tiny_config, *poses, tmp_path)
+    before = {name: (tmp_path / name).stat().st_mtime_ns for name in ARTEFACTS}
+    capsys.readouterr()
+    training.train(tiny_config, *poses, tmp_path)
+    assert "has finished before" in capsys.readouterr().out
+    for name, modified in before.items():
+        assert (tmp_path / name).stat().st_mtime_ns == modified
+
+
+def test_another_config_is_refused(tmp_path, make_poses, tiny_config):
+    training.claim(tmp_path, tiny_config)
+    other = dataclasses.replace(
+        tiny_config, train=dataclasses.replace(tiny_config.train, seed=5)
+    )
+    with pytest.raises(ValueError, match=r"train\.seed is 3 there, 5 here"):
+        training.train(other, make_poses(5), make_poses(3), tmp_path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_config_json_repeats_the_run(tmp_path, tiny_config):
+    training.claim(tmp_path, tiny_config)
+    assert configuration.load(tmp_path / "config.json") == tiny_config
+
+
+def test_nan_stops_and_keeps_the_last_good_checkpoint(
+    tmp_path, make_poses, tiny_config, monkeypatch
+):
+    poses = make_poses(23), make_poses(11, seed=1)
+    batches = pipeline.training_batches
+
+    def poisoned(*args):
+        # Four batches of 23 poses an epoch: the sixth is epoch 2's second.
+        def poison(index, pair):
+            return pair[0], pair[1] / keras.ops.cast(index != 5, "float32")
+
+        return batches(*args).enumerate().map(poison)
+
+    monkeypatch.setattr(pipeline, "training_batches", poisoned)
+    with pytest.raises(FloatingPointError, match="step 2 of epoch 2") as error:
+        training.train(tiny_config, *poses, tmp_path)
+    assert "checkpoint.npz holds epoch 1" in str(error.value)
+    assert len(rows_of(tmp_path)) == 1
+    assert all(
+        np.isfinite(w).all() for w in weights_of(tmp_path / "last.keras")
+    )
+    with np.load(tmp_path / "checkpoint.npz") as checkpoint:
+        for name in set(checkpoint.files) - {"progress"}:
+            assert np.isfinite(checkpoint[name]).all()
+
+
+def test_divergence_exits_with_1(tmp_path):
+    ended = subprocess.run(
+        demo_command(
+            tmp_path / "run",
+            tmp_path / "data",
+            "--config.train.learning_rate=1e30",
+        ),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 1
+    last = ended.stderr.strip().splitlines()[-1]
+    assert last.startswith("train.py: The loss is")
+    assert "of epoch 1; no epoch was finished" in last
+    assert "Traceback" not in ended.stderr
+
+
+def test_full_disk_keeps_the_run(tmp_path):
+    """A file size limit is a full disk that needs no root to set up."""
+    workdir, root = tmp_path / "run", tmp_path / "data"
+    short = demo_command(workdir, root, "--config.train.epochs=2")
+    subprocess.run(short, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    kept = {name: (workdir / name).read_bytes() for name in ARTEFACTS}
+    (workdir / "history.csv").unlink()  # Makes it write everything again.
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    ended = subprocess.run(
+        short, cwd=ROOT, preexec_fn=limit, capture_output=True, text=True
+    )
+    assert ended.returncode == 2, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "File too large" in ended.stderr.strip().splitlines()[-1]
+    for name in ("checkpoint.npz", "best.keras", "last.keras"):
+        assert (workdir / name).read_bytes() == kept[name]
+
+
+def test_learning_rates(tmp_path, make_poses, tiny_config):
+    training.train(tiny_config, make_poses(23), make_poses(5), tmp_path)
+    # Four steps an epoch; what is logged is the rate of the next step.
+    rates = [float(row["learning_rate"]) for row in rows_of(tmp_path)]
+    np.testing.assert_allclose(rates, [1e-2 * 0.98, 1e-2 * 0.98**2], 1e-6)
+
+
+def test_cosine_ends_at_zero(tiny_config):
+    recipe = dataclasses.replace(tiny_config.train, schedule="cosine")
+    experiment = dataclasses.replace(tiny_config, train=recipe)
+    model = training.build(experiment)
+    training.compile_for(model, experiment, steps_per_epoch=5)
+    schedule = model.optimizer._learning_rate
+    rates = [float(schedule(step)) for step in (0, 5, 10)]
+    np.testing.assert_allclose(rates, [1e-2, 0.5e-2, 0], atol=1e-9)
+
+
+def test_paper_recipe_is_the_default():
+    recipe = configuration.Train()
+    assert (recipe.epochs, recipe.batch_size) == (50, 128)
+    assert (recipe.learning_rate, recipe.decay) == (2.5e-5, 0.98)
+    assert recipe.schedule == "exponential"
+
+
+def test_mean_pose_error(make_poses):
+    train, validation = make_poses(5), make_poses(3, seed=1)
+    train = train._replace(poses_3d=np.zeros_like(train.poses_3d))
+    truth = np.zeros_like(validation.poses_3d)
+    truth[:, 1:] = [0, 0.3, 0.4]  # 16 of 17 joints are half a metre off.
+    error = training.mean_pose_error_mm(
+        train, validation._replace(poses_3d=truth)
+    )
+    assert error == pytest.approx(500 * 16 / 17)
+
+
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_learns_alike(precision, make_poses):
+    """200 steps, judged on the mean loss of the last 50."""
+    poses = make_poses(64)
+
+    def losses(policy):
+        experiment = configuration.Config(
+            model=configuration.Model(depth=2, width=32, heads=4),
+            train=configuration.Train(
+                epochs=20, batch_size=32, learning_rate=1e-3, precision=policy
+            ),
+        )
+        model = training.build(experiment)
+        training.compile_for(model, experiment, steps_per_epoch=10)
+        history = model.fit(
+            poses.keypoints_2d.repeat(5, axis=0),
+            poses.poses_3d.repeat(5, axis=0),
+            batch_size=32,
+            epochs=20,
+            shuffle=False,
+            verbose=0,
+        )
+        return model, np.mean(history.history["loss"][-5:])
+
+    _, expected = losses("float32")
+    model, reached = losses(precision)
+    assert reached == pytest.approx(expected, rel=0.05)
+    assert all(v.dtype == "float32" for v in model.trainable_variables)
+    scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert scaled == (precision == "mixed_float16")
+
+
+def test_artefacts_of_mixed_precision_compute_in_float32(
+    tmp_path, make_poses, tiny_config
+):
+    recipe = dataclasses.replace(
+        tiny_config.train, precision="mixed_float16", epochs=1
+    )
+    experiment = dataclasses.replace(tiny_config, train=recipe)
+    training.train(experiment, make_poses(11), make_poses(5), tmp_path)
+    assert stored.load(tmp_path / "last.keras").dtype_policy.name == "float32"
+
+
+def test_jit_compile_trains(tmp_path, make_poses, tiny_config):
+    recipe = dataclasses.replace(tiny_config.train, jit_compile=True)
+    experiment = dataclasses.replace(tiny_config, train=recipe)
+    poses = make_poses(23), make_poses(11, seed=1)
+    training.train(experiment, *poses, tmp_path / "xla")
+    training.train(tiny_config, *poses, tmp_path / "graph")
+    one, other = (
+        [float(row["loss"]) for row in rows_of(tmp_path / name)]
+        for name in ("xla", "graph")
+    )
+    # Dropout differs between the two compilers, the first epoch's scale not.
+    assert one[0] == pytest.approx(other[0], rel=0.5)
