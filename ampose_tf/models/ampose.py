@@ -111,10 +111,12 @@ class AMPose(keras.Model):
             )(x)
         if final_norm:
             x = elements.layer_norm("final_norm", policy)(x)
+        # A head drawn like the rest starts with joints metres apart, and
+        # training spends its first epochs on bringing them back.
+        near_the_hip = keras.initializers.TruncatedNormal(stddev=1e-3)
+        outputs = dense(3, "poses_3d", near_the_hip)(x)
         # Not by **kwargs, in which Keras ignores what it does not know.
-        super().__init__(
-            inputs, dense(3, "poses_3d")(x), name=name, trainable=trainable
-        )
+        super().__init__(inputs, outputs, name=name, trainable=trainable)
         # Without the model's own policy `compile` scales no float16 loss;
         # with autocast it would round the keypoints.
         self.dtype_policy = policy
