@@ -65,6 +65,12 @@ class AMPose(keras.Model):
                 f"Unknown position {position!r}; expected per_layer, shared"
             )
 
+        if normalisation not in ("width", "longest"):
+            raise ValueError(
+                f"Unknown normalisation {normalisation!r}; expected width, "
+                "longest"
+            )
+
         def dense(units, name, kernel_initializer):
             # bfloat16 would round a keypoint by two pixels and a joint by
             # millimetres.
@@ -117,10 +123,8 @@ class AMPose(keras.Model):
         outputs = dense(3, "poses_3d", near_the_hip)(x)
         # Not by **kwargs, in which Keras ignores what it does not know.
         super().__init__(inputs, outputs, name=name, trainable=trainable)
-        # Without the model's own policy `compile` scales no float16 loss;
-        # with autocast it would round the keypoints.
+        # Without the model's own policy `compile` scales no float16 loss.
         self.dtype_policy = policy
-        self.autocast = False
         self.adjacency = adjacency
         self.depth = depth
         self.width = width

@@ -1,10 +1,11 @@
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
 from ampose_tf import skeleton
-from ampose_tf.config import Cameras, Config
+from ampose_tf.config import Cameras, Config, Data, Generated
 from ampose_tf.data import archive, human36m, mocap, sources
 
 SUBJECTS = {"S1": 3, "S5": 5, "S9": 7, "S11": 2}
@@ -153,3 +154,32 @@ def test_describe_motion_archives():
     assert sources.describe(config) == (
         "motion archive cmu17 + cmu_daz17 seen by 3 virtual cameras"
     )
+
+
+def test_generated_motion_is_made_where_it_is_missing(tmp_path):
+    config = Config(
+        data=Data(
+            dataset="synthetic",
+            root=str(tmp_path),
+            generated=Generated(frames=3, seed=2),
+            validation_stride=2,
+        )
+    )
+    validation = sources.load(config, "validation")
+    # S9 30 sequences, S11 one less, 4 cameras, frames 0 and 2.
+    assert validation.count == (30 + 29) * 4 * 2
+    made = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert sources.load(config, "train").count == 5 * 30 * 4 * 3
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.iterdir()} == made
+    # Read as Human3.6M's, they still say what they are.
+    for dataset in ("synthetic", "human36m"):
+        data = dataclasses.replace(config.data, dataset=dataset)
+        assert sources.describe(Config(data=data)) == (
+            "generated motion in Human3.6M's format, gt, 17 joints"
+        )
+
+
+def test_recordings_are_called_so(tmp_path):
+    write_human36m(tmp_path)
+    config = Config(data=Data(root=str(tmp_path)))
+    assert sources.describe(config) == "Human3.6M, gt, 17 joints"

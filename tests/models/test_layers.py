@@ -580,3 +580,18 @@ def test_logits_that_float16_could_not_hold():
     encoder.build((None, JOINTS, WIDTH))
     encoder.query_key_value.bias.assign([200.0] * 12 + [1.0] * 6)
     assert np.isfinite(encoder(numbers(7, JOINTS, WIDTH))).all()
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_softmax_in_float32(policy, monkeypatch):
+    seen = []
+    original = ops.softmax
+
+    def recording_softmax(x, axis):
+        seen.append(keras.backend.standardize_dtype(x.dtype))
+        return original(x, axis=axis)
+
+    monkeypatch.setattr(ops, "softmax", recording_softmax)
+    encoder = layers.TransformerEncoder(WIDTH, HEADS, dtype=policy)
+    encoder(numbers(7, JOINTS, WIDTH))
+    assert seen == ["float32"]
