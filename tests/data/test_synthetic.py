@@ -484,8 +484,11 @@ def test_command_line(tmp_path):
     done = run(f"--output={folder}", "--frames=2", "--seed=3")
     assert done.returncode == 0, done.stderr
     assert "7 subjects, 209 sequences, 418 frames, 1672 pairs" in done.stdout
-    assert sorted(path.name for path in folder.iterdir()) == sorted(
-        synthetic.FILES
+    clip = "clip_S9_Walking.npz"
+    assert {path.name for path in folder.iterdir()} == {*synthetic.FILES, clip}
+    views = archive.read(folder / "data_2d_h36m_gt.npz")["positions_2d"]
+    np.testing.assert_array_equal(
+        archive.read(folder / clip)["keypoints_px"], views["S9"]["Walking"][0]
     )
     refused = run(f"--output={folder}", "--frames=3")
     assert refused.returncode == 2
