@@ -30,10 +30,17 @@ def main():
 
     from ampose_tf.evaluation import protocols, report
     from ampose_tf.lifting.predictor import load_predictor
+    from ampose_tf.models import stored
 
     reports = []
     for path in _MODEL.value:
         predict = load_predictor(path, experiment.evaluation.batch_size)
+        stored.check_fits(
+            path,
+            len(predict.skeleton.joints),
+            predict.normalisation,
+            experiment,
+        )
         judged = protocols.evaluate(
             predict,
             validation,
@@ -52,7 +59,10 @@ def main():
                 "config": dataclasses.asdict(experiment),
             }
         )
-    print(report.as_text(reports, report.published_mpjpe_mm(experiment)))
+    published = None
+    if not sources.is_generated(experiment):
+        published = report.published_mpjpe_mm(experiment)
+    print(report.as_text(reports, published))
     if _REPORT.value:
         report.write(pathlib.Path(_REPORT.value), reports)
         print(_REPORT.value)

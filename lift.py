@@ -24,7 +24,7 @@ _OUTPUT = flags.DEFINE_string(
     "output", "lifted", "Folder, or the .npz to write."
 )
 _IMAGE_SIZE = flags.DEFINE_string(
-    "image_size", None, "WIDTHxHEIGHT in pixels, where the file has it not."
+    "image_size", None, "WIDTHxHEIGHT in pixels; by default the file's own."
 )
 
 

@@ -135,7 +135,7 @@ class Model:
         gcn_norm: After each graph convolution of `"ours"` and
             `"two_residual"`: layer norm (`"ln"`), batch norm (`"bn"`) or
             `"none"`. Open.
-        gcn_act: Activation in the GCN block: `"gelu"`, `"relu"` or
+        gcn_act: Activation after each of those: `"gelu"`, `"relu"` or
             `"none"`. Open.
         gc_bias: A bias per neighbour group, added before aggregation
             (`"group"`), or one per graph convolution (`"shared"`). Open.

@@ -26,7 +26,7 @@ def export(
 
     Leaves `saved_model/1/`, `ampose_<format>.tflite` and `export.json`, which
     holds what was measured. One file that is refused, and none of them
-    replaces an earlier one.
+    replaces an earlier one. Earlier files of other formats stay.
 
     Args:
         config: Its `export` says what may differ.
@@ -51,18 +51,17 @@ def export(
         )
     model = stored.load(model_path)
     checkpoint = stored.describe_checkpoint(model_path)
-    joints = model.adjacency.shape[1]
-    if validation.keypoints_2d.shape[1] != joints:
-        raise ValueError(
-            f"{model_path} has {joints} joints, the config's data "
-            f"{validation.keypoints_2d.shape[1]}"
-        )
+    stored.check_fits(
+        model_path, model.adjacency.shape[1], model.normalisation, config
+    )
     count = min(config.export.verification_poses, validation.count)
     spread = np.linspace(0, validation.count - 1, count).astype(int)
     poses = validation.select(spread)
     expected = model.rebuilt().predict(poses.keypoints_2d, verbose=0)
     measured = {}
     with contextlib.ExitStack() as kept:
+        # Entered first, put in place last: it never speaks of files to come.
+        described = kept.enter_context(files.replacing(output / "export.json"))
         for format in formats:
             print(f"exporting {format} ...", flush=True)
             if format == "saved_model":
@@ -84,6 +83,7 @@ def export(
             "checkpoint": checkpoint,
             "files": measured,
         }
-        path = kept.enter_context(files.replacing(output / "export.json"))
-        path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        described.write_text(
+            json.dumps(report, indent=2) + "\n", encoding="utf-8"
+        )
     return report

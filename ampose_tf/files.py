@@ -33,8 +33,9 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         yield temporary
         _flush_to_disk(temporary)
         if path.is_dir() and temporary.is_dir():
-            os.replace(path, pathlib.Path(folder) / "replaced")
-        os.replace(temporary, path)
+            _replace_folder(temporary, path, pathlib.Path(folder) / "replaced")
+        else:
+            os.replace(temporary, path)
         _sync(path.parent)
 
 
@@ -50,6 +51,15 @@ def remove_leftovers(path: str | os.PathLike) -> None:
     for folder in path.parent.glob(f".{glob.escape(path.name)}.*"):
         if folder.is_dir():
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _replace_folder(new, path, aside):
+    os.replace(path, aside)
+    try:
+        os.replace(new, path)
+    except BaseException:
+        os.replace(aside, path)
+        raise
 
 
 def _flush_to_disk(path):

@@ -1,5 +1,6 @@
 """Driver: poses and a config to a trained model in a workdir."""
 
+import contextlib
 import csv
 import dataclasses
 import io
@@ -42,7 +43,7 @@ def train(
     predecessor in one step.
 
     Raises:
-        FloatingPointError: Where the loss is no longer finite.
+        FloatingPointError: Where loss or weights are no longer finite.
         OSError: Where a file cannot be written.
         ValueError: Where workdir belongs to another config.
     """
@@ -59,7 +60,7 @@ def train(
         flush=True,
     )
     if finished < config.train.epochs:
-        _fit(model, config, training, validation, recorder, finished)
+        _fit(model, config, training, validation, recorder, steps)
     else:
         print("This run has finished before.")
     best, last = recorder.best, recorder.history[-1]
@@ -79,6 +80,8 @@ def claim(workdir: pathlib.Path, config: Config) -> None:
         OSError: Where workdir cannot be written.
         ValueError: Where it belongs to another config.
     """
+    if workdir.exists() and not workdir.is_dir():
+        raise ValueError(f"--workdir: {workdir} is not a folder")
     path = workdir / "config.json"
     if path.exists():
         difference = configuration.difference(configuration.load(path), config)
@@ -130,11 +133,12 @@ def mean_pose_error_mm(training: Poses, validation: Poses) -> float:
     return 1000 * float(metrics.mpjpe(predicted, validation.poses_3d).mean())
 
 
-def _fit(model, config, training, validation, recorder, finished):
+def _fit(model, config, training, validation, recorder, steps):
     # TensorFlow feeds the model; the rest of this module is Keras alone.
     from ampose_tf.data import pipeline
 
     recipe = config.train
+    finished = len(recorder.history)
     model.fit(
         pipeline.training_batches(
             training,
@@ -149,17 +153,45 @@ def _fit(model, config, training, validation, recorder, finished):
         ),
         initial_epoch=finished,
         epochs=recipe.epochs,
-        steps_per_epoch=math.ceil(training.count / recipe.batch_size),
+        steps_per_epoch=steps,
         # A bar that moves is for terminals; a log gets a line per epoch.
         verbose=1 if sys.stdout.isatty() else 2,
         shuffle=False,
         callbacks=[
             recorder,
-            keras.callbacks.TensorBoard(
-                recorder.workdir / "tensorboard", write_graph=False
-            ),
+            _TensorBoard(recorder.workdir / "tensorboard", write_graph=False),
         ],
     )
+
+
+class _TensorBoard(keras.callbacks.TensorBoard):
+    """TensorBoard's logs; what the disk refuses becomes an OSError."""
+
+    def set_model(self, model):
+        with _disk_errors(self.log_dir):
+            super().set_model(model)
+
+    def on_test_end(self, logs=None):
+        with _disk_errors(self.log_dir):
+            super().on_test_end(logs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        with _disk_errors(self.log_dir):
+            super().on_epoch_end(epoch, logs)
+
+    def on_train_end(self, logs=None):
+        with _disk_errors(self.log_dir):
+            super().on_train_end(logs)
+
+
+@contextlib.contextmanager
+def _disk_errors(path):
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise OSError(f"cannot write {path}: {error.message}") from error
 
 
 class _Recorder(keras.callbacks.Callback):
@@ -192,26 +224,36 @@ class _Recorder(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self._start = time.monotonic()
+        self._rate = float(self._model.optimizer.learning_rate)
 
     def on_train_batch_end(self, batch, logs=None):
         # The running mean of an epoch stays NaN once a step's loss was.
+        self._steps = batch + 1
         if not math.isfinite(logs["loss"]):
-            kept = (
-                f"{self.workdir / CHECKPOINT} holds epoch {len(self.history)}"
-                if self.history
-                else "no epoch was finished"
-            )
-            raise FloatingPointError(
-                f"The loss is {logs['loss']} at step {batch + 1} of epoch "
-                f"{len(self.history) + 1}; {kept}"
-            )
+            self._stop(f"The loss is {logs['loss']} at step {self._steps}")
+
+    def _stop(self, what):
+        finished = len(self.history)
+        kept = "no epoch was finished"
+        if finished:
+            kept = f"{self.workdir / CHECKPOINT} holds epoch {finished}"
+        raise FloatingPointError(f"{what} of epoch {finished + 1}; {kept}")
+
+    def _check_finite(self, logs):
+        """The last step's update shows in no loss of its epoch."""
+        state = self._model.variables + self._model.optimizer.variables
+        if not (
+            all(map(math.isfinite, logs.values()))
+            and all(np.isfinite(variable).all() for variable in state)
+        ):
+            self._stop(f"The weights are not finite after step {self._steps}")
 
     def on_epoch_end(self, epoch, logs=None):
         seconds = time.monotonic() - self._start
         logs = {name: float(value) for name, value in logs.items()}
-        rate = float(self._model.optimizer.learning_rate)
+        self._check_finite(logs)
         self.history.append(
-            {"epoch": epoch + 1, **logs, "learning_rate": rate}
+            {"epoch": epoch + 1, **logs, "learning_rate": self._rate}
             | {"seconds": round(seconds, 1)}
         )
         if logs["val_mpjpe_mm"] < self.best["val_mpjpe_mm"]:

@@ -1,6 +1,6 @@
 r"""Times exported files beside ONNX Runtime, one pose at a time.
 
-    pip install 'ampose_tf[benchmark]'
+    pip install -e '.[benchmark]'
     python benchmarks/latency.py
     python benchmarks/latency.py --model=runs/demo/best.keras --rounds=50
 
@@ -50,8 +50,7 @@ def main():
     for package in ("onnx", "onnxruntime"):
         if importlib.util.find_spec(package) is None:
             raise ValueError(
-                f"{package} is not installed: "
-                "pip install 'ampose_tf[benchmark]'"
+                f"{package} is not installed: pip install -e '.[benchmark]'"
             )
     model, checkpoint = _load(_MODEL.value)
     joints = model.adjacency.shape[1]

@@ -131,5 +131,5 @@ def test_latency_names_the_extra_that_is_missing(package):
     assert done.returncode == 2
     assert done.stderr == (
         f"latency.py: {package} is not installed: "
-        "pip install 'ampose_tf[benchmark]'\n"
+        "pip install -e '.[benchmark]'\n"
     )

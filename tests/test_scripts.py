@@ -3,6 +3,7 @@
 import json
 import pathlib
 import re
+import resource
 import shlex
 import shutil
 import subprocess
@@ -101,31 +102,18 @@ def one_line(stderr):
     return lines[0]
 
 
-def test_demo_of_the_makefile(folder):
-    commands = makefile_commands("demo")
-    assert [shlex.split(line)[1] for line in commands] == [
-        "train.py",
-        "evaluate.py",
-        "export.py",
-        "evaluate.py",
-        "lift.py",
-    ]
+def test_readme_commands(folder):
+    commands = readme_commands()
+    assert len(commands) >= 10
     for command in commands:
-        arguments, _ = shortened(command)
+        if command.startswith("make "):
+            assert command.split()[1] in ("demo", "test")
+            continue
+        arguments, status = shortened(command)
         ended = run(arguments, folder)
-        assert ended.returncode == 0, ended.stderr
-        if "ampose_dynamic_int8.tflite" in command:
-            table = ended.stdout.split("\n\n")[-1]
-            rows = [line.split()[0] for line in table.splitlines()[1:-1]]
-            assert [pathlib.Path(row).name for row in rows] == [
-                "best.keras",
-                "1",
-                "ampose_float32.tflite",
-                "ampose_float16.tflite",
-                "ampose_dynamic_int8.tflite",
-            ]
-    picture = folder / ended.stdout.strip().splitlines()[-1]
-    assert picture.suffix == ".png" and picture.stat().st_size > 10_000
+        assert ended.returncode == status, f"{command}\n{ended.stderr}"
+        if status == 2:
+            assert re.search(r"no (file|model) ", one_line(ended.stderr))
     report = json.loads((folder / "runs/demo/evaluation.json").read_text())
     assert {
         "mpjpe_mm",
@@ -139,6 +127,44 @@ def test_demo_of_the_makefile(folder):
     assert report["checkpoint"].startswith("best.keras: lowest validation")
     assert report["data"].startswith("generated motion")
     assert len(report["actions"]) == 15
+
+
+def test_readme_is_whole():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#]+)\)", text)
+    assert len(links) >= 5
+    for link in links:
+        assert link.startswith("http") or (ROOT / link).exists(), link
+
+
+def test_demo_of_the_makefile(folder):
+    """After the README's: what they have in common has run by now."""
+    commands = makefile_commands("demo")
+    assert [shlex.split(line)[1] for line in commands] == [
+        "train.py",
+        "evaluate.py",
+        "export.py",
+        "evaluate.py",
+        "lift.py",
+    ]
+    known = readme_commands()
+    for command in commands:
+        if command.removeprefix(".venv/bin/") in known:
+            continue
+        ended = run(shortened(command)[0], folder)
+        assert ended.returncode == 0, ended.stderr
+        if "ampose_dynamic_int8.tflite" in command:
+            table = ended.stdout.split("\n\n")[-1]
+            rows = [line.split()[0] for line in table.splitlines()[1:-1]]
+            assert [pathlib.Path(row).name for row in rows] == [
+                "best.keras",
+                "1",
+                "ampose_float32.tflite",
+                "ampose_float16.tflite",
+                "ampose_dynamic_int8.tflite",
+            ]
+    picture = folder / ended.stdout.strip().splitlines()[-1]
+    assert picture.suffix == ".png" and picture.stat().st_size > 10_000
     # SavedModel and float32 are the model, to the hundredth of a millimetre.
     reports = json.loads(
         (folder / "runs/demo/export/evaluation.json").read_text()
@@ -147,20 +173,49 @@ def test_demo_of_the_makefile(folder):
     np.testing.assert_allclose(exact, exact[0], atol=0.01)
 
 
-def test_readme_commands(folder):
-    commands = readme_commands()
-    assert len(commands) >= 10
-    for command in commands:
-        if command.startswith("make "):
-            assert makefile_commands(command.split()[1]) or command.endswith(
-                "test"
-            )
-            continue
-        arguments, status = shortened(command)
-        ended = run(arguments, folder)
-        assert ended.returncode == status, f"{command}\n{ended.stderr}"
-        if status == 2:
-            assert re.search(r"no (file|model) ", one_line(ended.stderr))
+LIFT = (
+    "python lift.py --model=runs/demo/best.keras --output=runs/demo/export"
+    " --keypoints=data/synthetic/clip_S9_Walking.npz"
+)
+EVALUATE = (
+    "python evaluate.py --config=configs/demo.py --model=runs/demo/best.keras"
+    " --report=runs/demo/export/report.json"
+)
+GENERATE = "python -m ampose_tf.data.synthetic --output=runs/demo/export/new"
+
+
+@pytest.mark.parametrize(
+    ("command", "limit"),
+    [
+        (
+            next(c for c in makefile_commands("demo") if "export.py" in c),
+            20_000,
+        ),
+        (LIFT, 1000),
+        (EVALUATE, 1000),
+        (GENERATE, 1000),
+    ],
+    ids=["export", "lift", "evaluate", "generate"],
+)
+def test_full_disk_keeps_what_is_there(folder, command, limit):
+    """A file size limit is a full disk that needs no root to set up."""
+    export = folder / "runs/demo/export"
+    kept = {p: p.read_bytes() for p in export.rglob("*") if p.is_file()}
+    assert len(kept) >= 8
+    ended = subprocess.run(
+        shortened(command)[0],
+        cwd=folder,
+        preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_FSIZE, (limit, limit)
+        ),
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 2, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert re.match(r"\w+\.py: ", ended.stderr.splitlines()[-1])
+    after = {p: p.read_bytes() for p in export.rglob("*") if p.is_file()}
+    assert after == kept
 
 
 def test_data_that_is_missing_is_named_with_its_source(folder):

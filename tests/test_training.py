@@ -103,7 +103,7 @@ def demo_command(workdir, root, *overrides):
         "--config.model.width=8",
         "--config.model.heads=2",
         "--config.model.dropout=0.1",
-        "--config.train.epochs=6",
+        "--config.train.epochs=12",
         *overrides,
     ]
 
@@ -132,7 +132,7 @@ def test_sigkill_at_random_moments(tmp_path):
             time.sleep(0.01)
         time.sleep(delays.uniform(0, 0.5))
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        assert process.wait() == -signal.SIGKILL
     ended = subprocess.run(
         demo_command(workdir, root),
         cwd=ROOT,
@@ -140,7 +140,7 @@ def test_sigkill_at_random_moments(tmp_path):
         capture_output=True,
         text=True,
     )
-    assert "6 epochs" in ended.stdout
+    assert "12 epochs" in ended.stdout
     assert_same_run(tmp_path / "whole", workdir)
     assert not list(workdir.glob(".*"))
 
@@ -197,6 +197,50 @@ def test_nan_stops_and_keeps_the_last_good_checkpoint(
             assert np.isfinite(checkpoint[name]).all()
 
 
+def test_divergence_in_the_last_step_keeps_the_last_good_checkpoint(
+    tmp_path, make_poses, tiny_config, monkeypatch
+):
+    """No loss of the epoch shows what its last update did."""
+    poses = make_poses(23), make_poses(11, seed=1)
+    batches = pipeline.training_batches
+
+    def exploding(*args):
+        def explode(index, pair):
+            # Finite in the loss, beyond float32 in its gradient's square.
+            factor = keras.ops.where(index == 7, 1e16, 1.0)
+            return pair[0], pair[1] * keras.ops.cast(factor, "float32")
+
+        return batches(*args).enumerate().map(explode)
+
+    monkeypatch.setattr(pipeline, "training_batches", exploding)
+    with pytest.raises(FloatingPointError, match="after step 4 of epoch 2"):
+        training.train(tiny_config, *poses, tmp_path)
+    assert len(rows_of(tmp_path)) == 1
+    with np.load(tmp_path / "checkpoint.npz") as checkpoint:
+        for name in set(checkpoint.files) - {"progress"}:
+            assert np.isfinite(checkpoint[name]).all()
+
+
+def test_damaged_files_in_the_workdir_are_named(
+    tmp_path, make_poses, tiny_config
+):
+    poses = make_poses(23), make_poses(11, seed=1)
+    training.train(tiny_config, *poses, tmp_path / "run")
+    for name in ("checkpoint.npz", "config.json"):
+        damaged = tmp_path / "run" / name
+        damaged.write_bytes(damaged.read_bytes()[:50])
+        with pytest.raises(ValueError, match=name):
+            training.train(tiny_config, *poses, tmp_path / "run")
+
+
+def test_a_file_is_no_workdir(tmp_path, make_poses, tiny_config):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ValueError, match="file is not a folder"):
+        training.train(
+            tiny_config, make_poses(5), make_poses(3), tmp_path / "file"
+        )
+
+
 def test_divergence_exits_with_1(tmp_path):
     ended = subprocess.run(
         demo_command(
@@ -213,6 +257,13 @@ def test_divergence_exits_with_1(tmp_path):
     assert last.startswith("train.py: The loss is")
     assert "of epoch 1; no epoch was finished" in last
     assert "Traceback" not in ended.stderr
+
+
+def test_tensorboard_on_a_full_disk(tmp_path, make_poses, tiny_config):
+    (tmp_path / "tensorboard").write_text("a file where a folder should be")
+    poses = make_poses(23), make_poses(11, seed=1)
+    with pytest.raises(OSError, match="cannot write .*tensorboard"):
+        training.train(tiny_config, *poses, tmp_path)
 
 
 def test_full_disk_keeps_the_run(tmp_path):
@@ -238,9 +289,8 @@ def test_full_disk_keeps_the_run(tmp_path):
 
 def test_learning_rates(tmp_path, make_poses, tiny_config):
     training.train(tiny_config, make_poses(23), make_poses(5), tmp_path)
-    # Four steps an epoch; what is logged is the rate of the next step.
     rates = [float(row["learning_rate"]) for row in rows_of(tmp_path)]
-    np.testing.assert_allclose(rates, [1e-2 * 0.98, 1e-2 * 0.98**2], 1e-6)
+    np.testing.assert_allclose(rates, [1e-2, 1e-2 * 0.98], 1e-6)
 
 
 def test_cosine_ends_at_zero(tiny_config):
@@ -315,14 +365,16 @@ def test_artefacts_of_mixed_precision_compute_in_float32(
 
 
 def test_jit_compile_trains(tmp_path, make_poses, tiny_config):
+    # Dropout draws otherwise under XLA.
+    model = dataclasses.replace(tiny_config.model, dropout=0.0, drop_path=0.0)
+    graph = dataclasses.replace(tiny_config, model=model)
     recipe = dataclasses.replace(tiny_config.train, jit_compile=True)
-    experiment = dataclasses.replace(tiny_config, train=recipe)
+    xla = dataclasses.replace(graph, train=recipe)
     poses = make_poses(23), make_poses(11, seed=1)
-    training.train(experiment, *poses, tmp_path / "xla")
-    training.train(tiny_config, *poses, tmp_path / "graph")
+    training.train(xla, *poses, tmp_path / "xla")
+    training.train(graph, *poses, tmp_path / "graph")
     one, other = (
-        [float(row["loss"]) for row in rows_of(tmp_path / name)]
+        [float(row["val_mpjpe_mm"]) for row in rows_of(tmp_path / name)]
         for name in ("xla", "graph")
     )
-    # Dropout differs between the two compilers, the first epoch's scale not.
-    assert one[0] == pytest.approx(other[0], rel=0.5)
+    assert one == pytest.approx(other, rel=1e-3)

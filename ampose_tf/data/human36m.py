@@ -159,7 +159,7 @@ def load(
                 normalisation,
             )
     if not parts:
-        raise ValueError(f"{path_3d}: no poses of {', '.join(subjects)!r}")
+        raise ValueError(f"{path_3d}: no sequences of {', '.join(subjects)!r}")
     return concatenate(parts)
 
 

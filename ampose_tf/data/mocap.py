@@ -44,7 +44,6 @@ def load(
     archives: tuple[str, ...],
     split: str,
     subjects: tuple[str, ...] = (),
-    stride: int = 1,
 ) -> Motion3D:
     """Loads the motion of one split from one or more archives.
 
@@ -53,8 +52,7 @@ def load(
         archives: Their names without ending.
         split: `"train"` or `"validation"`. Archives without validation
             subjects are for training only.
-        subjects: Instead of the split's own; empty for those.
-        stride: Takes every so-manieth frame of each trial.
+        subjects: Some of the split's own; empty for all.
 
     Raises:
         OSError: Where a file is missing.
@@ -76,7 +74,7 @@ def load(
             wanted &= set(subjects)
         for key in sorted(motion):
             if key.split("/")[0] in wanted:
-                frames = _checked(motion[key], key, name)[::stride]
+                frames = _checked(motion[key], key, name)
                 pieces.append(frames)
                 trials.append(np.full(len(frames), len(names), np.int32))
                 names.append(key)
@@ -137,9 +135,16 @@ def fixed_cameras(
 
 
 def seen_by_cameras(
-    motion: Motion3D, cameras: Cameras, seed: int, normalisation: str
+    motion: Motion3D,
+    cameras: Cameras,
+    seed: int,
+    normalisation: str,
+    stride: int = 1,
 ) -> Poses:
     """Returns each frame once per camera, as far as it is in view.
+
+    Takes every `stride`-th frame of each trial, after the cameras have been
+    placed by all of them: the same frame is seen alike at every stride.
 
     Frames with a joint nearer than a metre to the camera's plane are
     dropped, and, with `cameras.inside_image`, those with a joint outside the
@@ -153,6 +158,7 @@ def seen_by_cameras(
     for trial, name in enumerate(motion.trial_names):
         world = motion.joints[motion.trials == trial]
         hip = world[:, 0].mean(axis=0, dtype=np.float64)
+        world = world[::stride]
         for camera in fixed_cameras(hip, name, cameras, seed):
             joints = camera.world_to_camera(world)
             joints = joints[joints[..., 2].min(axis=1) >= 1]
@@ -198,6 +204,9 @@ def _read(stem):
         card = json.loads(json_path.read_text(encoding="utf-8"))
         joints = tuple(card["joints"])
         splits = [set(_subjects(card, s)) for s in ("train", "validation")]
+        for key in card.get("meta", {}):
+            if not isinstance(_description(card, key), str):
+                raise TypeError(f"description of {key} is not a text")
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(
             f"{json_path}: not the card of a motion archive: {error!r}"

@@ -26,14 +26,15 @@ def load(config: Config, split: str) -> Poses:
             raise ValueError("Motion archives have 17 joints, not 16")
         cameras = data.cameras
         return mocap.seen_by_cameras(
-            mocap.load(data.root, data.archives, split, subjects, stride),
+            mocap.load(data.root, data.archives, split, subjects),
             cameras,
             cameras.train_seed if train else cameras.validation_seed,
             config.model.normalisation,
+            stride,
         )
     if data.dataset == "synthetic":
         synthetic.ensure(data.root, data.generated.frames, data.generated.seed)
-    return human36m.load(
+    poses = human36m.load(
         data.root,
         subjects,
         data.keypoints,
@@ -41,6 +42,21 @@ def load(config: Config, split: str) -> Poses:
         stride,
         config.model.normalisation,
     )
+    if not poses.count:
+        raise ValueError(f"{data.root}: no frames of {', '.join(subjects)}")
+    return poses
+
+
+def is_generated(config: Config) -> bool:
+    """Returns whether nobody has ever made a config's movements.
+
+    The files say it themselves: no figure on generated motion may pass for
+    one on Human3.6M.
+    """
+    data = config.data
+    if data.dataset == "mocap":
+        return False
+    return data.dataset == "synthetic" or synthetic.is_generated(data.root)
 
 
 def describe(config: Config) -> str:
@@ -51,12 +67,7 @@ def describe(config: Config) -> str:
             f"motion archive {' + '.join(data.archives)} seen by "
             f"{data.cameras.number} virtual cameras"
         )
-    # The files say it themselves: no figure on generated motion may pass for
-    # one on Human3.6M.
-    generated = data.dataset == "synthetic" or synthetic.is_generated(
-        data.root
-    )
-    name = (
-        "generated motion in Human3.6M's format" if generated else "Human3.6M"
-    )
+    name = "Human3.6M"
+    if is_generated(config):
+        name = "generated motion in Human3.6M's format"
     return f"{name}, {data.keypoints}, {data.joints} joints"

@@ -31,7 +31,7 @@ _FILE_CPN = "data_2d_h36m_cpn_ft_h36m_dbb.npz"
 # A person whom the configs do not train on, seen by the first camera.
 _CLIP = ("S9", "Walking")
 _FILE_CLIP = "clip_S9_Walking.npz"
-FILES = (_FILE_3D, _FILE_GT, _FILE_CPN)
+FILES = (_FILE_3D, _FILE_GT, _FILE_CPN, _FILE_CLIP)
 
 # Metres. Those on whom the protocols test, S9 and S11, lie within the others.
 _STATURES = {
@@ -152,25 +152,23 @@ def ensure(root: str | os.PathLike, frames: int, seed: int) -> None:
     missing = [name for name in FILES if not (root / name).exists()]
     if len(missing) == len(FILES):
         write(root, frames, seed)
-    elif missing:
+        return
+    # The 3D file is written first and says whose they are.
+    found = {} if FILES[0] in missing else _read_metadata(root)
+    if found.get("generator") != GENERATOR:
         raise ValueError(
-            f"{root}: {missing[0]} is missing beside other files of "
-            "Human3.6M; generated motion needs a folder of its own"
+            f"{root}: its files were not generated; generated motion needs a "
+            "folder of its own"
         )
-    else:
-        found = _read_metadata(root)
-        if found.get("generator") != GENERATOR:
+    for name, value in _metadata(frames, seed).items():
+        if found.get(name) != value:
             raise ValueError(
-                f"{root}: its files were not generated; generated motion "
-                "needs a folder of its own"
+                f"{root}: its files were generated with {name}="
+                f"{found.get(name)!r}, not {value!r}; delete them or use "
+                "another folder"
             )
-        for name, value in _metadata(frames, seed).items():
-            if found.get(name) != value:
-                raise ValueError(
-                    f"{root}: its files were generated with {name}="
-                    f"{found.get(name)!r}, not {value!r}; delete them or use "
-                    "another folder"
-                )
+    if missing:  # It was killed between two of them.
+        write(root, frames, seed)
 
 
 def is_generated(root: str | os.PathLike) -> bool:

@@ -53,15 +53,12 @@ def saved_model(path: str | os.PathLike, signature: str = "lift") -> Callable:
     return run
 
 
-def tflite(
-    path: str | os.PathLike, signature: str = "lift", threads: int = 1
-) -> Callable:
+def tflite(path: str | os.PathLike, signature: str = "lift") -> Callable:
     """Returns a signature of a `.tflite` file as a function.
 
     Args:
         path: The file.
         signature: Its name.
-        threads: That the runtime may use.
 
     Returns:
         A function of named float32 arrays that returns `poses_3d`. The file
@@ -70,7 +67,7 @@ def tflite(
     Raises:
         ValueError: Where it cannot be loaded or lacks the signature.
     """
-    interpreter = _interpreter(path, num_threads=threads)
+    interpreter = _interpreter(path)
     listed = interpreter.get_signature_list()
     if signature not in listed:
         raise ValueError(
@@ -132,14 +129,24 @@ def metadata(path: str | os.PathLike) -> dict:
     try:
         if path.is_dir():
             file = path / "assets.extra" / signatures.METADATA
-            return json.loads(file.read_text(encoding="utf-8"))
-        with zipfile.ZipFile(path) as appended:
-            return json.loads(appended.read(signatures.METADATA))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+            described = json.loads(file.read_text(encoding="utf-8"))
+        else:
+            with zipfile.ZipFile(path) as appended:
+                described = json.loads(appended.read(signatures.METADATA))
+        for name in ("joints", "normalisation", "checkpoint"):
+            described[name]
+    except (
+        OSError,
+        KeyError,
+        TypeError,
+        ValueError,
+        zipfile.BadZipFile,
+    ) as error:
         raise ValueError(
             f"{path}: no {signatures.METADATA} inside; not exported by this "
             "project, or damaged"
         ) from error
+    return described
 
 
 def _interpreter(path, **options):

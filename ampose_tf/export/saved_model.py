@@ -2,8 +2,6 @@
 
 import pathlib
 
-import tensorflow as tf
-
 from ampose_tf.export import signatures
 from ampose_tf.models.ampose import AMPose
 
@@ -19,13 +17,7 @@ def write(model: AMPose, path: pathlib.Path, checkpoint: str) -> None:
     Raises:
         OSError: Where it cannot be written.
     """
-    archive = signatures.archive(
-        model.rebuilt(), ("lift", "lift_pixels"), batch=None
-    )
-    try:
-        archive.write_out(str(path), verbose=False)
-    except tf.errors.OpError as error:
-        raise OSError(f"cannot write {path}: {error.message}") from error
+    signatures.write(model, path, ("lift", "lift_pixels"), batch=None)
     # The place that TensorFlow keeps for files of the user's.
     extra = path / "assets.extra"
     extra.mkdir()

@@ -1,6 +1,7 @@
 """What exported files can be asked: functions with named, typed inputs."""
 
 import json
+import os
 
 import keras
 import tensorflow as tf
@@ -33,10 +34,13 @@ def metadata(model: AMPose, checkpoint: str) -> str:
     )
 
 
-def archive(
-    model: AMPose, names: tuple[str, ...], batch: int | None
-) -> keras.export.ExportArchive:
-    """Returns an archive with the named signatures of a float32 model.
+def write(
+    model: AMPose,
+    folder: str | os.PathLike,
+    names: tuple[str, ...],
+    batch: int | None,
+) -> None:
+    """Writes a bare SavedModel with the named signatures.
 
     * `lift(keypoints_2d)`: (B, J, 2) screen-normalised.
     * `lift_pixels(keypoints_px, image_size)`: (B, J, 2) pixels and (B, 2)
@@ -46,10 +50,15 @@ def archive(
     `serving_default`.
 
     Args:
-        model: Computing in float32.
+        model: In any dtype; what is written computes in float32.
+        folder: To write into.
         names: Which, in order.
         batch: B, or None for any.
+
+    Raises:
+        OSError: Where it cannot be written.
     """
+    model = model.rebuilt()
     joints = model.adjacency.shape[1]
 
     def lift(keypoints_2d):
@@ -73,8 +82,11 @@ def archive(
             [spec("keypoints_px", joints, 2), spec("image_size", 2)],
         ),
     }
-    made = keras.export.ExportArchive()
-    made.track(model)
+    archive = keras.export.ExportArchive()
+    archive.track(model)
     for name in names:
-        made.add_endpoint(name, *endpoints[name])
-    return made
+        archive.add_endpoint(name, *endpoints[name])
+    try:
+        archive.write_out(str(folder), verbose=False)
+    except tf.errors.OpError as error:
+        raise OSError(f"cannot write {folder}: {error.message}") from error

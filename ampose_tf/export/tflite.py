@@ -36,9 +36,8 @@ def write(
             f"Unknown TFLite format {format!r}; expected one of "
             f"{', '.join(FORMATS)}"
         )
-    archive = signatures.archive(model.rebuilt(), ("lift",), batch=1)
     with tempfile.TemporaryDirectory() as folder:
-        archive.write_out(folder, verbose=False)
+        signatures.write(model, folder, ("lift",), batch=1)
         converter = tf.lite.TFLiteConverter.from_saved_model(
             folder, signature_keys=["lift"]
         )

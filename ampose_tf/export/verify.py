@@ -117,7 +117,7 @@ def _compare(lifted, expected, poses, name):
 
 
 def _hold(path, name, value, limit):
-    if value > limit:
+    if not value <= limit:  # NaN is refused, too.
         raise ValueError(
             f"{path.name} refused: {name} from the Keras model is "
             f"{value:.3g}, more than {limit:g}"

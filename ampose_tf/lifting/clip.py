@@ -51,9 +51,19 @@ def lift(
     path = pathlib.Path(output)
     if path.suffix != ".npz":
         path = path / f"{pathlib.Path(keypoints).stem}.npz"
-    with files.replacing(path) as temporary:
+    if path.resolve() == pathlib.Path(keypoints).resolve():
+        raise ValueError(
+            f"{path} is the keypoint file; choose another --output"
+        )
+    if not np.isfinite(poses_3d).all():
+        raise ValueError(f"{model}: its poses hold NaN or infinite values")
+    image = path.with_suffix(".png")
+    with (
+        files.replacing(path) as archive_file,
+        files.replacing(image) as image_file,
+    ):
         np.savez_compressed(
-            temporary,
+            archive_file,
             poses_3d=poses_3d,
             keypoints_2d=keypoints_2d,
             seen=np.ones(keypoints_2d.shape[:2], bool),
@@ -63,9 +73,7 @@ def lift(
             frame=np.array("camera: x right, y down, z forward"),
             root=np.array("hip: the first joint, at the origin"),
         )
-    image = path.with_suffix(".png")
-    with files.replacing(image) as temporary:
         picture.save(
-            temporary, clip.pixels, poses_3d, clip.image_size, skeleton
+            image_file, clip.pixels, poses_3d, clip.image_size, skeleton
         )
     return path, image

@@ -68,9 +68,9 @@ class PartitionedGraphConv(keras.layers.Layer):
         self.bias = bias
         self.initializer = initializer
         groups, joints, _ = self.adjacency.shape
-        # Row i of (J, J K) weighs what comes from joint k through group g.
-        self._aggregation = self.adjacency.transpose(1, 2, 0).reshape(
-            joints, joints * groups
+        # Column i of (J K, J) weighs what joint k sends i through group g.
+        self._aggregation = self.adjacency.transpose(2, 0, 1).reshape(
+            joints * groups, joints
         )
         self.dense = elements.dense(
             self, groups * units, "dense", use_bias=bias == "group"
@@ -91,11 +91,15 @@ class PartitionedGraphConv(keras.layers.Layer):
 
     def call(self, x):
         x = self.dense(x)  # (B, J, K units)
-        x = ops.reshape(x, (-1, self._aggregation.shape[1], self.units))
-        x = ops.matmul(ops.cast(self._aggregation, x.dtype), x)
+        x = ops.reshape(x, (-1, self._aggregation.shape[0], self.units))
+        # (X^T A^T)^T, not A X: phones' GPUs take no product with a constant
+        # on the left.
+        x = ops.transpose(x, (0, 2, 1))  # (B, units, J K)
+        x = ops.matmul(x, ops.cast(self._aggregation, x.dtype))
+        x = ops.transpose(x, (0, 2, 1))  # (B, J, units)
         if self.shared_bias is not None:
             x = x + ops.cast(self.shared_bias, x.dtype)
-        return x  # (B, J, units)
+        return x
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.units)

@@ -6,6 +6,7 @@ import zipfile
 
 import keras
 
+from ampose_tf.config import Config
 from ampose_tf.models.ampose import AMPose
 
 _RULES = {
@@ -40,6 +41,27 @@ def load(path: str | os.PathLike) -> AMPose:
     if not isinstance(model, AMPose):
         raise ValueError(f"{path}: holds a {type(model).__name__}, no AMPose")
     return model
+
+
+def check_fits(
+    path: str | os.PathLike, joints: int, normalisation: str, config: Config
+) -> None:
+    """Checks that a model takes what a config's data gives.
+
+    Raises:
+        ValueError: Where joints or normalisation differ.
+    """
+    if joints != config.data.joints:
+        raise ValueError(
+            f"{path} has {joints} joints, the config's data "
+            f"{config.data.joints}"
+        )
+    if normalisation != config.model.normalisation:
+        raise ValueError(
+            f"{path} takes keypoints normalised by {normalisation!r}, the "
+            f"config by {config.model.normalisation!r}; add "
+            f"--config.model.normalisation={normalisation}"
+        )
 
 
 def describe_checkpoint(path: str | os.PathLike) -> str:

@@ -258,7 +258,7 @@ def test_the_corrupt_sequence_may_be_missing(tmp_path, missing_in):
 
 def test_the_corrupt_sequence_alone_is_no_data(tmp_path):
     write(tmp_path, *make_recordings({"S11": {"Directions": 3}}))
-    with pytest.raises(ValueError, match="no poses of 'S11'"):
+    with pytest.raises(ValueError, match="no sequences of 'S11'"):
         human36m.load(tmp_path, ("S11",))
 
 

@@ -449,10 +449,20 @@ def test_ensure_writes_once(tmp_path, capsys):
             synthetic.ensure(tmp_path / "new", frames, seed)
 
 
+def test_ensure_completes_what_was_killed(tmp_path, capsys):
+    synthetic.write(tmp_path, 2, 3)
+    whole = {name: archive.read(tmp_path / name) for name in synthetic.FILES}
+    for name in synthetic.FILES[1:]:
+        (tmp_path / name).unlink()
+        synthetic.ensure(tmp_path, 2, 3)
+        for file, content in whole.items():
+            assert_same(archive.read(tmp_path / file), content)
+
+
 def test_ensure_never_touches_other_files(tmp_path):
     real = {"S1": {"Walking": np.ones((2, 32, 3), np.float32)}}
     archive.write(tmp_path / "data_3d_h36m.npz", positions_3d=real)
-    with pytest.raises(ValueError, match="gt.npz is missing") as caught:
+    with pytest.raises(ValueError, match="not generated") as caught:
         synthetic.ensure(tmp_path, 2, 3)
     assert str(tmp_path) in str(caught.value)
     for name in synthetic.FILES[1:]:
@@ -484,11 +494,11 @@ def test_command_line(tmp_path):
     done = run(f"--output={folder}", "--frames=2", "--seed=3")
     assert done.returncode == 0, done.stderr
     assert "7 subjects, 209 sequences, 418 frames, 1672 pairs" in done.stdout
-    clip = "clip_S9_Walking.npz"
-    assert {path.name for path in folder.iterdir()} == {*synthetic.FILES, clip}
+    assert {p.name for p in folder.iterdir()} == set(synthetic.FILES)
     views = archive.read(folder / "data_2d_h36m_gt.npz")["positions_2d"]
     np.testing.assert_array_equal(
-        archive.read(folder / clip)["keypoints_px"], views["S9"]["Walking"][0]
+        archive.read(folder / "clip_S9_Walking.npz")["keypoints_px"],
+        views["S9"]["Walking"][0],
     )
     refused = run(f"--output={folder}", "--frames=3")
     assert refused.returncode == 2

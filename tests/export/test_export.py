@@ -12,18 +12,15 @@ import pytest
 import tensorflow as tf
 
 from ampose_tf import camera, exporting
-from ampose_tf.config import Config, Export
+from ampose_tf.config import Config, Data, Export, Model
 from ampose_tf.export import runtime, saved_model, tflite, verify
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.skeleton import H36M_16, H36M_17
 
-# Untrained, the model throws joints metres apart.
-LENIENT = Config(export=Export(float16_mm=20, dynamic_int8_mm=500))
-
 
 def model_of(normalisation="longest", skeleton=H36M_17, dtype="float32"):
     keras.utils.set_random_seed(7)
-    return AMPose(
+    model = AMPose(
         skeleton.adjacency(),
         depth=2,
         # Kernels of fewer than 1024 weights are left unquantised.
@@ -32,6 +29,11 @@ def model_of(normalisation="longest", skeleton=H36M_17, dtype="float32"):
         normalisation=normalisation,
         dtype=dtype,
     )
+    # Untrained, the head keeps all joints within centimetres of the hip;
+    # this makes a person of some two metres.
+    head = model.get_layer("poses_3d").kernel
+    head.assign(head * 50)
+    return model
 
 
 @pytest.fixture(scope="module")
@@ -105,10 +107,10 @@ np.save("poses.npy", poses["poses_3d"].numpy())
     )
 
 
-# Largest deviation in metres; a small random model moves joints by metres.
+# Largest deviation in metres of poses that are two metres wide.
 @pytest.mark.parametrize(
     ("format", "tolerance"),
-    [("float32", 1e-5), ("float16", 2e-2), ("dynamic_int8", 0.2)],
+    [("float32", 1e-5), ("float16", 5e-3), ("dynamic_int8", 0.1)],
 )
 def test_tflite_lifts_as_keras(exported, make_poses, format, tolerance):
     model, folder = exported
@@ -117,8 +119,11 @@ def test_tflite_lifts_as_keras(exported, make_poses, format, tolerance):
         keypoints_2d=keypoints_2d
     )
     expected = np.asarray(model(keypoints_2d))
-    assert np.abs(lifted - expected).max() < tolerance
-    assert np.ptp(expected) > 10 * tolerance
+    deviation = np.abs(lifted - expected).max()
+    assert deviation < tolerance
+    assert np.ptp(expected) > 1
+    if format != "float32":  # It has been made smaller, not only renamed.
+        assert deviation > 1e-5
 
 
 def test_tflite_of_another_precision_still_computes_in_float32(
@@ -142,8 +147,12 @@ def test_tflite_is_static_and_plain(exported, format):
     operators = runtime.operators(path)
     assert not set(operators) & set(verify.REFUSED)
     assert not any(name.startswith("Flex") for name in operators)
-    # Four products in each of two encoders and blocks' two, and two more.
-    assert operators["FULLY_CONNECTED"] >= 2 * 6 + 2
+    # Two encoders' four dense layers, two blocks' two graph convolutions of
+    # a dense layer and an aggregation each, embedding and head: no constant
+    # is multiplied from the left, which phones' GPUs refuse. Attention's two
+    # products are the only ones of two activations.
+    assert operators["FULLY_CONNECTED"] == 2 * 4 + 2 * 2 * 2 + 2
+    assert operators["BATCH_MATMUL"] == 2 * 2
 
 
 def test_weights_shrink(exported):
@@ -257,7 +266,7 @@ def test_export_keeps_all_and_says_what_it_measured(
 ):
     output = tmp_path / "export"
     report = exporting.export(
-        LENIENT, trained, make_poses(300), output, exporting.FORMATS
+        Config(), trained, make_poses(300), output, exporting.FORMATS
     )
     kept = {
         path.relative_to(output).as_posix()
@@ -304,11 +313,11 @@ def test_a_refused_file_keeps_earlier_exports(
 
 
 def test_export_refuses_mistakes(tmp_path, trained, make_poses):
-    def export(path=trained, poses=None, formats=("float32",)):
+    def export(path=trained, formats=("float32",), config=None):
         exporting.export(
-            Config(),
+            config or Config(),
             path,
-            make_poses(3) if poses is None else poses,
+            make_poses(3),
             tmp_path / "export",
             formats,
         )
@@ -317,8 +326,15 @@ def test_export_refuses_mistakes(tmp_path, trained, make_poses):
         export(formats=("float32", "onnx"))
     with pytest.raises(ValueError, match="Unknown format"):
         export(formats=())
-    with pytest.raises(ValueError, match="17 joints, the config's data 16"):
-        export(poses=make_poses(3, joints=16))
+    for config, message in (
+        (Config(data=Data(joints=16)), "17 joints, the config's data 16"),
+        (
+            Config(model=Model(normalisation="width")),
+            "by 'longest', the config by 'width'; add --config",
+        ),
+    ):
+        with pytest.raises(ValueError, match=message):
+            export(config=config)
     with pytest.raises(OSError, match="no model"):
         export(path=tmp_path / "missing.keras")
     broken = tmp_path / "broken.keras"
@@ -331,7 +347,7 @@ def test_export_refuses_mistakes(tmp_path, trained, make_poses):
 def test_16_joints(tmp_path, make_poses):
     model_of(skeleton=H36M_16).save(tmp_path / "last.keras")
     report = exporting.export(
-        Config(),
+        Config(data=Data(joints=16)),
         tmp_path / "last.keras",
         make_poses(3, joints=16),
         tmp_path / "export",

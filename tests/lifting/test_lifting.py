@@ -204,6 +204,32 @@ def test_output_may_name_the_file(artefacts, tmp_path):
     assert archive.read(path)["poses_3d"].shape == (1, 17, 3)
 
 
+def test_the_keypoint_file_is_not_overwritten(artefacts, tmp_path):
+    _, folder = artefacts
+    np.savez(tmp_path / "clip.npz", keypoints_px=PIXELS)
+    before = (tmp_path / "clip.npz").read_bytes()
+    with pytest.raises(ValueError, match="choose another --output"):
+        clip.lift(
+            tmp_path / "clip.npz", folder / "last.keras", tmp_path, (7, 5)
+        )
+    assert (tmp_path / "clip.npz").read_bytes() == before
+
+
+def test_a_model_of_nan_writes_nothing(tmp_path):
+    model = AMPose(H36M_17.adjacency(), depth=1, width=8, heads=2)
+    model.get_layer("poses_3d").bias.assign([np.nan, 0, 0])
+    model.save(tmp_path / "nan.keras")
+    np.save(tmp_path / "clip.npy", PIXELS)
+    with pytest.raises(ValueError, match="poses hold NaN"):
+        clip.lift(
+            tmp_path / "clip.npy",
+            tmp_path / "nan.keras",
+            tmp_path / "lifted",
+            (7, 5),
+        )
+    assert not list((tmp_path / "lifted").glob("*"))
+
+
 def test_model_of_other_joints_is_refused(artefacts, tmp_path):
     _, folder = artefacts
     np.save(tmp_path / "clip.npy", PIXELS[:, :16])
