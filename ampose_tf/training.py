@@ -139,58 +139,44 @@ def _fit(model, config, training, validation, recorder, steps):
 
     recipe = config.train
     finished = len(recorder.history)
-    model.fit(
-        pipeline.training_batches(
-            training,
-            by_joint_count(config.data.joints),
-            recipe.batch_size,
-            recipe.seed,
-            range(finished, recipe.epochs),
-            config.data.flip_training,
-        ),
-        validation_data=pipeline.validation_batches(
-            validation, config.evaluation.batch_size
-        ),
-        initial_epoch=finished,
-        epochs=recipe.epochs,
-        steps_per_epoch=steps,
-        # A bar that moves is for terminals; a log gets a line per epoch.
-        verbose=1 if sys.stdout.isatty() else 2,
-        shuffle=False,
-        callbacks=[
-            recorder,
-            _TensorBoard(recorder.workdir / "tensorboard", write_graph=False),
-        ],
-    )
-
-
-class _TensorBoard(keras.callbacks.TensorBoard):
-    """TensorBoard's logs; what the disk refuses becomes an OSError."""
-
-    def set_model(self, model):
-        with _disk_errors(self.log_dir):
-            super().set_model(model)
-
-    def on_test_end(self, logs=None):
-        with _disk_errors(self.log_dir):
-            super().on_test_end(logs)
-
-    def on_epoch_end(self, epoch, logs=None):
-        with _disk_errors(self.log_dir):
-            super().on_epoch_end(epoch, logs)
-
-    def on_train_end(self, logs=None):
-        with _disk_errors(self.log_dir):
-            super().on_train_end(logs)
+    logs = recorder.workdir / "tensorboard"
+    with _summary_errors(logs):
+        model.fit(
+            pipeline.training_batches(
+                training,
+                by_joint_count(config.data.joints),
+                recipe.batch_size,
+                recipe.seed,
+                range(finished, recipe.epochs),
+                config.data.flip_training,
+            ),
+            validation_data=pipeline.validation_batches(
+                validation, config.evaluation.batch_size
+            ),
+            initial_epoch=finished,
+            epochs=recipe.epochs,
+            steps_per_epoch=steps,
+            # A bar that moves is for terminals; a log gets a line per epoch.
+            verbose=1 if sys.stdout.isatty() else 2,
+            shuffle=False,
+            callbacks=[
+                recorder,
+                keras.callbacks.TensorBoard(logs, write_graph=False),
+            ],
+        )
 
 
 @contextlib.contextmanager
-def _disk_errors(path):
+def _summary_errors(path):
+    """Turns what the disk refuses to TensorBoard's writer into an OSError."""
     import tensorflow as tf
 
     try:
         yield
     except tf.errors.OpError as error:
+        # [Op:CreateSummaryFileWriter], [Op:FlushSummaryWriter], ...
+        if "Summary" not in error.message:
+            raise
         raise OSError(f"cannot write {path}: {error.message}") from error
 
 
