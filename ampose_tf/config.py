@@ -238,7 +238,7 @@ class Export:
     verification_poses: int = at_least(1, 256)
     float32_mm: float = at_least(0, 0.1)
     float16_mm: float = at_least(0, 1.0)
-    dynamic_int8_mm: float = at_least(0, 20.0)
+    dynamic_int8_mm: float = at_least(0, 10.0)
 
 
 @dataclasses.dataclass

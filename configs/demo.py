@@ -24,6 +24,6 @@ def get_config() -> Config:
         model=Model(depth=3, width=64, normalisation="width"),
         # A small network on little data: a hundred times the paper's rate.
         train=Train(
-            epochs=20, batch_size=128, learning_rate=2e-3, schedule="cosine"
+            epochs=12, batch_size=128, learning_rate=2e-3, schedule="cosine"
         ),
     )
