@@ -20,7 +20,7 @@ _OUTPUT = flags.DEFINE_string("output", None, "A folder.", required=True)
 _FORMATS = flags.DEFINE_list(
     "formats",
     "saved_model,float32,float16,dynamic_int8",
-    "What to export.",
+    "Some of saved_model, float32, float16, dynamic_int8.",
 )
 
 

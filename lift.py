@@ -14,7 +14,8 @@ from ampose_tf import config
 _KEYPOINTS = flags.DEFINE_string(
     "keypoints",
     None,
-    ".npy of shape (T, 17, 2), or .npz with keypoints_px.",
+    ".npy of (T, 17, 2) or (T, 16, 2) pixels, or .npz with keypoints_px and "
+    "image_size.",
     required=True,
 )
 _MODEL = flags.DEFINE_string(
@@ -24,7 +25,9 @@ _OUTPUT = flags.DEFINE_string(
     "output", "lifted", "Folder, or the .npz to write."
 )
 _IMAGE_SIZE = flags.DEFINE_string(
-    "image_size", None, "WIDTHxHEIGHT in pixels; by default the file's own."
+    "image_size",
+    None,
+    "WIDTHxHEIGHT in pixels; required unless the file says it.",
 )
 
 

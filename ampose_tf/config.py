@@ -320,7 +320,10 @@ flags.disclaim_key_flags()
 def define_flag() -> flags.FlagHolder:
     """Defines `--config=FILE` and `--config.section.field=value`."""
     return config_flags.DEFINE_config_file(
-        "config", help_string="Experiment: a file of configs/."
+        "config",
+        help_string="Experiment, a file of configs/ (required). "
+        "--config.section.field=value changes a field, see ampose_tf/config.py"
+        "; lists are written \"('S9','S11')\".",
     )
 
 

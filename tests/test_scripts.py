@@ -129,6 +129,20 @@ def test_readme_commands(folder):
     assert len(report["actions"]) == 15
 
 
+def test_readme_snippets(folder):
+    """The Python of the README, after its commands, as one program."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    snippets = re.findall(r"```python\n(.*?)```", text, flags=re.S)
+    assert len(snippets) == 3
+    clip = archive.read(folder / "data/synthetic/clip_S9_Walking.npz")
+    np.save(folder / "clip.npy", clip["keypoints_px"][:3])
+    shown = [f"{snippet}\nprint(poses_3d.shape)\n" for snippet in snippets]
+    ended = run([sys.executable, "-c", "".join(shown)], folder)
+    assert ended.returncode == 0, ended.stderr
+    shapes = ["(3, 17, 3)", "(3, 17, 3)", "(1, 17, 3)"]
+    assert ended.stdout.splitlines() == shapes
+
+
 def test_readme_is_whole():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     links = re.findall(r"\]\(([^)#]+)\)", text)

@@ -291,8 +291,12 @@ def main() -> None:
 
 def _define_flags():
     flags.DEFINE_string("output", None, "Folder to write into.", required=True)
-    flags.DEFINE_integer("frames", Generated.frames, "Per sequence.")
-    flags.DEFINE_integer("seed", Generated.seed, "Of everything random.")
+    flags.DEFINE_integer(
+        "frames", Generated.frames, "Per sequence, at 50 per second."
+    )
+    flags.DEFINE_integer(
+        "seed", Generated.seed, "Of people, movements and detector noise."
+    )
 
 
 if __name__ == "__main__":
