@@ -14,6 +14,7 @@ from ml_collections import config_flags
 
 from ampose_tf import fields
 from ampose_tf.fields import at_least, choice, within
+from ampose_tf.ranges import Bodies, Detector, Viewpoints
 
 
 @dataclasses.dataclass
@@ -31,10 +32,13 @@ class Cameras:
         focal_length_px: Of the ideal pinhole.
         image_width: Pixels.
         image_height: Pixels.
+        noise: Standard deviation of Gaussian noise on each axis of a keypoint,
+            as a fraction of the image of 1.7 m at the hip's depth.
         inside_image: Whether frames with a joint outside the image are
             dropped. Frames with a joint nearer than a metre to the camera's
             plane always are.
-        train_seed: Of the cameras that training poses are seen by.
+        train_seed: Of the cameras that training poses are seen by, and of
+            their noise.
         validation_seed: Of those for validation.
     """
 
@@ -46,6 +50,7 @@ class Cameras:
     focal_length_px: float = at_least(1.0, 1145.0)
     image_width: int = at_least(1, 1000)
     image_height: int = at_least(1, 1000)
+    noise: float = at_least(0, 0.0)
     inside_image: bool = False
     train_seed: int = at_least(0, 0)
     validation_seed: int = at_least(0, 1)
@@ -89,6 +94,20 @@ class Data:
             open.
         flip_training: Whether training mirrors each pose with probability
             one half. The paper does not say; its peers mirror.
+        training_cameras: Of motion archives: `"fixed"`, those of `cameras`,
+            or `"drawn"`, a new camera, body and detector for every pose of
+            every epoch. Validation always has those of `cameras`.
+        poses_per_epoch: Of drawn cameras, for which an epoch is a convention.
+        thinning_m: Of drawn cameras: a frame counts as new once its joints
+            have moved this far on average, relative to the hip, since the
+            last one taken from its trial. Four out of five frames of CMU's
+            move less than 40 mm.
+        balance: Of drawn cameras: how far subjects, and trials within a
+            subject, are seen equally often (1) or as often as they have
+            frames (0).
+        viewpoints: The drawn cameras.
+        bodies: The drawn bodies.
+        detector: The drawn errors of a detector.
     """
 
     dataset: str = choice("human36m", "human36m", "synthetic", "mocap")
@@ -106,6 +125,13 @@ class Data:
         "rc", "rc", "rw", "global", "alpha", "literal_row", "literal_col"
     )
     flip_training: bool = True
+    training_cameras: str = choice("fixed", "fixed", "drawn")
+    poses_per_epoch: int = at_least(1, 262144)
+    thinning_m: float = at_least(0, 0.04)
+    balance: float = within(0, 1, 0.5)
+    viewpoints: Viewpoints = dataclasses.field(default_factory=Viewpoints)
+    bodies: Bodies = dataclasses.field(default_factory=Bodies)
+    detector: Detector = dataclasses.field(default_factory=Detector)
 
 
 @dataclasses.dataclass
@@ -150,6 +176,10 @@ class Model:
         normalisation: What the network's input was divided by: the image's
             `"width"` (Human3.6M's protocol) or `"longest"` side. Kept with
             the model so that exported files can take pixels.
+        seen_input: Whether the network is told which joints were seen. Not in
+            the paper.
+        frame: Of the keypoints that the embedding sees: the `"screen"`'s, as
+            in the paper, or the `"person"`'s own, see `layers.InputChannels`.
     """
 
     depth: int = at_least(1, 5)
@@ -173,6 +203,8 @@ class Model:
     drop_path: float = within(0, 0.999, 0.0)
     final_norm: bool = False
     normalisation: str = choice("longest", "longest", "width")
+    seen_input: bool = False
+    frame: str = choice("screen", "screen", "person")
 
 
 @dataclasses.dataclass
@@ -182,6 +214,8 @@ class Train:
     Attributes:
         epochs: Passes over the training poses.
         batch_size: Poses per step.
+        loss: `"mse_joint"`, the paper's squared distance (equation 10), or
+            `"mean_distance"`, what MPJPE measures.
         learning_rate: Of Adam, at the start.
         schedule: `"exponential"`: times `decay` after every epoch, as in the
             paper; `"cosine"`: to zero over all steps.
@@ -197,6 +231,7 @@ class Train:
 
     epochs: int = at_least(1, 50)
     batch_size: int = at_least(1, 128)
+    loss: str = choice("mse_joint", "mse_joint", "mean_distance")
     learning_rate: float = at_least(0, 2.5e-5)
     schedule: str = choice("exponential", "exponential", "cosine")
     decay: float = within(0, 1, 0.98)
@@ -262,6 +297,7 @@ def check(config: Config) -> None:
             raise ValueError(
                 f"data.cameras.{name}: expected (low, high), got {low}, {high}"
             )
+    _check_drawn(config)
     shared = sorted(set(data.train_subjects) & set(data.validation_subjects))
     if shared:
         raise ValueError(
@@ -271,6 +307,35 @@ def check(config: Config) -> None:
         raise ValueError(
             f"model.width: {config.model.width} is not divisible by "
             f"model.heads={config.model.heads}"
+        )
+
+
+def _check_drawn(config):
+    """Raises a ValueError where drawn cameras, or `seen`, do not fit."""
+    data = config.data
+    for section in (data.viewpoints, data.bodies, data.detector):
+        for name, value in fields.flatten(section).items():
+            if isinstance(value, tuple) and not value[0] <= value[1]:
+                raise ValueError(
+                    f"data: {type(section).__name__.lower()}.{name}: expected "
+                    f"(low, high), got {value[0]}, {value[1]}"
+                )
+    if data.training_cameras == "fixed":
+        return
+    if data.dataset != "mocap":
+        raise ValueError(
+            "data.training_cameras: only motion archives (data.dataset="
+            "mocap) can be seen by drawn cameras"
+        )
+    if config.model.normalisation != "longest":
+        raise ValueError(
+            "model.normalisation: drawn cameras have all aspects; expected "
+            f"longest, got {config.model.normalisation}"
+        )
+    if data.poses_per_epoch < config.train.batch_size:
+        raise ValueError(
+            f"data.poses_per_epoch: {data.poses_per_epoch} is less than one "
+            f"batch of {config.train.batch_size}"
         )
 
 

@@ -57,7 +57,10 @@ def export(
     count = min(config.export.verification_poses, validation.count)
     spread = np.linspace(0, validation.count - 1, count).astype(int)
     poses = validation.select(spread)
-    expected = model.rebuilt().predict(poses.keypoints_2d, verbose=0)
+    inputs = verify.inputs(poses, model.seen_input)
+    expected = model.rebuilt().predict(
+        inputs if model.seen_input else poses.keypoints_2d, verbose=0
+    )
     measured = {}
     with contextlib.ExitStack() as kept:
         # Entered first, put in place last: it never speaks of files to come.
@@ -69,14 +72,14 @@ def export(
                 path = kept.enter_context(files.replacing(output / name))
                 saved_model.write(model, path, checkpoint)
                 measured[name] = verify.saved_model(
-                    path, expected, poses, config.export
+                    path, inputs, expected, poses, config.export
                 )
             else:
                 name = f"ampose_{format}.tflite"
                 path = kept.enter_context(files.replacing(output / name))
                 tflite.write(model, path, format, checkpoint)
                 measured[name] = verify.tflite(
-                    path, format, expected, poses, config.export
+                    path, format, inputs, expected, poses, config.export
                 )
         report = {
             "model": str(model_path),

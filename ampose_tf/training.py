@@ -15,11 +15,12 @@ import numpy as np
 from ampose_tf import config as configuration
 from ampose_tf import files
 from ampose_tf.config import Config
+from ampose_tf.data.mocap import Motion3D
 from ampose_tf.data.poses import Poses
 from ampose_tf.evaluation import metrics
 from ampose_tf.models import checkpoint
 from ampose_tf.models.ampose import AMPose
-from ampose_tf.models.losses import mpjpe_mm, mse_joint
+from ampose_tf.models.losses import LOSSES, mpjpe_mm
 from ampose_tf.skeleton import by_joint_count
 
 CHECKPOINT = "checkpoint.npz"
@@ -30,9 +31,10 @@ HISTORY = "history.csv"
 
 def train(
     config: Config,
-    training: Poses,
+    training: Poses | Motion3D,
     validation: Poses,
     workdir: pathlib.Path,
+    model: keras.Model | None = None,
 ) -> None:
     """Trains as `config.train` says, or goes on where a killed run stopped.
 
@@ -48,19 +50,20 @@ def train(
         ValueError: Where workdir belongs to another config.
     """
     claim(workdir, config)
-    model = build(config)
-    steps = math.ceil(training.count / config.train.batch_size)
-    compile_for(model, config, steps)
+    feed = _Feed(config, training)
+    if model is None:
+        model = build(config)
+    compile_for(model, config, feed.steps)
     recorder = _Recorder(workdir, model)
     finished = recorder.resume()
-    baseline = mean_pose_error_mm(training, validation)
+    baseline = mean_pose_error_mm(feed.mean_pose(), validation)
     print(
-        f"{training.count} training poses, {validation.count} validation "
-        f"poses; always predicting the mean training pose: {baseline:.1f} mm",
+        f"{feed.description}, {validation.count} validation poses; always "
+        f"predicting the mean training pose: {baseline:.1f} mm",
         flush=True,
     )
     if finished < config.train.epochs:
-        _fit(model, config, training, validation, recorder, steps)
+        _fit(model, config, feed, validation, recorder)
     else:
         print("This run has finished before.")
     best, last = recorder.best, recorder.history[-1]
@@ -120,21 +123,72 @@ def compile_for(model: AMPose, config: Config, steps_per_epoch: int) -> None:
         )
     model.compile(
         keras.optimizers.Adam(schedule, epsilon=recipe.adam_epsilon),
-        loss=mse_joint,
+        loss=LOSSES[recipe.loss],
         metrics=[mpjpe_mm],
         jit_compile=recipe.jit_compile,
     )
 
 
-def mean_pose_error_mm(training: Poses, validation: Poses) -> float:
-    """Returns the MPJPE of always predicting the mean training pose."""
-    mean = training.poses_3d.mean(axis=0, dtype=np.float64)
+def mean_pose_error_mm(mean: np.ndarray, validation: Poses) -> float:
+    """Returns the MPJPE of always predicting one pose (J, 3)."""
     predicted = np.broadcast_to(mean, validation.poses_3d.shape)
     return 1000 * float(metrics.mpjpe(predicted, validation.poses_3d).mean())
 
 
-def _fit(model, config, training, validation, recorder, steps):
-    # TensorFlow feeds the model; the rest of this module is Keras alone.
+class _Feed:
+    """Training batches, whether of poses or of motion seen anew each epoch.
+
+    TensorFlow feeds the model; the rest of this module is Keras alone.
+    """
+
+    def __init__(self, config, training):
+        self._config = config
+        self._training = training
+        size = config.train.batch_size
+        if isinstance(training, Poses):
+            self.steps = training.batches(size)
+            self.description = f"{training.count} training poses"
+        else:
+            self.steps = config.data.poses_per_epoch // size
+            self.description = (
+                f"{len(training.joints)} training frames, "
+                f"{self.steps * size} drawn poses per epoch"
+            )
+
+    def batches(self, epochs):
+        from ampose_tf.data import pipeline
+
+        config, training = self._config, self._training
+        recipe = config.train
+        if isinstance(training, Poses):
+            return pipeline.training_batches(
+                training,
+                by_joint_count(config.data.joints),
+                recipe.batch_size,
+                recipe.seed,
+                epochs,
+                config.data.flip_training,
+            )
+        return pipeline.motion_batches(
+            training,
+            config.data,
+            recipe.batch_size,
+            recipe.seed,
+            epochs,
+            config.model.seen_input,
+        )
+
+    def mean_pose(self):
+        """Returns (J, 3); of drawn poses, the mean of some 4,000."""
+        if isinstance(self._training, Poses):
+            return self._training.poses_3d.mean(axis=0, dtype=np.float64)
+        count = math.ceil(4096 / self._config.train.batch_size)
+        some = self.batches(range(1)).take(count).as_numpy_iterator()
+        poses_3d = np.concatenate([poses_3d for _, poses_3d in some])
+        return poses_3d.mean(axis=0, dtype=np.float64)
+
+
+def _fit(model, config, feed, validation, recorder):
     from ampose_tf.data import pipeline
 
     recipe = config.train
@@ -142,20 +196,15 @@ def _fit(model, config, training, validation, recorder, steps):
     logs = recorder.workdir / "tensorboard"
     with _summary_errors(logs):
         model.fit(
-            pipeline.training_batches(
-                training,
-                by_joint_count(config.data.joints),
-                recipe.batch_size,
-                recipe.seed,
-                range(finished, recipe.epochs),
-                config.data.flip_training,
-            ),
+            feed.batches(range(finished, recipe.epochs)),
             validation_data=pipeline.validation_batches(
-                validation, config.evaluation.batch_size
+                validation,
+                config.evaluation.batch_size,
+                config.model.seen_input,
             ),
             initial_epoch=finished,
             epochs=recipe.epochs,
-            steps_per_epoch=steps,
+            steps_per_epoch=feed.steps,
             # A bar that moves is for terminals; a log gets a line per epoch.
             verbose=1 if sys.stdout.isatty() else 2,
             shuffle=False,

@@ -7,18 +7,24 @@ import typing
 
 import pytest
 
-from ampose_tf import camera, config, fields, skeleton
+from ampose_tf import camera, config, fields, ranges, skeleton
 from ampose_tf.config import Config
 
 SECTIONS = (
     config.Cameras,
     config.Generated,
+    ranges.Viewpoints,
+    ranges.Bodies,
+    ranges.Detector,
     config.Data,
     config.Model,
     config.Train,
     config.Evaluation,
     config.Export,
 )
+
+
+DRAWN = {"data__dataset": "mocap", "data__training_cameras": "drawn"}
 
 
 def altered(**changes):
@@ -197,6 +203,26 @@ def test_missing_fields_are_named():
             {"model__width": 100},
             "model.width: 100 is not divisible by model.heads=8",
         ),
+        (
+            {"data__bodies__size": (1.2, 0.9)},
+            "data: bodies.size: expected (low, high), got 1.2, 0.9",
+        ),
+        (
+            {"data__viewpoints__fit": -1.0},
+            "data.viewpoints.fit: expected at least 0",
+        ),
+        (
+            {"data__training_cameras": "drawn"},
+            "data.training_cameras: only motion archives",
+        ),
+        (
+            DRAWN | {"model__normalisation": "width"},
+            "model.normalisation: drawn cameras have all aspects",
+        ),
+        (
+            DRAWN | {"data__poses_per_epoch": 127},
+            "data.poses_per_epoch: 127 is less than one batch of 128",
+        ),
     ],
     ids=str,
 )
@@ -212,6 +238,7 @@ def test_mistakes_are_named(changes, message):
         {"train__decay": 1},
         {"train__decay": 0.0},
         {"data__joints": 16},
+        DRAWN | {"data__poses_per_epoch": 128},
         {"data__cameras__distance_m": (5, 5)},
         {"data__train_subjects": ()},
         {"train__seed": 10**400},

@@ -11,7 +11,7 @@ import ampose_tf
 
 PACKAGE = pathlib.Path(ampose_tf.__file__).parent
 
-HELPERS = {"fields", "files"}
+HELPERS = {"fields", "files", "ranges"}
 GROUND = {"skeleton", "conversion", "camera", "config"}
 COLUMNS = {"data", "evaluation", "models"}
 DRIVERS = {"training", "exporting", "lifting"}
@@ -19,6 +19,7 @@ DRIVERS = {"training", "exporting", "lifting"}
 # From a part of the package to the parts that it may import, besides itself.
 BELOW = (
     dict.fromkeys(HELPERS, set())
+    | {"ranges": {"fields"}}
     | dict.fromkeys(GROUND, HELPERS)
     | dict.fromkeys(COLUMNS, HELPERS | GROUND)
     # Of evaluation, the metrics alone; see `is_allowed`.

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from ampose_tf.data import archive
+from tests.people import STANDING
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -38,7 +39,7 @@ def shortened(command):
     arguments = [sys.executable, *words[1:]]
     if "configs/demo.py" in command:
         return arguments + TINY, 0
-    if "configs/h36m_" in command or "configs/mocap_fixed" in command:
+    if "configs/h36m_" in command or "configs/mocap_" in command:
         return arguments, 2
     if "ampose_tf.data.synthetic" in command:
         return [*arguments, "--frames=2"], 0
@@ -260,11 +261,8 @@ def archived(tmp_path):
     """A small mocap archive in a folder of its own."""
     from ampose_tf.skeleton import H36M_17
 
-    random = np.random.default_rng(1)
-    legs = np.cumsum(random.uniform(0.2, 0.25, (17, 3)), axis=0) / 8
-    legs[2] = legs[1] + [0, 0, -0.4]
-    legs[3] = legs[2] + [0, 0, -0.4]
-    motion = (legs + [0, 0, 1])[None] + random.normal(0, 0.01, (5, 1, 3))
+    wander = np.random.default_rng(1).normal(0, 0.3, (5, 1, 3)) * [1, 1, 0]
+    motion = STANDING + wander
     archive.write(
         tmp_path / "tiny.npz",
         **{"A/1": motion.astype(np.float32), "B/1": motion.astype(np.float32)},
@@ -305,6 +303,99 @@ def test_motion_archive_from_training_to_report(archived, folder):
     assert report["average"] == "poses"
     assert report["data"] == "motion archive tiny seen by 4 virtual cameras"
     assert report["checkpoint"] == "last.keras: the last epoch"
+
+
+def test_drawn_cameras_from_training_to_export(archived, folder):
+    config = [
+        "--config=configs/mocap_s.py",
+        f"--config.data.root={archived}",
+        "--config.data.archives=('tiny',)",
+        "--config.data.poses_per_epoch=512",
+        "--config.data.validation_stride=1",
+        "--config.model.depth=1",
+        "--config.model.width=8",
+        "--config.train.epochs=1",
+        "--config.train.jit_compile=false",
+        "--config.export.float16_mm=100",
+        "--config.export.dynamic_int8_mm=1000",
+    ]
+    model = archived / "run/last.keras"
+    ended = run(
+        [sys.executable, "train.py", *config, f"--workdir={model.parent}"],
+        folder,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "5 training frames, 512 drawn poses per epoch" in ended.stdout
+    output = archived / "export"
+    formats = "saved_model,float32,float16,dynamic_int8"
+    ended = run(
+        [
+            sys.executable,
+            "export.py",
+            *config,
+            f"--model={model}",
+            f"--output={output}",
+            f"--formats={formats}",
+        ],
+        folder,
+    )
+    assert ended.returncode == 0, ended.stderr
+    report = archived / "conditions.json"
+    ended = run(
+        [
+            sys.executable,
+            str(ROOT / "benchmarks/real_motion.py"),
+            *config,
+            f"--model={model}",
+            f"--model={output / 'ampose_float32.tflite'}",
+            f"--report={report}",
+        ],
+        folder,
+    )
+    assert ended.returncode == 0, ended.stderr
+    keras, tflite = json.loads(report.read_text()).values()
+    assert list(keras) == [
+        *("fixed", "portrait", "low", "wide", "low and wide", "noisy"),
+        "hidden",
+    ]
+    for condition, row in keras.items():
+        for metric, value in row.items():
+            if metric.endswith("_mm"):
+                assert 10 < value < 2000
+                assert tflite[condition][metric] == pytest.approx(value, 1e-3)
+    assert keras["fixed"]["poses"] == 20 >= keras["wide"]["poses"]
+    assert keras["noisy"]["mpjpe_mm"] != keras["fixed"]["mpjpe_mm"]
+    hidden = keras["hidden"]
+    assert hidden["mpjpe_mm"] != hidden["same_joints_seen_mm"]
+
+
+@pytest.mark.parametrize(
+    "baseline", ["residual_mlp", "vanilla_gcn", "transformer"]
+)
+def test_baselines_train_and_are_judged(archived, folder, baseline):
+    ended = run(
+        [
+            sys.executable,
+            str(ROOT / "benchmarks/baselines.py"),
+            "--config=configs/mocap_s.py",
+            f"--config.data.root={archived}",
+            "--config.data.archives=('tiny',)",
+            "--config.data.poses_per_epoch=4",
+            "--config.data.validation_stride=1",
+            "--config.train.batch_size=2",
+            "--config.train.epochs=1",
+            "--config.train.jit_compile=false",
+            f"--baseline={baseline}",
+            f"--workdir={archived / 'run'}",
+        ],
+        folder,
+    )
+    assert ended.returncode == 0, ended.stderr
+    parameters = int(re.search(r"(\d+) parameters", ended.stdout)[1])
+    size = 4.7e6 if baseline == "residual_mlp" else 1.18e6
+    assert parameters == pytest.approx(size, rel=0.05)
+    judged = json.loads((archived / "run/conditions.json").read_text())
+    assert set(judged) >= {"fixed", "low", "hidden"}
 
 
 MISTAKES = {

@@ -18,7 +18,9 @@ import pytest
 from ampose_tf import config as configuration
 from ampose_tf import files, training
 from ampose_tf.data import pipeline
+from ampose_tf.data.mocap import Motion3D
 from ampose_tf.models import stored
+from tests.people import STANDING
 
 ROOT = pathlib.Path(__file__).parents[1]
 ARTEFACTS = ("checkpoint.npz", "best.keras", "last.keras", "history.csv")
@@ -82,6 +84,40 @@ def test_killed_between_any_two_writes(
             training.train(tiny_config, *poses, workdir)
         training.train(tiny_config, *poses, workdir)
         assert_same_run(tmp_path / "whole", workdir)
+
+
+def test_killed_on_drawn_cameras(
+    tmp_path, make_poses, tiny_config, monkeypatch
+):
+    joints = np.tile(STANDING, (9, 1, 1)).astype(np.float32)
+    joints[:, 13, 2] += np.linspace(0, 0.5, 9)
+    motion = Motion3D(
+        joints,
+        np.full(9, "P"),
+        np.zeros(9, np.int32),
+        ("P/a",),
+        ("raises the hand",),
+    )
+    experiment = dataclasses.replace(
+        tiny_config,
+        data=configuration.Data(
+            dataset="mocap", training_cameras="drawn", poses_per_epoch=40
+        ),
+        model=dataclasses.replace(
+            tiny_config.model, seen_input=True, frame="person"
+        ),
+    )
+    validation = make_poses(11)
+    training.train(experiment, motion, validation, tmp_path / "whole")
+
+    def die(recorder):
+        raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(training._Recorder, "_publish", die)
+        training.train(experiment, motion, validation, tmp_path / "killed")
+    training.train(experiment, motion, validation, tmp_path / "killed")
+    assert_same_run(tmp_path / "whole", tmp_path / "killed")
 
 
 def demo_command(workdir, root, *overrides):
@@ -303,12 +339,11 @@ def test_paper_recipe_is_the_default():
 
 
 def test_mean_pose_error(make_poses):
-    train, validation = make_poses(5), make_poses(3, seed=1)
-    train = train._replace(poses_3d=np.zeros_like(train.poses_3d))
+    validation = make_poses(3, seed=1)
     truth = np.zeros_like(validation.poses_3d)
     truth[:, 1:] = [0, 0.3, 0.4]  # 16 of 17 joints are half a metre off.
     error = training.mean_pose_error_mm(
-        train, validation._replace(poses_3d=truth)
+        np.zeros((17, 3)), validation._replace(poses_3d=truth)
     )
     assert error == pytest.approx(500 * 16 / 17)
 

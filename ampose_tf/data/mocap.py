@@ -20,6 +20,12 @@ from ampose_tf.config import Cameras
 from ampose_tf.data import archive
 from ampose_tf.data.poses import Poses, concatenate, make_poses
 
+# Shortest and longest bone of children and adults, per edge of the skeleton.
+_LEG = [(0.02, 0.25), (0.2, 0.65), (0.2, 0.65)]
+_ARM = [(0.06, 0.35), (0.12, 0.5), (0.1, 0.45)]
+_AXIS = [(0.06, 0.4), (0.1, 0.45), (0.03, 0.3), (0.04, 0.35)]
+_BONES_M = (*_LEG, *_LEG, *_AXIS, *_ARM, *_ARM)
+
 
 class Motion3D(NamedTuple):
     """Motion of several trials, frame after frame.
@@ -56,22 +62,16 @@ def load(
 
     Raises:
         OSError: Where a file is missing.
-        ValueError: Where an archive is damaged, its splits share a subject,
-            or nothing is left to load.
+        ValueError: Where an archive is damaged, a subject is in the other
+            split of this or another archive, or nothing is left to load.
     """
     pieces, trials, names, descriptions = [], [], [], []
-    for name in archives:
-        card, motion = _read(pathlib.Path(root) / name)
-        wanted = set(_subjects(card, split))
-        if subjects:
-            other = "validation" if split == "train" else "train"
-            leaked = sorted(set(subjects) & set(_subjects(card, other)))
-            if leaked:
-                raise ValueError(
-                    f"{name}: {leaked[0]} belongs to the archive's {other} "
-                    f"subjects and is asked for in {split}"
-                )
-            wanted &= set(subjects)
+    read = {name: _read(pathlib.Path(root) / name) for name in archives}
+    cards = {name: card for name, (card, _) in read.items()}
+    for name, (card, motion) in read.items():
+        wanted = set(subjects or _subjects(card, split))
+        _refuse_leaks(cards, wanted, split)
+        wanted &= set(_subjects(card, split))
         for key in sorted(motion):
             if key.split("/")[0] in wanted:
                 frames = _checked(motion[key], key, name)
@@ -148,7 +148,7 @@ def seen_by_cameras(
 
     Frames with a joint nearer than a metre to the camera's plane are
     dropped, and, with `cameras.inside_image`, those with a joint outside the
-    image. The poses' actions are the trials' descriptions.
+    image. Noise comes last. The poses' actions are the trials' descriptions.
 
     Raises:
         ValueError: Where no frame is left.
@@ -159,6 +159,7 @@ def seen_by_cameras(
         world = motion.joints[motion.trials == trial]
         hip = world[:, 0].mean(axis=0, dtype=np.float64)
         world = world[::stride]
+        random = np.random.default_rng((seed, zlib.crc32(name.encode()), 1))
         for camera in fixed_cameras(hip, name, cameras, seed):
             joints = camera.world_to_camera(world)
             joints = joints[joints[..., 2].min(axis=1) >= 1]
@@ -167,6 +168,10 @@ def seen_by_cameras(
                 inside = (pixels >= 0) & (pixels <= camera.image_size)
                 kept = inside.all(axis=(1, 2))
                 joints, pixels = joints[kept], pixels[kept]
+            size_px = 1.7 * cameras.focal_length_px / joints[:, :1, 2:]
+            pixels = pixels + cameras.noise * size_px * random.normal(
+                size=pixels.shape
+            )
             parts.append(
                 make_poses(
                     normalize_screen(pixels, camera.image_size, normalisation),
@@ -224,6 +229,18 @@ def _read(stem):
     return card, archive.read(npz_path)
 
 
+def _refuse_leaks(cards, wanted, split):
+    """Subjects are known by name, whichever archive holds them."""
+    other = "validation" if split == "train" else "train"
+    for name, card in cards.items():
+        leaked = sorted(wanted & set(_subjects(card, other)))
+        if leaked:
+            raise ValueError(
+                f"{name}: {leaked[0]} belongs to the archive's {other} "
+                f"subjects and is asked for in {split}"
+            )
+
+
 def _subjects(card, split):
     return card.get(split, [])
 
@@ -247,15 +264,14 @@ def _checked(frames, key, name):
         )
     if not np.isfinite(frames).all():
         raise ValueError(f"{where}: holds NaN or infinite values")
-    # Thigh and shank; metres for every adult and child, in no other unit.
-    leg = float(
-        np.linalg.norm(frames[:, [2, 3]] - frames[:, [1, 2]], axis=-1)
-        .sum(axis=1)
-        .mean()
-    )
-    if not 0.4 < leg < 1.4:
-        raise ValueError(
-            f"{where}: expected metres and Human3.6M's joint order, but the "
-            f"right leg is {leg:.3g} long"
-        )
+    for (parent, child), (low, high) in zip(
+        skeleton.H36M_17.edges, _BONES_M, strict=True
+    ):
+        length = np.linalg.norm(frames[:, child] - frames[:, parent], axis=-1)
+        if not low < length.mean() < high:
+            raise ValueError(
+                f"{where}: expected metres and Human3.6M's joint order, but "
+                f"{skeleton.H36M_17.joints[child]} is {length.mean():.3g} "
+                f"from {skeleton.H36M_17.joints[parent]}"
+            )
     return frames.astype(np.float32, copy=False)

@@ -1,17 +1,13 @@
-"""`Poses` to tf.data."""
-
-import math
+"""`Poses` and `Motion3D` to tf.data."""
 
 import numpy as np
 import tensorflow as tf
 
+from ampose_tf.config import Data
+from ampose_tf.data import bodies, detections, sampling, viewpoints
+from ampose_tf.data.mocap import Motion3D
 from ampose_tf.data.poses import Poses
-from ampose_tf.skeleton import Skeleton, mirror
-
-
-def steps_per_epoch(poses: Poses, batch_size: int) -> int:
-    """Returns the batches in one pass, the last and smaller one included."""
-    return math.ceil(poses.count / batch_size)
+from ampose_tf.skeleton import H36M_17, Skeleton, mirror
 
 
 def training_batches(
@@ -40,28 +36,98 @@ def training_batches(
     Returns:
         Of (keypoints_2d (B, J, 2), poses_3d (B, J, 3)).
     """
-    steps = steps_per_epoch(poses, batch_size)
     keypoints_2d = tf.constant(poses.keypoints_2d)
     poses_3d = tf.constant(poses.poses_3d)
 
-    def epoch_batches(epoch):
-        epoch_seed = tf.stack([tf.constant(seed, tf.int64), epoch])
+    def epoch_of(epoch_seed):
         order = tf.random.experimental.stateless_shuffle(
             tf.range(poses.count), epoch_seed
         )
 
-        def batch(step):
+        def batch(step, seed):
             index = order[step * batch_size : (step + 1) * batch_size]
             pair = tf.gather(keypoints_2d, index), tf.gather(poses_3d, index)
             if flip:
-                step_seed = tf.random.experimental.stateless_fold_in(
-                    epoch_seed, step
-                )
-                pair = mirror_at_random(*pair, skeleton, step_seed)
+                pair = mirror_at_random(pair, skeleton, seed)
             return pair
 
+        return batch
+
+    return _batches(epoch_of, poses.batches(batch_size), seed, epochs)
+
+
+def motion_batches(
+    motion: Motion3D,
+    data: Data,
+    batch_size: int,
+    seed: int,
+    epochs: range,
+    seen_input: bool,
+) -> tf.data.Dataset:
+    """Returns batches of motion as new cameras and detectors see it.
+
+    A pose is drawn in proportion to `sampling.shares`, mirrored with
+    probability one half, given another body (`bodies`), seen by a camera of
+    its own (`viewpoints`) and detected with errors (`detections`): all
+    functions of (seed, epoch, step), as in `training_batches`. All batches
+    have the same size.
+
+    Args:
+        motion: What to train on.
+        data: Ranges, and poses per epoch.
+        batch_size: B.
+        seed: Of all that is drawn.
+        epochs: Which epochs, counted from 0.
+        seen_input: Whether the network is told which joints were seen. If
+            not, nothing is hidden from it.
+
+    Returns:
+        Of (keypoints_2d (B, 17, 2), poses_3d (B, 17, 3)); with `seen_input`
+        the first is {"keypoints_2d": ..., "seen": (B, 17)}.
+    """
+    motion = sampling.thinned(motion, data.thinning_m)
+    upper = tf.constant(
+        np.cumsum(sampling.shares(motion, data.balance)), tf.float32
+    )
+    joints = tf.constant(motion.joints)
+
+    def batch(step, seed):
+        random = _Stateless(seed)
+        index = tf.searchsorted(
+            upper[:-1], random.uniform((batch_size,)), side="right"
+        )
+        world = tf.gather(joints, index)
+        if data.flip_training:
+            # In the world any vertical mirror will do: cameras come from all
+            # sides.
+            (world,) = mirror_at_random((world,), H36M_17, seed)
+        world = bodies.resized(world, data.bodies, random)
+        views = viewpoints.seen(world, data.viewpoints, random)
+        keypoints_2d, scores = detections.detected(
+            views, data.detector, random
+        )
+        poses_3d = views.joints - views.joints[:, :1]
+        if not seen_input:
+            return keypoints_2d, poses_3d
+        seen = tf.cast(scores >= detections.SEEN, tf.float32)
+        return {"keypoints_2d": keypoints_2d, "seen": seen}, poses_3d
+
+    steps = data.poses_per_epoch // batch_size
+    return _batches(lambda epoch_seed: batch, steps, seed, epochs)
+
+
+def _batches(epoch_of, steps, seed, epochs):
+    """Returns what `epoch_of(its seed)` makes of each (step, its seed)."""
+
+    def epoch_batches(epoch):
+        epoch_seed = tf.stack([tf.constant(seed, tf.int64), epoch])
+        batch = epoch_of(epoch_seed)
         return tf.data.Dataset.range(steps).map(
-            batch, num_parallel_calls=tf.data.AUTOTUNE
+            lambda step: batch(
+                step,
+                tf.random.experimental.stateless_fold_in(epoch_seed, step),
+            ),
+            num_parallel_calls=tf.data.AUTOTUNE,
         )
 
     return (
@@ -71,26 +137,51 @@ def training_batches(
     )
 
 
-def mirror_at_random(keypoints_2d, poses_3d, skeleton: Skeleton, seed):
-    """Mirrors each pair of a batch with probability one half.
+class _Stateless:
+    """A `randomness.Source`; the same seed draws the same numbers."""
+
+    def __init__(self, seed):
+        self._seed = seed
+        self._draws = 0
+
+    def uniform(self, shape):
+        return tf.random.stateless_uniform(shape, self._next())
+
+    def normal(self, shape):
+        return tf.random.stateless_normal(shape, self._next())
+
+    def _next(self):
+        self._draws += 1
+        return tf.random.experimental.stateless_fold_in(
+            self._seed, self._draws
+        )
+
+
+def mirror_at_random(arrays: tuple, skeleton: Skeleton, seed) -> tuple:
+    """Mirrors each pose of a batch with probability one half.
 
     Args:
-        keypoints_2d: (B, J, 2).
-        poses_3d: (B, J, 3).
+        arrays: Each (B, J, 2) or (B, J, 3); all mirror the same poses.
         skeleton: Whose sides to swap.
         seed: (2,) integers; the same seed mirrors the same poses.
     """
     chosen = tf.random.stateless_uniform(
-        (tf.shape(keypoints_2d)[0], 1, 1), seed=seed
+        (tf.shape(arrays[0])[0], 1, 1), seed=seed
     )
     return tuple(
         tf.where(chosen < 0.5, mirror(points, skeleton), points)
-        for points in (keypoints_2d, poses_3d)
+        for points in arrays
     )
 
 
-def validation_batches(poses: Poses, batch_size: int) -> tf.data.Dataset:
-    """Returns all poses once, in order, as pairs."""
+def validation_batches(
+    poses: Poses, batch_size: int, seen_input: bool = False
+) -> tf.data.Dataset:
+    """Returns all poses once, in order, every joint seen."""
+    inputs = np.asarray(poses.keypoints_2d)
+    if seen_input:
+        seen = np.ones(inputs.shape[:2], np.float32)
+        inputs = {"keypoints_2d": inputs, "seen": seen}
     return tf.data.Dataset.from_tensor_slices(
-        (np.asarray(poses.keypoints_2d), np.asarray(poses.poses_3d))
+        (inputs, np.asarray(poses.poses_3d))
     ).batch(batch_size)

@@ -1,5 +1,6 @@
 """`Poses`: the one currency of the package."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -28,6 +29,10 @@ class Poses(NamedTuple):
     def count(self) -> int:
         """N."""
         return len(self.poses_3d)
+
+    def batches(self, batch_size: int) -> int:
+        """Returns the batches in one pass, the last and smaller included."""
+        return math.ceil(self.count / batch_size)
 
     def select(self, index) -> "Poses":
         """Returns the poses that a slice, mask or array of indices picks."""

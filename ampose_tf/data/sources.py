@@ -2,16 +2,20 @@
 
 from ampose_tf.config import Config
 from ampose_tf.data import human36m, mocap, synthetic
+from ampose_tf.data.mocap import Motion3D
 from ampose_tf.data.poses import Poses
 
 
-def load(config: Config, split: str) -> Poses:
-    """Loads the poses of a config's split.
+def load(config: Config, split: str) -> Poses | Motion3D:
+    """Loads the poses of a config's split, or the motion to draw them from.
 
     Args:
         config: Its `data` says what; `model.normalisation` how the network
             wants the keypoints normalised.
         split: `"train"` or `"validation"`.
+
+    Returns:
+        Poses; for training with drawn cameras, motion.
 
     Raises:
         OSError: Where a file is missing.
@@ -24,9 +28,12 @@ def load(config: Config, split: str) -> Poses:
     if data.dataset == "mocap":
         if data.joints != 17:
             raise ValueError("Motion archives have 17 joints, not 16")
+        motion = mocap.load(data.root, data.archives, split, subjects)
+        if train and data.training_cameras == "drawn":
+            return motion
         cameras = data.cameras
         return mocap.seen_by_cameras(
-            mocap.load(data.root, data.archives, split, subjects),
+            motion,
             cameras,
             cameras.train_seed if train else cameras.validation_seed,
             config.model.normalisation,

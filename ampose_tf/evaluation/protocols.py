@@ -15,7 +15,10 @@ METRICS = {
 
 
 def predict_mirrored(
-    predict: Callable, keypoints_2d: np.ndarray, skeleton: Skeleton
+    predict: Callable,
+    keypoints_2d: np.ndarray,
+    skeleton: Skeleton,
+    seen: np.ndarray | None = None,
 ) -> np.ndarray:
     """Predicts from the mirror images and mirrors back.
 
@@ -25,11 +28,17 @@ def predict_mirrored(
         predict: `predict(keypoints_2d, seen=None)`, (N, J, 2) to (N, J, 3).
         keypoints_2d: (N, J, 2), screen-normalised.
         skeleton: Whose left and right mirroring swaps.
+        seen: (N, J) bool, or None for all.
 
     Returns:
         (N, J, 3) metres.
     """
-    return mirror(predict(mirror(keypoints_2d, skeleton)), skeleton)
+    mirrored = mirror(keypoints_2d, skeleton)
+    if seen is None:
+        return mirror(predict(mirrored), skeleton)
+    return mirror(
+        predict(mirrored, seen[:, list(skeleton.mirrored)]), skeleton
+    )
 
 
 def evaluate(

@@ -133,8 +133,10 @@ def metadata(path: str | os.PathLike) -> dict:
         else:
             with zipfile.ZipFile(path) as appended:
                 described = json.loads(appended.read(signatures.METADATA))
-        for name in ("joints", "normalisation", "checkpoint"):
-            described[name]
+        missing = {"joints", "normalisation", "seen_input", "checkpoint"}
+        missing -= set(described)
+        if missing:
+            raise ValueError(f"it lacks {sorted(missing)[0]}")
     except (
         OSError,
         KeyError,

@@ -27,6 +27,7 @@ def metadata(model: AMPose, checkpoint: str) -> str:
             "checkpoint": checkpoint,
             "joints": model.adjacency.shape[1],
             "normalisation": model.normalisation,
+            "seen_input": model.seen_input,
             "units": "metres",
             "frame": "camera: x right, y down, z forward",
             "root": "hip",
@@ -46,8 +47,9 @@ def write(
     * `lift_pixels(keypoints_px, image_size)`: (B, J, 2) pixels and (B, 2)
       width and height; the normalisation is the model's own.
 
-    All return `poses_3d`, (B, J, 3) metres. The first becomes
-    `serving_default`.
+    Those of a model with `seen_input` take one more input, `seen` (B, J), 1
+    for joints that were seen and 0 for others. All return `poses_3d`,
+    (B, J, 3) metres. The first becomes `serving_default`.
 
     Args:
         model: In any dtype; what is written computes in float32.
@@ -61,25 +63,29 @@ def write(
     model = model.rebuilt()
     joints = model.adjacency.shape[1]
 
-    def lift(keypoints_2d):
-        return {"poses_3d": model(keypoints_2d, training=False)}
+    def lift(keypoints_2d, seen=None):
+        inputs = keypoints_2d
+        if model.seen_input:
+            inputs = {"keypoints_2d": keypoints_2d, "seen": seen}
+        return {"poses_3d": model(inputs, training=False)}
 
-    def lift_pixels(keypoints_px, image_size):
+    def lift_pixels(keypoints_px, image_size, seen=None):
         if model.normalisation == "width":
             side = image_size[:, :1]
         else:
             side = ops.max(image_size, axis=1, keepdims=True)
         centered = keypoints_px - image_size[:, None] / 2  # (B, J, 2)
-        return lift(centered / (side[:, None] / 2))
+        return lift(centered / (side[:, None] / 2), seen)
 
     def spec(name, *shape):
         return tf.TensorSpec((batch, *shape), tf.float32, name)
 
+    seen = [spec("seen", joints)] if model.seen_input else []
     endpoints = {
-        "lift": (lift, [spec("keypoints_2d", joints, 2)]),
+        "lift": (lift, [spec("keypoints_2d", joints, 2), *seen]),
         "lift_pixels": (
             lift_pixels,
-            [spec("keypoints_px", joints, 2), spec("image_size", 2)],
+            [spec("keypoints_px", joints, 2), spec("image_size", 2), *seen],
         ),
     }
     archive = keras.export.ExportArchive()

@@ -23,15 +23,38 @@ REFUSED = {
 _IMAGE_SIZE = (1280, 720)
 
 
+def inputs(poses, seen_input: bool) -> dict[str, np.ndarray]:
+    """Returns what the files are run on: poses, with joints hidden at random.
+
+    Args:
+        poses: `Poses`, real ones.
+        seen_input: Whether the model takes `seen`; if not, nothing is hidden.
+
+    Returns:
+        `keypoints_2d` (N, J, 2) and, where the model takes it, `seen` (N, J)
+        float32, 0 for one joint in ten.
+    """
+    arrays = {"keypoints_2d": poses.keypoints_2d}
+    if seen_input:
+        random = np.random.default_rng(0).random(poses.keypoints_2d.shape[:2])
+        arrays["seen"] = (random >= 0.1).astype(np.float32)
+    return arrays
+
+
 def saved_model(
-    path: pathlib.Path, expected: np.ndarray, poses, budget: Export
+    path: pathlib.Path,
+    inputs: dict[str, np.ndarray],
+    expected: np.ndarray,
+    poses,
+    budget: Export,
 ) -> dict:
     """Compares a SavedModel's signatures with the Keras model.
 
     Args:
         path: Of the folder.
-        expected: (N, J, 3) metres, what the Keras model makes of `poses`.
-        poses: `Poses` to compare on, real ones.
+        inputs: See `inputs`.
+        expected: (N, J, 3) metres, what the Keras model makes of them.
+        poses: The `Poses` behind `inputs`.
         budget: What may differ.
 
     Returns:
@@ -41,22 +64,16 @@ def saved_model(
         ValueError: Where it is to be refused; the message says why.
     """
     lift = runtime.saved_model(path, "lift")
-    measured = _compare(
-        lift(keypoints_2d=poses.keypoints_2d), expected, poses, path.name
-    )
+    measured = _compare(lift(**inputs), expected, poses, path.name)
     normalisation = runtime.metadata(path)["normalisation"]
     pixels = camera.denormalize_screen(
         poses.keypoints_2d, _IMAGE_SIZE, normalisation
     )
     sizes = np.tile(np.array(_IMAGE_SIZE, np.float32), (poses.count, 1))
-    from_pixels = _compare(
-        runtime.saved_model(path, "lift_pixels")(
-            keypoints_px=pixels, image_size=sizes
-        ),
-        expected,
-        poses,
-        path.name,
-    )
+    arrays = inputs | {"keypoints_px": pixels, "image_size": sizes}
+    del arrays["keypoints_2d"]
+    lift_pixels = runtime.saved_model(path, "lift_pixels")
+    from_pixels = _compare(lift_pixels(**arrays), expected, poses, path.name)
     measured["lift_pixels_max_mm"] = from_pixels["max_mm"]
     for name in ("max_mm", "lift_pixels_max_mm"):
         _hold(path, name, measured[name], budget.float32_mm)
@@ -67,6 +84,7 @@ def saved_model(
 def tflite(
     path: pathlib.Path,
     format: str,
+    inputs: dict[str, np.ndarray],
     expected: np.ndarray,
     poses,
     budget: Export,
@@ -86,7 +104,7 @@ def tflite(
     for shape in runtime.tensor_shapes(path):
         if -1 in shape:
             raise ValueError(f"{path.name} refused: dynamic shape {shape}")
-    lifted = runtime.tflite(path)(keypoints_2d=poses.keypoints_2d)
+    lifted = runtime.tflite(path)(**inputs)
     measured = _compare(lifted, expected, poses, path.name)
     if format == "float32":
         _hold(path, "max_mm", measured["max_mm"], budget.float32_mm)

@@ -19,15 +19,24 @@ class Predictor:
         skeleton: `Skeleton` of the J joints.
         normalisation: What keypoints are to be divided by, see
             `camera.normalize_screen`.
+        seen_input: Whether the model makes use of `seen`.
         checkpoint: Which checkpoint it is and by which rule it was chosen.
         megabytes: Size of the artefact, in 10^6 bytes.
     """
 
     def __init__(
-        self, lift, joints, normalisation, checkpoint, megabytes, batch_size
+        self,
+        lift,
+        joints,
+        normalisation,
+        seen_input,
+        checkpoint,
+        megabytes,
+        batch_size,
     ):
         self.skeleton = by_joint_count(joints)
         self.normalisation = normalisation
+        self.seen_input = seen_input
         self.checkpoint = checkpoint
         self.megabytes = megabytes
         self._lift = lift
@@ -39,9 +48,10 @@ class Predictor:
         """Lifts poses.
 
         Args:
-            keypoints_2d: (N, J, 2), screen-normalised.
-            seen: (N, J) bool, which joints were detected. Models without an
-                input for it, as all of this version, make no use of it.
+            keypoints_2d: (N, J, 2), screen-normalised. Of joints that were
+                not seen, a model with `seen_input` does not look at it.
+            seen: (N, J) bool, which joints were detected; None for all.
+                Models without `seen_input` make no use of it.
 
         Returns:
             (N, J, 3) float32 metres, camera frame, relative to the hip.
@@ -56,17 +66,28 @@ class Predictor:
                 f"Expected keypoints of shape (N, {joints}, 2), got "
                 f"{keypoints_2d.shape}"
             )
-        if seen is not None and np.shape(seen) != keypoints_2d.shape[:2]:
+        if seen is None:
+            seen = np.ones(keypoints_2d.shape[:2], bool)
+        if np.shape(seen) != keypoints_2d.shape[:2]:
             raise ValueError(
                 f"Expected seen of shape {keypoints_2d.shape[:2]}, got "
                 f"{np.shape(seen)}"
             )
-        if not np.isfinite(keypoints_2d).all():
+        arrays = {"keypoints_2d": keypoints_2d}
+        if self.seen_input:
+            seen = np.asarray(seen, bool)
+            arrays = {
+                "keypoints_2d": np.where(seen[..., None], keypoints_2d, 0),
+                "seen": seen.astype(np.float32),
+            }
+        if not np.isfinite(arrays["keypoints_2d"]).all():
             raise ValueError("Expected finite keypoints, got NaN or infinity")
         lifted = [np.empty((0, joints, 3), np.float32)]
         for start in range(0, len(keypoints_2d), self._batch_size):
-            batch = keypoints_2d[start : start + self._batch_size]
-            lifted.append(self._lift(keypoints_2d=batch))
+            batch = slice(start, start + self._batch_size)
+            lifted.append(
+                self._lift(**{n: array[batch] for n, array in arrays.items()})
+            )
         return np.concatenate(lifted)
 
 
@@ -90,11 +111,10 @@ def load_predictor(
     if path.suffix == ".keras":
         model = stored.load(path).rebuilt()
         return Predictor(
-            lambda keypoints_2d: np.asarray(
-                model.predict_on_batch(keypoints_2d)
-            ),
+            _of_keras(model),
             model.adjacency.shape[1],
             model.normalisation,
+            model.seen_input,
             stored.describe_checkpoint(path),
             path.stat().st_size / 1e6,
             batch_size,
@@ -116,10 +136,20 @@ def load_predictor(
         lift(path),
         described["joints"],
         described["normalisation"],
+        described["seen_input"],
         described["checkpoint"],
         size / 1e6,
         batch_size,
     )
+
+
+def _of_keras(model):
+    def lift(**arrays):
+        if not model.seen_input:
+            arrays = arrays["keypoints_2d"]
+        return np.asarray(model.predict_on_batch(arrays))
+
+    return lift
 
 
 def _newest_version(path):

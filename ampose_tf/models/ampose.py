@@ -28,7 +28,9 @@ class AMPose(keras.Model):
         trainable: Whether its weights are.
 
     Call arguments:
-        keypoints_2d: (B, J, 2), screen-normalised.
+        keypoints_2d: (B, J, 2), screen-normalised. With `seen_input` a dict
+            of this and `seen`, (B, J): 1 for joints that were seen, 0 for
+            others, whose keypoints are then of no importance but finite.
 
     Returns:
         poses_3d, (B, J, 3), metres, camera frame, relative to the hip.
@@ -54,6 +56,8 @@ class AMPose(keras.Model):
         drop_path=Defaults.drop_path,
         final_norm=Defaults.final_norm,
         normalisation=Defaults.normalisation,
+        seen_input=Defaults.seen_input,
+        frame=Defaults.frame,
         dtype="float32",
         name=None,
         trainable=True,
@@ -81,10 +85,19 @@ class AMPose(keras.Model):
                 name=name,
             )
 
-        inputs = keras.Input((adjacency.shape[1], 2), name="keypoints_2d")
+        joints = adjacency.shape[1]
+        inputs = x = keras.Input((joints, 2), name="keypoints_2d")
+        if seen_input:
+            seen = keras.Input((joints,), name="seen")
+            inputs = {"keypoints_2d": x, "seen": seen}
+            x = [x, seen]
+        if seen_input or frame != "screen":
+            x = layers.InputChannels(frame, dtype="float32", name="channels")(
+                x
+            )
         x = dense(
             width, "embedding", elements.kernel_initializer(initializer)
-        )(inputs)
+        )(x)
         for index in range(depth):
             if index == 0 or position == "per_layer":
                 embed = layers.PositionEmbedding(
@@ -143,6 +156,8 @@ class AMPose(keras.Model):
         self.drop_path = drop_path
         self.final_norm = final_norm
         self.normalisation = normalisation
+        self.seen_input = seen_input
+        self.frame = frame
 
     def get_config(self):
         return {
@@ -164,6 +179,8 @@ class AMPose(keras.Model):
             "drop_path": self.drop_path,
             "final_norm": self.final_norm,
             "normalisation": self.normalisation,
+            "seen_input": self.seen_input,
+            "frame": self.frame,
             "dtype": self.dtype_policy.name,
             "name": self.name,
             "trainable": self.trainable,

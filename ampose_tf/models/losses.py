@@ -1,4 +1,4 @@
-"""The training loss and the metric that `fit` logs.
+"""The training losses and the metric that `fit` logs.
 
 Arguments come in Keras's order, (y_true, y_pred), as Keras calls them.
 """
@@ -20,6 +20,25 @@ def mse_joint(y_true, y_pred):
     """
     squared = ops.sum(ops.square(y_pred - y_true), axis=-1)  # (B, J)
     return ops.mean(squared, axis=-1)
+
+
+@keras.saving.register_keras_serializable(package="ampose_tf")
+def mean_distance(y_true, y_pred):
+    """Returns the mean over joints of the distance, as VideoPose3D's loss.
+
+    Args:
+        y_true: (B, J, 3) metres.
+        y_pred: (B, J, 3) metres.
+
+    Returns:
+        (B,) metres.
+    """
+    squared = ops.sum(ops.square(y_pred - y_true), axis=-1)  # (B, J)
+    # A thousandth of a millimetre: the root has no slope at 0.
+    return ops.mean(ops.sqrt(squared + 1e-12), axis=-1)
+
+
+LOSSES = {"mse_joint": mse_joint, "mean_distance": mean_distance}
 
 
 @keras.saving.register_keras_serializable(package="ampose_tf")

@@ -8,17 +8,8 @@ from ampose_tf import skeleton
 from ampose_tf.config import Cameras
 from ampose_tf.data import mocap
 from ampose_tf.data.mocap import Motion3D
+from tests.people import STANDING
 
-# A person who stands at the origin and faces along x, in metres, z up.
-STANDING = np.array(
-    [
-        *[(0, 0, 0.9), (0, -0.1, 0.9), (0, -0.1, 0.5), (0, -0.1, 0.1)],
-        *[(0, 0.1, 0.9), (0, 0.1, 0.5), (0, 0.1, 0.1)],
-        *[(0, 0, 1.15), (0, 0, 1.4), (0.05, 0, 1.5), (0, 0, 1.65)],
-        *[(0, 0.2, 1.4), (0, 0.2, 1.1), (0, 0.2, 0.9)],
-        *[(0, -0.2, 1.4), (0, -0.2, 1.1), (0, -0.2, 0.9)],
-    ]
-)
 TRIALS = {"P1/a": 5, "P1/b": 3, "P2/a": 7, "P10/a": 2, "P3/a": 11}
 
 
@@ -140,6 +131,21 @@ def test_a_subject_of_the_other_split(tmp_path, split, subject, other):
         mocap.load(tmp_path, ("tiny",), split, (subject,))
 
 
+def test_a_subject_of_another_archives_other_split(tmp_path):
+    write(tmp_path)
+    card = made_card(train=["P3", "P1"])
+    del card["validation"]
+    write(tmp_path, "more", card, {"P3/b": standing(3), "P1/c": standing(3)})
+    both = ("tiny", "more")
+    with pytest.raises(ValueError, match="tiny: P3 .* validation subjects"):
+        mocap.load(tmp_path, both, "train")
+    with pytest.raises(ValueError, match="more: P3 belongs to .* train"):
+        mocap.load(tmp_path, both, "validation")
+    # A subject in both training lists is no leak.
+    chosen = mocap.load(tmp_path, both, "train", ("P1",))
+    assert chosen.trial_names == ("P1/a", "P1/b", "P1/c")
+
+
 def test_splits_that_share_a_subject(tmp_path):
     write(tmp_path, card=made_card(validation=["P3", "P2"]))
     with pytest.raises(ValueError, match=r"tiny\.json: P2 is in train and"):
@@ -194,10 +200,16 @@ def with_value(value):
     [
         (with_value(np.nan), "holds NaN or infinite values"),
         (with_value(-np.inf), "holds NaN or infinite values"),
-        (lambda frames: frames * 1000, "expected metres .* is 8"),
-        (lambda frames: frames / 0.3048, "expected metres .* is 2.6"),
-        # COCO's first joints lie in the face.
-        (lambda frames: frames[:, [10] * 17], "Human3.6M's joint order"),
+        (lambda frames: frames * 1000, "expected metres .* RHip is 1"),
+        (lambda frames: frames / 0.3048, "metres .* RHip is 0.3"),
+        (lambda frames: frames[:, ::-1], "Human3.6M's joint order"),
+        # MPII's order: from the ankle upwards.
+        (
+            lambda frames: frames[
+                :, [3, 2, 1, 4, 5, 6, 0, 8, 9, 10, 16, 15, 14, 11, 12, 13, 7]
+            ],
+            "Human3.6M's joint order, but RHip",
+        ),
         (lambda frames: frames[:0], r"\(T, 17, 3\), got \(0, 17, 3\)"),
         (lambda frames: frames[:, :16], r"got \(7, 16, 3\)"),
         (lambda frames: frames[..., :2], r"got \(7, 17, 2\)"),
@@ -205,8 +217,8 @@ def with_value(value):
         (lambda frames: frames.astype(int), "expected floats"),
     ],
     ids=[
-        *("nan", "inf", "millimetres", "feet", "order", "empty", "joints"),
-        *("axes", "frame", "integers"),
+        *("nan", "inf", "millimetres", "feet", "reversed", "mpii", "empty"),
+        *("joints", "axes", "frame", "integers"),
     ],
 )
 def test_motion_that_cannot_be_right(tmp_path, change, message):

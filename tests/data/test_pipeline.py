@@ -2,9 +2,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from ampose_tf.config import Data
 from ampose_tf.data import pipeline
+from ampose_tf.data.mocap import Motion3D
 from ampose_tf.data.poses import Poses
 from ampose_tf.skeleton import H36M_17, Skeleton, mirror
+from tests.people import STANDING
 
 # hip, right leg, left leg.
 FORK = Skeleton(("hip", "right", "left"), (-1, 0, 0), left=(2,), right=(1,))
@@ -58,7 +61,7 @@ def test_each_pose_comes_once_per_epoch():
 )
 def test_steps_per_epoch(count, batch_size, steps):
     poses = numbered(count)
-    assert pipeline.steps_per_epoch(poses, batch_size) == steps
+    assert poses.batches(batch_size) == steps
     assert len(batches(poses, batch_size)) == steps
 
 
@@ -142,7 +145,7 @@ def test_mirror_at_random_by_hand():
     two, three = (
         points.numpy()
         for points in pipeline.mirror_at_random(
-            keypoints_2d, poses_3d, FORK, (3, 5)
+            (keypoints_2d, poses_3d), FORK, (3, 5)
         )
     )
     turned = two[:, 0, 0] < 0
@@ -156,22 +159,22 @@ def test_mirror_at_random_by_hand():
 def test_mirror_at_random_is_the_same_in_tf_data():
     random = np.random.default_rng(5)
     pair = (
-        random.normal(size=(11, 17, 2)).astype(np.float32),
-        random.normal(size=(11, 17, 3)).astype(np.float32),
+        tf.constant(random.normal(size=(11, 17, 2)), tf.float32),
+        tf.constant(random.normal(size=(11, 17, 3)), tf.float32),
     )
-    eager = pipeline.mirror_at_random(*map(tf.constant, pair), H36M_17, (7, 2))
+    eager = pipeline.mirror_at_random(pair, H36M_17, (7, 2))
     graph = next(
         iter(
             tf.data.Dataset.from_tensors(pair).map(
                 lambda two, three: pipeline.mirror_at_random(
-                    two, three, H36M_17, (7, 2)
+                    (two, three), H36M_17, (7, 2)
                 )
             )
         )
     )
     assert_same([eager], [graph])
     assert not np.array_equal(eager[0], pair[0])
-    other = pipeline.mirror_at_random(*map(tf.constant, pair), H36M_17, (7, 3))
+    other = pipeline.mirror_at_random(pair, H36M_17, (7, 3))
     assert not np.array_equal(eager[0], other[0])
 
 
@@ -185,3 +188,81 @@ def test_validation_batches_are_all_poses_in_order():
     np.testing.assert_array_equal(
         np.concatenate([three for _, three in pairs]), poses.poses_3d
     )
+
+
+def bending(frames=13):
+    """Two people who raise the left hand, each frame higher."""
+    joints = np.tile(STANDING, (2 * frames, 1, 1)).astype(np.float32)
+    joints[:, 13, 2] += np.tile(np.linspace(0, 0.5, frames), 2)
+    trials = np.repeat(np.arange(2, dtype=np.int32), frames)
+    names = ("P/a", "Q/a")
+    return Motion3D(joints, np.array(["P", "Q"])[trials], trials, names, names)
+
+
+def drawn(seed=3, epochs=range(1), seen_input=True, **changes):
+    data = Data(dataset="mocap", poses_per_epoch=23, thinning_m=0.0, **changes)
+    return [
+        tf.nest.flatten(tf.nest.map_structure(lambda t: t.numpy(), batch))
+        for batch in pipeline.motion_batches(
+            bending(), data, 5, seed, epochs, seen_input
+        )
+    ]
+
+
+def test_motion_batches():
+    batches = drawn(epochs=range(2))
+    # 23 = 4 · 5 + 3: batches of one size, so that XLA compiles once.
+    assert len(batches) == 8
+    for keypoints_2d, seen, poses_3d in batches:
+        assert keypoints_2d.shape == (5, 17, 2)
+        assert seen.shape == (5, 17) and set(np.unique(seen)) <= {0, 1}
+        assert poses_3d.shape == (5, 17, 3) and not poses_3d[:, 0].any()
+        assert {a.dtype for a in (keypoints_2d, seen, poses_3d)} == {
+            np.dtype(np.float32)
+        }
+    assert 0.6 < np.mean([seen for _, seen, _ in batches]) < 1
+    plain = drawn(seen_input=False)
+    for (keypoints_2d, _, poses_3d), pair in zip(batches, plain, strict=False):
+        np.testing.assert_array_equal(keypoints_2d, pair[0])
+        np.testing.assert_array_equal(poses_3d, pair[1])
+
+
+def test_a_resumed_epoch_draws_the_same():
+    both, second = drawn(epochs=range(2)), drawn(epochs=range(1, 2))
+    for one, other in zip(both[4:], second, strict=True):
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_array_equal(a, b)
+    poses = [poses_3d for *_, poses_3d in (*both, *drawn(seed=4))]
+    # No two of them alike: cameras differ within and between batches.
+    hands = np.concatenate(poses)[:, 16]
+    assert len(np.unique(hands.round(4), axis=0)) == len(hands)
+
+
+def test_motion_is_mirrored_only_where_asked():
+    def raised(flip):
+        left = right = 0
+        for *_, poses_3d in drawn(epochs=range(9), flip_training=flip):
+            spine = poses_3d[:, 8] / np.linalg.norm(
+                poses_3d[:, 8], axis=-1, keepdims=True
+            )
+            hands = np.einsum("bhi,bi->bh", poses_3d[:, [13, 16]], spine)
+            left += (hands[:, 0] > hands[:, 1] + 0.1).sum()
+            right += (hands[:, 1] > hands[:, 0] + 0.1).sum()
+        return left, right
+
+    left, right = raised(False)
+    assert left > 100 and right == 0
+    left, right = raised(True)
+    assert min(left, right) > 40
+
+
+def test_validation_of_a_network_that_is_told():
+    poses = numbered(7)
+    inputs, poses_3d = next(
+        iter(pipeline.validation_batches(poses, 5, seen_input=True))
+    )
+    np.testing.assert_array_equal(
+        inputs["keypoints_2d"], poses.keypoints_2d[:5]
+    )
+    np.testing.assert_array_equal(inputs["seen"], np.ones((5, 3)))
+    np.testing.assert_array_equal(poses_3d, poses.poses_3d[:5])

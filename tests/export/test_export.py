@@ -177,25 +177,34 @@ def test_wrong_weights_are_refused(exported, make_poses):
     """As the silent failures of conversion would look."""
     model, folder = exported
     poses = make_poses(5)
+    inputs = verify.inputs(poses, seen_input=False)
     expected = np.asarray(model(poses.keypoints_2d))
     off = expected + np.float32(0.00015)
     with pytest.raises(ValueError, match="refused: max_mm .* than 0.1"):
-        verify.saved_model(folder / "saved_model", off, poses, Export())
+        verify.saved_model(
+            folder / "saved_model", inputs, off, poses, Export()
+        )
     with pytest.raises(ValueError, match="refused: max_mm"):
         verify.tflite(
-            folder / "float32.tflite", "float32", off, poses, Export()
+            folder / "float32.tflite", "float32", inputs, off, poses, Export()
         )
     strict = Export(dynamic_int8_mm=1e-6)
     with pytest.raises(ValueError, match="refused: mean_mm"):
         verify.tflite(
             folder / "dynamic_int8.tflite",
             "dynamic_int8",
+            inputs,
             expected,
             poses,
             strict,
         )
     measured = verify.tflite(
-        folder / "float32.tflite", "float32", expected, poses, Export()
+        folder / "float32.tflite",
+        "float32",
+        inputs,
+        expected,
+        poses,
+        Export(),
     )
     assert measured["max_mm"] < 0.01
     assert measured["mpjpe_change_mm"] == pytest.approx(0, abs=0.01)
@@ -223,7 +232,7 @@ def test_shape_operators_are_refused(tmp_path, make_poses):
         tf.TensorSpec((None, 17, 2), tf.float32),
     )
     with pytest.raises(ValueError, match="the batch is not static"):
-        verify.tflite(path, "float32", None, make_poses(1), Export())
+        verify.tflite(path, "float32", {}, None, make_poses(1), Export())
 
 
 def test_flex_operators_are_refused(tmp_path, make_poses):
@@ -234,7 +243,7 @@ def test_flex_operators_are_refused(tmp_path, make_poses):
         select_ops=True,
     )
     with pytest.raises(ValueError, match="Flex.*no TensorFlow kernels"):
-        verify.tflite(path, "float32", None, make_poses(1), Export())
+        verify.tflite(path, "float32", {}, None, make_poses(1), Export())
 
 
 def test_nan_is_refused(tmp_path, make_poses):
@@ -248,6 +257,7 @@ def test_nan_is_refused(tmp_path, make_poses):
         verify.tflite(
             tmp_path / "nan.tflite",
             "float32",
+            verify.inputs(poses, seen_input=False),
             poses.poses_3d,
             poses,
             Export(),

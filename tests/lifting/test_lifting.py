@@ -28,6 +28,64 @@ def artefacts(tmp_path_factory):
     return model, folder
 
 
+@pytest.fixture(scope="module")
+def seeing_artefacts(tmp_path_factory):
+    """One that is told which joints were seen."""
+    folder = tmp_path_factory.mktemp("seeing")
+    keras.utils.set_random_seed(5)
+    model = AMPose(
+        H36M_17.adjacency(),
+        depth=1,
+        width=8,
+        heads=2,
+        seen_input=True,
+        frame="person",
+    )
+    for weight in model.weights:
+        weight.assign(weight + 0.1)
+    model.save(folder / "last.keras")
+    saved_model.write(model, folder / "saved_model/1", "x: test")
+    for format in tflite.FORMATS:
+        path = folder / f"{format}.tflite"
+        tflite.write(model, path, format, "x: test")
+    return model, folder
+
+
+@pytest.mark.parametrize(
+    ("kind", "tolerance"),
+    [
+        ("last.keras", 1e-5),
+        ("saved_model", 1e-5),
+        ("float32.tflite", 1e-5),
+        ("float16.tflite", 1e-2),
+        ("dynamic_int8.tflite", 0.1),
+    ],
+)
+def test_every_artefact_hears_what_was_seen(
+    seeing_artefacts, make_poses, kind, tolerance
+):
+    model, folder = seeing_artefacts
+    predict = load_predictor(folder / kind, batch_size=3)
+    assert predict.seen_input
+    keypoints_2d = make_poses(5).keypoints_2d
+    seen = np.ones((5, 17), bool)
+    seen[1, 3] = seen[2, 11:14] = False
+    poses_3d = predict(keypoints_2d, seen)
+    expected = model(
+        {"keypoints_2d": keypoints_2d, "seen": seen.astype(np.float32)}
+    )
+    np.testing.assert_allclose(poses_3d, expected, atol=tolerance)
+    # Whatever a detector leaves where it saw nothing.
+    keypoints_2d[~seen] = np.nan
+    np.testing.assert_array_equal(predict(keypoints_2d, seen), poses_3d)
+    with pytest.raises(ValueError, match="finite"):
+        predict(keypoints_2d)
+    keypoints_2d[~seen] = 0
+    everything = predict(keypoints_2d)
+    assert np.abs(everything - poses_3d)[~seen.all(axis=1)].max() > 1e-3
+    np.testing.assert_array_equal(everything[[0, 3, 4]], poses_3d[[0, 3, 4]])
+
+
 KINDS = ("last.keras", "saved_model", "saved_model/2", "ampose.tflite")
 
 

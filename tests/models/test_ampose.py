@@ -45,6 +45,8 @@ OTHERS = {
     "drop_path": 0.5,
     "final_norm": True,
     "normalisation": "width",
+    "seen_input": True,
+    "frame": "person",
 }
 
 
@@ -61,6 +63,15 @@ def randomise(model, seed=5):
             values = 1 + np.abs(values)
         variable.assign(values)
     return model
+
+
+def inputs_of(model, keypoints_2d):
+    """Returns what a model takes: with `seen`, some joints are not."""
+    if not model.seen_input:
+        return keypoints_2d
+    seen = np.ones(keypoints_2d.shape[:2], np.float32)
+    seen[::2, 1] = seen[::3, 4] = 0
+    return {"keypoints_2d": keypoints_2d, "seen": seen}
 
 
 def keypoints(count=7, joints=JOINTS, seed=3):
@@ -219,7 +230,8 @@ def test_every_argument_reaches_its_layers():
         model = AMPose(ADJACENCY, **(OTHERS | {"gcn": design}))
         encoders = [model.get_layer(f"encoder_{i}") for i in (1, 2, 3)]
         blocks = [model.get_layer(f"gcn_{i}") for i in (1, 2, 3)]
-        assert len(model.layers) == 1 + 1 + 1 + 3 + 3 + 1 + 1
+        assert len(model.layers) == 2 + 1 + 1 + 1 + 3 + 3 + 1 + 1
+        assert model.get_layer("channels").frame == "person"
         assert [e.drop_path for e in encoders] == [0, 0.25, 0.5]
         for encoder in encoders:
             assert encoder.width == 6
@@ -348,9 +360,10 @@ import numpy as np
 import ampose_tf.models.ampose
 
 folder = sys.argv[1]
-inputs = np.load(f"{folder}/inputs.npy")
 for name in sys.argv[2:]:
     model = keras.models.load_model(f"{folder}/{name}", safe_mode=True)
+    inputs = np.load(f"{folder}/{name}.inputs.npz")
+    inputs = inputs["plain"] if "plain" in inputs else dict(inputs)
     np.save(f"{folder}/{name}.npy", model(inputs))
     np.save(f"{folder}/{name}.adjacency.npy", model.adjacency)
     print(type(model).__name__, model.normalisation, model.dtype_policy.name)
@@ -359,7 +372,6 @@ for name in sys.argv[2:]:
 
 def test_files_load_in_another_process(tmp_path):
     x = keypoints()
-    np.save(tmp_path / "inputs.npy", x)
     # An adjacency that no skeleton of the package has.
     adjacency = ADJACENCY * np.float32(0.7)
     models = {
@@ -369,6 +381,10 @@ def test_files_load_in_another_process(tmp_path):
     }
     for name, model in models.items():
         model.save(tmp_path / name)
+        inputs = inputs_of(model, x)
+        if not model.seen_input:
+            inputs = {"plain": inputs}
+        np.savez(tmp_path / f"{name}.inputs.npz", **inputs)
     ended = subprocess.run(
         [sys.executable, "-c", LOADING, tmp_path, *models],
         capture_output=True,
@@ -384,7 +400,9 @@ def test_files_load_in_another_process(tmp_path):
     ]
     for name, model in models.items():
         np.testing.assert_allclose(
-            np.load(tmp_path / f"{name}.npy"), model(x), atol=1e-6
+            np.load(tmp_path / f"{name}.npy"),
+            model(inputs_of(model, x)),
+            atol=1e-6,
         )
         np.testing.assert_array_equal(
             np.load(tmp_path / f"{name}.adjacency.npy"), model.adjacency
@@ -530,3 +548,20 @@ def test_it_learns():
     ]
     # `train_on_batch` gives the mean of all so far.
     assert losses[-1] < 0.4 * losses[0]
+
+
+@pytest.mark.parametrize("frame", ["screen", "person"])
+def test_unseen_joints_have_no_influence(frame):
+    model = small(seen_input=True, frame=frame)
+    inputs = inputs_of(model, keypoints())
+    moved = np.where(
+        inputs["seen"][..., None] == 1, inputs["keypoints_2d"], 9.0
+    )
+    np.testing.assert_array_equal(
+        model(inputs), model(inputs | {"keypoints_2d": moved})
+    )
+    # A joint that is not seen is not one at the centre of the image.
+    seen = np.ones_like(inputs["seen"])
+    centred = inputs["keypoints_2d"] * inputs["seen"][..., None]
+    other = model({"keypoints_2d": centred, "seen": seen})
+    assert np.abs(other - model(inputs)).max() > 1e-3

@@ -1,0 +1,167 @@
+import json
+import os
+import pathlib
+
+import numpy as np
+import pytest
+
+from ampose_tf import conversion
+from ampose_tf.conversion import CONVERSIONS
+from ampose_tf.skeleton import H36M_16, H36M_17
+
+every = pytest.mark.parametrize("name", CONVERSIONS)
+
+
+def index(joint):
+    return H36M_17.joints.index(joint)
+
+
+def test_joints_are_the_skeletons():
+    assert H36M_17.joints == conversion.JOINTS
+    assert CONVERSIONS["H36M-16"].joints == H36M_16.joints
+
+
+@every
+def test_rows_sum_to_one(name):
+    matrix = CONVERSIONS[name].matrix
+
+    assert matrix.shape == (17, len(CONVERSIONS[name].joints))
+    np.testing.assert_allclose(matrix.sum(axis=1), 1, atol=1e-6)
+
+
+@every
+def test_joints_have_distinct_names_and_sides_use_them(name):
+    joints, sides = CONVERSIONS[name].joints, CONVERSIONS[name].sides
+
+    assert len(set(joints)) == len(joints)
+    paired = [joint for pair in sides for joint in pair]
+    assert len(set(paired)) == len(paired)
+    assert set(paired) <= set(joints)
+    # What is left over lies in the middle.
+    assert not any(
+        word in joint.lower()
+        for joint in set(joints) - set(paired)
+        for word in ("left", "right")
+    )
+
+
+@every
+def test_mirroring_commutes_with_converting(name):
+    source = CONVERSIONS[name]
+    points = np.random.default_rng(3).normal(size=(5, len(source.joints), 2))
+    flip = np.array([-1, 1])
+
+    first = source.convert(points[:, list(source.mirrored)] * flip)
+    last = source.convert(points)[:, list(H36M_17.mirrored)] * flip
+
+    np.testing.assert_allclose(first, last, atol=1e-6)
+
+
+@every
+def test_limbs_are_taken_over_as_they_are(name):
+    source = CONVERSIONS[name]
+    matrix = source.matrix
+
+    for left, right in zip(H36M_17.left, H36M_17.right, strict=True):
+        for joint, side in ((left, "l"), (right, "r")):
+            (taken,) = np.flatnonzero(matrix[joint])
+            assert matrix[joint, taken] == 1
+            word = H36M_17.joints[joint][1:].lower()
+            name = source.joints[taken].lower()
+            assert name.startswith(side)
+            assert name.endswith({"foot": ("foot", "ankle")}.get(word, word))
+
+
+@pytest.mark.parametrize(
+    "name, joint, expected",
+    [
+        # Orders as the tools' own documents number them.
+        ("COCO-17", "LWrist", 9),
+        ("COCO-17", "RFoot", 16),
+        ("COCO-18", "RWrist", 4),
+        ("COCO-18", "LFoot", 13),
+        ("BODY_25", "Hip", 8),
+        ("BODY_25", "LKnee", 13),
+        ("Halpe-26", "Hip", 19),
+        ("Halpe-26", "RKnee", 14),
+        ("MediaPipe-33", "LShoulder", 11),
+        ("MediaPipe-33", "RFoot", 28),
+        ("MoveNet-17", "RElbow", 8),
+        ("MPII-16", "RFoot", 0),
+        ("MPII-16", "Head", 9),
+        ("MPII-16", "LWrist", 15),
+        ("H36M-16", "Head", 9),
+    ],
+)
+def test_source_of_a_joint(name, joint, expected):
+    assert CONVERSIONS[name].matrix[index(joint), expected] == 1
+
+
+def test_3dhp_has_the_order_of_the_specification():
+    order = [14, 8, 9, 10, 11, 12, 13, 15, 1, 16, 0, 5, 6, 7, 2, 3, 4]
+
+    np.testing.assert_array_equal(
+        CONVERSIONS["3DHP-17"].matrix, np.eye(17)[order]
+    )
+
+
+def test_axis_of_a_body_that_stands_upright():
+    joints = np.zeros((17, 2))
+    for name, place in {
+        "left_hip": (10, 0),
+        "right_hip": (-10, 0),
+        "left_shoulder": (16, 50),
+        "right_shoulder": (-16, 50),
+        "left_ear": (8, 70),
+        "right_ear": (-8, 70),
+    }.items():
+        joints[conversion.COCO_17.joints.index(name)] = place
+
+    converted = conversion.COCO_17.convert(joints)
+
+    for joint, height in {
+        "Hip": 0,
+        "Spine": 25,
+        "Thorax": 50,
+        "Neck/Nose": 60,
+        "Head": 72,
+    }.items():
+        np.testing.assert_allclose(
+            converted[index(joint)], (0, height), atol=1e-5
+        )
+
+
+def test_a_joint_is_as_sure_as_its_least_source():
+    scores = np.ones((2, 17))
+    scores[1, conversion.COCO_17.joints.index("left_hip")] = 0.25
+
+    converted = conversion.COCO_17.convert_scores(scores)
+
+    assert (converted[0] == 1).all()
+    doubtful = {index("LHip"), index("Hip"), index("Spine")}
+    assert set(np.flatnonzero(converted[1] == 0.25)) == doubtful
+    assert (np.delete(converted[1], list(doubtful)) == 1).all()
+
+
+@pytest.mark.parametrize("shape", [(4, 16, 2), (2,)])
+def test_another_number_of_joints_is_refused(shape):
+    with pytest.raises(ValueError, match="17 joints of COCO-17"):
+        conversion.COCO_17.convert(np.zeros(shape))
+
+
+def test_coco_and_openpose_agree_on_the_same_person():
+    root = os.environ.get("AMPOSE_SAMPLES")
+    if not root:
+        pytest.skip("AMPOSE_SAMPLES is not set")
+    folder = pathlib.Path(root) / "made_from_cmu"
+    coco = json.loads((folder / "coco_results.json").read_text())
+    coco = np.reshape(coco[0]["keypoints"], (17, 3))[:, :2]
+    file = folder / "openpose_json/clip_000000000000_keypoints.json"
+    people = json.loads(file.read_text())["people"]
+    body = np.reshape(people[0]["pose_keypoints_2d"], (25, 3))[:, :2]
+
+    np.testing.assert_allclose(
+        conversion.BODY_25.convert(body),
+        conversion.COCO_17.convert(coco),
+        atol=0.01,
+    )
