@@ -7,6 +7,7 @@ import pytest
 from ampose_tf import skeleton
 from ampose_tf.config import Cameras, Config, Data, Generated
 from ampose_tf.data import archive, human36m, mocap, sources
+from tests.people import STANDING
 
 SUBJECTS = {"S1": 3, "S5": 5, "S9": 7, "S11": 2}
 PEOPLE = {"P1": 3, "P2": 5, "P3": 7}
@@ -38,16 +39,10 @@ def write_human36m(root):
 
 def write_mocap(root):
     random = np.random.default_rng(3)
-    # Joints anywhere, but for right hip, knee and foot.
     motion = {}
     for person, frames in PEOPLE.items():
-        joints = random.uniform(0, 1, (frames, 17, 3))
-        joints[:, 1], joints[:, 2], joints[:, 3] = (
-            joints[:, 0],
-            joints[:, 0] - [0, 0, 0.4],
-            joints[:, 0] - [0, 0, 0.8],
-        )
-        motion[f"{person}/a"] = joints.astype(np.float32)
+        noise = random.uniform(-0.03, 0.03, (frames, 17, 3))
+        motion[f"{person}/a"] = (STANDING + noise).astype(np.float32)
     np.savez(root / "tiny.npz", **motion)
     card = {
         "joints": skeleton.H36M_17.joints,
@@ -125,6 +120,15 @@ def test_mocap(mocap_config, split, seed, stride):
     expected = mocap.seen_by_cameras(motion, settings, seed, "width", stride)
     assert 0 < expected.count < 2 * len(motion.joints)
     assert_same(sources.load(mocap_config, split), expected)
+
+
+def test_motion_for_drawn_cameras(mocap_config):
+    mocap_config.data.training_cameras = "drawn"
+    motion = sources.load(mocap_config, "train")
+    assert motion.trial_names == ("P1/a", "P2/a")
+    assert len(motion.joints) == 8
+    # Validation is before fixed cameras all the same.
+    assert sources.load(mocap_config, "validation").count > 7
 
 
 def test_chosen_people(mocap_config):
