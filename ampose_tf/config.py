@@ -14,46 +14,7 @@ from ml_collections import config_flags
 
 from ampose_tf import fields
 from ampose_tf.fields import at_least, choice, within
-from ampose_tf.ranges import Bodies, Detector, Viewpoints
-
-
-@dataclasses.dataclass
-class Cameras:
-    """Virtual cameras around each trial of a motion archive (spec: "fixed").
-
-    Attributes:
-        number: Cameras per trial.
-        azimuth_jitter_deg: Cameras stand evenly around the trial from a
-            random start, each off its place by up to this many degrees.
-        distance_m: Nearest and farthest, from the trial's mean hip.
-        height_m: Lowest and highest position above the floor.
-        aim_m: Lowest and highest point above the trial's mean hip's place on
-            the floor that a camera is aimed at.
-        focal_length_px: Of the ideal pinhole.
-        image_width: Pixels.
-        image_height: Pixels.
-        noise: Standard deviation of Gaussian noise on each axis of a keypoint,
-            as a fraction of the image of 1.7 m at the hip's depth.
-        inside_image: Whether frames with a joint outside the image are
-            dropped. Frames with a joint nearer than a metre to the camera's
-            plane always are.
-        train_seed: Of the cameras that training poses are seen by, and of
-            their noise.
-        validation_seed: Of those for validation.
-    """
-
-    number: int = at_least(1, 4)
-    azimuth_jitter_deg: float = within(0, 180, 17.0)
-    distance_m: tuple[float, float] = (4.0, 6.0)
-    height_m: tuple[float, float] = (1.2, 1.8)
-    aim_m: tuple[float, float] = (0.7, 1.1)
-    focal_length_px: float = at_least(1.0, 1145.0)
-    image_width: int = at_least(1, 1000)
-    image_height: int = at_least(1, 1000)
-    noise: float = at_least(0, 0.0)
-    inside_image: bool = False
-    train_seed: int = at_least(0, 0)
-    validation_seed: int = at_least(0, 1)
+from ampose_tf.ranges import Bodies, Cameras, Detector, Viewpoints
 
 
 @dataclasses.dataclass

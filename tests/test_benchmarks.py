@@ -1,5 +1,6 @@
-"""What `benchmarks/latency.py` compares is the same network."""
+"""What the benchmarks compare is the same network."""
 
+import functools
 import importlib.util
 import pathlib
 import subprocess
@@ -14,17 +15,20 @@ from ampose_tf.skeleton import H36M_17
 FOLDER = pathlib.Path(__file__).parent.parent / "benchmarks"
 
 
-@pytest.fixture(scope="module")
-def onnx_peer():
-    for package in ("onnx", "onnxruntime"):
+@functools.cache  # A module's flags can be defined once.
+def module_of(name, *packages):
+    for package in packages:
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
-    spec = importlib.util.spec_from_file_location(
-        "onnx_peer", FOLDER / "onnx_peer.py"
-    )
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def onnx_peer():
+    return module_of("onnx_peer", "onnx", "onnxruntime")
 
 
 def small_model(**design):
@@ -133,3 +137,55 @@ def test_latency_names_the_extra_that_is_missing(package):
         f"latency.py: {package} is not installed: "
         "pip install -e '.[benchmark]'\n"
     )
+
+
+def test_torch_peer_is_the_same_network(make_poses):
+    peer = module_of("torch_peer", "torch")
+    model = small_model()
+    keypoints_2d = make_poses(7).keypoints_2d
+    lifted = peer.peer_of(model)(peer.torch.tensor(keypoints_2d))
+    lifted = lifted.detach().numpy()
+    np.testing.assert_allclose(lifted, model(keypoints_2d), atol=1e-5)
+
+
+def test_torch_peer_takes_the_same_steps(make_poses):
+    peer = module_of("torch_peer", "torch")
+    train_step = module_of("train_step")
+    model = small_model()
+    poses = make_poses(7)
+    batch = poses.keypoints_2d, poses.poses_3d
+    other = peer.peer_of(model)
+    losses = [
+        steps(3)
+        for steps in (
+            train_step.keras_steps(model, batch),
+            train_step.torch_steps(other, batch),
+        )
+    ]
+    # Keras's is the mean of the epoch's, PyTorch's the last step's.
+    assert losses[0] > losses[1]
+    keypoints_2d = make_poses(5, seed=1).keypoints_2d
+    lifted = other(peer.torch.tensor(keypoints_2d)).detach().numpy()
+    np.testing.assert_allclose(lifted, model(keypoints_2d), atol=1e-3)
+
+
+def test_train_step_prints_its_table():
+    train_step = module_of("train_step")
+    seconds = {
+        "torch.compile": np.array([[0.2, 0.4], [0.4, 0.8], [0.2, 0.4]]),
+        "Keras XLA": np.array([[0.1, 0.2], [0.6, 0.8], [0.2, 0.4]]),
+    }
+    assert train_step._table(128, seconds).splitlines()[2:] == [
+        "| torch.compile | 200 | 400 | × 1.00 | × 1.00 |",
+        "| Keras XLA | 200 | 400 | × 1.00 | × 1.00 |",
+    ]
+
+
+def test_gallery_chooses_by_rule():
+    gallery = module_of("gallery")
+    actions = np.repeat([0, 1, 2], 8)
+    # Motion 1 is the best, motion 2 the worst.
+    errors = np.arange(24) % 8 + np.repeat([10.0, 0.0, 20.0], 8)
+    assert gallery.good(errors, actions).tolist() == [8 + 2, 2, 16 + 2]
+    assert gallery.good(errors, actions, 2).tolist() == [8 + 2, 16 + 2]
+    assert gallery.bad(errors, actions, 2).tolist() == [16 + 7, 7]

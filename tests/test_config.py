@@ -11,7 +11,7 @@ from ampose_tf import camera, config, fields, ranges, skeleton
 from ampose_tf.config import Config
 
 SECTIONS = (
-    config.Cameras,
+    ranges.Cameras,
     config.Generated,
     ranges.Viewpoints,
     ranges.Bodies,

@@ -367,6 +367,20 @@ def test_drawn_cameras_from_training_to_export(archived, folder):
     assert keras["noisy"]["mpjpe_mm"] != keras["fixed"]["mpjpe_mm"]
     hidden = keras["hidden"]
     assert hidden["mpjpe_mm"] != hidden["same_joints_seen_mm"]
+    ended = run(
+        [
+            sys.executable,
+            str(ROOT / "benchmarks/gallery.py"),
+            *config,
+            f"--model={model}",
+            f"--output={archived / 'pictures'}",
+        ],
+        folder,
+    )
+    assert ended.returncode == 0, ended.stderr
+    for name in ("good_poses", "bad_poses"):
+        picture = (archived / f"pictures/{name}.png").read_bytes()
+        assert picture.startswith(b"\x89PNG") and len(picture) > 10_000
 
 
 @pytest.mark.parametrize(

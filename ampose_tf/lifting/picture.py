@@ -46,12 +46,12 @@ def save(
             for row in range(3)
         ]
         axes[0].set_title(f"frame {frame}", fontsize=9)
-        _draw(axes[0], pixels[frame], skeleton)
+        draw(axes[0], pixels[frame], skeleton)
         axes[0].set_xlim(*_around(pixels[shown, :, 0], pixels[shown]))
         axes[0].set_ylim(*_around(pixels[shown, :, 1], pixels[shown])[::-1])
         x, y, z = poses_3d[frame].T
         for axis, horizontal in ((axes[1], x), (axes[2], z)):
-            _draw(axis, np.stack([horizontal, y], axis=1), skeleton)
+            draw(axis, np.stack([horizontal, y], axis=1), skeleton)
             axis.set_xlim(-reach, reach)
             axis.set_ylim(reach, -reach)
         for axis, label in zip(axes, rows, strict=True):
@@ -76,12 +76,21 @@ def _around(values, all_values):
     return middle - half, middle + half
 
 
-def _draw(axis, points, skeleton):
+def draw(axis, points: np.ndarray, skeleton: Skeleton, color=None) -> None:
+    """Draws one skeleton into a matplotlib axis.
+
+    Args:
+        axis: To draw into.
+        points: (J, 2), in the axis's coordinates.
+        skeleton: Of the J joints.
+        color: Of all bones; None for left orange, right blue, grey between.
+    """
     for parent, child in skeleton.edges:
-        color = _MIDDLE
+        side = _MIDDLE
         if child in skeleton.left:
-            color = _LEFT
+            side = _LEFT
         elif child in skeleton.right:
-            color = _RIGHT
-        axis.plot(*points[[parent, child]].T, color=color, linewidth=2)
-    axis.plot(*points.T, "k.", markersize=3)
+            side = _RIGHT
+        line = points[[parent, child]].T
+        axis.plot(*line, color=color or side, linewidth=2)
+    axis.plot(*points.T, ".", color=color or "k", markersize=3)

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from ampose_tf import skeleton
-from ampose_tf.config import Cameras, Config, Data, Generated
+from ampose_tf.config import Config, Data, Generated
 from ampose_tf.data import archive, human36m, mocap, sources
+from ampose_tf.ranges import Cameras
 from tests.people import STANDING
 
 SUBJECTS = {"S1": 3, "S5": 5, "S9": 7, "S11": 2}

@@ -1,0 +1,114 @@
+"""The network of `AMPose` in PyTorch, as one would write it there.
+
+For comparison alone: the defaults of `config.Model` for everything but depth,
+width and heads. The Keras model's weights fit into it, see `copy_weights`.
+"""
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+_EPSILON = 1e-6
+
+
+class GraphConv(nn.Module):
+    def __init__(self, width, adjacency):
+        super().__init__()
+        groups, joints, _ = adjacency.shape
+        self.width = width
+        self.dense = nn.Linear(width, groups * width)
+        # (J, J groups): row i weighs what joint k sends through group g.
+        stacked = adjacency.transpose(1, 2, 0).reshape(joints, -1)
+        self.register_buffer("adjacency", torch.tensor(stacked))
+
+    def forward(self, x):
+        sent = self.dense(x).reshape(len(x), -1, self.width)
+        return torch.matmul(self.adjacency, sent)
+
+
+class Block(nn.Module):
+    """Position embedding, transformer encoder, GCN block."""
+
+    def __init__(self, width, heads, adjacency):
+        super().__init__()
+        self.heads = heads
+        joints = adjacency.shape[1]
+        self.position = nn.Parameter(0.02 * torch.randn(joints, width))
+        self.norm_1 = nn.LayerNorm(width, _EPSILON)
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.projection = nn.Linear(width, width)
+        self.norm_2 = nn.LayerNorm(width, _EPSILON)
+        self.expand = nn.Linear(width, 2 * width)
+        self.contract = nn.Linear(2 * width, width)
+        self.conv_1 = GraphConv(width, adjacency)
+        self.gcn_norm_1 = nn.LayerNorm(width, _EPSILON)
+        self.conv_2 = GraphConv(width, adjacency)
+        self.gcn_norm_2 = nn.LayerNorm(width, _EPSILON)
+
+    def forward(self, x):
+        x = x + self.position
+        x = x + self.projection(self._attend(self.norm_1(x)))
+        x = x + self.contract(functional.gelu(self.expand(self.norm_2(x))))
+        y = functional.gelu(self.gcn_norm_1(self.conv_1(x)))
+        return y + functional.gelu(self.gcn_norm_2(self.conv_2(y)))
+
+    def _attend(self, x):
+        batch, joints, width = x.shape
+        query, key, value = (
+            self.query_key_value(x)
+            .reshape(batch, joints, 3, self.heads, width // self.heads)
+            .permute(2, 0, 3, 1, 4)
+        )
+        x = functional.scaled_dot_product_attention(query, key, value)
+        return x.transpose(1, 2).reshape(batch, joints, width)
+
+
+class AMPose(nn.Module):
+    def __init__(self, adjacency, depth, width, heads):
+        super().__init__()
+        self.embedding = nn.Linear(2, width)
+        self.blocks = nn.Sequential(
+            *(Block(width, heads, adjacency) for _ in range(depth))
+        )
+        self.head = nn.Linear(width, 3)
+
+    def forward(self, keypoints_2d):
+        return self.head(self.blocks(self.embedding(keypoints_2d)))
+
+
+def peer_of(model) -> AMPose:
+    """Returns the same network with the weights of a Keras model.
+
+    Args:
+        model: Of `ampose_tf`, float32, every option beside depth, width and
+            heads at its default.
+    """
+    peer = AMPose(model.adjacency, model.depth, model.width, model.heads)
+    _copy(model.get_layer("embedding"), peer.embedding)
+    _copy(model.get_layer("poses_3d"), peer.head)
+    for index, block in enumerate(peer.blocks, start=1):
+        position = model.get_layer(f"position_{index}").embedding
+        block.position.data = torch.tensor(np.asarray(position))
+        encoder = model.get_layer(f"encoder_{index}")
+        gcn = model.get_layer(f"gcn_{index}")
+        for keras_layer, layer in (
+            (encoder.norm_1, block.norm_1),
+            (encoder.query_key_value, block.query_key_value),
+            (encoder.projection, block.projection),
+            (encoder.norm_2, block.norm_2),
+            (encoder.mlp.expand, block.expand),
+            (encoder.mlp.contract, block.contract),
+            (gcn.convs[0].dense, block.conv_1.dense),
+            (gcn.norms[0], block.gcn_norm_1),
+            (gcn.convs[1].dense, block.conv_2.dense),
+            (gcn.norms[1], block.gcn_norm_2),
+        ):
+            _copy(keras_layer, layer)
+    return peer
+
+
+def _copy(keras_layer, layer):
+    weight, bias = (np.asarray(w) for w in keras_layer.weights)
+    layer.weight.data = torch.tensor(weight.T.copy())
+    layer.bias.data = torch.tensor(bias)

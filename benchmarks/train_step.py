@@ -1,0 +1,165 @@
+r"""Times a training step of `model.fit` beside PyTorch's.
+
+    pip install -e '.[benchmark_training]'
+    python benchmarks/train_step.py
+    python benchmarks/train_step.py --width=512 --rounds=10
+
+Keras as train.py runs it, as a graph and compiled by XLA; PyTorch eager and
+by torch.compile (which needs a C++ compiler). The same network, weights,
+batch, loss and optimiser, on all cores. Every round takes some steps of each,
+each time in another order, so that what else the machine does meets them
+alike.
+"""
+
+import datetime
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import time
+
+import numpy as np
+from absl import flags
+
+from ampose_tf import config
+
+_WIDTHS = flags.DEFINE_multi_integer(
+    "width", [128, 512], "Channels; may be given more than once.", 8
+)
+_ROUNDS = flags.DEFINE_integer(
+    "rounds", 12, "How often each one's turn comes.", lower_bound=1
+)
+_BATCH = flags.DEFINE_integer("batch_size", 256, "Poses per step.", 1)
+
+_STEPS = 4  # of one, in one round
+_RATE = 1e-3
+
+
+def main():
+    if importlib.util.find_spec("torch") is None:
+        raise ValueError(
+            "torch is not installed: pip install -e '.[benchmark_training]'"
+        )
+    random = np.random.default_rng(0)
+    keypoints_2d = random.uniform(-1, 1, (_BATCH.value, 17, 2))
+    poses_3d = random.normal(0, 0.3, (_BATCH.value, 17, 3))
+    batch = keypoints_2d.astype(np.float32), poses_3d.astype(np.float32)
+    for width in _WIDTHS.value:
+        steps = _make(width, batch)
+        print(_table(width, _time(steps)), flush=True)
+    versions = ", ".join(
+        f"{name} {importlib.metadata.version(name)}"
+        for name in ("tensorflow", "keras", "torch")
+    )
+    print(
+        f"Depth 5, batch {_BATCH.value}, float32, {os.cpu_count()} cores of "
+        f"{platform.processor() or platform.machine()}; {versions}; "
+        f"{_ROUNDS.value} rounds of {_STEPS} steps; "
+        f"{datetime.date.today().isoformat()}."
+    )
+
+
+def _make(width, batch):
+    """Returns {name: function that takes a number of training steps}."""
+    import keras
+    import torch_peer
+
+    from ampose_tf.models.ampose import AMPose
+    from ampose_tf.skeleton import H36M_17
+
+    keras.utils.set_random_seed(0)
+    model = AMPose(H36M_17.adjacency(), width=width)
+    peer = torch_peer.peer_of(model)
+    return {
+        "torch.compile": torch_steps(peer, batch, compiled=True),
+        "torch eager": torch_steps(torch_peer.peer_of(model), batch),
+        "Keras graph": keras_steps(model.rebuilt(), batch),
+        "Keras XLA": keras_steps(model, batch, jit_compile=True),
+    }
+
+
+def keras_steps(model, batch, jit_compile=False):
+    """Returns a function that takes training steps through `fit`.
+
+    Args:
+        model: An `AMPose`.
+        batch: keypoints_2d and poses_3d.
+        jit_compile: Whether XLA compiles the step.
+
+    Returns:
+        A function of the number of steps; it returns the loss.
+    """
+    import tensorflow as tf
+
+    from ampose_tf import training
+
+    recipe = config.Train(learning_rate=_RATE, jit_compile=jit_compile)
+    training.compile_for(model, config.Config(train=recipe), 10**9)
+    batches = tf.data.Dataset.from_tensors(batch).cache().repeat()
+
+    def steps(count):
+        history = model.fit(batches, steps_per_epoch=count, verbose=0)
+        return history.history["loss"][-1]
+
+    return steps
+
+
+def torch_steps(peer, batch, compiled=False):
+    """Likewise, in PyTorch."""
+    import torch
+
+    keypoints_2d, poses_3d = map(torch.tensor, batch)
+    optimizer = torch.optim.Adam(peer.parameters(), _RATE)
+    called = torch.compile(peer) if compiled else peer
+
+    def steps(count):
+        for _ in range(count):
+            optimizer.zero_grad()
+            difference = called(keypoints_2d) - poses_3d
+            loss = difference.square().sum(dim=-1).mean()
+            loss.backward()
+            optimizer.step()
+        return loss.item()
+
+    return steps
+
+
+def _time(steps):
+    """Returns {name: (rounds, 2) seconds of wall and processor per step}."""
+    for take in steps.values():
+        take(_STEPS)  # traces and compiles
+    seconds = {name: [] for name in steps}
+    names = list(steps)
+    for _ in range(_ROUNDS.value):
+        names.append(names.pop(0))
+        for name in names:
+            wall, processor = time.perf_counter(), time.process_time()
+            steps[name](_STEPS)
+            seconds[name].append(
+                [
+                    (time.perf_counter() - wall) / _STEPS,
+                    (time.process_time() - processor) / _STEPS,
+                ]
+            )
+    return {name: np.array(measured) for name, measured in seconds.items()}
+
+
+def _table(width, seconds):
+    first = next(iter(seconds))
+    lines = [
+        f"| width {width} | ms a step | ms of processor | to {first} | "
+        "likewise, processor |",
+        "|---|---|---|---|---|",
+    ]
+    for name, measured in seconds.items():
+        wall, processor = 1e3 * np.median(measured, axis=0)
+        ratios = np.median(measured / seconds[first], axis=0)
+        lines.append(
+            f"| {name} | {wall:.0f} | {processor:.0f} | × {ratios[0]:.2f} | "
+            f"× {ratios[1]:.2f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    config.run(main)
