@@ -8,7 +8,7 @@ Keras as train.py runs it, as a graph and compiled by XLA; PyTorch eager and
 by torch.compile (which needs a C++ compiler). The same network, weights,
 batch, loss and optimiser, on all cores. Every round takes some steps of each,
 each time in another order, so that what else the machine does meets them
-alike.
+alike. The allocator is set as train.py sets it, for all of them.
 """
 
 import datetime
@@ -40,6 +40,9 @@ def main():
         raise ValueError(
             "torch is not installed: pip install -e '.[benchmark_training]'"
         )
+    from ampose_tf import training
+
+    training.keep_freed_memory()
     random = np.random.default_rng(0)
     keypoints_2d = random.uniform(-1, 1, (_BATCH.value, 17, 2))
     poses_3d = random.normal(0, 0.3, (_BATCH.value, 17, 3))
@@ -79,7 +82,7 @@ def _make(width, batch):
 
 
 def keras_steps(model, batch, jit_compile=False):
-    """Returns a function that takes training steps through `fit`.
+    """Returns a function that takes training steps as `fit` takes them.
 
     Args:
         model: An `AMPose`.
@@ -95,11 +98,14 @@ def keras_steps(model, batch, jit_compile=False):
 
     recipe = config.Train(learning_rate=_RATE, jit_compile=jit_compile)
     training.compile_for(model, config.Config(train=recipe), 10**9)
-    batches = tf.data.Dataset.from_tensors(batch).cache().repeat()
+    batches = iter(tf.data.Dataset.from_tensors(batch).cache().repeat())
+    # What fit calls for each step, without what it does around an epoch.
+    model.make_train_function()
 
     def steps(count):
-        history = model.fit(batches, steps_per_epoch=count, verbose=0)
-        return history.history["loss"][-1]
+        for _ in range(count):
+            logs = model.train_function(batches)
+        return float(logs["loss"])
 
     return steps
 

@@ -162,7 +162,7 @@ def test_torch_peer_takes_the_same_steps(make_poses):
             train_step.torch_steps(other, batch),
         )
     ]
-    # Keras's is the mean of the epoch's, PyTorch's the last step's.
+    # Keras's is the mean of the steps', PyTorch's the last one's.
     assert losses[0] > losses[1]
     keypoints_2d = make_poses(5, seed=1).keypoints_2d
     lifted = other(peer.torch.tensor(keypoints_2d)).detach().numpy()

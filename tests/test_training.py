@@ -405,3 +405,17 @@ def test_jit_compile_trains(tmp_path, make_poses, tiny_config):
         for name in ("xla", "graph")
     )
     assert one == pytest.approx(other, rel=1e-3)
+
+
+@pytest.mark.parametrize("platform", ["linux", "win32"])
+def test_another_allocator_is_left_alone(monkeypatch, platform):
+    asked = []
+
+    def library(name):
+        asked.append(name)
+        return object()  # One without mallopt, as musl's.
+
+    monkeypatch.setattr(training.sys, "platform", platform)
+    monkeypatch.setattr(training.ctypes, "CDLL", library)
+    training.keep_freed_memory()
+    assert asked == ([None] if platform == "linux" else [])
