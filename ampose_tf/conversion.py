@@ -7,7 +7,9 @@ is converted moves, scales and turns with the image.
 Human3.6M's Thorax, Neck/Nose and Head are mocap joints on the axis of the
 neck, which no detector has. Where a skeleton has ears they are placed on the
 line from the middle of the shoulders to the middle of the ears (0.22 m long
-in adults): Neck/Nose half-way up, Head a tenth beyond.
+in adults): Neck/Nose half-way up, Head a tenth beyond. The Spine is at 0.45
+of the way from the hip to the middle of the shoulders, between CMU's 0.42 and
+Human3.6M's 0.5.
 """
 
 import dataclasses
@@ -80,13 +82,20 @@ class Conversion:
             keypoints: (..., S, D), pixels or any other coordinates.
 
         Returns:
-            (..., 17, D) of the same dtype.
+            (..., 17, D) floats; NaN where a source is NaN.
 
         Raises:
             ValueError: Where there are not S joints.
         """
         self._check(keypoints, -2)
-        return (self.matrix @ keypoints).astype(keypoints.dtype, copy=False)
+        # Row by row: in one product a NaN times 0 would spoil every joint.
+        return np.stack(
+            [
+                row[row != 0] @ keypoints[..., row != 0, :]
+                for row in self.matrix
+            ],
+            axis=-2,
+        )
 
     def convert_scores(self, scores: np.ndarray) -> np.ndarray:
         """Converts scores: a joint is as sure as the least of its sources.
@@ -140,11 +149,15 @@ def _sides(left, right, *names):
     return tuple((left.format(name), right.format(name)) for name in names)
 
 
+def _spine(hip, shoulders):
+    return _combined((0.55, hip), (0.45, shoulders))
+
+
 def _axis(hip, shoulders, ears):
     """Returns the weights of the five joints of the body's axis."""
     return {
         "Hip": hip,
-        "Spine": _combined((0.5, hip), (0.5, shoulders)),
+        "Spine": _spine(hip, shoulders),
         "Thorax": shoulders,
         "Neck/Nose": _combined((0.5, shoulders), (0.5, ears)),
         "Head": _combined((-0.1, shoulders), (1.1, ears)),
@@ -356,10 +369,11 @@ MPII_16 = Conversion(
     weights=_COCO_LIMBS
     | {
         "Hip": {"pelvis": 1.0},
-        "Spine": _mean("pelvis", "thorax"),
+        "Spine": _spine({"pelvis": 1.0}, {"thorax": 1.0}),
         "Thorax": {"thorax": 1.0},
         "Neck/Nose": {"upper_neck": 1.0},
-        "Head": {"head_top": 1.0},
+        # The Head joint of mocap is below the top.
+        "Head": {"upper_neck": 0.35, "head_top": 0.65},
     },
 )
 

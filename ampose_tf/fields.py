@@ -55,6 +55,10 @@ def _check_type(name, value, expected):
                     f"{name}: {item!r} holds a comma; a list is written "
                     "\"('S1','S9')\""
                 )
+        if items == (float, float) and value[0] > value[1]:
+            raise ValueError(
+                f"{name}: expected (low, high), got {value[0]}, {value[1]}"
+            )
         return
     # bool is an int to Python, and an int a fine float to everybody.
     accepted = (int, float) if expected is float else expected

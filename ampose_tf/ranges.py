@@ -38,7 +38,7 @@ class Cameras:
 
     number: int = at_least(1, 4)
     azimuth_jitter_deg: float = within(0, 180, 17.0)
-    distance_m: tuple[float, float] = (4.0, 6.0)
+    distance_m: tuple[float, float] = at_least(0.1, (4.0, 6.0))
     height_m: tuple[float, float] = (1.2, 1.8)
     aim_m: tuple[float, float] = (0.7, 1.1)
     focal_length_px: float = at_least(1.0, 1145.0)
@@ -59,14 +59,16 @@ class Viewpoints:
             have 47, phones 60 to 75, wide-angle and action cameras 95.
         aspect: Width over height: portrait phones 9/16, landscape 16/9.
         distance_m: On the floor, from the camera to the person; the camera
-            steps back where the person would not fit into the image.
+            steps back as `fit` asks.
         height_m: Of the camera above the floor: from a phone that leans
             against something to a camera under the ceiling.
         aim_m: Height above the floor of the point aimed at.
         off_center: How far beside the image's centre the person may stand,
             in halves of the image's width.
-        fit: Smallest visible height at the person's place over 1.8 m. Below 1
-            some heads and feet are cut off.
+        fit: The camera steps back until what it sees at the person's place
+            reaches this share of the way from the point aimed at to the floor
+            and to 1.8 m. People who crouch over, jump, or stand at the side
+            may still be cut off; the less, the larger.
         roll_deg: Largest turn about the optical axis; small turns are drawn
             more often.
     """
@@ -112,10 +114,10 @@ class Detector:
     1.7 m at the person's distance.
 
     Attributes:
-        clean: Share of the poses with exact keypoints.
-        noise: Standard deviation of the error of each joint; one per pose is
-            drawn, small ones more often. COCO's annotators differ by 0.01 to
-            0.02 among themselves.
+        clean: Share of the poses without noise.
+        noise: Standard deviation of the error of each joint by itself, before
+            `tail` and `drift`; one per pose is drawn, small ones more often.
+            COCO's annotators differ by 0.01 to 0.02 among themselves.
         tail: Share of joints whose error is several times as large.
         tail_factor: That many times.
         drift: Error that the joints of a limb have in common, over `noise`.

@@ -45,6 +45,14 @@ def train(
     written first and the others follow from it; each replaces its
     predecessor in one step.
 
+    Args:
+        config: The recipe.
+        training: What to train on; motion is seen by drawn cameras.
+        validation: What every epoch is judged on.
+        workdir: The folder.
+        model: Another network with AMPose's inputs and a method `rebuilt`;
+            None for the AMPose of `config.model`.
+
     Raises:
         FloatingPointError: Where loss or weights are no longer finite.
         OSError: Where a file cannot be written.
@@ -79,7 +87,7 @@ def train(
 
 
 def keep_freed_memory():
-    """Tells glibc's allocator to reuse large blocks.
+    """Tells glibc's allocator to reuse large blocks, from one arena.
 
     By default it hands each back to the system as soon as it is free, and
     every training step of XLA's spends a sixth of its time on having some
@@ -188,6 +196,7 @@ class _Feed:
                 recipe.seed,
                 epochs,
                 config.data.flip_training,
+                config.model.seen_input,
             )
         return pipeline.motion_batches(
             training,

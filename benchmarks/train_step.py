@@ -6,9 +6,10 @@ r"""Times a training step of `model.fit` beside PyTorch's.
 
 Keras as train.py runs it, as a graph and compiled by XLA; PyTorch eager and
 by torch.compile (which needs a C++ compiler). The same network, weights,
-batch, loss and optimiser, on all cores. Every round takes some steps of each,
-each time in another order, so that what else the machine does meets them
-alike. The allocator is set as train.py sets it, for all of them.
+batch, loss and optimiser, on all cores; Keras's step also keeps the running
+means of loss and MPJPE that fit shows. Every round takes some steps of each,
+in random order, so that what else the machine does meets them alike. The
+allocator is set as train.py sets it, for all of them.
 """
 
 import datetime
@@ -136,9 +137,9 @@ def _time(steps):
         take(_STEPS)  # traces and compiles
     seconds = {name: [] for name in steps}
     names = list(steps)
+    random = np.random.default_rng(0)
     for _ in range(_ROUNDS.value):
-        names.append(names.pop(0))
-        for name in names:
+        for name in random.permutation(names):
             wall, processor = time.perf_counter(), time.process_time()
             steps[name](_STEPS)
             seconds[name].append(

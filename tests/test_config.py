@@ -184,7 +184,7 @@ def test_missing_fields_are_named():
         ),
         (
             {"data__cameras__distance_m": (4.0, float("inf"))},
-            "data.cameras.distance_m: expected a finite number, got inf",
+            "data.cameras.distance_m: expected at least 0.1, got inf",
         ),
         (
             {"data__cameras__height_m": (float("nan"), 2.0)},
@@ -205,7 +205,7 @@ def test_missing_fields_are_named():
         ),
         (
             {"data__bodies__size": (1.2, 0.9)},
-            "data: bodies.size: expected (low, high), got 1.2, 0.9",
+            "data.bodies.size: expected (low, high), got 1.2, 0.9",
         ),
         (
             {"data__viewpoints__fit": -1.0},
@@ -218,6 +218,10 @@ def test_missing_fields_are_named():
         (
             DRAWN | {"model__normalisation": "width"},
             "model.normalisation: drawn cameras have all aspects",
+        ),
+        (
+            DRAWN | {"data__train_stride": 2},
+            "data.train_stride: drawn cameras thin frames",
         ),
         (
             DRAWN | {"data__poses_per_epoch": 127},

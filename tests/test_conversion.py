@@ -88,7 +88,7 @@ def test_limbs_are_taken_over_as_they_are(name):
         ("MediaPipe-33", "RFoot", 28),
         ("MoveNet-17", "RElbow", 8),
         ("MPII-16", "RFoot", 0),
-        ("MPII-16", "Head", 9),
+        ("MPII-16", "Neck/Nose", 8),
         ("MPII-16", "LWrist", 15),
         ("H36M-16", "Head", 9),
     ],
@@ -121,7 +121,7 @@ def test_axis_of_a_body_that_stands_upright():
 
     for joint, height in {
         "Hip": 0,
-        "Spine": 25,
+        "Spine": 22.5,
         "Thorax": 50,
         "Neck/Nose": 60,
         "Head": 72,
@@ -165,3 +165,27 @@ def test_coco_and_openpose_agree_on_the_same_person():
         conversion.COCO_17.convert(coco),
         atol=0.01,
     )
+
+
+def test_a_missing_joint_spoils_no_other():
+    keypoints = np.ones((3, 17, 2))
+    keypoints[1, conversion.COCO_17.joints.index("left_ear")] = np.nan
+
+    converted = conversion.COCO_17.convert(keypoints)
+
+    spoilt = np.isnan(converted).any(axis=-1)
+    assert set(np.argwhere(spoilt)[:, 0]) == {1}
+    assert set(np.flatnonzero(spoilt[1])) == {
+        index("Neck/Nose"),
+        index("Head"),
+    }
+
+
+def test_whole_pixels_are_not_cut_off():
+    keypoints = np.zeros((17, 2), int)
+    keypoints[conversion.COCO_17.joints.index("left_hip")] = 101
+    keypoints[conversion.COCO_17.joints.index("right_hip")] = 102
+
+    converted = conversion.COCO_17.convert(keypoints)
+
+    np.testing.assert_array_equal(converted[0], [101.5, 101.5])

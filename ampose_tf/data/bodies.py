@@ -49,7 +49,8 @@ _SPREAD = _spread()
 def resized(world, ranges: Bodies, random):
     """Gives each person other bone lengths; directions stay.
 
-    The hip's height is scaled with the legs, so that feet stay on the floor.
+    The hip's height is scaled with the legs, so that the feet of people who
+    stand stay on the floor, and those of others near it.
 
     Args:
         world: (B, 17, 3) metres, Human3.6M's joints, z up, floor at 0.

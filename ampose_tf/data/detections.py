@@ -8,7 +8,7 @@ from ampose_tf.data.viewpoints import Views
 from ampose_tf.ranges import Detector
 from ampose_tf.skeleton import H36M_17
 
-# A joint counts as seen from this score on, as in the signature lift_coco17.
+# A joint counts as seen from this score on.
 SEEN = 0.3
 
 
@@ -57,8 +57,8 @@ def detected(views: Views, ranges: Detector, random):
 
     Returns:
         keypoints_2d (B, 17, 2) and scores (B, 17) of [0, 1]: below `SEEN`
-        for hidden joints and those outside the image, and the lower, the
-        larger the error, for the others.
+        for hidden joints and those outside the image; for the others the
+        lower, the larger the error, which may bring them below `SEEN`, too.
     """
     exact = _swapped(views.keypoints_2d, ranges, random)
     error = views.person_size * _errors(exact, ranges, random)
@@ -135,7 +135,7 @@ def _scores(error, hidden, random):
     # detector's highest scores; how much it notices, differs.
     noticed = (1 - ops.exp(-length / 0.1)) * uniform
     seen = between((1.0, SEEN), noticed * 1.2)
-    return ops.where(hidden > 0, SEEN * uniform * 0.999, ops.maximum(seen, 0))
+    return ops.where(hidden > 0, SEEN * uniform * 0.999, seen)
 
 
 def _one_of(marks, rate, count, random):

@@ -158,20 +158,24 @@ def seen_by_cameras(
     for trial, name in enumerate(motion.trial_names):
         world = motion.joints[motion.trials == trial]
         hip = world[:, 0].mean(axis=0, dtype=np.float64)
-        world = world[::stride]
-        random = np.random.default_rng((seed, zlib.crc32(name.encode()), 1))
-        for camera in fixed_cameras(hip, name, cameras, seed):
-            joints = camera.world_to_camera(world)
-            joints = joints[joints[..., 2].min(axis=1) >= 1]
+        for index, camera in enumerate(
+            fixed_cameras(hip, name, cameras, seed)
+        ):
+            # Of all frames, so that no stride changes a frame's noise.
+            noise = cameras.noise * np.random.default_rng(
+                (seed, zlib.crc32(name.encode()), index)
+            ).normal(size=(*world.shape[:2], 2))
+            joints = camera.world_to_camera(world[::stride])
+            in_front = joints[..., 2].min(axis=1) >= 1
+            joints, noise = joints[in_front], noise[::stride][in_front]
             pixels = camera.project(joints)
             if cameras.inside_image:
                 inside = (pixels >= 0) & (pixels <= camera.image_size)
                 kept = inside.all(axis=(1, 2))
                 joints, pixels = joints[kept], pixels[kept]
+                noise = noise[kept]
             size_px = 1.7 * cameras.focal_length_px / joints[:, :1, 2:]
-            pixels = pixels + cameras.noise * size_px * random.normal(
-                size=pixels.shape
-            )
+            pixels = pixels + size_px * noise
             parts.append(
                 make_poses(
                     normalize_screen(pixels, camera.image_size, normalisation),

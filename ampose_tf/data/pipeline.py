@@ -17,6 +17,7 @@ def training_batches(
     seed: int,
     epochs: range,
     flip: bool,
+    seen_input: bool = False,
 ) -> tf.data.Dataset:
     """Returns the batches of some epochs, one epoch after the other.
 
@@ -32,9 +33,11 @@ def training_batches(
         seed: Of the order and the mirroring.
         epochs: Which epochs, counted from 0.
         flip: Whether to mirror each pose with probability one half.
+        seen_input: Whether the network is told which joints were seen: all.
 
     Returns:
-        Of (keypoints_2d (B, J, 2), poses_3d (B, J, 3)).
+        Of (keypoints_2d (B, J, 2), poses_3d (B, J, 3)); with `seen_input` the
+        first is {"keypoints_2d": ..., "seen": (B, J)}.
     """
     keypoints_2d = tf.constant(poses.keypoints_2d)
     poses_3d = tf.constant(poses.poses_3d)
@@ -49,6 +52,8 @@ def training_batches(
             pair = tf.gather(keypoints_2d, index), tf.gather(poses_3d, index)
             if flip:
                 pair = mirror_at_random(pair, skeleton, seed)
+            if seen_input:
+                return _all_seen(pair[0]), pair[1]
             return pair
 
         return batch
@@ -85,7 +90,6 @@ def motion_batches(
         Of (keypoints_2d (B, 17, 2), poses_3d (B, 17, 3)); with `seen_input`
         the first is {"keypoints_2d": ..., "seen": (B, 17)}.
     """
-    motion = sampling.thinned(motion, data.thinning_m)
     upper = tf.constant(
         np.cumsum(sampling.shares(motion, data.balance)), tf.float32
     )
@@ -152,8 +156,9 @@ class _Stateless:
 
     def _next(self):
         self._draws += 1
+        # An int32 would cut the seed to 32 bits, in which batches collide.
         return tf.random.experimental.stateless_fold_in(
-            self._seed, self._draws
+            self._seed, tf.constant(self._draws, tf.int64)
         )
 
 
@@ -180,8 +185,14 @@ def validation_batches(
     """Returns all poses once, in order, every joint seen."""
     inputs = np.asarray(poses.keypoints_2d)
     if seen_input:
-        seen = np.ones(inputs.shape[:2], np.float32)
-        inputs = {"keypoints_2d": inputs, "seen": seen}
+        inputs = _all_seen(inputs)
     return tf.data.Dataset.from_tensor_slices(
         (inputs, np.asarray(poses.poses_3d))
     ).batch(batch_size)
+
+
+def _all_seen(keypoints_2d):
+    return {
+        "keypoints_2d": keypoints_2d,
+        "seen": tf.ones(tf.shape(keypoints_2d)[:2]),
+    }

@@ -1,7 +1,7 @@
 """From what a config names to poses."""
 
 from ampose_tf.config import Config
-from ampose_tf.data import human36m, mocap, synthetic
+from ampose_tf.data import human36m, mocap, sampling, synthetic
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.data.poses import Poses
 
@@ -30,7 +30,7 @@ def load(config: Config, split: str) -> Poses | Motion3D:
             raise ValueError("Motion archives have 17 joints, not 16")
         motion = mocap.load(data.root, data.archives, split, subjects)
         if train and data.training_cameras == "drawn":
-            return motion
+            return sampling.thinned(motion, data.thinning_m)
         cameras = data.cameras
         return mocap.seen_by_cameras(
             motion,

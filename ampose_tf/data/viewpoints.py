@@ -52,17 +52,17 @@ def seen(world, ranges: Viewpoints, random) -> Views:
     field = between(ranges.field_of_view_deg, draw(1)) * (math.pi / 180)
     focal = 1 / ops.tan(field / 2)  # (B, 1), over half of the longest side
     half_image = _half_image(between_logarithms(ranges.aspect, draw(1)))
+    aim_height = between(ranges.aim_m, draw(1))
+    farther_end = ops.maximum(_HEIGHT_M - aim_height, aim_height)
     distance = ops.maximum(
         between_logarithms(ranges.distance_m, draw(1)),
-        ranges.fit * _HEIGHT_M * focal / (2 * half_image[:, 1:]),
+        ranges.fit * farther_end * focal / half_image[:, 1:],
     )
     aside = ranges.off_center * between((-1, 1), draw(1))
     aside = aside * half_image[:, :1] * distance / focal
     # The person stands at (0, 0), the camera at (distance, 0); all cameras
     # look from the same side at people who are turned.
-    aim = ops.concatenate(
-        [ops.zeros_like(aside), aside, between(ranges.aim_m, draw(1))], axis=-1
-    )
+    aim = ops.concatenate([ops.zeros_like(aside), aside, aim_height], axis=-1)
     height = between(ranges.height_m, draw(1))
     position = ops.concatenate(
         [distance, ops.zeros_like(distance), height], axis=-1

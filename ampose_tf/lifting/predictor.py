@@ -57,7 +57,8 @@ class Predictor:
             (N, J, 3) float32 metres, camera frame, relative to the hip.
 
         Raises:
-            ValueError: Where a shape is wrong or a keypoint not finite.
+            ValueError: Where a shape is wrong, a keypoint of a seen joint is
+                not finite, or `seen` holds scores.
         """
         joints = len(self.skeleton.joints)
         keypoints_2d = np.asarray(keypoints_2d, np.float32)
@@ -72,6 +73,11 @@ class Predictor:
             raise ValueError(
                 f"Expected seen of shape {keypoints_2d.shape[:2]}, got "
                 f"{np.shape(seen)}"
+            )
+        if not np.isin(seen, (0, 1)).all():
+            raise ValueError(
+                "Expected seen to be true or false; compare scores with a "
+                "threshold first"
             )
         arrays = {"keypoints_2d": keypoints_2d}
         if self.seen_input:

@@ -85,8 +85,9 @@ def test_a_frame_is_seen_alike_at_every_stride(tmp_path):
     """Strides start anew in each trial and do not move the cameras."""
     write(tmp_path)
     motion = mocap.load(tmp_path, ("tiny",), "train")
-    every = mocap.seen_by_cameras(motion, Cameras(), 1, "longest")
-    thin = mocap.seen_by_cameras(motion, Cameras(), 1, "longest", stride=3)
+    noisy = Cameras(noise=0.01)
+    every = mocap.seen_by_cameras(motion, noisy, 1, "longest")
+    thin = mocap.seen_by_cameras(motion, noisy, 1, "longest", stride=3)
     kept, start = [], 0
     for frames in (5, 3, 2, 7):
         for _ in range(4):  # cameras
@@ -479,3 +480,21 @@ def test_real_motion():
     most = 4 * np.sum((frames + 4) // 5)
     assert 0.9 * most < seen.count <= most
     assert np.abs(seen.keypoints_2d).max() < 5
+
+
+def test_noise_is_in_proportion_to_the_person(tmp_path):
+    world = np.tile(STANDING, (997, 1, 1)).astype(np.float32)
+    exact, noisy = (
+        mocap.seen_by_cameras(
+            one_trial(world), Cameras(noise=noise), 1, "longest"
+        )
+        for noise in (0.0, 0.01)
+    )
+    np.testing.assert_array_equal(noisy.poses_3d, exact.poses_3d)
+    error = noisy.keypoints_2d - exact.keypoints_2d  # of 500 pixels
+    cameras = mocap.fixed_cameras(world[:, 0].mean(0), "P1/a", Cameras(), 1)
+    for camera, own in zip(cameras, np.split(error, 4), strict=True):
+        depth = camera.world_to_camera(world[:1])[0, 0, 2]
+        sigma = 0.01 * 1145 * 1.7 / depth / 500
+        assert own.std() == pytest.approx(sigma, rel=0.02)
+        assert abs(own.mean()) < 0.02 * sigma

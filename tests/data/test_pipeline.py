@@ -200,7 +200,7 @@ def bending(frames=13):
 
 
 def drawn(seed=3, epochs=range(1), seen_input=True, **changes):
-    data = Data(dataset="mocap", poses_per_epoch=23, thinning_m=0.0, **changes)
+    data = Data(dataset="mocap", poses_per_epoch=23, **changes)
     return [
         tf.nest.flatten(tf.nest.map_structure(lambda t: t.numpy(), batch))
         for batch in pipeline.motion_batches(
@@ -254,6 +254,18 @@ def test_motion_is_mirrored_only_where_asked():
     assert left > 100 and right == 0
     left, right = raised(True)
     assert min(left, right) > 40
+
+
+def test_poses_for_a_network_that_is_told():
+    plain = batches(numbered(13))
+    told = pipeline.training_batches(
+        numbered(13), FORK, 5, 3, range(1), True, seen_input=True
+    )
+    for (inputs, poses_3d), pair in zip(told, plain, strict=True):
+        np.testing.assert_array_equal(inputs["keypoints_2d"], pair[0])
+        assert inputs["seen"].shape == (len(pair[0]), 3)
+        assert (inputs["seen"].numpy() == 1).all()
+        np.testing.assert_array_equal(poses_3d, pair[1])
 
 
 def test_validation_of_a_network_that_is_told():

@@ -125,9 +125,13 @@ def test_mocap(mocap_config, split, seed, stride):
 
 def test_motion_for_drawn_cameras(mocap_config):
     mocap_config.data.training_cameras = "drawn"
+    mocap_config.data.thinning_m = 0.0
     motion = sources.load(mocap_config, "train")
     assert motion.trial_names == ("P1/a", "P2/a")
     assert len(motion.joints) == 8
+    # The noise of a frame moves no joint by a metre.
+    mocap_config.data.thinning_m = 1.0
+    assert len(sources.load(mocap_config, "train").joints) == 2
     # Validation is before fixed cameras all the same.
     assert sources.load(mocap_config, "validation").count > 7
 

@@ -124,6 +124,8 @@ def test_predictor_refuses(artefacts, tmp_path, make_poses):
         predict(keypoints_2d[:, :16])
     with pytest.raises(ValueError, match="seen of shape"):
         predict(keypoints_2d, np.ones((3, 16), bool))
+    with pytest.raises(ValueError, match="compare scores"):
+        predict(keypoints_2d, np.full((3, 17), 0.4))
     keypoints_2d[1, 2, 0] = np.nan
     with pytest.raises(ValueError, match="finite"):
         predict(keypoints_2d)
