@@ -311,6 +311,7 @@ def test_drawn_cameras_from_training_to_export(archived, folder):
         f"--config.data.root={archived}",
         "--config.data.archives=('tiny',)",
         "--config.data.poses_per_epoch=512",
+        "--config.data.thinning_m=0",
         "--config.data.validation_stride=1",
         "--config.model.depth=1",
         "--config.model.width=8",
