@@ -161,9 +161,11 @@ def seen_by_cameras(
         for index, camera in enumerate(
             fixed_cameras(hip, name, cameras, seed)
         ):
-            # Of all frames, so that no stride changes a frame's noise.
+            # Of all frames, so that no stride changes a frame's noise. Not
+            # from index 0: to NumPy (a, b, 0) is the seed (a, b), by which
+            # the cameras were placed.
             noise = cameras.noise * np.random.default_rng(
-                (seed, zlib.crc32(name.encode()), index)
+                (seed, zlib.crc32(name.encode()), index + 1)
             ).normal(size=(*world.shape[:2], 2))
             joints = camera.world_to_camera(world[::stride])
             in_front = joints[..., 2].min(axis=1) >= 1
