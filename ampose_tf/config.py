@@ -168,6 +168,14 @@ class Model:
     frame: str = choice("screen", "screen", "person")
 
 
+# The paper's network, and two for phones.
+SIZES = {
+    "ampose_b": {"depth": 5, "width": 512},
+    "ampose_s": {"depth": 5, "width": 128},
+    "ampose_t": {"depth": 4, "width": 64},
+}
+
+
 @dataclasses.dataclass
 class Train:
     """The recipe; defaults are the paper's where it states one.

@@ -32,6 +32,7 @@ CONDITIONS = {
     "noisy": {"noise": 0.01},
 }
 HIDDEN = ("LWrist", "RWrist", "RFoot")
+SEEN = "same joints, seen"
 
 
 def poses_of(experiment: Config) -> dict:
@@ -57,80 +58,47 @@ def judge(predict, conditions: dict) -> dict:
 
     Args:
         predict: A `Predictor`.
-        conditions: {name: `Poses`}, of which "fixed" is seen a second time
-            with joints hidden.
+        conditions: {name: `Poses`}, of which "fixed" is seen twice more, with
+            joints hidden ("hidden") and with all seen ("same joints, seen");
+            both are judged by the joints that stay.
 
     Returns:
-        {condition: {`mpjpe_mm`, `p_mpjpe_mm`, `n_mpjpe_mm` of the flip
-        ensemble, `single_mpjpe_mm`, `poses`, `subjects`: {subject: MPJPE in
-        mm}}}. Of "hidden" the errors are those of the joints that stay, and
-        `same_joints_seen_mm` is what they are with all seen.
+        {condition: what `protocols.evaluate` returns}, means over poses.
     """
     skeleton = predict.skeleton
-    judged = {
-        name: protocols.evaluate(predict, poses, skeleton, "poses", True)
-        for name, poses in conditions.items()
-    }
-    for name, poses in conditions.items():
-        errors = _errors(_ensemble(predict, poses, None), poses, slice(None))
-        judged[name]["subjects"] = {
-            str(subject): float(errors[poses.subjects == subject].mean())
-            for subject in np.unique(poses.subjects)
-        }
+
+    def evaluate(poses, seen=None, joints=slice(None)):
+        return protocols.evaluate(
+            predict, poses, skeleton, "poses", True, seen, joints
+        )
+
+    judged = {name: evaluate(poses) for name, poses in conditions.items()}
     if predict.seen_input:
         poses = conditions["fixed"]
-        hidden = [skeleton.joints.index(joint) for joint in HIDDEN]
-        stay = np.setdiff1d(np.arange(len(skeleton.joints)), hidden)
-        seen = np.ones(poses.keypoints_2d.shape[:2], bool)
-        seen[:, hidden] = False
-        judged["hidden"] = {
-            "poses": poses.count,
-            "single_mpjpe_mm": float(
-                _errors(predict(poses.keypoints_2d, seen), poses, stay).mean()
-            ),
-            "mpjpe_mm": float(
-                _errors(_ensemble(predict, poses, seen), poses, stay).mean()
-            ),
-            "same_joints_seen_mm": float(
-                _errors(_ensemble(predict, poses, None), poses, stay).mean()
-            ),
-        }
+        stay = [name not in HIDDEN for name in skeleton.joints]
+        seen = np.tile(stay, (poses.count, 1))
+        judged["hidden"] = evaluate(poses, seen, np.flatnonzero(stay))
+        judged[SEEN] = evaluate(poses, None, np.flatnonzero(stay))
     return judged
 
 
 def as_text(judged: dict) -> str:
     """Returns the report of one model as a table, in millimetres."""
     lines = [
-        f"{'':14}{'poses':>7}{'MPJPE':>8}{'one call':>10}{'P-MPJPE':>9}"
+        f"{'':18}{'poses':>7}{'MPJPE':>8}{'one call':>10}{'P-MPJPE':>9}"
         f"{'N-MPJPE':>9}{'over fixed':>12}"
     ]
-    fixed = judged["fixed"]["mpjpe_mm"]
     for name, row in judged.items():
-        base = row.get("same_joints_seen_mm", fixed)
-        over = row["mpjpe_mm"] / base - 1
-        rest = "".join(
-            f"{row[metric]:9.1f}" if metric in row else f"{'':9}"
-            for metric in ("p_mpjpe_mm", "n_mpjpe_mm")
-        )
+        base = judged[SEEN if name == "hidden" else "fixed"]
+        over = row["mpjpe_mm"] / base["mpjpe_mm"] - 1
         lines.append(
-            f"{name:14}{row['poses']:7}{row['mpjpe_mm']:8.1f}"
-            f"{row['single_mpjpe_mm']:10.1f}{rest}{over:+12.0%}"
+            f"{name:18}{row['poses']:7}{row['mpjpe_mm']:8.1f}"
+            f"{row['single_mpjpe_mm']:10.1f}{row['p_mpjpe_mm']:9.1f}"
+            f"{row['n_mpjpe_mm']:9.1f}{over:+12.0%}"
         )
     subjects = judged["fixed"]["subjects"].items()
-    lines.append("fixed: " + ", ".join(f"{s} {e:.1f}" for s, e in subjects))
-    return "\n".join(lines)
-
-
-def _ensemble(predict, poses, seen):
-    keypoints_2d = poses.keypoints_2d
-    mirrored = protocols.predict_mirrored(
-        predict, keypoints_2d, predict.skeleton, seen
+    lines.append(
+        "fixed: "
+        + ", ".join(f"{name} {row['mpjpe_mm']:.1f}" for name, row in subjects)
     )
-    return (predict(keypoints_2d, seen) + mirrored) / 2
-
-
-def _errors(predicted, poses, joints):
-    """Returns (N,) millimetres over some joints, both hips at the origin."""
-    predicted = predicted - predicted[:, :1]
-    distance = np.linalg.norm(predicted - poses.poses_3d, axis=-1)
-    return 1000 * distance[:, joints].mean(axis=1)
+    return "\n".join(lines)

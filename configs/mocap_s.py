@@ -12,7 +12,7 @@ DIR holds the archives cmu17.npz and cmu_daz17.npz with their JSONs.
 benchmarks/real_motion.py judges the result under all conditions.
 """
 
-from ampose_tf.config import Config, Data, Model, Train
+from ampose_tf.config import SIZES, Config, Data, Model, Train
 
 
 def get_config() -> Config:
@@ -25,7 +25,7 @@ def get_config() -> Config:
             validation_stride=5,
             training_cameras="drawn",
         ),
-        model=Model(width=128, seen_input=True, frame="person"),
+        model=Model(**SIZES["ampose_s"], seen_input=True, frame="person"),
         train=Train(
             epochs=10,
             batch_size=256,

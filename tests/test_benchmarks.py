@@ -9,6 +9,8 @@ import sys
 import numpy as np
 import pytest
 
+from ampose_tf.config import Config
+from ampose_tf.data.mocap import Motion3D
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.skeleton import H36M_17
 
@@ -189,3 +191,56 @@ def test_gallery_chooses_by_rule():
     assert gallery.good(errors, actions).tolist() == [8 + 2, 2, 16 + 2]
     assert gallery.good(errors, actions, 2).tolist() == [8 + 2, 16 + 2]
     assert gallery.bad(errors, actions, 2).tolist() == [16 + 7, 7]
+
+
+def test_the_card_is_filled_in():
+    cards = module_of("cards")
+    errors = {"mpjpe_mm": 41.26, "p_mpjpe_mm": 30.5, "n_mpjpe_mm": 39.1}
+    row = errors | {"single_mpjpe_mm": 44.4, "poses": 4912}
+    fixed = row | {
+        "actions": {"walk": errors | {"poses": 4000}},
+        "subjects": {"P3": errors | {"poses": 4912}},
+    }
+    motion = Motion3D(
+        np.zeros((5, 17, 3)), np.array(["P1"] * 3 + ["P2"] * 2), None, (), ()
+    )
+    experiment = Config()
+    experiment.data.poses_per_epoch = 1000
+    experiment.train.epochs = 3
+    text = cards.filled_in(
+        name="ampose_x",
+        command="python train.py ...",
+        experiment=experiment,
+        motion=motion,
+        parameters=1234567,
+        history=[{"seconds": "1800"}, {"seconds": "5400.0"}],
+        released={
+            "ampose_x.keras": {"bytes": 5_210_000},
+            "ampose_x_float32.tflite": {
+                "bytes": 4_900_000,
+                "mean_mm": 0.0004,
+                "max_mm": 0.002,
+                "mpjpe_mm": 45.0,
+                "poses": 1000,
+            },
+        },
+        judged={"fixed": fixed, "noisy": row},
+    )
+    for line in (
+        "# ampose_x",
+        "| `ampose_x.keras` | 5.21 |  |  |  |",
+        "| `ampose_x_float32.tflite` | 4.90 | 0.000 | 0.00 | 45.0 |",
+        "| noisy | 4,912 | 41.3 | 44.4 | 30.5 | 39.1 |",
+        "| P3 | 4,912 | 41.3 | 30.5 | 39.1 |",
+        "| walk | 4,000 | 41.3 | 30.5 | 39.1 |",
+    ):
+        assert line in text.splitlines(), line
+    for words in (
+        "1,234,567 parameters",
+        # Seven batches of 128 in 1000 poses, three times.
+        "2 subjects, 5 frames after thinning, 2,688 poses seen",
+        "Seed 0, 3 epochs, 2.0 hours",
+        "over 1,000 validation poses",
+    ):
+        assert words in text, words
+    assert "{" not in text

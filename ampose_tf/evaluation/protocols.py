@@ -47,6 +47,8 @@ def evaluate(
     skeleton: Skeleton,
     average: str,
     flip: bool,
+    seen: np.ndarray | None = None,
+    joints: np.ndarray | slice = slice(None),
 ) -> dict:
     """Judges `predict` on poses with known truth.
 
@@ -58,12 +60,14 @@ def evaluate(
             Human3.6M's tables have it; `"poses"`: the mean over poses.
         flip: Whether the headline figures are the flip ensemble's; the
             report holds MPJPE both ways.
+        seen: (N, J) bool, which joints `predict` is told; None for all.
+        joints: Which ones are judged, the hip first.
 
     Returns:
         `poses` (N), `average`, `flip_ensemble` (bool), `mpjpe_mm`,
         `p_mpjpe_mm`, `n_mpjpe_mm`, `single_mpjpe_mm` (no ensemble),
-        `ensemble_mpjpe_mm`, and `actions`, {name: the three errors and
-        `poses`} of those that occur.
+        `ensemble_mpjpe_mm`, and `actions` and `subjects`, {name: the three
+        errors and `poses`} of those that occur.
 
     Raises:
         ValueError: Where there is no pose, or a prediction is not finite.
@@ -75,24 +79,35 @@ def evaluate(
         raise ValueError(
             f"Unknown average {average!r}; expected actions, poses"
         )
-    single = predict(poses.keypoints_2d)
-    mirrored = predict_mirrored(predict, poses.keypoints_2d, skeleton)
+    keypoints_2d = poses.keypoints_2d
+    if seen is None:
+        single = predict(keypoints_2d)
+    else:
+        single = predict(keypoints_2d, seen)
+    mirrored = predict_mirrored(predict, keypoints_2d, skeleton, seen)
     ensemble = (single + mirrored) / 2
     if not np.isfinite(ensemble).all():
         raise ValueError("The model's predictions hold NaN or infinite values")
+    single, ensemble, target = (
+        array[:, joints] for array in (single, ensemble, target)
+    )
     predicted = ensemble if flip else single
-    groups = [
-        np.flatnonzero(poses.actions == action)
-        for action in range(len(poses.action_names))
-    ]
+    errors = {name: f(predicted, target) for name, f in METRICS.items()}
+    actions = _groups(poses.actions, poses.action_names)
 
-    def averaged(errors):
+    def averaged(values):
         if average == "poses":
-            return 1000 * float(errors.mean())
-        means = [errors[group].mean() for group in groups if len(group)]
+            return 1000 * float(values.mean())
+        means = [values[group].mean() for group in actions.values()]
         return 1000 * float(np.mean(means))
 
-    errors = {name: f(predicted, target) for name, f in METRICS.items()}
+    def of_group(group):
+        return {
+            name: 1000 * float(values[group].mean())
+            for name, values in errors.items()
+        } | {"poses": len(group)}
+
+    subjects, indices = np.unique(poses.subjects, return_inverse=True)
     return {
         "poses": len(target),
         "average": average,
@@ -100,15 +115,18 @@ def evaluate(
         **{name: averaged(values) for name, values in errors.items()},
         "single_mpjpe_mm": averaged(metrics.mpjpe(single, target)),
         "ensemble_mpjpe_mm": averaged(metrics.mpjpe(ensemble, target)),
-        "actions": {
-            name: {
-                **{
-                    metric: 1000 * float(values[group].mean())
-                    for metric, values in errors.items()
-                },
-                "poses": len(group),
-            }
-            for name, group in zip(poses.action_names, groups, strict=True)
-            if len(group)
+        "actions": {name: of_group(g) for name, g in actions.items()},
+        "subjects": {
+            name: of_group(group)
+            for name, group in _groups(indices, subjects.tolist()).items()
         },
     }
+
+
+def _groups(indices, names):
+    """Returns {name: which poses} of the names that occur."""
+    groups = {
+        name: np.flatnonzero(indices == index)
+        for index, name in enumerate(names)
+    }
+    return {name: group for name, group in groups.items() if len(group)}

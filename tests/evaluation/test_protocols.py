@@ -186,7 +186,41 @@ def test_the_report_is_json():
     report = protocols.evaluate(lift, made_poses([0, 2]), FORK, "poses", True)
     assert json.loads(json.dumps(report, allow_nan=False)) == report
     assert set(report) == {
-        *("poses", "average", "flip_ensemble", "actions"),
+        *("poses", "average", "flip_ensemble", "actions", "subjects"),
         *("mpjpe_mm", "p_mpjpe_mm", "n_mpjpe_mm"),
         *("single_mpjpe_mm", "ensemble_mpjpe_mm"),
     }
+
+
+def test_subjects_are_told_apart():
+    predict, poses = with_errors([10, 20, 30, 70], [0, 2, 2, 2])
+    poses = poses._replace(subjects=np.array(["S9", "S11", "S9", "S11"]))
+    report = protocols.evaluate(predict, poses, FORK, "poses", False)
+    assert {
+        name: (row["mpjpe_mm"], row["poses"])
+        for name, row in report["subjects"].items()
+    } == {
+        "S11": (pytest.approx(45), 2),
+        "S9": (pytest.approx(20), 2),
+    }
+
+
+def test_hidden_joints_and_those_that_are_judged():
+    """The ensemble hides the other side's joint from the mirror image."""
+    poses = made_poses([0, 1, 2])
+    seen = np.array([[True, False, True]] * 3)
+    told = []
+
+    def predict(keypoints_2d, seen=None):
+        told.append(seen)
+        lifted = np.zeros((len(keypoints_2d), 3, 3))
+        lifted[:, 1:] = [[0.003, 0, 0], [0, 0.4, 0]]
+        return poses.poses_3d + lifted
+
+    report = protocols.evaluate(
+        predict, poses, FORK, "poses", False, seen, np.array([0, 1])
+    )
+    np.testing.assert_array_equal(told[0], seen)
+    np.testing.assert_array_equal(told[1], seen[:, [0, 2, 1]])
+    assert report["mpjpe_mm"] == pytest.approx(1.5, rel=1e-4)
+    assert report["subjects"]["S9"]["mpjpe_mm"] == report["mpjpe_mm"]

@@ -1,0 +1,82 @@
+"""The card of a released model."""
+
+import datetime
+import os
+import pathlib
+
+_TEMPLATE = pathlib.Path(__file__).with_name("card.md")
+
+
+def filled_in(**facts) -> str:
+    """Returns card.md with the facts of a run.
+
+    Args:
+        facts: `name`, `command`, `experiment` (`Config`), `motion`
+            (`Motion3D` that was trained on), `parameters`, `history` (rows of
+            history.csv), `released` ({file: what the gate measured}) and
+            `judged` (from `conditions.judge`).
+    """
+    experiment, judged = facts["experiment"], facts["judged"]
+    fixed = judged["fixed"]
+    data, recipe = experiment.data, experiment.train
+    steps = data.poses_per_epoch // recipe.batch_size
+    seconds = sum(float(row["seconds"]) for row in facts["history"])
+    return _TEMPLATE.read_text(encoding="utf-8").format(
+        name=facts["name"],
+        command=facts["command"],
+        depth=experiment.model.depth,
+        width=experiment.model.width,
+        parameters=facts["parameters"],
+        date=datetime.date.today().isoformat(),
+        archives=" and ".join(data.archives),
+        subjects=len(set(facts["motion"].subjects)),
+        frames=len(facts["motion"].joints),
+        drawn=recipe.epochs * steps * recipe.batch_size,
+        seed=recipe.seed,
+        epochs=recipe.epochs,
+        hours=seconds / 3600,
+        cores=os.cpu_count(),
+        verified=next(
+            row["poses"]
+            for row in facts["released"].values()
+            if "poses" in row
+        ),
+        files=_table(
+            (f"`{name}`", f"{row['bytes'] / 1e6:.2f}", *_deviation(row))
+            for name, row in facts["released"].items()
+        ),
+        poses=fixed["poses"],
+        conditions=_table(
+            (
+                name,
+                f"{row['poses']:,}",
+                f"{row['mpjpe_mm']:.1f}",
+                f"{row['single_mpjpe_mm']:.1f}",
+                f"{row['p_mpjpe_mm']:.1f}",
+                f"{row['n_mpjpe_mm']:.1f}",
+            )
+            for name, row in judged.items()
+        ),
+        by_subject=_table(map(_errors, fixed["subjects"].items())),
+        by_motion=_table(map(_errors, fixed["actions"].items())),
+    )
+
+
+def _deviation(measured):
+    if "mean_mm" not in measured:
+        return ("", "", "")
+    return (
+        f"{measured['mean_mm']:.3f}",
+        f"{measured['max_mm']:.2f}",
+        f"{measured['mpjpe_mm']:.1f}",
+    )
+
+
+def _errors(item):
+    name, row = item
+    errors = ("mpjpe_mm", "p_mpjpe_mm", "n_mpjpe_mm")
+    return name, f"{row['poses']:,}", *(f"{row[e]:.1f}" for e in errors)
+
+
+def _table(rows):
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -1,0 +1,107 @@
+r"""Makes the released files of a finished run, and the card beside them.
+
+    python benchmarks/release.py --config=configs/mocap_s.py \
+        --config.data.root=DIR --workdir=runs/mocap_s --name=ampose_s
+
+Writes NAME.keras (the run's last.keras), NAME_<format>.tflite if they pass
+the gate of export.py, and NAME.md: card.md with the figures of today.
+"""
+
+import csv
+import pathlib
+import shlex
+import shutil
+import sys
+import tempfile
+
+from absl import flags
+
+from ampose_tf import config, files
+
+_CONFIG = config.define_flag()
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder of the finished run.", required=True
+)
+_NAME = flags.DEFINE_string("name", None, "Of the model.", required=True)
+_OUTPUT = flags.DEFINE_string("output", "ampose_tf/weights", "Folder.")
+
+_FORMATS = ("float32", "float16", "dynamic_int8")
+
+
+def main():
+    import cards
+    import conditions
+
+    from ampose_tf import exporting
+    from ampose_tf.data import sources
+    from ampose_tf.lifting.predictor import load_predictor
+    from ampose_tf.models import stored
+
+    experiment = _CONFIG.value
+    workdir, name = pathlib.Path(_WORKDIR.value), _NAME.value
+    history = _finished(workdir, experiment)
+    motion = sources.load(experiment, "train")
+    poses = conditions.poses_of(experiment)
+    with tempfile.TemporaryDirectory() as folder:
+        made = pathlib.Path(folder)
+        model = shutil.copy(workdir / "last.keras", made / f"{name}.keras")
+        exported = exporting.export(
+            experiment, model, poses["fixed"], made, _FORMATS
+        )["files"]
+        print(f"judging {model.name} ...", flush=True)
+        predict = load_predictor(model, experiment.evaluation.batch_size)
+        judged = conditions.judge(predict, poses)
+        released = {model: {"bytes": model.stat().st_size}}
+        for file, measured in exported.items():
+            new = file.replace("ampose", name)
+            released[(made / file).rename(made / new)] = measured
+        text = cards.filled_in(
+            name=name,
+            command=_command(),
+            experiment=experiment,
+            motion=motion,
+            parameters=stored.load(model).count_params(),
+            history=history,
+            released={file.name: m for file, m in released.items()},
+            judged=judged,
+        )
+        output = pathlib.Path(_OUTPUT.value)
+        for file in released:
+            with files.replacing(output / file.name) as temporary:
+                shutil.copy(file, temporary)
+            print(output / file.name)
+    files.write_text(output / f"{name}.md", text)
+    print(output / f"{name}.md")
+
+
+def _finished(workdir, experiment):
+    """Returns the history of a run, of this config and with all its epochs."""
+    difference = config.difference(
+        config.load(workdir / "config.json"), experiment
+    )
+    if difference:
+        raise ValueError(
+            f"{workdir} holds a run of another config: {difference}"
+        )
+    with open(workdir / "history.csv", encoding="utf-8", newline="") as file:
+        history = list(csv.DictReader(file))
+    if len(history) != experiment.train.epochs:
+        raise ValueError(
+            f"{workdir}: {len(history)} of {experiment.train.epochs} epochs "
+            "are done"
+        )
+    return history
+
+
+def _command():
+    """Returns the command that trained the run, for other people's folders."""
+    words = [word for word in sys.argv[1:] if word.startswith("--config")]
+    words = [word for word in words if ".data.root=" not in word]
+    return (
+        shlex.join(["python", "train.py", *words, "--config.data.root=DIR"])
+        + f" --workdir=runs/{_NAME.value}"
+    )
+
+
+if __name__ == "__main__":
+    config.run(main)
