@@ -48,6 +48,7 @@ def main():
             # Human3.6M's tables average actions; archives have no such rule.
             "poses" if experiment.data.dataset == "mocap" else "actions",
             experiment.evaluation.flip_ensemble,
+            refine=predict.refine,
         )
         reports.append(
             {

@@ -55,6 +55,20 @@ class Camera:
         """Moves points (..., 3) from the camera's frame into the world."""
         return points @ self.rotation().T + np.asarray(self.translation)
 
+    def normalized_intrinsics(self, by: str = "longest") -> np.ndarray:
+        """Returns (fx, fy, cx, cy) for what `normalize_screen` returns.
+
+        Args:
+            by: As of `normalize_screen`.
+        """
+        half, center = _half_side_and_center(self.image_size, by)
+        return np.concatenate(
+            [
+                np.asarray(self.focal_length) / half,
+                (np.asarray(self.center) - center) / half,
+            ]
+        )
+
     def project(self, points: np.ndarray) -> np.ndarray:
         """Projects points of the camera's frame into the image.
 

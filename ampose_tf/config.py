@@ -194,6 +194,8 @@ class Train:
         precision: Of the computation; variables, the head, softmax and the
             statistics of layer norms stay in float32.
         jit_compile: Whether XLA compiles the training step.
+        lifter: A trained `.keras` that pose refinement starts from, see
+            `models.refinement`; empty to train a lifter.
         seed: Of the initial weights, the order of the poses, and every
             augmentation.
     """
@@ -209,6 +211,7 @@ class Train:
         "float32", "float32", "mixed_float16", "mixed_bfloat16"
     )
     jit_compile: bool = False
+    lifter: str = ""
     seed: int = at_least(0, 0)
 
 
@@ -261,6 +264,11 @@ def check(config: Config) -> None:
     fields.check_section(config)
     data = config.data
     _check_drawn(config)
+    if config.train.lifter and data.training_cameras == "drawn":
+        raise ValueError(
+            "train.lifter: pose refinement is trained with fixed cameras; "
+            "expected data.training_cameras=fixed"
+        )
     shared = sorted(set(data.train_subjects) & set(data.validation_subjects))
     if shared:
         raise ValueError(

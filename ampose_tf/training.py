@@ -19,9 +19,10 @@ from ampose_tf.config import Config
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.data.poses import Poses
 from ampose_tf.evaluation import metrics
-from ampose_tf.models import checkpoint
+from ampose_tf.models import checkpoint, losses, stored
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.models.losses import LOSSES, mpjpe_mm
+from ampose_tf.models.refinement import RefinedLifter
 from ampose_tf.skeleton import by_joint_count
 
 CHECKPOINT = "checkpoint.npz"
@@ -127,20 +128,52 @@ def claim(workdir: pathlib.Path, config: Config) -> None:
         files.remove_leftovers(workdir / name)
 
 
-def build(config: Config) -> AMPose:
-    """Returns the config's model, initialised from its seed, uncompiled."""
+def build(config: Config) -> AMPose | RefinedLifter:
+    """Returns the config's model, initialised from its seed, uncompiled.
+
+    With `train.lifter`, that one and a new refinement.
+
+    Raises:
+        OSError: Where there is no such lifter.
+        ValueError: Where it is not a model of this config.
+    """
     keras.utils.set_random_seed(config.train.seed)
     skeleton = by_joint_count(config.data.joints)
-    return AMPose(
-        skeleton.adjacency(config.data.adjacency),
-        **dataclasses.asdict(config.model),
-        dtype=config.train.precision,
-    )
+    adjacency = skeleton.adjacency(config.data.adjacency)
+    arguments = dataclasses.asdict(config.model)
+    precision = config.train.precision
+    path = config.train.lifter
+    if not path:
+        return AMPose(adjacency, **arguments, dtype=precision)
+    lifter = stored.load(path)
+    for name, value in arguments.items():
+        if getattr(lifter, name) != value:
+            raise ValueError(
+                f"{path}: its model.{name} is {getattr(lifter, name)!r}, the "
+                f"config's {value!r}"
+            )
+    if not np.array_equal(lifter.adjacency, adjacency):
+        raise ValueError(
+            f"{path}: its joints or adjacency are not those of the config's "
+            "data"
+        )
+    model = RefinedLifter(lifter.get_config(), dtype=precision)
+    model.lifter.set_weights(lifter.get_weights())
+    return model
 
 
-def compile_for(model: AMPose, config: Config, steps_per_epoch: int) -> None:
-    """Compiles with the config's optimiser, schedule and loss."""
+def compile_for(
+    model: keras.Model, config: Config, steps_per_epoch: int
+) -> None:
+    """Compiles with the config's optimiser, schedule and loss.
+
+    A refinement is trained together with its lifter, by the sum of both
+    poses' losses, and judged by the refined one.
+    """
     recipe = config.train
+    loss, metric = LOSSES[recipe.loss], mpjpe_mm
+    if recipe.lifter:
+        loss, metric = losses.of_both(loss), losses.refined_mpjpe_mm()
     if recipe.schedule == "cosine":
         schedule = keras.optimizers.schedules.CosineDecay(
             recipe.learning_rate, recipe.epochs * steps_per_epoch
@@ -151,8 +184,8 @@ def compile_for(model: AMPose, config: Config, steps_per_epoch: int) -> None:
         )
     model.compile(
         keras.optimizers.Adam(schedule, epsilon=recipe.adam_epsilon),
-        loss=LOSSES[recipe.loss],
-        metrics=[mpjpe_mm],
+        loss=loss,
+        metrics=[metric],
         jit_compile=recipe.jit_compile,
     )
 
@@ -196,7 +229,7 @@ class _Feed:
                 recipe.seed,
                 epochs,
                 config.data.flip_training,
-                config.model.seen_input,
+                _inputs(config),
             )
         return pipeline.motion_batches(
             training,
@@ -217,6 +250,16 @@ class _Feed:
         return poses_3d.mean(axis=0, dtype=np.float64)
 
 
+def _inputs(config):
+    """Returns the names of what the config's network takes."""
+    names = ["keypoints_2d"]
+    if config.model.seen_input:
+        names.append("seen")
+    if config.train.lifter:
+        names += ["intrinsics", "root_depth"]
+    return tuple(names)
+
+
 def _fit(model, config, feed, validation, recorder):
     from ampose_tf.data import pipeline
 
@@ -229,7 +272,7 @@ def _fit(model, config, feed, validation, recorder):
             validation_data=pipeline.validation_batches(
                 validation,
                 config.evaluation.batch_size,
-                config.model.seen_input,
+                _inputs(config),
             ),
             initial_epoch=finished,
             epochs=recipe.epochs,

@@ -239,6 +239,7 @@ def _load_sequence(
                 ACTIONS.index(action),
                 subject,
                 ACTIONS,
+                camera.normalized_intrinsics(normalisation),
             )
         )
     return parts

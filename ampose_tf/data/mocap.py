@@ -185,6 +185,7 @@ def seen_by_cameras(
                     actions.index(motion.descriptions[trial]),
                     name.split("/")[0],
                     actions,
+                    camera.normalized_intrinsics(normalisation),
                 )
             )
     poses = concatenate(parts)

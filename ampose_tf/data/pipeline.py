@@ -17,7 +17,7 @@ def training_batches(
     seed: int,
     epochs: range,
     flip: bool,
-    seen_input: bool = False,
+    inputs: tuple[str, ...] = ("keypoints_2d",),
 ) -> tf.data.Dataset:
     """Returns the batches of some epochs, one epoch after the other.
 
@@ -33,13 +33,18 @@ def training_batches(
         seed: Of the order and the mirroring.
         epochs: Which epochs, counted from 0.
         flip: Whether to mirror each pose with probability one half.
-        seen_input: Whether the network is told which joints were seen: all.
+        inputs: What the network takes: "keypoints_2d", and any of "seen"
+            (all joints are) and `Poses`' "intrinsics" and "root_depth".
 
     Returns:
-        Of (keypoints_2d (B, J, 2), poses_3d (B, J, 3)); with `seen_input` the
-        first is {"keypoints_2d": ..., "seen": (B, J)}.
+        Of (inputs, poses_3d (B, J, 3)). The inputs are keypoints_2d
+        (B, J, 2), or, where there are more, a dict of them by name.
     """
-    keypoints_2d = tf.constant(poses.keypoints_2d)
+    columns = {
+        name: tf.constant(getattr(poses, name))
+        for name in inputs
+        if name != "seen"
+    }
     poses_3d = tf.constant(poses.poses_3d)
 
     def epoch_of(epoch_seed):
@@ -49,12 +54,20 @@ def training_batches(
 
         def batch(step, seed):
             index = order[step * batch_size : (step + 1) * batch_size]
-            pair = tf.gather(keypoints_2d, index), tf.gather(poses_3d, index)
+            arrays = {
+                name: tf.gather(column, index)
+                for name, column in columns.items()
+            }
+            target = tf.gather(poses_3d, index)
             if flip:
-                pair = mirror_at_random(pair, skeleton, seed)
-            if seen_input:
-                return _all_seen(pair[0]), pair[1]
-            return pair
+                arrays["keypoints_2d"], target = mirror_at_random(
+                    (arrays["keypoints_2d"], target), skeleton, seed
+                )
+                if "intrinsics" in arrays:
+                    arrays["intrinsics"] = _center_mirrored(
+                        arrays["intrinsics"], seed
+                    )
+            return _as_told(arrays, inputs), target
 
         return batch
 
@@ -170,29 +183,42 @@ def mirror_at_random(arrays: tuple, skeleton: Skeleton, seed) -> tuple:
         skeleton: Whose sides to swap.
         seed: (2,) integers; the same seed mirrors the same poses.
     """
-    chosen = tf.random.stateless_uniform(
-        (tf.shape(arrays[0])[0], 1, 1), seed=seed
-    )
+    chosen = _mirrored(arrays[0], seed)[:, None, None]
     return tuple(
-        tf.where(chosen < 0.5, mirror(points, skeleton), points)
-        for points in arrays
+        tf.where(chosen, mirror(points, skeleton), points) for points in arrays
     )
+
+
+def _center_mirrored(intrinsics, seed):
+    """Returns the intrinsics of the poses' mirror images."""
+    other = intrinsics * [1.0, 1.0, -1.0, 1.0]
+    return tf.where(_mirrored(intrinsics, seed)[:, None], other, intrinsics)
+
+
+def _mirrored(array, seed):
+    """Returns which poses of a batch are mirrored, (B,) bool."""
+    return tf.random.stateless_uniform((tf.shape(array)[0],), seed) < 0.5
 
 
 def validation_batches(
-    poses: Poses, batch_size: int, seen_input: bool = False
+    poses: Poses,
+    batch_size: int,
+    inputs: tuple[str, ...] = ("keypoints_2d",),
 ) -> tf.data.Dataset:
-    """Returns all poses once, in order, every joint seen."""
-    inputs = np.asarray(poses.keypoints_2d)
-    if seen_input:
-        inputs = _all_seen(inputs)
+    """Returns all poses once, in order; `inputs` as in `training_batches`."""
+    arrays = {
+        name: np.asarray(getattr(poses, name))
+        for name in inputs
+        if name != "seen"
+    }
     return tf.data.Dataset.from_tensor_slices(
-        (inputs, np.asarray(poses.poses_3d))
+        (_as_told(arrays, inputs), np.asarray(poses.poses_3d))
     ).batch(batch_size)
 
 
-def _all_seen(keypoints_2d):
-    return {
-        "keypoints_2d": keypoints_2d,
-        "seen": tf.ones(tf.shape(keypoints_2d)[:2]),
-    }
+def _as_told(arrays, inputs):
+    """Returns keypoints alone, or a dict; every joint is seen."""
+    if "seen" in inputs:
+        seen = tf.ones(tf.shape(arrays["keypoints_2d"])[:2])
+        arrays = arrays | {"seen": seen}
+    return arrays if len(arrays) > 1 else arrays["keypoints_2d"]

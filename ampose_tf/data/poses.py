@@ -17,6 +17,11 @@ class Poses(NamedTuple):
         actions: (N,) int32, indices into `action_names`.
         subjects: (N,) str.
         action_names: What the integers of `actions` stand for.
+        intrinsics: (N, 4) float32, focal lengths and principal point (fx, fy,
+            cx, cy) in the unit of the keypoints: x / z * fx + cx; None where
+            cameras are not known.
+        root_depth: (N,) float32, metres from the camera's plane to the hip;
+            None where it is not known.
     """
 
     keypoints_2d: np.ndarray
@@ -24,6 +29,8 @@ class Poses(NamedTuple):
     actions: np.ndarray
     subjects: np.ndarray
     action_names: tuple[str, ...]
+    intrinsics: np.ndarray | None = None
+    root_depth: np.ndarray | None = None
 
     @property
     def count(self) -> int:
@@ -37,11 +44,12 @@ class Poses(NamedTuple):
     def select(self, index) -> "Poses":
         """Returns the poses that a slice, mask or array of indices picks."""
         return Poses(
-            self.keypoints_2d[index],
-            self.poses_3d[index],
-            self.actions[index],
-            self.subjects[index],
-            self.action_names,
+            **{
+                name: value
+                if value is None or name == "action_names"
+                else value[index]
+                for name, value in self._asdict().items()
+            }
         )
 
 
@@ -51,6 +59,7 @@ def make_poses(
     action: int,
     subject: str,
     action_names: tuple[str, ...],
+    intrinsics: np.ndarray | None = None,
 ) -> Poses:
     """Makes the poses of one sequence seen by one camera.
 
@@ -60,6 +69,7 @@ def make_poses(
         action: Index into `action_names`.
         subject: Who moves.
         action_names: See `Poses`.
+        intrinsics: (4,), see `Poses`.
     """
     frames = len(camera_joints)
     relative = camera_joints - camera_joints[:, :1]
@@ -69,6 +79,10 @@ def make_poses(
         np.full(frames, action, np.int32),
         np.full(frames, subject),
         action_names,
+        None
+        if intrinsics is None
+        else np.tile(np.float32(intrinsics), (frames, 1)),
+        np.asarray(camera_joints[:, 0, 2], np.float32),
     )
 
 
@@ -83,5 +97,14 @@ def concatenate(parts: Sequence[Poses]) -> Poses:
     names = parts[0].action_names
     if any(part.action_names != names for part in parts):
         raise ValueError("Expected parts with the same action names")
-    arrays = zip(*(part[:4] for part in parts), strict=True)
-    return Poses(*(np.concatenate(array) for array in arrays), names)
+    columns = zip(
+        *(part._replace(action_names=None) for part in parts), strict=True
+    )
+    joined = Poses(*(_joined(column) for column in columns))
+    return joined._replace(action_names=names)
+
+
+def _joined(arrays):
+    if any(array is None for array in arrays):
+        return None
+    return np.concatenate(arrays)

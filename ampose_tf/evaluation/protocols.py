@@ -49,6 +49,7 @@ def evaluate(
     flip: bool,
     seen: np.ndarray | None = None,
     joints: np.ndarray | slice = slice(None),
+    refine: Callable | None = None,
 ) -> dict:
     """Judges `predict` on poses with known truth.
 
@@ -62,15 +63,19 @@ def evaluate(
             report holds MPJPE both ways.
         seen: (N, J) bool, which joints `predict` is told; None for all.
         joints: Which ones are judged, the hip first.
+        refine: Pose refinement, a function of the headline's poses_3d, the
+            keypoints, and the poses' `intrinsics` and `root_depth`.
 
     Returns:
         `poses` (N), `average`, `flip_ensemble` (bool), `mpjpe_mm`,
         `p_mpjpe_mm`, `n_mpjpe_mm`, `single_mpjpe_mm` (no ensemble),
         `ensemble_mpjpe_mm`, and `actions` and `subjects`, {name: the three
-        errors and `poses`} of those that occur.
+        errors and `poses`} of those that occur. With `refine` also
+        `refined`: the same three errors, `actions` and `subjects` after it.
 
     Raises:
-        ValueError: Where there is no pose, or a prediction is not finite.
+        ValueError: Where there is no pose, a prediction is not finite, or
+            `refine` lacks what it needs of the poses.
     """
     target = poses.poses_3d
     if not len(target):
@@ -88,11 +93,6 @@ def evaluate(
     ensemble = (single + mirrored) / 2
     if not np.isfinite(ensemble).all():
         raise ValueError("The model's predictions hold NaN or infinite values")
-    single, ensemble, target = (
-        array[:, joints] for array in (single, ensemble, target)
-    )
-    predicted = ensemble if flip else single
-    errors = {name: f(predicted, target) for name, f in METRICS.items()}
     actions = _groups(poses.actions, poses.action_names)
 
     def averaged(values):
@@ -101,26 +101,68 @@ def evaluate(
         means = [values[group].mean() for group in actions.values()]
         return 1000 * float(np.mean(means))
 
-    def of_group(group):
-        return {
-            name: 1000 * float(values[group].mean())
-            for name, values in errors.items()
-        } | {"poses": len(group)}
+    def mpjpe_of(predicted):
+        errors = metrics.mpjpe(predicted[:, joints], target[:, joints])
+        return averaged(errors)
 
-    subjects, indices = np.unique(poses.subjects, return_inverse=True)
-    return {
+    def judged(predicted):
+        errors = {
+            name: metric(predicted[:, joints], target[:, joints])
+            for name, metric in METRICS.items()
+        }
+        return {
+            **{name: averaged(values) for name, values in errors.items()},
+            "actions": _by_group(errors, actions),
+            "subjects": _by_group(errors, _groups_of_subjects(poses)),
+        }
+
+    headline = ensemble if flip else single
+    report = {
         "poses": len(target),
         "average": average,
         "flip_ensemble": flip,
-        **{name: averaged(values) for name, values in errors.items()},
-        "single_mpjpe_mm": averaged(metrics.mpjpe(single, target)),
-        "ensemble_mpjpe_mm": averaged(metrics.mpjpe(ensemble, target)),
-        "actions": {name: of_group(g) for name, g in actions.items()},
-        "subjects": {
-            name: of_group(group)
-            for name, group in _groups(indices, subjects.tolist()).items()
-        },
+        "single_mpjpe_mm": mpjpe_of(single),
+        "ensemble_mpjpe_mm": mpjpe_of(ensemble),
+        **judged(headline),
     }
+    if refine is not None:
+        report["refined"] = judged(_refined(refine, headline, poses))
+    return report
+
+
+def _refined(refine, poses_3d, poses):
+    if poses.intrinsics is None or poses.root_depth is None:
+        raise ValueError(
+            "Pose refinement needs the cameras' intrinsics and the hip's true "
+            "distance; this data has none"
+        )
+    refined = refine(
+        np.asarray(poses_3d, np.float32),
+        poses.keypoints_2d,
+        poses.intrinsics,
+        poses.root_depth,
+    )
+    if not np.isfinite(refined).all():
+        raise ValueError("The refinement's poses hold NaN or infinite values")
+    return refined
+
+
+def _by_group(errors, groups):
+    return {
+        name: {
+            **{
+                metric: 1000 * float(values[group].mean())
+                for metric, values in errors.items()
+            },
+            "poses": len(group),
+        }
+        for name, group in groups.items()
+    }
+
+
+def _groups_of_subjects(poses):
+    names, indices = np.unique(poses.subjects, return_inverse=True)
+    return _groups(indices, names.tolist())
 
 
 def _groups(indices, names):

@@ -66,12 +66,15 @@ def as_text(reports: list[dict], published_mm: float | None) -> str:
         else:
             blocks.append(motion_table(report))
         blocks.append(
-            f"MPJPE {report['mpjpe_mm']:.2f} mm, "
-            f"P-MPJPE {report['p_mpjpe_mm']:.2f} mm, "
-            f"N-MPJPE {report['n_mpjpe_mm']:.2f} mm; MPJPE without ensemble "
+            f"{_in_words(report)}; MPJPE without ensemble "
             f"{report['single_mpjpe_mm']:.2f} mm, with it "
             f"{report['ensemble_mpjpe_mm']:.2f} mm"
         )
+        if "refined" in report:
+            blocks.append(
+                "refined by the hip's true distance and the camera's "
+                f"intrinsics: {_in_words(report['refined'])}"
+            )
     if len(reports) > 1:
         blocks.append(model_table(reports))
     return "\n\n".join(blocks)
@@ -133,6 +136,14 @@ def model_table(reports: list[dict]) -> str:
         size = f"{report['megabytes']:.2f}"
         rows.append([report["model"], size, *_errors(report)])
     return _aligned(rows)
+
+
+def _in_words(report):
+    return (
+        f"MPJPE {report['mpjpe_mm']:.2f} mm, "
+        f"P-MPJPE {report['p_mpjpe_mm']:.2f} mm, "
+        f"N-MPJPE {report['n_mpjpe_mm']:.2f} mm"
+    )
 
 
 def _errors(report):

@@ -22,6 +22,8 @@ class Predictor:
         seen_input: Whether the model makes use of `seen`.
         checkpoint: Which checkpoint it is and by which rule it was chosen.
         megabytes: Size of the artefact, in 10^6 bytes.
+        refine: Of a `RefinedLifter`, the refinement as a function of NumPy
+            arrays, see `models.refinement.PoseRefinement`; else None.
     """
 
     def __init__(
@@ -33,12 +35,14 @@ class Predictor:
         checkpoint,
         megabytes,
         batch_size,
+        refine=None,
     ):
         self.skeleton = by_joint_count(joints)
         self.normalisation = normalisation
         self.seen_input = seen_input
         self.checkpoint = checkpoint
         self.megabytes = megabytes
+        self.refine = refine
         self._lift = lift
         self._batch_size = batch_size
 
@@ -124,6 +128,7 @@ def load_predictor(
             stored.describe_checkpoint(path),
             path.stat().st_size / 1e6,
             batch_size,
+            _of_refinement(stored.load_refinement(path), batch_size),
         )
     if path.suffix == ".tflite":
         lift = runtime.tflite
@@ -156,6 +161,23 @@ def _of_keras(model):
         return np.asarray(model.predict_on_batch(arrays))
 
     return lift
+
+
+def _of_refinement(layer, batch_size):
+    if layer is None:
+        return None
+
+    def refine(*arrays):
+        return np.concatenate(
+            [
+                np.asarray(
+                    layer([a[start : start + batch_size] for a in arrays])
+                )
+                for start in range(0, len(arrays[0]), batch_size)
+            ]
+        )
+
+    return refine
 
 
 def _newest_version(path):

@@ -55,3 +55,19 @@ def mpjpe_mm(y_true, y_pred):
     difference = (y_pred - y_pred[:, :1]) - (y_true - y_true[:, :1])
     distance = ops.sqrt(ops.sum(ops.square(difference), axis=-1))  # (B, J)
     return 1000 * ops.mean(distance, axis=-1)
+
+
+def of_both(loss):
+    """Returns the sum of a loss over the poses of a `RefinedLifter`."""
+
+    def loss_of_both(y_true, y_pred):
+        return loss(y_true, y_pred[:, 0]) + loss(y_true, y_pred[:, 1])
+
+    return loss_of_both
+
+
+def refined_mpjpe_mm() -> keras.metrics.Metric:
+    """Returns the `mpjpe_mm` of a `RefinedLifter`'s second pose."""
+    return keras.metrics.MeanMetricWrapper(
+        lambda y_true, y_pred: mpjpe_mm(y_true, y_pred[:, 1]), name="mpjpe_mm"
+    )

@@ -8,6 +8,7 @@ import keras
 
 from ampose_tf.config import Config
 from ampose_tf.models.ampose import AMPose
+from ampose_tf.models.refinement import PoseRefinement, RefinedLifter
 
 _RULES = {
     "best.keras": "best.keras: lowest validation MPJPE (peer-style)",
@@ -18,10 +19,25 @@ _RULES = {
 def load(path: str | os.PathLike) -> AMPose:
     """Loads an AMPose, uncompiled, without running code from the file.
 
+    Of a `RefinedLifter`, its lifter.
+
     Raises:
         OSError: Where there is no such file.
         ValueError: Where it is no `.keras` file, damaged, or no AMPose.
     """
+    model = _load(path)
+    return model.lifter if isinstance(model, RefinedLifter) else model
+
+
+def load_refinement(path: str | os.PathLike) -> PoseRefinement | None:
+    """Loads the refinement of a `RefinedLifter`; None of an AMPose.
+
+    Raises as `load`.
+    """
+    return getattr(_load(path), "refinement", None)
+
+
+def _load(path):
     path = pathlib.Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no model {path}")
@@ -38,7 +54,7 @@ def load(path: str | os.PathLike) -> AMPose:
         raise ValueError(
             f"{path}: not a readable .keras file ({error})"
         ) from error
-    if not isinstance(model, AMPose):
+    if not isinstance(model, (AMPose, RefinedLifter)):
         raise ValueError(f"{path}: holds a {type(model).__name__}, no AMPose")
     return model
 

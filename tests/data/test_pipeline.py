@@ -259,7 +259,7 @@ def test_motion_is_mirrored_only_where_asked():
 def test_poses_for_a_network_that_is_told():
     plain = batches(numbered(13))
     told = pipeline.training_batches(
-        numbered(13), FORK, 5, 3, range(1), True, seen_input=True
+        numbered(13), FORK, 5, 3, range(1), True, ("keypoints_2d", "seen")
     )
     for (inputs, poses_3d), pair in zip(told, plain, strict=True):
         np.testing.assert_array_equal(inputs["keypoints_2d"], pair[0])
@@ -271,7 +271,11 @@ def test_poses_for_a_network_that_is_told():
 def test_validation_of_a_network_that_is_told():
     poses = numbered(7)
     inputs, poses_3d = next(
-        iter(pipeline.validation_batches(poses, 5, seen_input=True))
+        iter(
+            pipeline.validation_batches(
+                poses, 5, inputs=("keypoints_2d", "seen")
+            )
+        )
     )
     np.testing.assert_array_equal(
         inputs["keypoints_2d"], poses.keypoints_2d[:5]
