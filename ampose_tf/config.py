@@ -114,7 +114,10 @@ class Model:
         position: A position embedding in each encoder (`"per_layer"`) or one
             for all (`"shared"`). Open; equation 5 stands in every encoder.
         gcn: Design of the GCN block (paper, Figure 3): `"ours"`,
-            `"two_residual"`, `"transformer"` or `"convnext"`.
+            `"two_residual"`, `"transformer"` or `"convnext"`. For
+            comparison: `"vanilla"`, `"ours"` with one kernel for all
+            neighbours (equation 8); `"none"`, the encoders alone;
+            `"gcn_only"`, the GCN blocks alone.
         residual_from: Where the residual of `"ours"` starts: after its first
             graph convolution (`"mid"`) or at the block's `"input"`. Open.
         gcn_mlp_ratio: Hidden width of the MLP in the designs that have one.
@@ -140,7 +143,7 @@ class Model:
         seen_input: Whether the network is told which joints were seen. Not in
             the paper.
         frame: Of the keypoints that the embedding sees: the `"screen"`'s, as
-            in the paper, or the `"person"`'s own, see `layers.InputChannels`.
+            in the paper, or the `"person"`'s own, see `inputs.InputChannels`.
     """
 
     depth: int = at_least(1, 5)
@@ -150,7 +153,9 @@ class Model:
     mlp_ratio: int = at_least(1, 2)
     position: str = choice("per_layer", "per_layer", "shared")
     gcn: str = choice(
-        "ours", "ours", "two_residual", "transformer", "convnext"
+        "ours",
+        *("ours", "two_residual", "transformer", "convnext"),
+        *("vanilla", "none", "gcn_only"),
     )
     residual_from: str = choice("mid", "mid", "input")
     gcn_mlp_ratio: int = at_least(1, 1)

@@ -24,6 +24,7 @@ from absl import flags
 
 from ampose_tf import config, files
 from ampose_tf.models import elements, layers
+from ampose_tf.models.inputs import InputChannels
 from ampose_tf.skeleton import H36M_17
 
 _CONFIG = config.define_flag()
@@ -89,7 +90,7 @@ class Baseline(keras.Model):
             seen = keras.Input((joints,), name="seen")
             inputs = {"keypoints_2d": x, "seen": seen}
             x = [x, seen]
-        x = layers.InputChannels(frame, name="channels")(x)
+        x = InputChannels(frame, name="channels")(x)
         super().__init__(inputs, BASELINES[kind](x), **kwargs)
         self.kind = kind
         self.seen_input = seen_input

@@ -11,7 +11,7 @@ import ampose_tf
 
 PACKAGE = pathlib.Path(ampose_tf.__file__).parent
 
-HELPERS = {"fields", "files", "ranges"}
+HELPERS = {"fields", "files", "published", "ranges"}
 GROUND = {"skeleton", "conversion", "camera", "config"}
 COLUMNS = {"data", "evaluation", "models"}
 DRIVERS = {"training", "exporting", "lifting"}

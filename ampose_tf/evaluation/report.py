@@ -1,10 +1,9 @@
 """Reports as text tables and JSON."""
 
-import importlib.resources
 import json
 import os
 
-from ampose_tf import files
+from ampose_tf import files, published
 from ampose_tf.config import Config
 
 # The columns of the paper's Tables 1 and 2, by Human3.6M's action names.
@@ -39,9 +38,12 @@ def published_mpjpe_mm(config: Config) -> float | None:
         or data.validation_stride != 1
     ):
         return None
-    file = importlib.resources.files(__package__).joinpath("published.json")
-    figures = json.loads(file.read_text(encoding="utf-8"))["mpjpe_mm"]
-    return figures[f"{data.keypoints}/{data.joints}"]
+    table = "table_2" if data.keypoints == "gt" else "table_1"
+    return next(
+        row["mpjpe_mm"]
+        for row in published.figures()[table]
+        if (row["method"], row["joints"]) == ("AMPose", data.joints)
+    )
 
 
 def as_text(reports: list[dict], published_mm: float | None) -> str:

@@ -5,6 +5,7 @@ import numpy as np
 
 from ampose_tf.config import Model as Defaults
 from ampose_tf.models import elements, layers
+from ampose_tf.models.inputs import InputChannels
 
 
 @keras.saving.register_keras_serializable(package="ampose_tf")
@@ -92,42 +93,41 @@ class AMPose(keras.Model):
             inputs = {"keypoints_2d": x, "seen": seen}
             x = [x, seen]
         if seen_input or frame != "screen":
-            x = layers.InputChannels(frame, dtype="float32", name="channels")(
-                x
-            )
+            x = InputChannels(frame, dtype="float32", name="channels")(x)
         x = dense(
             width, "embedding", elements.kernel_initializer(initializer)
         )(x)
         for index in range(depth):
-            if index == 0 or position == "per_layer":
-                embed = layers.PositionEmbedding(
-                    dtype=policy, name=f"position_{index + 1}"
-                )
-            x = embed(x)
-            x = layers.TransformerEncoder(
-                width,
-                heads,
-                mlp_ratio=mlp_ratio,
-                attention_scale=attention_scale,
-                dropout=dropout,
-                drop_path=drop_path * index / max(depth - 1, 1),
-                initializer=initializer,
-                dtype=policy,
-                name=f"encoder_{index + 1}",
-            )(x)
-            x = layers.GCNBlock(
-                width,
-                adjacency,
-                design=gcn,
-                residual_from=residual_from,
-                mlp_ratio=gcn_mlp_ratio,
-                norm=gcn_norm,
-                activation=gcn_act,
-                bias=gc_bias,
-                initializer=initializer,
-                dtype=policy,
-                name=f"gcn_{index + 1}",
-            )(x)
+            if gcn != "gcn_only":
+                if index == 0 or position == "per_layer":
+                    embed = layers.PositionEmbedding(
+                        dtype=policy, name=f"position_{index + 1}"
+                    )
+                x = layers.TransformerEncoder(
+                    width,
+                    heads,
+                    mlp_ratio=mlp_ratio,
+                    attention_scale=attention_scale,
+                    dropout=dropout,
+                    drop_path=drop_path * index / max(depth - 1, 1),
+                    initializer=initializer,
+                    dtype=policy,
+                    name=f"encoder_{index + 1}",
+                )(embed(x))
+            if gcn != "none":
+                x = layers.GCNBlock(
+                    width,
+                    adjacency,
+                    design="ours" if gcn == "gcn_only" else gcn,
+                    residual_from=residual_from,
+                    mlp_ratio=gcn_mlp_ratio,
+                    norm=gcn_norm,
+                    activation=gcn_act,
+                    bias=gc_bias,
+                    initializer=initializer,
+                    dtype=policy,
+                    name=f"gcn_{index + 1}",
+                )(x)
         if final_norm:
             x = elements.layer_norm("final_norm", policy)(x)
         # A head drawn like the rest starts with joints metres apart, and

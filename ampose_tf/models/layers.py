@@ -14,72 +14,6 @@ _serializable = keras.saving.register_keras_serializable(package="ampose_tf")
 
 
 @_serializable
-class InputChannels(keras.layers.Layer):
-    """What the embedding sees of a person beyond the paper's x and y.
-
-    With `frame="person"`, x and y are taken from the middle of the seen
-    joints, over their spread (the root of their mean squared distance from
-    it), and middle and spread follow as channels of their own: how a person
-    stands no longer changes with the place and size in the image, while the
-    perspective that these imply stays known.
-
-    With `seen` given, a last channel says which joints were seen, and all
-    others are 0 where one was not. The embedding makes one vector for all
-    unseen joints of that; with the position embeddings it is what a learned
-    token per joint would be.
-
-    Args:
-        frame: `"screen"` or `"person"`.
-
-    Call arguments:
-        inputs: keypoints_2d (B, J, 2), or a list of it and seen (B, J), 1 or
-            0.
-
-    Returns:
-        (B, J, C): x, y; of the person's frame, middle x, middle y, spread;
-        where given, seen.
-    """
-
-    def __init__(self, frame="screen", **kwargs):
-        super().__init__(**kwargs)
-        if frame not in ("screen", "person"):
-            raise ValueError(
-                f"Unknown frame {frame!r}; expected screen, person"
-            )
-        self.frame = frame
-
-    def call(self, inputs):
-        if isinstance(inputs, (list, tuple)):
-            keypoints, seen = inputs
-            seen = ops.expand_dims(seen, -1)  # (B, J, 1)
-            told = [seen]
-        else:
-            keypoints, told = inputs, []
-            seen = ops.ones_like(keypoints[..., :1])
-        keypoints = keypoints * seen
-        if self.frame == "screen":
-            return ops.concatenate([keypoints, *told], axis=-1)
-        count = ops.maximum(ops.sum(seen, axis=1, keepdims=True), 1.0)
-        middle = ops.sum(keypoints, axis=1, keepdims=True) / count
-        keypoints = (keypoints - middle) * seen
-        squared = ops.sum(ops.square(keypoints), axis=(1, 2), keepdims=True)
-        spread = ops.sqrt(squared / count + 1e-8)  # (B, 1, 1)
-        place = ops.concatenate([middle, spread], axis=-1)  # (B, 1, 3)
-        return ops.concatenate(
-            [keypoints / spread, place * seen, *told], axis=-1
-        )
-
-    def compute_output_shape(self, input_shape):
-        told = isinstance(input_shape[0], (list, tuple))
-        shape = input_shape[0] if told else input_shape
-        channels = {"screen": 2, "person": 5}[self.frame]
-        return (*shape[:-1], channels + told)
-
-    def get_config(self):
-        return super().get_config() | {"frame": self.frame}
-
-
-@_serializable
 class PositionEmbedding(keras.layers.Layer):
     """Adds a learned vector to each joint: Z' = Z + W_pos (equation 5)."""
 
@@ -179,6 +113,13 @@ class PartitionedGraphConv(keras.layers.Layer):
         }
 
 
+def _without_groups(adjacency):
+    """Returns D^-1/2 (A + I) D^-1/2, (1, J, J), of a partitioned graph."""
+    graph = (adjacency != 0).any(axis=0).astype(np.float32)
+    root = np.sqrt(graph.sum(axis=1))
+    return (graph / np.outer(root, root))[None]
+
+
 @_serializable
 class GCNBlock(keras.layers.Layer):
     """The local half of AMPose, in the four designs of Figure 3.
@@ -191,6 +132,9 @@ class GCNBlock(keras.layers.Layer):
     * `"two_residual"`: y = x + phi(GC(x)), z = y + phi(GC(y))
     * `"transformer"`: y = x + GC(LN(x)), z = y + MLP(LN(y))
     * `"convnext"`: z = x + MLP(LN(GC(x)))
+
+    and, to see what the partition brings, `"vanilla"`: `"ours"` with one
+    kernel for a joint and all its neighbours (equation 8).
 
     Args:
         width: Channels C.
@@ -240,7 +184,7 @@ class GCNBlock(keras.layers.Layer):
         self.initializer = initializer
         self._activate = elements.activation(activation)
         # What each design is made of: (graph convolutions, norms, MLP).
-        if design == "ours":
+        if design in ("ours", "vanilla"):
             convs, norms = 2, [norm] * (2 if residual_from == "mid" else 1)
         elif design == "two_residual":
             convs, norms = 2, [norm] * 2
@@ -251,12 +195,15 @@ class GCNBlock(keras.layers.Layer):
         else:
             raise ValueError(
                 f"Unknown GCN block design {design!r}; expected ours, "
-                "two_residual, transformer or convnext"
+                "two_residual, transformer, convnext or vanilla"
             )
+        graph = self.adjacency
+        if design == "vanilla":
+            graph = _without_groups(graph)
         self.convs = [
             PartitionedGraphConv(
                 width,
-                self.adjacency,
+                graph,
                 bias=bias,
                 initializer=initializer,
                 dtype=self.dtype_policy,

@@ -216,7 +216,7 @@ def formula(block, x):
     if block.design == "convnext":
         y = layer_norm(block.norms[0], graph_conv(convs[0], x))
         return x + mlp(block.mlp, y)
-    if block.design == "ours" and block.residual_from == "input":
+    if block.residual_from == "input":
         y = phi(block, graph_conv(convs[0], x), 0)
         return x + graph_conv(convs[1], y)
     y = phi(block, graph_conv(convs[0], x), 0)
@@ -237,6 +237,7 @@ BLOCKS = [
     {"design": "ours", "residual_from": "input"},
     {"design": "ours", "residual_from": "input", "norm": "bn"},
     {"design": "ours", "bias": "shared"},
+    {"design": "vanilla"},
     {"design": "transformer"},
     {"design": "transformer", "mlp_ratio": 3},
     {"design": "convnext"},
@@ -264,8 +265,27 @@ def test_gcn_block_has_the_layers_of_its_design():
     assert parts() == (2, 2, 0)
     assert parts(residual_from="input") == (2, 1, 0)
     assert parts(design="two_residual") == (2, 2, 0)
+    assert parts(design="vanilla") == (2, 2, 0)
     assert parts(design="transformer") == (1, 2, WIDTH)
     assert parts(design="convnext", mlp_ratio=2) == (1, 1, 2 * WIDTH)
+
+
+def test_vanilla_shares_one_kernel():
+    """Equation 8 by hand: the hip of TREE has three neighbours."""
+    block = built(layers.GCNBlock(WIDTH, ADJACENCY, design="vanilla"))
+    conv = block.convs[0]
+    assert conv.dense.kernel.shape == (WIDTH, WIDTH)
+    x = numbers(1, JOINTS, WIDTH)
+    y = np.array(conv.dense(x))[0]
+    # Degrees with the joint itself: hip 4, right 2, left 2, spine 3, head 2.
+    expected = [
+        y[0] / 4 + (y[1] + y[2]) / np.sqrt(8) + y[3] / np.sqrt(12),
+        y[1] / 2 + y[0] / np.sqrt(8),
+        y[2] / 2 + y[0] / np.sqrt(8),
+        y[3] / 3 + y[0] / np.sqrt(12) + y[4] / np.sqrt(6),
+        y[4] / 2 + y[3] / np.sqrt(6),
+    ]
+    assert_close(conv(x)[0], expected)
 
 
 def test_batch_norm_of_a_block_trains():
@@ -279,7 +299,7 @@ def test_batch_norm_of_a_block_trains():
     assert_close(block.norms[0].moving_mean, 0.9 * before + 0.1 * mean)
 
 
-@pytest.mark.parametrize("options", BLOCKS[-6:])
+@pytest.mark.parametrize("options", BLOCKS[-7:])
 def test_gcn_block_of_renumbered_joints(options):
     order = np.array([3, 0, 4, 2, 1])
     block = built(layers.GCNBlock(WIDTH, ADJACENCY, **options))
@@ -291,7 +311,7 @@ def test_gcn_block_of_renumbered_joints(options):
     assert_close(renumbered(x[:, order]), np.array(block(x))[:, order])
 
 
-@pytest.mark.parametrize("options", BLOCKS[-6:])
+@pytest.mark.parametrize("options", BLOCKS[-7:])
 def test_gcn_block_mirrors_as_its_input_does(options):
     # The tree is its own mirror image: left and right share their weights.
     block = built(layers.GCNBlock(WIDTH, ADJACENCY, **options))
@@ -303,7 +323,10 @@ def test_gcn_block_mirrors_as_its_input_does(options):
 
 @pytest.mark.parametrize(
     ("design", "reach"),
-    [("ours", 2), ("two_residual", 2), ("transformer", 1), ("convnext", 1)],
+    [
+        *(("ours", 2), ("two_residual", 2), ("vanilla", 2)),
+        *(("transformer", 1), ("convnext", 1)),
+    ],
 )
 def test_gcn_block_is_local(design, reach):
     chain = Skeleton(tuple("abcdefg"), (-1, 0, 1, 2, 3, 4, 5), (), ())
@@ -595,70 +618,3 @@ def test_softmax_in_float32(policy, monkeypatch):
     encoder = layers.TransformerEncoder(WIDTH, HEADS, dtype=policy)
     encoder(numbers(7, JOINTS, WIDTH))
     assert seen == ["float32"]
-
-
-def test_channels_of_the_screen():
-    points = numbers(3, JOINTS, 2)
-    seen = np.float32([[1, 1, 0, 1, 0]] * 3)
-    layer = layers.InputChannels()
-    channels = layer([points, seen]).numpy()
-    assert layer.compute_output_shape([(3, 5, 2), (3, 5)]) == (3, 5, 3)
-    assert channels.shape == (3, 5, 3)
-    np.testing.assert_array_equal(channels[..., 2], seen)
-    rest = [0, 1, 3]
-    np.testing.assert_array_equal(channels[:, rest, :2], points[:, rest])
-    assert not channels[:, [2, 4]].any()
-    np.testing.assert_array_equal(layer(points), points)
-
-
-def test_channels_of_the_person_by_hand():
-    points = np.float32([[[1, 2], [3, 2], [99, 99], [2, 5], [2, -1]]])
-    seen = np.float32([[1, 1, 0, 1, 1]])
-    layer = layers.InputChannels("person")
-    (channels,) = layer([points, seen]).numpy()
-    # Middle (2, 2); squared distances 1, 1, 9, 9.
-    spread = np.sqrt(5)
-    expected = [
-        (-1 / spread, 0, 2, 2, spread, 1),
-        (1 / spread, 0, 2, 2, spread, 1),
-        (0, 0, 0, 0, 0, 0),
-        (0, 3 / spread, 2, 2, spread, 1),
-        (0, -3 / spread, 2, 2, spread, 1),
-    ]
-    np.testing.assert_allclose(channels, expected, atol=1e-6)
-    assert layer.compute_output_shape([(1, 5, 2), (1, 5)]) == (1, 5, 6)
-    all_seen = np.delete(points, 2, axis=1)
-    (channels,) = layer(all_seen).numpy()
-    np.testing.assert_allclose(
-        channels, np.delete(expected, 2, axis=0)[:, :5], atol=1e-6
-    )
-    assert layer.compute_output_shape((1, 4, 2)) == (1, 4, 5)
-
-
-def test_a_person_at_another_place_and_size():
-    layer = layers.InputChannels("person")
-    points = numbers(7, JOINTS, 2)
-    moved = np.float32(0.3) * points + np.float32([0.2, -0.1])
-    before, after = layer(points).numpy(), layer(moved).numpy()
-    np.testing.assert_allclose(after[..., :2], before[..., :2], atol=1e-5)
-    np.testing.assert_allclose(after[..., 4], 0.3 * before[..., 4], rtol=1e-5)
-
-
-def test_nobody_seen():
-    layer = layers.InputChannels("person")
-    nobody = layer([numbers(2, JOINTS, 2), np.zeros((2, JOINTS), np.float32)])
-    assert not nobody.numpy().any()
-    # All joints on one point.
-    assert np.isfinite(layer(np.ones((2, JOINTS, 2), np.float32))).all()
-
-
-def test_gradients_of_channels_are_finite():
-    points = tf.Variable(np.zeros((2, JOINTS, 2), np.float32))
-    with tf.GradientTape() as tape:
-        total = tf.reduce_sum(layers.InputChannels("person")(points))
-    assert np.isfinite(tape.gradient(total, points)).all()
-
-
-def test_unknown_frame():
-    with pytest.raises(ValueError, match="Unknown frame 'world'"):
-        layers.InputChannels("world")

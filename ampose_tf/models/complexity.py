@@ -1,0 +1,111 @@
+r"""Counts parameters and multiplications of the GCN block designs.
+
+    python -m ampose_tf.models.complexity
+
+Prints them, counted from the layers of the paper's network, beside the
+paper's Table 4.
+"""
+
+import keras
+import numpy as np
+from absl import app
+
+from ampose_tf import published
+from ampose_tf.models import layers
+from ampose_tf.models.ampose import AMPose
+from ampose_tf.skeleton import H36M_17
+
+DESIGNS = (
+    *("ours", "two_residual", "transformer", "convnext"),
+    *("vanilla", "none", "gcn_only"),
+)
+
+_EXPLANATION = """\
+parameters  all that are trained, in millions
+dense       multiplications of the dense layers for one pose, in millions
+attention   of queries by keys and of weights by values
+graph       of the aggregation by the adjacency, as a dense product
+as counted  by what the paper seems to have counted with (thop 0.0.31):
+            parameters of dense layers alone, and the multiplications of
+            dense layers plus one per bias and joint of each graph convolution
+            and of ConvNeXt's dense layers, which would be convolutions
+            there; cut after the first decimal it gives seven of the paper's
+            eight figures. "Two residual" has the layers of "ours"; why the
+            paper gives it 0.2 million parameters more is not known.
+paper       Table 4, where "FLOPs" are multiplications"""
+
+
+def count(model: AMPose) -> dict:
+    """Counts a model's parameters and multiplications for one pose.
+
+    Returns:
+        `parameters`, `dense_macs`, `attention_macs`, `graph_macs`, and, as
+        the paper's counter counts, `counted_parameters` and `counted_macs`.
+    """
+    joints = model.adjacency.shape[1]
+    counted = dict.fromkeys(
+        (
+            *("parameters", "dense_macs", "attention_macs", "graph_macs"),
+            *("counted_parameters", "counted_macs"),
+        ),
+        0,
+    )
+    counted["parameters"] = sum(
+        int(np.prod(variable.shape)) for variable in model.trainable_variables
+    )
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Dense):
+            macs = joints * int(np.prod(layer.kernel.shape))
+            counted["dense_macs"] += macs
+            counted["counted_macs"] += macs
+            counted["counted_parameters"] += layer.count_params()
+        elif isinstance(layer, layers.TransformerEncoder):
+            counted["attention_macs"] += 2 * joints**2 * layer.width
+        elif isinstance(layer, layers.PartitionedGraphConv):
+            groups = layer.adjacency.shape[0]
+            counted["graph_macs"] += groups * joints**2 * layer.units
+            counted["counted_macs"] += _biases(layer.dense, joints)
+        elif isinstance(layer, layers.GCNBlock) and layer.design == "convnext":
+            counted["counted_macs"] += _biases(layer.mlp.expand, joints)
+            counted["counted_macs"] += _biases(layer.mlp.contract, joints)
+    return counted
+
+
+def _biases(dense, joints):
+    return joints * dense.units if dense.use_bias else 0
+
+
+def as_text(counts: dict) -> str:
+    """Returns the table of {design: what `count` returns}."""
+    rows = {row["gcn"]: row for row in published.figures()["table_4"]}
+    lines = [
+        f"{'design':14}{'parameters':>11}{'dense':>9}{'attention':>11}"
+        f"{'graph':>7}{'as counted':>17}{'paper':>15}"
+    ]
+    for design, counted in counts.items():
+        millions = {name: value / 1e6 for name, value in counted.items()}
+        line = (
+            f"{design:14}{millions['parameters']:11.3f}"
+            f"{millions['dense_macs']:9.3f}{millions['attention_macs']:11.3f}"
+            f"{millions['graph_macs']:7.3f}"
+            f"{millions['counted_parameters']:9.3f}/"
+            f"{millions['counted_macs']:7.3f}"
+        )
+        if design in rows:
+            row = rows[design]
+            line += (
+                f"{row['million_parameters']:9.1f}/{row['million_macs']:5.1f}"
+            )
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def main(_):
+    counts = {}
+    for design in DESIGNS:
+        counts[design] = count(AMPose(H36M_17.adjacency(), gcn=design))
+    print(f"{as_text(counts)}\n\n{_EXPLANATION}")
+
+
+if __name__ == "__main__":
+    app.run(main)
