@@ -41,12 +41,11 @@ def main():
             predict.normalisation,
             experiment,
         )
-        judged = protocols.evaluate(
+        judged = protocols.evaluate_dataset(
+            experiment.data.dataset,
             predict,
             validation,
             predict.skeleton,
-            # Human3.6M's tables average actions; archives have no such rule.
-            "poses" if experiment.data.dataset == "mocap" else "actions",
             experiment.evaluation.flip_ensemble,
         )
         reports.append(

@@ -39,7 +39,9 @@ def shortened(command):
     arguments = [sys.executable, *words[1:]]
     if "configs/demo.py" in command:
         return arguments + TINY, 0
-    if "configs/h36m_" in command or "configs/mocap_" in command:
+    if re.search(
+        r"configs/(h36m|mocap|mpi_inf_3dhp)|ampose_tf\.data\.prepare", command
+    ):
         return arguments, 2
     if "ampose_tf.data.synthetic" in command:
         return [*arguments, "--frames=2"], 0

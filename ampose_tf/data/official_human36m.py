@@ -180,9 +180,10 @@ def _read_joints(content, where):
             pose = recording.varget("Pose") if "Pose" in names else None
         # It follows offsets in the file unchecked: damage raises anything.
         except Exception as error:
+            text = str(error).replace(file.name, "it")
             raise ValueError(
                 f"{where}: not a readable CDF file, or a damaged one "
-                f"({type(error).__name__}: {error})"
+                f"({type(error).__name__}: {text})"
             ) from error
     if pose is None:
         raise ValueError(

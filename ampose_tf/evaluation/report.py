@@ -6,6 +6,7 @@ import os
 
 from ampose_tf import files
 from ampose_tf.config import Config
+from ampose_tf.evaluation.protocols import ALL_SCENES
 
 # The columns of the paper's Tables 1 and 2, by Human3.6M's action names.
 PAPER_COLUMNS = {
@@ -39,9 +40,7 @@ def published_mpjpe_mm(config: Config) -> float | None:
         or data.validation_stride != 1
     ):
         return None
-    file = importlib.resources.files(__package__).joinpath("published.json")
-    figures = json.loads(file.read_text(encoding="utf-8"))["mpjpe_mm"]
-    return figures[f"{data.keypoints}/{data.joints}"]
+    return _published("mpjpe_mm")[f"{data.keypoints}/{data.joints}"]
 
 
 def as_text(reports: list[dict], published_mm: float | None) -> str:
@@ -64,6 +63,8 @@ def as_text(reports: list[dict], published_mm: float | None) -> str:
         if report["average"] == "actions":
             blocks.append(action_table(report, published_mm))
         else:
+            if "scenes" in report:
+                blocks.append(scene_table(report))
             blocks.append(motion_table(report))
         blocks.append(
             f"MPJPE {report['mpjpe_mm']:.2f} mm, "
@@ -101,14 +102,41 @@ def action_table(report: dict, published_mm: float | None = None) -> str:
         ["MPJPE (mm)", *(PAPER_COLUMNS[name] for name in names), "Avg."],
         [
             "this model",
-            *(_mm(report["actions"][name]["mpjpe_mm"]) for name in names),
-            _mm(report["mpjpe_mm"]),
+            *(_tenths(report["actions"][name]["mpjpe_mm"]) for name in names),
+            _tenths(report["mpjpe_mm"]),
         ],
     ]
     if published_mm is not None:
         rows.append(
-            ["AMPose (paper)", *("" for _ in names), _mm(published_mm)]
+            ["AMPose (paper)", *("" for _ in names), _tenths(published_mm)]
         )
+    return _aligned(rows)
+
+
+def scene_table(report: dict) -> str:
+    """Returns PCK per scene and AUC in the layout of the paper's Table 3.
+
+    The paper's figures get a row of their own where the report is of all
+    frames of the test set.
+
+    Args:
+        report: From `protocols.evaluate_mpi_inf_3dhp`.
+    """
+    scenes, published = report["scenes"], _published("mpi_inf_3dhp")
+    everything = scenes[ALL_SCENES]
+    rows = [
+        ["PCK (%)", *scenes, "AUC"],
+        ["poses", *(str(row["poses"]) for row in scenes.values()), ""],
+    ]
+    for label, suffix in (
+        ("official 14 joints", ""),
+        ("all joints", "_all_joints"),
+    ):
+        pck = (_tenths(row[f"pck{suffix}"]) for row in scenes.values())
+        rows.append([label, *pck, _tenths(everything[f"auc{suffix}"])])
+    if everything["poses"] == published["poses"]:
+        pck = (_tenths(published["pck"][scene]) for scene in scenes)
+        rows.append(["AMPose (paper)", *pck, _tenths(published["auc"])])
     return _aligned(rows)
 
 
@@ -135,13 +163,20 @@ def model_table(reports: list[dict]) -> str:
     return _aligned(rows)
 
 
+def _published(name):
+    """Returns some of the paper's figures."""
+    file = importlib.resources.files(__package__).joinpath("published.json")
+    return json.loads(file.read_text(encoding="utf-8"))[name]
+
+
 def _errors(report):
     return [
-        _mm(report[name]) for name in ("mpjpe_mm", "p_mpjpe_mm", "n_mpjpe_mm")
+        _tenths(report[name])
+        for name in ("mpjpe_mm", "p_mpjpe_mm", "n_mpjpe_mm")
     ]
 
 
-def _mm(value):
+def _tenths(value):
     return f"{value:.1f}"
 
 

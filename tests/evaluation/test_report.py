@@ -61,7 +61,7 @@ def test_published_figures(keypoints, joints, published):
     assert report.published_mpjpe_mm(config) == published
 
 
-@pytest.mark.parametrize("dataset", ["mocap", "synthetic"])
+@pytest.mark.parametrize("dataset", ["mocap", "synthetic", "mpi_inf_3dhp"])
 def test_nothing_is_published_of_other_data(dataset):
     config = Config()
     config.data.dataset = dataset
@@ -89,6 +89,61 @@ def test_motion_table_keeps_its_order():
         "Directions      7   60.0     30.0          59.0\n"
         "all            12   50.0     25.0          49.0"
     )
+
+
+def scene(pck, auc, poses):
+    return {
+        "pck": pck,
+        "auc": auc,
+        "pck_all_joints": pck + 1,
+        "auc_all_joints": auc + 1,
+        "poses": poses,
+    }
+
+
+def made_test_report(poses):
+    scenes = {
+        "GS": scene(80.04, 40, 3),
+        "noGS": scene(70.06, 30, 4),
+        "Outdoor": scene(60, 20, 5),
+        "All": scene(69.5, 33.3, poses),
+    }
+    return made_report("poses") | {"scenes": scenes, "poses": poses}
+
+
+def test_scene_table():
+    assert report.scene_table(made_test_report(12)) == (
+        "PCK (%)               GS  noGS  Outdoor   All   AUC\n"
+        "poses                  3     4        5    12\n"
+        "official 14 joints  80.0  70.1     60.0  69.5  33.3\n"
+        "all joints          81.0  71.1     61.0  70.5  34.3"
+    )
+
+
+def test_scene_table_of_the_whole_test_set_has_the_papers_row():
+    # Table 3: 86.1 87.5 87.4 87.0 55.2
+    row = report.scene_table(made_test_report(2929)).splitlines()[-1]
+    assert row.split() == [
+        *("AMPose", "(paper)", "86.1", "87.5", "87.4", "87.0", "55.2")
+    ]
+
+
+def test_scene_table_of_a_part():
+    part = made_test_report(3)
+    part["scenes"] = {name: part["scenes"][name] for name in ("GS", "All")}
+    assert report.scene_table(part) == (
+        "PCK (%)               GS   All   AUC\n"
+        "poses                  3     3\n"
+        "official 14 joints  80.0  69.5  33.3\n"
+        "all joints          81.0  70.5  34.3"
+    )
+
+
+def test_text_has_scenes_and_motions():
+    blocks = report.as_text([made_test_report(12)], None).split("\n\n")
+    assert blocks[1] == report.scene_table(made_test_report(12))
+    assert blocks[2].startswith("motion ")
+    assert blocks[3].startswith("MPJPE 50.00 mm")
 
 
 def test_text_of_one_report():
