@@ -3,8 +3,8 @@
 Of the official archives it takes "Poses, D3 Positions" of each subject:
 `S1/MyPoseFeatures/D3_Positions/Walking 1.cdf` and so on, unpacked or within
 `Poses_D3_Positions_S1.tgz`. `Pose` of each is (1, T, 96): 32 joints,
-millimetres, world. What is left out and renamed follows VideoPose3D's
-DATASETS.md, so that its other files (CPN's detections) fit.
+millimetres, world. What is left out and renamed follows VideoPose3D, so that
+its other files (CPN's detections) fit.
 """
 
 import os
@@ -16,7 +16,7 @@ import zlib
 import numpy as np
 
 from ampose_tf.config import Data
-from ampose_tf.data import human36m, mocap, official_cameras
+from ampose_tf.data import human36m, mocap, official_cameras, synthetic
 from ampose_tf.data.human36m import CORRUPT, JOINTS_OF_32, SUBJECTS
 from ampose_tf.data.poses import check_unit
 
@@ -49,9 +49,15 @@ def prepare(
 
     Raises:
         OSError: Where a file is missing or cannot be written.
-        ValueError: Where one is damaged or holds something else.
+        ValueError: Where one is damaged or holds something else, or
+            `output` holds generated motion.
     """
     source, output = pathlib.Path(source), pathlib.Path(output)
+    if (output / human36m.FILE_3D).exists() and synthetic.is_generated(output):
+        # Its detections would pass for those of the recordings.
+        raise ValueError(
+            f"{output}: holds generated motion; choose another folder"
+        )
     if metadata:
         print(official_cameras.compare(metadata), flush=True)
     frames = _convert(source, output)
@@ -96,6 +102,7 @@ def _convert(source, output):
             f"{_differs(len(world[subject]), expected)}",
             flush=True,
         )
+    print(f"Writing to {output}, and reading back", flush=True)
     human36m.write(output, world, {"gt": image})
     return frames
 

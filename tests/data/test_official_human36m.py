@@ -106,8 +106,9 @@ def test_the_recordings_come_back(downloaded, tmp_path, capsys):
     )
     # 7 subjects of 6 frames before 4 cameras; 5 of them train.
     assert printed[7:] == [
+        f"Writing to {tmp_path}, and reading back",
         f"{tmp_path}: 7 subjects, 42 frames, 168 pairs; for training 120, "
-        "official: 1559752 (differs)"
+        "official: 1559752 (differs)",
     ]
 
 
@@ -134,6 +135,15 @@ def test_the_official_numbers(monkeypatch, downloaded, tmp_path, capsys):
     # S11's corrupt sequence does not count.
     assert "S11: 2 sequences, 6 frames; official: 1 sequences (dif" in printed
     assert printed.endswith("for training 120, official: 120\n")
+
+
+def test_generated_motion_is_not_replaced(downloaded, tmp_path):
+    archive.write(
+        tmp_path / FILES[1], metadata={"generator": synthetic.GENERATOR}
+    )
+    with pytest.raises(ValueError, match="holds generated motion; choose"):
+        official_human36m.prepare(downloaded, tmp_path)
+    assert os.listdir(tmp_path) == [FILES[1]]
 
 
 def spoil(change):
