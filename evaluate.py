@@ -4,11 +4,9 @@ r"""Judges trained or exported models on a config's validation poses.
         --model=runs/demo/best.keras --report=runs/demo/evaluation.json
 
 --model takes .keras files, SavedModel folders and .tflite files; given more
-than once, the models are set side by side.
+than once, the models are set side by side. --table prints one of the paper's
+tables with the models' rows below the published ones.
 """
-
-import dataclasses
-import pathlib
 
 from absl import flags
 
@@ -18,54 +16,42 @@ _CONFIG = config.define_flag()
 _MODEL = flags.DEFINE_multi_string(
     "model", None, ".keras, SavedModel folder or .tflite.", required=True
 )
-_REPORT = flags.DEFINE_string("report", None, "JSON file to write.")
+_TABLE = flags.DEFINE_integer(
+    "table", None, "Of the paper's tables, 1 to 4.", 1, 4
+)
+_REPORT = flags.DEFINE_string(
+    "report",
+    None,
+    "JSON file to write; beside it the text as .txt, single groups as .csv, "
+    "and some poses for ampose_tf.evaluation.figure as .npz.",
+)
 
 
 def main():
     # Data first: it is there or not long before TensorFlow has loaded.
     from ampose_tf.data import sources
+    from ampose_tf.evaluation import figure, report, tables
 
     experiment = _CONFIG.value
+    if _TABLE.value:
+        data = experiment.data
+        tables.check(_TABLE.value, data.dataset, data.keypoints)
     validation = sources.load(experiment, "validation")
 
-    from ampose_tf.evaluation import protocols, report
-    from ampose_tf.lifting.predictor import load_predictor
-    from ampose_tf.models import stored
+    from ampose_tf import evaluating
 
-    reports = []
-    for path in _MODEL.value:
-        predict = load_predictor(path, experiment.evaluation.batch_size)
-        stored.check_fits(
-            path,
-            len(predict.skeleton.joints),
-            predict.normalisation,
-            experiment,
-        )
-        judged = protocols.evaluate(
-            predict,
-            validation,
-            predict.skeleton,
-            # Human3.6M's tables average actions; archives have no such rule.
-            "poses" if experiment.data.dataset == "mocap" else "actions",
-            experiment.evaluation.flip_ensemble,
-            refine=predict.refine,
-        )
-        reports.append(
-            {
-                "model": path,
-                "checkpoint": predict.checkpoint,
-                "megabytes": predict.megabytes,
-                "data": sources.describe(experiment),
-                **judged,
-                "config": dataclasses.asdict(experiment),
-            }
-        )
-    published = None
-    if not sources.is_generated(experiment):
-        published = report.published_mpjpe_mm(experiment)
-    print(report.as_text(reports, published))
+    reports, lifted = evaluating.evaluate(experiment, _MODEL.value, validation)
+    if _TABLE.value:
+        text = report.paper_table(_TABLE.value, reports)
+    else:
+        figure_mm = None
+        if not reports[0]["generated"]:
+            figure_mm = report.published_mpjpe_mm(experiment)
+        text = report.as_text(reports, figure_mm)
+    print(text)
     if _REPORT.value:
-        report.write(pathlib.Path(_REPORT.value), reports)
+        report.write(_REPORT.value, reports, text)
+        figure.write_poses(_REPORT.value, lifted.headline, validation)
         print(_REPORT.value)
 
 

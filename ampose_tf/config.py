@@ -4,10 +4,12 @@ An experiment is a Python file with `get_config() -> Config`; a script's
 `--config.section.field=value` changes one field of it.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
 import sys
+from collections.abc import Iterator
 
 from absl import app, flags, logging
 from ml_collections import config_flags
@@ -37,14 +39,16 @@ class Data:
     Attributes:
         dataset: `"human36m"`: VideoPose3D's files; `"synthetic"`: the same
             files, generated into `root` where they are missing; `"mocap"`:
-            motion archives seen by virtual cameras.
+            motion archives seen by virtual cameras; `"mpi_inf_3dhp"`: that
+            test set, for validation alone.
         root: The folder of the files.
         keypoints: 2D source of Human3.6M's files: `"gt"` (projected) or
             `"cpn_ft_h36m_dbb"` (detected).
         joints: 17, or 16 without Neck/Nose.
         train_subjects: Subjects to train on; empty for a motion archive's
             own split.
-        validation_subjects: Subjects to validate on; empty likewise.
+        validation_subjects: Subjects to validate on; empty likewise, and
+            for all sequences of MPI-INF-3DHP, which are its subjects.
         archives: Names of the motion archives in `root`.
         train_stride: Take every so-manieth frame of training sequences.
         validation_stride: Likewise for validation.
@@ -71,7 +75,9 @@ class Data:
         detector: The drawn errors of a detector.
     """
 
-    dataset: str = choice("human36m", "human36m", "synthetic", "mocap")
+    dataset: str = choice(
+        "human36m", "human36m", "synthetic", "mocap", "mpi_inf_3dhp"
+    )
     root: str = "data"
     keypoints: str = choice("gt", "gt", "cpn_ft_h36m_dbb")
     joints: int = within(16, 17, 17)
@@ -367,11 +373,9 @@ def define_flag() -> flags.FlagHolder:
 
 
 def run(main) -> None:
-    """Runs a script's `main()` and turns users' mistakes into one line.
+    """Runs a script's `main()` after its flags; see `ending_in_one_line`.
 
-    The exit status is 2 for a mistake in flags, configuration or files, 1
-    where the training diverged, 130 where somebody interrupted it, and what
-    `main` returns otherwise.
+    The exit status is what `main` returns, where it returns.
     """
     # What TensorFlow logs while it loads and saves would bury that one line.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -380,8 +384,19 @@ def run(main) -> None:
         logging.set_verbosity(logging.WARNING)
         sys.exit(main())
 
-    try:
+    with ending_in_one_line():
         app.run(quiet_main, flags_parser=_parse_flags)
+
+
+@contextlib.contextmanager
+def ending_in_one_line() -> Iterator[None]:
+    """Turns users' mistakes within the block into one line and an exit.
+
+    The exit status is 2 for a mistake in flags, configuration or files, 1
+    where the training diverged, and 130 where somebody interrupted it.
+    """
+    try:
+        yield
     except KeyboardInterrupt:
         _fail("interrupted", 130)
     except FloatingPointError as error:

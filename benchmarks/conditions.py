@@ -67,7 +67,7 @@ def judge(predict, conditions: dict) -> dict:
     """
     skeleton = predict.skeleton
 
-    def evaluate(poses, seen=None, joints=slice(None)):
+    def evaluate(poses, seen=None, joints=None):
         return protocols.evaluate(
             predict, poses, skeleton, "poses", True, seen, joints
         )

@@ -6,7 +6,7 @@ r"""Draws good and bad poses of a model of real motion.
 
 Writes good_poses.png, of each of some motions the pose whose error is the
 first quartile, and bad_poses.png, the worst pose of each of the worst
-motions; chosen by rule, not by taste.
+motions; chosen by rule, not by taste. Errors are MPJPE of one call.
 """
 
 import pathlib
@@ -14,7 +14,7 @@ import pathlib
 import numpy as np
 from absl import flags
 
-from ampose_tf import config, files
+from ampose_tf import config
 
 _CONFIG = config.define_flag()
 _MODEL = flags.DEFINE_string(
@@ -28,7 +28,7 @@ _COLUMNS = 6
 def main():
     import conditions
 
-    from ampose_tf.evaluation import metrics
+    from ampose_tf.evaluation import figure, metrics
     from ampose_tf.lifting.predictor import load_predictor
 
     experiment = _CONFIG.value
@@ -41,8 +41,18 @@ def main():
         ("bad_poses", bad(errors, poses.actions)),
     ):
         path = pathlib.Path(_OUTPUT.value, f"{name}.png")
-        with files.replacing(path) as temporary:
-            _save(temporary, chosen, poses, lifted, errors, predict.skeleton)
+        figure.save(
+            path,
+            poses.keypoints_2d[chosen],
+            lifted[chosen],
+            poses.poses_3d[chosen],
+            [
+                f"{poses.action_names[poses.actions[index]][:24]}\n"
+                f"{errors[index]:.0f} mm"
+                for index in chosen
+            ],
+            predict.skeleton,
+        )
         print(path)
 
 
@@ -75,51 +85,6 @@ def bad(errors, actions, count=_COLUMNS):
         ]
     )
     return worst[np.argsort(-errors[worst])[:count]]
-
-
-def _save(path, chosen, poses, lifted, errors, skeleton):
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    from ampose_tf.lifting import picture
-
-    figure = Figure(figsize=(2.1 * len(chosen), 6.4))
-    FigureCanvasAgg(figure)
-    for column, index in enumerate(chosen):
-        action = poses.action_names[poses.actions[index]]
-        views = (
-            ("2D", poses.keypoints_2d[index], None, (0, 1)),
-            ("from the camera", lifted[index], poses.poses_3d[index], (0, 1)),
-            ("from its right", lifted[index], poses.poses_3d[index], (2, 1)),
-        )
-        for row, (label, points, truth, shown) in enumerate(views):
-            axis = figure.add_subplot(
-                len(views), len(chosen), row * len(chosen) + column + 1
-            )
-            if truth is not None:
-                picture.draw(axis, truth[:, shown], skeleton, "0.75")
-            picture.draw(axis, points[:, shown], skeleton)
-            middle, reach = (0, 0), 1.1
-            if truth is None:
-                middle = (points.min(axis=0) + points.max(axis=0)) / 2
-                reach = 0.6 * np.ptp(points, axis=0).max()
-            axis.set_xlim(middle[0] - reach, middle[0] + reach)
-            axis.set_ylim(middle[1] + reach, middle[1] - reach)
-            axis.set_aspect("equal")
-            axis.set_xticks([])
-            axis.set_yticks([])
-            if column == 0:
-                axis.set_ylabel(label, fontsize=9)
-            if row == 0:
-                axis.set_title(
-                    f"{action[:24]}\n{errors[index]:.0f} mm", fontsize=8
-                )
-    figure.suptitle(
-        "left orange, right blue; the truth in grey; MPJPE of one call",
-        fontsize=9,
-    )
-    figure.tight_layout()
-    figure.savefig(path, dpi=110, format="png")
 
 
 if __name__ == "__main__":

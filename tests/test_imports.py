@@ -25,6 +25,8 @@ BELOW = (
     # Of evaluation, the metrics alone; see `is_allowed`.
     | {"export": HELPERS | GROUND | {"models", "evaluation"}}
     | dict.fromkeys(DRIVERS, HELPERS | GROUND | COLUMNS | {"export"})
+    # It judges whatever lifts.
+    | {"evaluating": HELPERS | GROUND | COLUMNS | {"lifting"}}
 )
 
 # Where TensorFlow and Keras live.
@@ -204,12 +206,18 @@ def test_the_modules_are_found():
 
 @pytest.mark.parametrize(
     "module",
-    ["ampose_tf", "ampose_tf.config", "ampose_tf.data.human36m"],
+    [
+        "ampose_tf",
+        "ampose_tf.config",
+        "ampose_tf.data.human36m",
+        "ampose_tf.data.prepare",
+    ],
 )
 def test_no_framework_loads_before_it_is_needed(module):
     code = (
         f"import sys, {module}\n"
-        "heavy = {'keras', 'tensorflow', 'jax', 'torch', 'matplotlib'}\n"
+        "heavy = {'keras', 'tensorflow', 'jax', 'torch', 'matplotlib',"
+        " 'cdflib', 'h5py'}\n"
         "sys.exit(', '.join(heavy & set(sys.modules)) or None)"
     )
     ended = subprocess.run(

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from ampose_tf.data import archive
+from tests.downloads import annotations, write_annotations
 from tests.people import STANDING
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -39,7 +40,9 @@ def shortened(command):
     arguments = [sys.executable, *words[1:]]
     if "configs/demo.py" in command:
         return arguments + TINY, 0
-    if "configs/h36m_" in command or "configs/mocap_" in command:
+    if re.search(
+        r"configs/(h36m|mocap|mpi_inf_3dhp)|ampose_tf\.data\.prepare", command
+    ):
         return arguments, 2
     if "ampose_tf.data.synthetic" in command:
         return [*arguments, "--frames=2"], 0
@@ -303,6 +306,41 @@ def test_motion_archive_from_training_to_report(archived, folder):
     assert report["average"] == "poses"
     assert report["data"] == "motion archive tiny seen by 4 virtual cameras"
     assert report["checkpoint"] == "last.keras: the last epoch"
+
+
+def test_mpi_inf_3dhp_from_download_to_report(folder, tmp_path):
+    """Judges the model of the README's commands."""
+    person = STANDING[None] * [1, -1, -1] + [[[0, 1, 4]]] * np.ones((3, 1, 1))
+    write_annotations(
+        tmp_path / "TS5/annot_data.mat",
+        annotations(person[..., :2] * 400 + 700, person, [1, 0, 1]),
+    )
+    prepared = run(
+        [
+            *(sys.executable, "-m", "ampose_tf.data.prepare", "mpi_inf_3dhp"),
+            *(f"--source={tmp_path}", f"--output={tmp_path}"),
+            "--sequences=TS5",
+        ],
+        folder,
+    )
+    assert prepared.returncode == 0, prepared.stderr
+    ended = run(
+        [
+            *(sys.executable, "evaluate.py"),
+            "--config=configs/mpi_inf_3dhp.py",
+            f"--config.data.root={tmp_path}",
+            "--model=runs/demo/best.keras",
+            f"--report={tmp_path / 'report.json'}",
+        ],
+        folder,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "official 14 joints" in ended.stdout
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["poses"] == 2 and report["average"] == "poses"
+    assert list(report["scenes"]) == ["Outdoor", "All"]
+    assert 0 <= report["scenes"]["All"]["auc"] < 97
+    assert report["data"].startswith("MPI-INF-3DHP's test set")
 
 
 def test_drawn_cameras_from_training_to_export(archived, folder):

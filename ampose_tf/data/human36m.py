@@ -17,7 +17,16 @@ import numpy as np
 from ampose_tf import skeleton
 from ampose_tf.camera import Camera, normalize_screen
 from ampose_tf.data import archive
-from ampose_tf.data.poses import Poses, concatenate, make_poses
+from ampose_tf.data.poses import (
+    Poses,
+    check_pixels,
+    check_unit,
+    concatenate,
+    make_poses,
+)
+
+FILE_3D = "data_3d_h36m.npz"
+FILE_2D = "data_2d_h36m_{keypoints}.npz"
 
 ACTIONS = (
     "Directions",
@@ -47,12 +56,12 @@ JOINTS_OF_32 = (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
 _NECK = skeleton.H36M_17.joints.index("Neck/Nose")
 
 # One camera's video of this sequence is corrupt; all protocols leave it out.
-_CORRUPT = ("S11", "Directions")
+CORRUPT = ("S11", "Directions")
 
 _WHERE_3D = (
     "Human3.6M is licensed: register at http://vision.imar.ro/human3.6m and "
-    "convert it as VideoPose3D's DATASETS.md says, or try the chain on "
-    "generated motion: configs/demo.py"
+    "convert it by python -m ampose_tf.data.prepare human36m, or try the "
+    "chain on generated motion: configs/demo.py"
 )
 _WHERE_2D = {
     "gt": "it is made together with data_3d_h36m.npz",
@@ -96,6 +105,79 @@ def cameras(subject: str) -> tuple[Camera, ...]:
     )
 
 
+def canonical_name(name: str, where: str) -> str:
+    """Returns a sequence's name as VideoPose3D's files have it.
+
+    "TakingPhoto 1" is "Photo 1" there.
+
+    Raises:
+        ValueError: Where its action is none of the fifteen; the message
+            starts with `where`.
+    """
+    action, space, number = name.partition(" ")
+    action = _ALIASES.get(action, action)
+    if action not in ACTIONS:
+        raise ValueError(
+            f"{where}: {name!r} is none of Human3.6M's actions; expected "
+            f"{', '.join(ACTIONS)}"
+        )
+    return action + space + number
+
+
+def project(subject: str, world: np.ndarray) -> list[np.ndarray]:
+    """Returns what a subject's cameras see: the source "gt".
+
+    Args:
+        subject: Whose calibration.
+        world: (T, 32, 3) metres.
+
+    Returns:
+        Four times (T, 17, 2) float32 pixels.
+
+    Raises:
+        ValueError: Where a joint is not in front of a camera.
+    """
+    joints = world[:, JOINTS_OF_32]
+    return [
+        camera.project(camera.world_to_camera(joints)).astype(np.float32)
+        for camera in cameras(subject)
+    ]
+
+
+def write(
+    root: str | os.PathLike, world: dict, image: dict, **metadata
+) -> None:
+    """Writes files as `load` and VideoPose3D read them, over what is there.
+
+    Args:
+        root: Their folder.
+        world: {subject: {name: (T, 32, 3) float32 metres}}.
+        image: {source of keypoints: {subject: {name: four times (T, 17, 2)
+            float32 pixels}}}.
+        **metadata: What the 3D file says beside the poses, if anything.
+
+    Raises:
+        OSError: Where a file cannot be written.
+    """
+    root = pathlib.Path(root)
+    beside = {"metadata": metadata} if metadata else {}
+    archive.write(root / FILE_3D, positions_3d=world, **beside)
+    layout = {
+        "layout_name": "h36m",
+        "num_joints": len(JOINTS_OF_32),
+        "keypoints_symmetry": [
+            list(skeleton.H36M_17.left),
+            list(skeleton.H36M_17.right),
+        ],
+    }
+    for keypoints, views in image.items():
+        archive.write(
+            root / FILE_2D.format(keypoints=keypoints),
+            positions_2d=views,
+            metadata=layout,
+        )
+
+
 def load(
     root: str | os.PathLike,
     subjects: tuple[str, ...],
@@ -128,8 +210,8 @@ def load(
             f"{' or '.join(_WHERE_2D)}"
         )
     root = pathlib.Path(root)
-    path_3d = root / "data_3d_h36m.npz"
-    path_2d = root / f"data_2d_h36m_{keypoints}.npz"
+    path_3d = root / FILE_3D
+    path_2d = root / FILE_2D.format(keypoints=keypoints)
     for path, where in ((path_3d, _WHERE_3D), (path_2d, _WHERE_2D[keypoints])):
         if not path.is_file():
             raise FileNotFoundError(f"no file {path}: {where}")
@@ -147,7 +229,7 @@ def load(
             subject, world[subject], image[subject], path_3d, path_2d
         )
         for name in world[subject]:
-            if (subject, name) == _CORRUPT:
+            if (subject, name) == CORRUPT:
                 continue
             parts += _load_sequence(
                 subject,
@@ -186,7 +268,7 @@ def _member(path, name):
 def _check_same_actions(subject, actions_3d, actions_2d, path_3d, path_2d):
     difference = set(actions_3d) ^ set(actions_2d)
     for name in sorted(difference):
-        if (subject, name) != _CORRUPT:
+        if (subject, name) != CORRUPT:
             there, lacking = (path_3d, path_2d)
             if name in actions_2d:
                 there, lacking = lacking, there
@@ -199,13 +281,7 @@ def _load_sequence(
     subject, name, joints_32, keypoints_px, joints, stride, normalisation
 ):
     """Returns the poses of one sequence, one part per camera."""
-    action = name.split(" ")[0]
-    action = _ALIASES.get(action, action)
-    if action not in ACTIONS:
-        raise ValueError(
-            f"{subject}: {name!r} is none of Human3.6M's actions; expected "
-            f"{', '.join(ACTIONS)}"
-        )
+    action = ACTIONS.index(canonical_name(name, subject).split(" ")[0])
     calibrated = cameras(subject)
     if len(keypoints_px) != len(calibrated):
         raise ValueError(
@@ -236,7 +312,7 @@ def _load_sequence(
             make_poses(
                 normalize_screen(pixels, camera.image_size, normalisation),
                 camera.world_to_camera(world),
-                ACTIONS.index(action),
+                action,
                 subject,
                 ACTIONS,
                 camera.normalized_intrinsics(normalisation),
@@ -253,17 +329,7 @@ def _checked_3d(array, path, subject, name):
         )
     if not np.isfinite(array).all():
         raise ValueError(f"{where}: 3D holds NaN or infinite values")
-    if len(array):
-        extent = np.linalg.norm(
-            array[:, JOINTS_OF_32] - array[:, :1], axis=-1
-        ).max(axis=1)
-        reach = float(np.median(extent))
-        if not 0.3 < reach < 3:
-            unit = "; it looks like millimetres" if 300 < reach < 3000 else ""
-            raise ValueError(
-                f"{where}: expected metres, but the farthest joint is "
-                f"{reach:.3g} from the hip{unit}"
-            )
+    check_unit(array[:, JOINTS_OF_32], "metres", where)
     return array
 
 
@@ -281,11 +347,7 @@ def _checked_2d(views, path, subject, name):
             )
         if not np.isfinite(array).all():
             raise ValueError(f"{where}: 2D holds NaN or infinite values")
-        if array.size and np.abs(array).max() < 3:
-            raise ValueError(
-                f"{where}: expected pixels; no value reaches 3, as if they "
-                "had been normalised"
-            )
+        check_pixels(array, where)
     return views
 
 

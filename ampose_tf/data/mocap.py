@@ -271,14 +271,27 @@ def _checked(frames, key, name):
         )
     if not np.isfinite(frames).all():
         raise ValueError(f"{where}: holds NaN or infinite values")
+    check_bones(frames, where)
+    return frames.astype(np.float32, copy=False)
+
+
+def check_bones(joints: np.ndarray, where: str) -> None:
+    """Checks that bones are as long as people's.
+
+    Args:
+        joints: (T, 17, 3) metres, one frame at least.
+        where: What an error's message starts with.
+
+    Raises:
+        ValueError: It names the first bone that no child or adult has.
+    """
     for (parent, child), (low, high) in zip(
         skeleton.H36M_17.edges, _BONES_M, strict=True
     ):
-        length = np.linalg.norm(frames[:, child] - frames[:, parent], axis=-1)
+        length = np.linalg.norm(joints[:, child] - joints[:, parent], axis=-1)
         if not low < length.mean() < high:
             raise ValueError(
                 f"{where}: expected metres and Human3.6M's joint order, but "
                 f"{skeleton.H36M_17.joints[child]} is {length.mean():.3g} "
                 f"from {skeleton.H36M_17.joints[parent]}"
             )
-    return frames.astype(np.float32, copy=False)

@@ -108,3 +108,46 @@ def _joined(arrays):
     if any(array is None for array in arrays):
         return None
     return np.concatenate(arrays)
+
+
+def check_unit(joints: np.ndarray, unit: str, where: str) -> None:
+    """Checks that a body has the size of one.
+
+    Args:
+        joints: (T, J, 3), hip first; nothing to check where T is 0.
+        unit: `"metres"` or `"millimetres"`.
+        where: What an error's message starts with.
+
+    Raises:
+        ValueError: Where the median frame's farthest joint is less than
+            0.3 m or more than 3 m from the hip.
+    """
+    if not len(joints):
+        return
+    distances = np.linalg.norm(joints - joints[:, :1], axis=-1)
+    reach = float(np.median(distances.max(axis=1)))
+    fitting = [
+        name
+        for name, per_metre in (("metres", 1), ("millimetres", 1000))
+        if 0.3 * per_metre < reach < 3 * per_metre
+    ]
+    if unit not in fitting:
+        hint = f"; it looks like {fitting[0]}" if fitting else ""
+        raise ValueError(
+            f"{where}: expected {unit}, but the farthest joint is "
+            f"{reach:.3g} from the hip{hint}"
+        )
+
+
+def check_pixels(keypoints: np.ndarray, where: str) -> None:
+    """Checks that keypoints have not been normalised already.
+
+    Raises:
+        ValueError: Where there are keypoints and all are near 0; the message
+            starts with `where`.
+    """
+    if keypoints.size and np.abs(keypoints).max() < 3:
+        raise ValueError(
+            f"{where}: expected pixels; no value reaches 3, as if they had "
+            "been normalised"
+        )

@@ -1,7 +1,7 @@
 """From what a config names to poses."""
 
 from ampose_tf.config import Config
-from ampose_tf.data import human36m, mocap, sampling, synthetic
+from ampose_tf.data import human36m, mocap, mpi_inf_3dhp, sampling, synthetic
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.data.poses import Poses
 
@@ -19,7 +19,8 @@ def load(config: Config, split: str) -> Poses | Motion3D:
 
     Raises:
         OSError: Where a file is missing.
-        ValueError: Where files are damaged or the split is empty.
+        ValueError: Where files are damaged, or there is no such split or
+            nothing in it.
     """
     data = config.data
     train = split == "train"
@@ -38,6 +39,19 @@ def load(config: Config, split: str) -> Poses | Motion3D:
             cameras.train_seed if train else cameras.validation_seed,
             config.model.normalisation,
             stride,
+        )
+    if data.dataset == "mpi_inf_3dhp":
+        if train:
+            raise ValueError(
+                "MPI-INF-3DHP is here a test set for models trained on other "
+                "data; choose another config for training"
+            )
+        return mpi_inf_3dhp.load(
+            data.root,
+            subjects,
+            data.joints,
+            stride,
+            config.model.normalisation,
         )
     if data.dataset == "synthetic":
         synthetic.ensure(data.root, data.generated.frames, data.generated.seed)
@@ -61,9 +75,9 @@ def is_generated(config: Config) -> bool:
     one on Human3.6M.
     """
     data = config.data
-    if data.dataset == "mocap":
-        return False
-    return data.dataset == "synthetic" or synthetic.is_generated(data.root)
+    if data.dataset == "human36m":
+        return synthetic.is_generated(data.root)
+    return data.dataset == "synthetic"
 
 
 def describe(config: Config) -> str:
@@ -73,6 +87,10 @@ def describe(config: Config) -> str:
         return (
             f"motion archive {' + '.join(data.archives)} seen by "
             f"{data.cameras.number} virtual cameras"
+        )
+    if data.dataset == "mpi_inf_3dhp":
+        return (
+            f"MPI-INF-3DHP's test set, ground-truth 2D, {data.joints} joints"
         )
     name = "Human3.6M"
     if is_generated(config):

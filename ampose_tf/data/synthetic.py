@@ -25,13 +25,16 @@ from ampose_tf.skeleton import H36M_17
 FRAMES_PER_SECOND = 50
 GENERATOR = "ampose_tf.data.synthetic"
 
-_FILE_3D = "data_3d_h36m.npz"
-_FILE_GT = "data_2d_h36m_gt.npz"
-_FILE_CPN = "data_2d_h36m_cpn_ft_h36m_dbb.npz"
+_DETECTED = "cpn_ft_h36m_dbb"
 # A person whom the configs do not train on, seen by the first camera.
 _CLIP = ("S9", "Walking")
 _FILE_CLIP = "clip_S9_Walking.npz"
-FILES = (_FILE_3D, _FILE_GT, _FILE_CPN, _FILE_CLIP)
+FILES = (
+    human36m.FILE_3D,
+    human36m.FILE_2D.format(keypoints="gt"),
+    human36m.FILE_2D.format(keypoints=_DETECTED),
+    _FILE_CLIP,
+)
 
 # Metres. Those on whom the protocols test, S9 and S11, lie within the others.
 _STATURES = {
@@ -104,7 +107,8 @@ def write(
             name: generate(subject, name, frames, seed) for name in names
         }
         truth[subject] = {
-            name: _project(subject, world[subject][name]) for name in names
+            name: human36m.project(subject, world[subject][name])
+            for name in names
         }
         detected[subject] = {
             name: _detect(
@@ -113,28 +117,15 @@ def write(
             for name in names
         }
         print(f"{subject}: {len(names)} sequences", flush=True)
-    root = pathlib.Path(root)
-    archive.write(
-        root / _FILE_3D,
-        positions_3d=world,
-        metadata=_metadata(frames, seed),
+    human36m.write(
+        root,
+        world,
+        {"gt": truth, _DETECTED: detected},
+        **_metadata(frames, seed),
     )
-    for name, views in ((_FILE_GT, truth), (_FILE_CPN, detected)):
-        archive.write(
-            root / name,
-            positions_2d=views,
-            metadata={
-                "layout_name": "h36m",
-                "num_joints": len(H36M_17.joints),
-                "keypoints_symmetry": [
-                    list(H36M_17.left),
-                    list(H36M_17.right),
-                ],
-            },
-        )
     subject, name = _CLIP
     archive.write(
-        root / _FILE_CLIP,
+        pathlib.Path(root) / _FILE_CLIP,
         keypoints_px=truth[subject][name][0],
         image_size=np.array(human36m.cameras(subject)[0].image_size),
     )
@@ -188,7 +179,7 @@ def sequence_names(subject: str) -> list[str]:
         for action in human36m.ACTIONS
         for name in (action, f"{action} 1")
         # As in the recordings, where it is corrupt.
-        if (subject, name) != ("S11", "Directions")
+        if (subject, name) != human36m.CORRUPT
     ]
 
 
@@ -208,7 +199,9 @@ def generate(subject: str, name: str, frames: int, seed: int) -> np.ndarray:
 
 
 def _read_metadata(root):
-    found = archive.read(root / _FILE_3D, only="metadata").get("metadata")
+    found = archive.read(root / human36m.FILE_3D, only="metadata").get(
+        "metadata"
+    )
     return found if isinstance(found, dict) else {}
 
 
@@ -224,15 +217,6 @@ def _metadata(frames, seed):
 
 def _rng(seed, *names):
     return np.random.default_rng([seed, zlib.crc32("/".join(names).encode())])
-
-
-def _project(subject, world):
-    """Returns the true keypoints seen by each camera, (T, 17, 2) pixels."""
-    points = world[:, human36m.JOINTS_OF_32]
-    return [
-        camera.project(camera.world_to_camera(points)).astype(np.float32)
-        for camera in human36m.cameras(subject)
-    ]
 
 
 def _detect(views, rng):

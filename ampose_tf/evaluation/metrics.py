@@ -3,6 +3,8 @@
 Nothing is averaged over poses here; protocols differ in how.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
@@ -79,7 +81,10 @@ def n_mpjpe(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def pck(
-    predicted: np.ndarray, target: np.ndarray, threshold: float = 0.15
+    predicted: np.ndarray,
+    target: np.ndarray,
+    threshold: float = 0.15,
+    joints: Sequence[int] | slice = slice(None),
 ) -> np.ndarray:
     """Returns the share of a pose's joints that are nearer than a threshold.
 
@@ -89,6 +94,7 @@ def pck(
         predicted: (N, J, 3) metres, hip first.
         target: (N, J, 3) metres, hip first.
         threshold: Metres.
+        joints: Which ones count.
 
     Returns:
         (N,), from 0 to 1.
@@ -96,17 +102,22 @@ def pck(
     Raises:
         ValueError: As `mpjpe`.
     """
-    return (joint_distances(predicted, target) < threshold).mean(axis=1)
+    distances = joint_distances(predicted, target)[:, joints]
+    return (distances < threshold).mean(axis=1)
 
 
-def auc(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
+def auc(
+    predicted: np.ndarray,
+    target: np.ndarray,
+    joints: Sequence[int] | slice = slice(None),
+) -> np.ndarray:
     """Returns the mean `pck` over the thresholds 0, 5, ..., 150 mm.
 
     All 31 of MPI-INF-3DHP's tool, of which 0 contributes nothing.
 
     Args, Returns and Raises are those of `pck`.
     """
-    distances = joint_distances(predicted, target)[..., None]  # (N, J, 1)
+    distances = joint_distances(predicted, target)[:, joints, None]
     thresholds = np.arange(31) * 5 / 1000
     return (distances < thresholds).mean(axis=(1, 2))
 

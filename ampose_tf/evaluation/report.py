@@ -1,29 +1,16 @@
 """Reports as text tables and JSON."""
 
+import csv
+import io
 import json
 import os
+import pathlib
 
 from ampose_tf import files, published
 from ampose_tf.config import Config
-
-# The columns of the paper's Tables 1 and 2, by Human3.6M's action names.
-PAPER_COLUMNS = {
-    "Directions": "Dire.",
-    "Discussion": "Discu.",
-    "Eating": "Eat",
-    "Greeting": "Greet",
-    "Phoning": "Phone",
-    "Photo": "Photo",
-    "Posing": "Pose",
-    "Purchases": "Purch.",
-    "Sitting": "Sit",
-    "SittingDown": "SitD.",
-    "Smoking": "Smoke",
-    "Waiting": "Wait",
-    "WalkDog": "WalkD.",
-    "Walking": "Walk",
-    "WalkTogether": "WalkT.",
-}
+from ampose_tf.evaluation import tables
+from ampose_tf.evaluation.protocols import ALL_SCENES, OFFICIAL_POSES
+from ampose_tf.evaluation.tables import PAPER_COLUMNS
 
 
 def published_mpjpe_mm(config: Config) -> float | None:
@@ -66,11 +53,16 @@ def as_text(reports: list[dict], published_mm: float | None) -> str:
         if report["average"] == "actions":
             blocks.append(action_table(report, published_mm))
         else:
+            if "scenes" in report:
+                blocks.append(scene_table(report))
             blocks.append(motion_table(report))
         blocks.append(
             f"{_in_words(report)}; MPJPE without ensemble "
             f"{report['single_mpjpe_mm']:.2f} mm, with it "
-            f"{report['ensemble_mpjpe_mm']:.2f} mm"
+            f"{report['ensemble_mpjpe_mm']:.2f} mm; half of the poses within "
+            f"{report['median_mm']:.1f} mm, 90 % within "
+            f"{report['percentile_90_mm']:.1f} mm; {report['poses']} poses in "
+            f"{report['seconds']:.1f} s"
         )
         if "refined" in report:
             blocks.append(
@@ -82,14 +74,61 @@ def as_text(reports: list[dict], published_mm: float | None) -> str:
     return "\n\n".join(blocks)
 
 
-def write(path: str | os.PathLike, reports: list[dict]) -> None:
-    """Writes one report as a JSON object, several as a list of them.
+def paper_table(number: int, reports: list[dict]) -> str:
+    """Returns a table of the paper with rows of our own, and their notes.
+
+    Args:
+        number: 1 to 4.
+        reports: From `evaluating.evaluate`.
+    """
+    return "\n".join(
+        [
+            tables.TITLES[number],
+            "",
+            _aligned(tables.rows(number, reports)),
+            "",
+            *tables.notes(reports),
+        ]
+    )
+
+
+def write(path: str | os.PathLike, reports: list[dict], text: str) -> None:
+    """Writes reports as JSON, text and CSV.
+
+    Args:
+        path: Of the JSON file, one object or a list of them; the text and
+            the table of single groups lie beside it, in `.txt` and `.csv`.
+        reports: From `evaluating.evaluate`.
+        text: What is printed.
 
     Raises:
-        OSError: Where it cannot be written.
+        OSError: Where they cannot be written.
     """
+    path = pathlib.Path(path)
     content = reports[0] if len(reports) == 1 else reports
     files.write_text(path, json.dumps(content, indent=2) + "\n")
+    files.write_text(path.with_suffix(".txt"), text + "\n")
+    files.write_text(path.with_suffix(".csv"), as_csv(reports))
+
+
+def as_csv(reports: list[dict]) -> str:
+    """Returns one row per model and action, subject, joint, scene, and all."""
+    names = ("poses", *("mpjpe_mm", "p_mpjpe_mm", "n_mpjpe_mm"))
+    shares = ("pck", "auc", "pck_all_joints", "auc_all_joints")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["model", "group", "name", *names, *shares])
+    for report in reports:
+        groups = [("all", "all", report)]
+        for group in ("actions", "subjects", "scenes"):
+            for name, row in report.get(group, {}).items():
+                groups.append((group.removesuffix("s"), name, row))
+        for name, distance in report["joints"].items():
+            groups.append(("joint", name, {"mpjpe_mm": distance}))
+        for group, name, row in groups:
+            cells = (row.get(column, "") for column in (*names, *shares))
+            writer.writerow([report["model"], group, name, *cells])
+    return text.getvalue()
 
 
 def action_table(report: dict, published_mm: float | None = None) -> str:
@@ -106,14 +145,46 @@ def action_table(report: dict, published_mm: float | None = None) -> str:
         ["MPJPE (mm)", *(PAPER_COLUMNS[name] for name in names), "Avg."],
         [
             "this model",
-            *(_mm(report["actions"][name]["mpjpe_mm"]) for name in names),
-            _mm(report["mpjpe_mm"]),
+            *(_tenths(report["actions"][name]["mpjpe_mm"]) for name in names),
+            _tenths(report["mpjpe_mm"]),
         ],
     ]
     if published_mm is not None:
         rows.append(
-            ["AMPose (paper)", *("" for _ in names), _mm(published_mm)]
+            ["AMPose (paper)", *("" for _ in names), _tenths(published_mm)]
         )
+    return _aligned(rows)
+
+
+def scene_table(report: dict) -> str:
+    """Returns PCK per scene and AUC in the layout of the paper's Table 3.
+
+    The paper's figures get a row of their own where the report is of all
+    frames of the test set.
+
+    Args:
+        report: From `protocols.judge_mpi_inf_3dhp`.
+    """
+    scenes = report["scenes"]
+    everything = scenes[ALL_SCENES]
+    rows = [
+        ["PCK (%)", *scenes, "AUC"],
+        ["poses", *(str(row["poses"]) for row in scenes.values()), ""],
+    ]
+    for label, suffix in (
+        ("official 14 joints", ""),
+        ("all joints", "_all_joints"),
+    ):
+        pck = (_tenths(row[f"pck{suffix}"]) for row in scenes.values())
+        rows.append([label, *pck, _tenths(everything[f"auc{suffix}"])])
+    if everything["poses"] == OFFICIAL_POSES:
+        (row,) = (
+            row
+            for row in published.figures()["table_3"]
+            if row["method"] == "AMPose"
+        )
+        pck = (_tenths(row["pck"][scene]) for scene in scenes)
+        rows.append(["AMPose (paper)", *pck, _tenths(row["auc"])])
     return _aligned(rows)
 
 
@@ -150,11 +221,12 @@ def _in_words(report):
 
 def _errors(report):
     return [
-        _mm(report[name]) for name in ("mpjpe_mm", "p_mpjpe_mm", "n_mpjpe_mm")
+        _tenths(report[name])
+        for name in ("mpjpe_mm", "p_mpjpe_mm", "n_mpjpe_mm")
     ]
 
 
-def _mm(value):
+def _tenths(value):
     return f"{value:.1f}"
 
 

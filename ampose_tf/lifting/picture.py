@@ -6,10 +6,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from ampose_tf.evaluation.figure import draw
 from ampose_tf.skeleton import Skeleton
-
-# Blue and orange are told apart by the colour-blind, too.
-_LEFT, _RIGHT, _MIDDLE = "tab:orange", "tab:blue", "0.35"
 
 
 def save(
@@ -74,23 +72,3 @@ def _around(values, all_values):
     half = 0.55 * np.ptp(all_values, axis=(0, 1)).max()
     middle = (values.min() + values.max()) / 2
     return middle - half, middle + half
-
-
-def draw(axis, points: np.ndarray, skeleton: Skeleton, color=None) -> None:
-    """Draws one skeleton into a matplotlib axis.
-
-    Args:
-        axis: To draw into.
-        points: (J, 2), in the axis's coordinates.
-        skeleton: Of the J joints.
-        color: Of all bones; None for left orange, right blue, grey between.
-    """
-    for parent, child in skeleton.edges:
-        side = _MIDDLE
-        if child in skeleton.left:
-            side = _LEFT
-        elif child in skeleton.right:
-            side = _RIGHT
-        line = points[[parent, child]].T
-        axis.plot(*line, color=color or side, linewidth=2)
-    axis.plot(*points.T, ".", color=color or "k", markersize=3)

@@ -6,7 +6,7 @@ import pytest
 
 from ampose_tf import skeleton
 from ampose_tf.config import Config, Data, Generated
-from ampose_tf.data import archive, human36m, mocap, sources
+from ampose_tf.data import archive, human36m, mocap, mpi_inf_3dhp, sources
 from ampose_tf.ranges import Cameras
 from tests.people import STANDING
 
@@ -202,3 +202,48 @@ def test_recordings_are_called_so(tmp_path):
     write_human36m(tmp_path)
     config = Config(data=Data(root=str(tmp_path)))
     assert sources.describe(config) == "Human3.6M, gt, 17 joints"
+
+
+@pytest.fixture
+def mpi_inf_3dhp_config(tmp_path):
+    random = np.random.default_rng(4)
+    members = {}
+    for name, frames in (("TS2", 3), ("TS6", 5)):
+        members[f"{name}/keypoints_px"] = random.uniform(
+            50, 950, (frames, 17, 2)
+        )
+        members[f"{name}/joints_mm"] = random.uniform(
+            -600, 600, (frames, 17, 3)
+        )
+    archive.write(tmp_path / mpi_inf_3dhp.FILE, **members)
+    return Config(
+        data=Data(
+            dataset="mpi_inf_3dhp",
+            root=str(tmp_path),
+            train_subjects=(),
+            validation_subjects=(),
+        )
+    )
+
+
+def test_mpi_inf_3dhp_is_for_validation(mpi_inf_3dhp_config):
+    config = mpi_inf_3dhp_config
+    poses = sources.load(config, "validation")
+    assert poses.subjects.tolist() == 3 * ["TS2"] + 5 * ["TS6"]
+    assert not sources.is_generated(config)
+    assert sources.describe(config) == (
+        "MPI-INF-3DHP's test set, ground-truth 2D, 17 joints"
+    )
+    with pytest.raises(ValueError, match="a test set for models trained on"):
+        sources.load(config, "train")
+
+
+def test_every_field_reaches_mpi_inf_3dhp(mpi_inf_3dhp_config):
+    data = mpi_inf_3dhp_config.data
+    data.joints = 16
+    data.validation_subjects = ("TS6",)
+    data.validation_stride = 2
+    mpi_inf_3dhp_config.model.normalisation = "width"
+    expected = mpi_inf_3dhp.load(data.root, ("TS6",), 16, 2, "width")
+    assert expected.poses_3d.shape == (3, 16, 3)
+    assert_same(sources.load(mpi_inf_3dhp_config, "validation"), expected)

@@ -187,6 +187,20 @@ def test_pck_is_of_joints_relative_to_the_hip():
     assert metrics.pck(predicted + [5, 0, 0], predicted).tolist() == [1] * 7
 
 
+def test_joints_that_count_are_measured_from_the_hip():
+    # All are off by what the hip is: nothing is wrong, the hip aside.
+    target = random_poses(24)
+    predicted = target + [0.3, 0, 0]
+    predicted[:, 2, 1] += 0.2
+    for joints, share in ([1], 1), ([2], 0), ([1, 2, 3], 2 / 3), ([0], 1):
+        np.testing.assert_allclose(
+            metrics.pck(predicted, target, joints=joints), share
+        )
+        np.testing.assert_allclose(
+            metrics.auc(predicted, target, joints), share * 30 / 31
+        )
+
+
 def test_auc_of_a_perfect_pose_lacks_the_threshold_of_zero():
     target = random_poses(17)
     np.testing.assert_allclose(metrics.auc(target, target), 30 / 31)

@@ -1,0 +1,140 @@
+"""MPI-INF-3DHP's test set as it is downloaded, to one file for `load`.
+
+`TS1/annot_data.mat` to `TS6/annot_data.mat`, MATLAB 7.3, which is HDF5 with
+the axes reversed: `annot2` (N, 1, 17, 2) pixels, `univ_annot3`
+(N, 1, 17, 3) millimetres, `valid_frame` (N, 1).
+"""
+
+import os
+import pathlib
+
+import numpy as np
+
+from ampose_tf.data import archive, mpi_inf_3dhp
+from ampose_tf.data.mpi_inf_3dhp import SEQUENCES
+
+_WHERE = (
+    "download the data set from https://vcai.mpi-inf.mpg.de/3dhp-dataset and "
+    "run its get_testset.sh"
+)
+
+
+def prepare(
+    source: str | os.PathLike,
+    output: str | os.PathLike,
+    sequences: tuple[str, ...] = tuple(SEQUENCES),
+    official: bool = False,
+) -> None:
+    """Converts the valid frames and reads them back; says so by sequence.
+
+    Args:
+        source: The folder `mpi_inf_3dhp_test_set`.
+        output: Folder to write `mpi_inf_3dhp.FILE` into.
+        sequences: Which to convert.
+        official: Whether numbers of frames other than the official release's
+            are an error, beyond being reported.
+
+    Raises:
+        OSError: Where a file is missing or cannot be written.
+        ValueError: Where one is damaged, or differs in spite of `official`.
+    """
+    source, output = pathlib.Path(source), pathlib.Path(output)
+    members, valid, differing = {}, {}, []
+    for name in sequences:
+        if name not in SEQUENCES:
+            raise ValueError(
+                f"Unknown sequence {name!r}; expected some of "
+                f"{', '.join(SEQUENCES)}"
+            )
+        path = source / name / "annot_data.mat"
+        keypoints_px, joints_mm, frames = _read(path)
+        members[f"{name}/keypoints_px"] = keypoints_px.astype(np.float32)
+        members[f"{name}/joints_mm"] = joints_mm.astype(np.float32)
+        valid[name] = len(joints_mm)
+        expected = SEQUENCES[name]
+        differs = (frames, valid[name]) != (expected.frames, expected.valid)
+        differing += [name] if differs else []
+        print(
+            f"{name}: {valid[name]} valid frames of {frames}; official: "
+            f"{expected.valid} of {expected.frames}"
+            f"{' (differs)' if differs else ''}",
+            flush=True,
+        )
+    if differing and official:
+        raise ValueError(
+            f"{source}: {', '.join(differing)} "
+            f"{'differs' if len(differing) == 1 else 'differ'} from the "
+            "official release; nothing was written"
+        )
+    archive.write(output / mpi_inf_3dhp.FILE, **members)
+    poses = mpi_inf_3dhp.load(output)
+    names, counts = np.unique(poses.subjects, return_counts=True)
+    if dict(zip(names.tolist(), counts.tolist(), strict=True)) != valid:
+        raise ValueError(
+            f"{output / mpi_inf_3dhp.FILE}: reading it back gave {counts} "
+            f"frames of {names}; expected {valid}"
+        )
+    total = sum(sequence.valid for sequence in SEQUENCES.values())
+    print(
+        f"{output / mpi_inf_3dhp.FILE}: {len(valid)} of {len(SEQUENCES)} "
+        f"sequences, {poses.count} valid frames; official: {total}"
+    )
+
+
+def _read(path):
+    """Returns the valid frames' 2D and 3D, and the number of all frames."""
+    import h5py
+
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}: {_WHERE}")
+    with path.open("rb") as file:
+        if file.read(19).startswith(b"MATLAB 5.0 MAT-file"):
+            raise ValueError(
+                f"{path}: a MATLAB file of version 5, and the official ones "
+                "are of version 7.3; download it again, or in MATLAB load it "
+                "and save(..., '-v7.3')"
+            )
+    try:
+        with h5py.File(path) as file:
+            arrays = {
+                name: _dataset(file, name, shape)
+                for name, shape in (
+                    ("annot2", (1, 17, 2)),
+                    ("univ_annot3", (1, 17, 3)),
+                    ("valid_frame", (1,)),
+                )
+            }
+    # h5py raises them for damage of all kinds, without the file's name.
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        raise ValueError(
+            f"{path}: not a readable MATLAB 7.3 (HDF5) file of the test set "
+            f"({error})"
+        ) from error
+    valid = arrays["valid_frame"][:, 0]
+    frames = len(valid)
+    lengths = {name: len(array) for name, array in arrays.items()}
+    if set(lengths.values()) != {frames} or not np.isin(valid, (0, 1)).all():
+        raise ValueError(
+            f"{path}: expected valid_frame to be 0 or 1 for as many frames "
+            f"as there are; got {lengths}"
+        )
+    keypoints_px, joints_mm = mpi_inf_3dhp.check_sequence(
+        arrays["annot2"][valid == 1, 0],
+        arrays["univ_annot3"][valid == 1, 0],
+        str(path),
+    )
+    return keypoints_px, joints_mm, frames
+
+
+def _dataset(file, name, shape):
+    import h5py
+
+    dataset = file.get(name)
+    if not isinstance(dataset, h5py.Dataset):
+        raise ValueError(f"no array {name}; it holds {', '.join(file)}")
+    if dataset.shape[1:] != shape or dataset.ndim != len(shape) + 1:
+        expected = ", ".join(map(str, shape))
+        raise ValueError(
+            f"expected {name} of shape (N, {expected}), got {dataset.shape}"
+        )
+    return dataset[()]

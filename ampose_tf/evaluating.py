@@ -1,0 +1,67 @@
+"""Driver: models and validation poses to reports."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from ampose_tf.config import Config
+from ampose_tf.data import sources
+from ampose_tf.data.poses import Poses
+from ampose_tf.evaluation import protocols
+from ampose_tf.evaluation.protocols import Lifted
+from ampose_tf.lifting.predictor import load_predictor
+from ampose_tf.models import complexity, stored
+
+
+def evaluate(
+    config: Config, models: Sequence[str], validation: Poses
+) -> tuple[list[dict], Lifted]:
+    """Judges models by the protocol of the config's data.
+
+    Args:
+        config: What the poses come from, and how to judge.
+        models: Paths, see `load_predictor`.
+        validation: The poses.
+
+    Returns:
+        For each model what `protocols.judge_dataset` returns, and `model`,
+        `checkpoint`, `megabytes`, `data`, `generated` (whether nobody ever
+        made the movements), of `.keras` files `complexity`, and `config`;
+        and what the first model made of the poses.
+
+    Raises:
+        OSError: Where there is no such model.
+        ValueError: Where a model is damaged or does not fit the data.
+    """
+    reports, first = [], None
+    for path in models:
+        predict = load_predictor(path, config.evaluation.batch_size)
+        skeleton = predict.skeleton
+        stored.check_fits(
+            path, len(skeleton.joints), predict.normalisation, config
+        )
+        lifted = protocols.lift(
+            predict, validation, skeleton, config.evaluation.flip_ensemble
+        )
+        first = first or lifted
+        counted = {}
+        if str(path).endswith(".keras"):
+            counted["complexity"] = complexity.count(stored.load(path))
+        reports.append(
+            {
+                "model": str(path),
+                "checkpoint": predict.checkpoint,
+                "megabytes": predict.megabytes,
+                "data": sources.describe(config),
+                "generated": sources.is_generated(config),
+                **counted,
+                **protocols.judge_dataset(
+                    config.data.dataset,
+                    lifted,
+                    validation,
+                    skeleton,
+                    predict.refine,
+                ),
+                "config": dataclasses.asdict(config),
+            }
+        )
+    return reports, first

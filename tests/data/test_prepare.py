@@ -1,0 +1,152 @@
+import sys
+
+import pytest
+
+from ampose_tf import config
+from ampose_tf.data import (
+    archive,
+    human36m,
+    mpi_inf_3dhp,
+    official_human36m,
+    official_mpi_inf_3dhp,
+    prepare,
+    synthetic,
+)
+from tests.downloads import annotations, write_annotations, write_recording
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """Returns a runner of command lines."""
+
+    def runner(*arguments):
+        monkeypatch.setattr(sys, "argv", ["prepare.py", *map(str, arguments)])
+        with config.ending_in_one_line():
+            prepare.main()
+
+    return runner
+
+
+def fails(run, capsys, *arguments):
+    """Runs a mistake; returns what it prints on stderr, one line."""
+    with pytest.raises(SystemExit) as ended:
+        run(*arguments)
+    assert ended.value.code == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("prepare.py: ")
+    return lines[0].removeprefix("prepare.py: ")
+
+
+def download(source):
+    """One recording of each of Human3.6M's subjects."""
+    for subject in human36m.SUBJECTS:
+        write_recording(
+            source / subject / "MyPoseFeatures/D3_Positions/Eating.cdf",
+            synthetic.generate(subject, "Eating", 2, seed=3),
+        )
+
+
+def test_human36m(run, tmp_path, capsys):
+    download(tmp_path)
+    source, output = f"--source={tmp_path}", tmp_path / "data"
+    run("human36m", source, f"--output={output}")
+    assert human36m.load(output, ("S9",)).count == 2 * 4
+    # Over what is there, as after an interruption.
+    run("human36m", source, f"--output={output}")
+    assert sorted(path.name for path in output.iterdir()) == [
+        "data_2d_h36m_gt.npz",
+        "data_3d_h36m.npz",
+    ]
+    option = f"--metadata={tmp_path / 'x.xml'}"
+    message = fails(
+        run, capsys, "human36m", source, f"--output={output}", option
+    )
+    assert message == f"no file {tmp_path / 'x.xml'}"
+
+
+def test_an_interruption_leaves_what_was_there(run, tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    download(tmp_path)
+    command = ("human36m", f"--source={tmp_path}", f"--output={tmp_path}/data")
+    run(*command)
+    before = {p: p.read_bytes() for p in (tmp_path / "data").iterdir()}
+    # In the middle of the first file.
+    monkeypatch.setattr(archive.pickletools, "genops", interrupt)
+    with pytest.raises(SystemExit) as ended:
+        run(*command)
+    assert ended.value.code == 130
+    after = {p: p.read_bytes() for p in (tmp_path / "data").iterdir()}
+    assert after == before
+
+
+def test_mpi_inf_3dhp(run, tmp_path, capsys):
+    joints = synthetic.generate("S1", "Eating", 3, seed=3)
+    joints = joints[:, human36m.JOINTS_OF_32]
+    write_annotations(
+        tmp_path / "TS4/annot_data.mat",
+        annotations(500 + 100 * joints[..., :2], joints, [1, 0, 1]),
+    )
+    command = (
+        "mpi_inf_3dhp",
+        f"--source={tmp_path}",
+        f"--output={tmp_path}/data",
+    )
+    assert "no file " in fails(run, capsys, *command)
+    run(*command, "--sequences=TS4")
+    assert mpi_inf_3dhp.load(tmp_path / "data").count == 2
+    message = fails(run, capsys, *command, "--sequences=TS4", "--official")
+    assert message == (
+        f"{tmp_path}: TS4 differs from the official release; nothing was "
+        "written"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the following arguments are required: DATA_SET"),
+        (["h36m"], "invalid choice: 'h36m' (choose from "),
+        (["human36m"], "are required: --source, --output"),
+        (["human36m", "--source=x", "--output=y", "z"], "arguments: z"),
+        (
+            ["mpi_inf_3dhp", "--source=x", "--output=y", "--sequences=S9"],
+            "Unknown sequence 'S9'; expected some of TS1, ",
+        ),
+    ],
+)
+def test_command_lines_that_are_wrong(run, capsys, arguments, message):
+    assert message in fails(run, capsys, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("module", "library"),
+    [(official_human36m, "cdflib"), (official_mpi_inf_3dhp, "h5py")],
+)
+def test_a_missing_library_is_named(
+    run, tmp_path, capsys, monkeypatch, module, library
+):
+    path = tmp_path / "S1/MyPoseFeatures/D3_Positions/Eating.cdf"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"something")
+    monkeypatch.setitem(sys.modules, library, None)
+    message = fails(
+        run,
+        capsys,
+        module.__name__.split("official_")[1],
+        f"--source={tmp_path}",
+        f"--output={tmp_path / 'data'}",
+    )
+    assert message == (
+        f"needs the library {library}: pip install 'ampose_tf[prepare]' "
+        "brings it"
+    )
+
+
+def test_help_names_the_subcommands(run, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run("--help")
+    assert ended.value.code == 0
+    printed = capsys.readouterr().out
+    assert "human36m" in printed and "mpi_inf_3dhp" in printed

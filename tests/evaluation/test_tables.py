@@ -1,0 +1,119 @@
+import pytest
+
+from ampose_tf.data import human36m
+from ampose_tf.evaluation import tables
+
+
+def test_the_columns_are_the_papers():
+    # Table 1: Dire. Discu. Eat Greet Phone Photo Pose Purch. Sit SitD. Smoke
+    # Wait WalkD. Walk WalkT. Avg.
+    assert " ".join(tables.PAPER_COLUMNS.values()) == (
+        "Dire. Discu. Eat Greet Phone Photo Pose Purch. Sit SitD. Smoke "
+        "Wait WalkD. Walk WalkT."
+    )
+    assert set(tables.PAPER_COLUMNS) == set(human36m.ACTIONS)
+
+
+def made_report(**changes):
+    return {
+        "model": "last.keras",
+        "checkpoint": "the last epoch",
+        "data": "Human3.6M, gt, 17 joints",
+        "generated": False,
+        "poses": 12,
+        "flip_ensemble": True,
+        "mpjpe_mm": 50.04,
+        "actions": {
+            "Directions": {"mpjpe_mm": 60.06},
+            "WalkTogether": {"mpjpe_mm": 40.0},
+        },
+        "config": {"data": {"joints": 17}, "model": {"gcn": "convnext"}},
+    } | changes
+
+
+def test_ours_stands_below_the_published_rows():
+    header, *papers, ours = tables.rows(1, [made_report()])
+    assert header == [
+        "method",
+        "joints",
+        *tables.PAPER_COLUMNS.values(),
+        "Avg.",
+    ]
+    assert papers[-1] == ["AMPose, refined", "17", *15 * [""], "48.5"]
+    assert ours == ["last.keras", "17", "60.1", *13 * [""], "40.0", "50.0"]
+    _, *papers, ours = tables.rows(2, [made_report()])
+    assert papers[-1] == ["AMPose", "17", *15 * [""], "33.7"]
+
+
+def test_a_refined_model_has_two_rows():
+    refined = {"mpjpe_mm": 47.0, "actions": {}}
+    *_, lifted, after = tables.rows(1, [made_report(refined=refined)])
+    assert lifted[-1] == "50.0"
+    assert after == ["last.keras, refined", "17", *15 * [""], "47.0"]
+    assert tables.notes([made_report(refined=refined)])[-1].startswith(
+        "refined: by the hip's true distance"
+    )
+
+
+def test_generated_motion_is_marked():
+    report = made_report(generated=True, data="generated motion")
+    *_, ours = tables.rows(2, [report])
+    assert ours[0] == "last.keras, generated motion"
+    assert tables.notes([report])[1] == (
+        "last.keras, generated motion: the last epoch; measured on generated "
+        "motion, 12 poses, with flip ensemble; generated motion, not "
+        "comparable with the papers' rows"
+    )
+
+
+def test_shares_of_the_test_set():
+    row = {"pck": 80.0, "auc": 40.0}
+    row |= {"pck_all_joints": 81.0, "auc_all_joints": 41.0}
+    report = made_report(scenes={"GS": row | {"pck": 70.0}, "All": row})
+    header, *papers, official, everything = tables.rows(3, [report])
+    assert header == ["method", "GS", "noGS", "Outdoor", "All", "AUC"]
+    assert papers[-1] == ["AMPose", "86.1", "87.5", "87.4", "87.0", "55.2"]
+    assert papers[0] == ["Ci et al. 2019", "", "", "", "74.0", ""]
+    name = "last.keras, official 14 joints"
+    assert official == [name, "70.0", "", "", "80.0", "40.0"]
+    name = "last.keras, all joints"
+    assert everything == [name, "81.0", "", "", "81.0", "41.0"]
+
+
+def test_designs():
+    counted = {"parameters": 17_132_035, "counted_macs": 289_930_240}
+    *papers, ours = tables.rows(4, [made_report(complexity=counted)])
+    assert papers[-1] == ["ours", "AMPose (paper)", "18.3", "312.2", "49.5"]
+    assert ours == ["convnext", "last.keras", "17.1", "289.9", "50.0"]
+    # A .tflite is not counted.
+    *_, ours = tables.rows(4, [made_report()])
+    assert ours == ["convnext", "last.keras", "", "", "50.0"]
+
+
+@pytest.mark.parametrize(
+    ("number", "dataset", "keypoints"),
+    [
+        (1, "human36m", "cpn_ft_h36m_dbb"),
+        (2, "human36m", "gt"),
+        (2, "synthetic", "gt"),
+        (3, "mpi_inf_3dhp", "gt"),
+        (4, "human36m", "cpn_ft_h36m_dbb"),
+    ],
+)
+def test_data_that_fits(number, dataset, keypoints):
+    tables.check(number, dataset, keypoints)
+
+
+@pytest.mark.parametrize(
+    ("number", "dataset", "keypoints", "message"),
+    [
+        (1, "human36m", "gt", "keypoints=cpn_ft_h36m_dbb; the config has gt"),
+        (2, "human36m", "cpn_ft_h36m_dbb", "data.keypoints=gt"),
+        (2, "mocap", "gt", "data.dataset=human36m; the config has mocap"),
+        (3, "synthetic", "gt", "data.dataset=mpi_inf_3dhp"),
+        (4, "mpi_inf_3dhp", "gt", "data.dataset=human36m"),
+    ],
+)
+def test_data_that_does_not_fit(number, dataset, keypoints, message):
+    with pytest.raises(ValueError, match=message):
+        tables.check(number, dataset, keypoints)
