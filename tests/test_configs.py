@@ -71,11 +71,30 @@ def test_papers_recipe():
     for path in EXPERIMENTS:
         if path.stem.startswith("h36m_"):
             config = module_of(path).get_config()
-            assert config.train == configuration.Train()
-            assert config.model == configuration.Model(normalisation="width")
-            _, keypoints, joints = path.stem.split("_")
+            _, keypoints, joints, *variant = path.stem.split("_", 3)
             assert config.data.keypoints.startswith(keypoints)
             assert config.data.joints == int(joints)
+            if variant == ["refined"]:
+                assert config.train.lifter
+            else:
+                assert config.train == configuration.Train()
+                gcn = variant[0] if variant else "ours"
+                assert config.model == configuration.Model(
+                    normalisation="width", gcn=gcn
+                )
+
+
+def test_the_table_of_configs_is_whole():
+    text = (CONFIGS[0].parent / "README.md").read_text(encoding="utf-8")
+    for path in EXPERIMENTS:
+        (row,) = (
+            line
+            for line in text.splitlines()
+            if line.startswith(f"| `{path.stem}` |")
+        )
+        figure = report.published_mpjpe_mm(module_of(path).get_config())
+        if figure is not None:
+            assert f"{figure} mm" in row
 
 
 def test_from_json_repeats_a_run(tmp_path):

@@ -25,12 +25,16 @@ def published_mpjpe_mm(config: Config) -> float | None:
         or data.validation_stride != 1
     ):
         return None
-    table = "table_2" if data.keypoints == "gt" else "table_1"
-    return next(
-        row["mpjpe_mm"]
-        for row in published.figures()[table]
-        if (row["method"], row["joints"]) == ("AMPose", data.joints)
-    )
+    if config.model.gcn != "ours":
+        rows = published.figures()["table_4"]
+        wanted = {"gcn": config.model.gcn}
+    else:
+        table = "table_2" if data.keypoints == "gt" else "table_1"
+        rows = published.figures()[table]
+        method = "AMPose, refined" if config.train.lifter else "AMPose"
+        wanted = {"method": method, "joints": data.joints}
+    found = (row["mpjpe_mm"] for row in rows if wanted.items() <= row.items())
+    return next(found, None)
 
 
 def as_text(reports: list[dict], published_mm: float | None) -> str:

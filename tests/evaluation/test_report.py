@@ -55,6 +55,17 @@ def test_published_figures(keypoints, joints, published):
     assert report.published_mpjpe_mm(config) == published
 
 
+def test_published_figures_of_variants():
+    config = Config()
+    config.data.keypoints = "cpn_ft_h36m_dbb"
+    config.train.lifter = "last.keras"
+    assert report.published_mpjpe_mm(config) == 48.5
+    config.train.lifter = ""
+    for gcn, figure in (("convnext", 50.0), ("vanilla", None)):
+        config.model.gcn = gcn
+        assert report.published_mpjpe_mm(config) == figure
+
+
 @pytest.mark.parametrize("dataset", ["mocap", "synthetic", "mpi_inf_3dhp"])
 def test_nothing_is_published_of_other_data(dataset):
     config = Config()

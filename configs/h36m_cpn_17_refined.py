@@ -1,0 +1,33 @@
+r"""Pose refinement on top of h36m_cpn_17: needs the truth at test time.
+
+The second stage of Cai et al.'s recipe (see models/refinement.py): lifter and
+refinement are trained together at a small rate. It uses the hip's true
+distance and the camera's intrinsics, also when it is judged. How the paper
+trained it is not known. The paper's figure on S9 and S11 is 48.5 mm MPJPE.
+Nobody has measured this code's yet: the data is licensed.
+
+    python train.py --config=configs/h36m_cpn_17.py --workdir=runs/h36m_cpn_17
+    python train.py --config=configs/h36m_cpn_17_refined.py \
+        --workdir=runs/h36m_cpn_17_refined
+    python evaluate.py --config=configs/h36m_cpn_17_refined.py \
+        --model=runs/h36m_cpn_17_refined/last.keras --table=1
+
+Needs data/data_3d_h36m.npz and data/data_2d_h36m_cpn_ft_h36m_dbb.npz.
+"""
+
+from ampose_tf.config import Config, Data, Model, Train
+
+
+def get_config() -> Config:
+    return Config(
+        data=Data(keypoints="cpn_ft_h36m_dbb"),
+        model=Model(normalisation="width"),
+        train=Train(
+            lifter="runs/h36m_cpn_17/last.keras",
+            epochs=10,
+            batch_size=256,
+            loss="mean_distance",
+            learning_rate=1e-5,
+            decay=0.95,
+        ),
+    )

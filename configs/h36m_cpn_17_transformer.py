@@ -1,0 +1,23 @@
+r"""AMPose on Human3.6M with another GCN block: transformer.
+
+Of the paper's Table 4 and Figure 3: a graph convolution
+in the place of attention.
+Otherwise h36m_cpn_17. The paper's figure on S9 and S11 is 50.1 mm MPJPE.
+Nobody has measured this code's yet: the data is licensed.
+
+    python train.py --config=configs/h36m_cpn_17_transformer.py \
+        --workdir=runs/h36m_cpn_17_transformer
+    python evaluate.py --config=configs/h36m_cpn_17_transformer.py \
+        --model=runs/h36m_cpn_17_transformer/last.keras --table=4
+
+Needs data/data_3d_h36m.npz and data/data_2d_h36m_cpn_ft_h36m_dbb.npz.
+"""
+
+from ampose_tf.config import Config, Data, Model
+
+
+def get_config() -> Config:
+    return Config(
+        data=Data(keypoints="cpn_ft_h36m_dbb"),
+        model=Model(normalisation="width", gcn="transformer"),
+    )
