@@ -247,7 +247,7 @@ def _units(path, lines):
     found = {words[0].lower(): (number, words[1:]) for number, words in lines}
     for name in ("length", "angle"):
         if name not in found:
-            raise ValueError(f"{path}: expected a {name} in :units, got none")
+            raise ValueError(f"{path}: expected {name} in :units, got none")
     number, words = found["length"]
     where = f"{path}:{number}: length"
     length = motion_text.numbers(words, 1, where)[0]

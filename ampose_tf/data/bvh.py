@@ -101,7 +101,6 @@ def _hierarchy(path, lines):
     following("ROOT")
     opened(following()[1], -1)
     channels.append(_channels(path, following, is_root=True))
-    offsets[0][:] = 0
     open_joints = [0]
     while open_joints:
         number, word = following()

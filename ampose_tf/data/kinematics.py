@@ -21,7 +21,8 @@ class Skeleton(NamedTuple):
         joints: Names. A bone that ends without a joint ends in
             "<joint> end", which never turns.
         parents: Index of each joint's parent, -1 of the root, the first.
-        offsets: (J, 3) from the parent, in the parent's frame.
+        offsets: (J, 3) from the parent, in the parent's frame; the root's
+            are of no account.
     """
 
     joints: tuple[str, ...]

@@ -92,6 +92,8 @@ def prepare(
     """
     source, output = pathlib.Path(source), pathlib.Path(output)
     _check_arguments(name, amc_fps, bvh_unit_m)
+    if output.exists() and not output.is_dir():
+        raise NotADirectoryError(f"{output} is not a folder")
     found = recordings.find(source)
     subjects = sorted({recording.subject for recording in found})
     missing = sorted(set(validation) - set(subjects))

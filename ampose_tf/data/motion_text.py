@@ -39,9 +39,8 @@ def numbers(words: list[str], count: int, where: str) -> np.ndarray:
         ValueError: Where there are more or fewer, or one is no number.
     """
     if len(words) != count:
-        raise ValueError(
-            f"{where}: expected {count} numbers, got {len(words)}"
-        )
+        some = "1 number" if count == 1 else f"{count} numbers"
+        raise ValueError(f"{where}: expected {some}, got {len(words)}")
     try:
         values = np.array(words, dtype=np.float64)
     except ValueError:

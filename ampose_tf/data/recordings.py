@@ -58,7 +58,12 @@ def find(source: pathlib.Path) -> list[Recording]:
         raise NotADirectoryError(f"no folder {source}")
     found = {}
     for path in sorted(source.rglob("*")):
-        if path.suffix.lower() not in (".amc", ".bvh") or not path.is_file():
+        # Names with a dot first are what macOS packs beside the files.
+        if (
+            path.suffix.lower() not in (".amc", ".bvh")
+            or path.name.startswith(".")
+            or not path.is_file()
+        ):
             continue
         cmu = _CMU_FILE.fullmatch(path.stem)
         subject = f"CMU{cmu[1]}" if cmu else path.resolve().parent.name

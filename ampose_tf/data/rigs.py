@@ -29,8 +29,9 @@ one joint hangs on it: CMU's thorax (12 cm) and lwrist (10 cm) are missing,
 and the joints beyond are too near. `recognise` puts them back: the lwrist at
 half the lradius, which is its length in CMU's skeletons, and the thorax as
 the spine's curve goes on, the bone below plus half of what it differs from
-the one below that. On two of CMU's subjects, whose ASF files are known, the
-wrist is exact and the thorax within 2.5 mm.
+the one below that. Against motion of two subjects that comes from their ASF
+files, legs agree to rounding, wrists exactly, and the thorax with all that
+hangs on it to 2 mm.
 
 A Daz figure's joints are where its surface needs them: its elbows are bent
 at rest, its lengths nobody's. cgspeed's conversion matched the figure at rest
@@ -153,7 +154,7 @@ class Rig(NamedTuple):
     """A skeleton whose joints are known.
 
     Attributes:
-        skeleton: With lost bones put back.
+        skeleton: With lost bones put back, a Daz figure with a person's.
         sources: For each of Human3.6M's 17 joints, the joints between which
             it lies.
     """
