@@ -51,7 +51,7 @@ def prepare(
     validation: tuple[str, ...] = VALIDATION,
     amc_fps: float = 120.0,
     bvh_unit_m: float = 0.0,
-) -> list[str]:
+) -> None:
     """Writes `output/name.npz` and `output/name.json`, over what is there.
 
     Reads every .amc and .bvh below `source`, in any arrangement of folders.
@@ -66,9 +66,9 @@ def prepare(
     its second part is "CMU01/01_02#2". Rates that are a multiple of 30 are
     thinned, others interpolated (`kinematics.sampled`).
 
-    Prints a line per subject. Run again, also after an interruption, it
-    does everything anew; the files are replaced at the end, after they have
-    been read back.
+    Prints a line per subject and a summary. Run again, also after an
+    interruption, it does everything anew; the files are replaced at the end,
+    after they have been read back.
 
     Args:
         source: Folder of the recordings.
@@ -80,9 +80,6 @@ def prepare(
             61 and 88, which are known to be at 60, are taken at 60.
         bvh_unit_m: Metres per unit of .bvh files; 0 to tell it from the
             length of each skeleton's legs (`rigs.guess_unit`).
-
-    Returns:
-        What was written and what was left out, a list of lines.
 
     Raises:
         OSError: Where something cannot be read or written, or `source` has
@@ -134,7 +131,8 @@ def prepare(
         )
     card = _card(name, motion, meta)
     _write(output, name, motion, card)
-    return _summary(output / f"{name}.npz", trials, motion, card)
+    for line in _summary(output / f"{name}.npz", trials, motion, card):
+        print(line)
 
 
 def _check_arguments(name, amc_fps, bvh_unit_m):

@@ -2,16 +2,22 @@ r"""Official downloads to the files that the configs read.
 
     python -m ampose_tf.data.prepare human36m --source=DIR --output=data
     python -m ampose_tf.data.prepare mpi_inf_3dhp --source=DIR --output=data
+    python -m ampose_tf.data.prepare mocap --source=DIR --output=mocap
 
-Neither is distributed here: both are for those whom their owners gave
-access. What is interrupted can be run again; a file is replaced when its
-successor is whole. Needs the libraries of `pip install 'ampose_tf[prepare]'`.
+None is distributed here: Human3.6M and MPI-INF-3DHP are for those whom their
+owners gave access; CMU's motion capture is free for all. What is interrupted
+can be run again; a file is replaced when its successor is whole. The first
+two need the libraries of `pip install 'ampose_tf[prepare]'`.
 """
 
 import argparse
 
 from ampose_tf import config
-from ampose_tf.data import official_human36m, official_mpi_inf_3dhp
+from ampose_tf.data import (
+    motion_capture,
+    official_human36m,
+    official_mpi_inf_3dhp,
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -76,6 +82,39 @@ def _parser():
         "--official",
         action="store_true",
         help="refuse numbers of frames other than the official release's",
+    )
+    mocap = _add(
+        commands,
+        "mocap",
+        motion_capture.prepare,
+        ".asf with .amc, and .bvh, of CMU's skeletons, to a motion archive",
+    )
+    mocap.add_argument(
+        "--name",
+        default="cmu17",
+        help="of the archive, as data.archives has it; %(default)s",
+    )
+    mocap.add_argument(
+        "--validation",
+        default=motion_capture.VALIDATION,
+        type=lambda names: tuple(filter(None, names.split(","))),
+        metavar="CMU03,CMU09",
+        help="subjects for validation; by default those of the published "
+        "figures",
+    )
+    mocap.add_argument(
+        "--amc_fps",
+        default=120.0,
+        type=float,
+        metavar="FPS",
+        help="frames per second of .amc files; %(default)s",
+    )
+    mocap.add_argument(
+        "--bvh_unit_m",
+        default=0.0,
+        type=float,
+        metavar="METRES",
+        help="length of a .bvh file's unit; told from the legs by default",
     )
     return parser
 

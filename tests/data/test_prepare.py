@@ -6,12 +6,14 @@ from ampose_tf import config
 from ampose_tf.data import (
     archive,
     human36m,
+    mocap,
     mpi_inf_3dhp,
     official_human36m,
     official_mpi_inf_3dhp,
     prepare,
     synthetic,
 )
+from tests import recorded
 from tests.downloads import annotations, write_annotations, write_recording
 
 
@@ -150,3 +152,27 @@ def test_help_names_the_subcommands(run, capsys):
     assert ended.value.code == 0
     printed = capsys.readouterr().out
     assert "human36m" in printed and "mpi_inf_3dhp" in printed
+
+
+def test_mocap(run, tmp_path, capsys):
+    folder = tmp_path / "subjects" / "07"
+    folder.mkdir(parents=True)
+    (folder / "07.asf").write_text(recorded.asf_text())
+    for trial in ("07_01", "07_02"):
+        text = recorded.amc_text(recorded.moving(71, seed=1))
+        (folder / f"{trial}.amc").write_text(text)
+    run(
+        "mocap",
+        f"--source={tmp_path}",
+        f"--output={tmp_path / 'mocap'}",
+        "--name=mine",
+        "--validation=CMU07",
+        "--amc_fps=60",
+    )
+    motion = mocap.load(tmp_path / "mocap", ("mine",), "validation")
+    assert motion.trial_names == ("CMU07/07_01", "CMU07/07_02")
+    assert len(motion.joints) == 2 * 36
+    printed = capsys.readouterr().out
+    assert "2 trials of 1 subjects, 72 frames at 30 per second" in printed
+    line = fails(run, capsys, "mocap", "--source=nowhere", "--output=x")
+    assert "nowhere" in line
