@@ -25,8 +25,9 @@ def evaluate(
     Returns:
         For each model what `protocols.judge_dataset` returns, and `model`,
         `checkpoint`, `megabytes`, `data`, `generated` (whether nobody ever
-        made the movements), of `.keras` files `complexity`, and `config`;
-        and what the first model made of the poses.
+        made the movements), of `.keras` files `gcn` (the design of its
+        blocks) and `complexity`, and `config`; and what the first model made
+        of the poses.
 
     Raises:
         OSError: Where there is no such model.
@@ -43,9 +44,11 @@ def evaluate(
             predict, validation, skeleton, config.evaluation.flip_ensemble
         )
         first = first or lifted
-        counted = {}
+        network = {}
         if str(path).endswith(".keras"):
-            counted["complexity"] = complexity.count(stored.load(path))
+            model = stored.load(path)
+            network["gcn"] = model.gcn
+            network["complexity"] = complexity.count(model)
         reports.append(
             {
                 "model": str(path),
@@ -53,7 +56,7 @@ def evaluate(
                 "megabytes": predict.megabytes,
                 "data": sources.describe(config),
                 "generated": sources.is_generated(config),
-                **counted,
+                **network,
                 **protocols.judge_dataset(
                     config.data.dataset,
                     lifted,

@@ -3,6 +3,7 @@
 import functools
 import importlib.util
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -244,3 +245,41 @@ def test_the_card_is_filled_in():
     ):
         assert words in text, words
     assert "{" not in text
+
+
+def test_the_plan_of_the_tables():
+    """Every config of the paper is trained before it is judged."""
+    plan = subprocess.run(
+        ["bash", FOLDER / "reproduce.sh", "--size=paper", "--dry_run"],
+        cwd=FOLDER.parent,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    commands = [line.removeprefix("+ ") for line in plan.splitlines()]
+    trained = [
+        re.search(r"configs/(\w+)\.py", command)[1]
+        for command in commands
+        if "train.py" in command
+    ]
+    configs = {path.stem for path in (FOLDER.parent / "configs").glob("h36m*")}
+    assert len(trained) == len(configs) and set(trained) == configs
+    # It starts from another one's model.
+    assert trained[-1] == "h36m_cpn_17_refined"
+    tables = [c for c in commands if "evaluate.py" in c]
+    judged = re.findall(r"--model=\./runs/(\w+)/last.keras", " ".join(tables))
+    assert set(judged) == configs
+    numbers = [re.search(r"--table=(\d)", command)[1] for command in tables]
+    assert sorted(set(numbers)) == ["1", "2", "3", "4"]
+    assert "--config.model" not in plan and "downloads.py" not in plan
+
+
+@pytest.mark.parametrize("arguments", [[], ["--size=huge"], ["--siz=small"]])
+def test_a_mistake_in_the_plan(arguments):
+    ended = subprocess.run(
+        ["bash", FOLDER / "reproduce.sh", *arguments],
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("reproduce.sh: ")

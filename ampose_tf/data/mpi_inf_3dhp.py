@@ -120,6 +120,17 @@ def load(
     return concatenate(parts)
 
 
+def is_generated(root: str | os.PathLike) -> bool:
+    """Returns whether the file was prepared of generated motion.
+
+    Raises:
+        OSError: Where there is no file.
+        ValueError: Where it is damaged.
+    """
+    path = pathlib.Path(root) / FILE
+    return "generator" in archive.read(path, only="generator")
+
+
 def check_sequence(
     keypoints_px: np.ndarray, joints_mm: np.ndarray, where: str
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -53,14 +53,17 @@ def prepare(
             `output` holds generated motion.
     """
     source, output = pathlib.Path(source), pathlib.Path(output)
-    if (output / human36m.FILE_3D).exists() and synthetic.is_generated(output):
+    generated = (source / synthetic.MARK).exists()
+    there = (output / human36m.FILE_3D).exists()
+    if there and synthetic.is_generated(output) and not generated:
         # Its detections would pass for those of the recordings.
         raise ValueError(
             f"{output}: holds generated motion; choose another folder"
         )
     if metadata:
         print(official_cameras.compare(metadata), flush=True)
-    frames = _convert(source, output)
+    marked = {"generator": synthetic.GENERATOR} if generated else {}
+    frames = _convert(source, output, marked)
     poses = human36m.load(output, SUBJECTS)
     cameras = len(human36m.cameras(SUBJECTS[0]))
     for subject in SUBJECTS:
@@ -78,8 +81,8 @@ def prepare(
     )
 
 
-def _convert(source, output):
-    """Writes the files; returns {subject: frames}."""
+def _convert(source, output, marked):
+    """Writes the files, `marked` in them; returns {subject: frames}."""
     world, image, frames = {}, {}, {}
     for subject in SUBJECTS:
         world[subject], image[subject] = {}, {}
@@ -103,7 +106,7 @@ def _convert(source, output):
             flush=True,
         )
     print(f"Writing to {output}, and reading back", flush=True)
-    human36m.write(output, world, {"gt": image})
+    human36m.write(output, world, {"gt": image}, **marked)
     return frames
 
 

@@ -10,7 +10,7 @@ import pathlib
 
 import numpy as np
 
-from ampose_tf.data import archive, mpi_inf_3dhp
+from ampose_tf.data import archive, mpi_inf_3dhp, synthetic
 from ampose_tf.data.mpi_inf_3dhp import SEQUENCES
 
 _WHERE = (
@@ -66,6 +66,8 @@ def prepare(
             f"{'differs' if len(differing) == 1 else 'differ'} from the "
             "official release; nothing was written"
         )
+    if (source / synthetic.MARK).exists():
+        members["generator"] = np.array(synthetic.GENERATOR)
     archive.write(output / mpi_inf_3dhp.FILE, **members)
     poses = mpi_inf_3dhp.load(output)
     names, counts = np.unique(poses.subjects, return_counts=True)

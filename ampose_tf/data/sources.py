@@ -77,6 +77,8 @@ def is_generated(config: Config) -> bool:
     data = config.data
     if data.dataset == "human36m":
         return synthetic.is_generated(data.root)
+    if data.dataset == "mpi_inf_3dhp":
+        return mpi_inf_3dhp.is_generated(data.root)
     return data.dataset == "synthetic"
 
 
@@ -89,10 +91,9 @@ def describe(config: Config) -> str:
             f"{data.cameras.number} virtual cameras"
         )
     if data.dataset == "mpi_inf_3dhp":
-        return (
-            f"MPI-INF-3DHP's test set, ground-truth 2D, {data.joints} joints"
-        )
-    name = "Human3.6M"
+        name, keypoints = "MPI-INF-3DHP's test set", "ground-truth 2D"
+    else:
+        name, keypoints = "Human3.6M", data.keypoints
     if is_generated(config):
-        name = "generated motion in Human3.6M's format"
-    return f"{name}, {data.keypoints}, {data.joints} joints"
+        name = f"generated motion in the format of {name}"
+    return f"{name}, {keypoints}, {data.joints} joints"

@@ -162,6 +162,10 @@ def ensure(root: str | os.PathLike, frames: int, seed: int) -> None:
         write(root, frames, seed)
 
 
+# Marks a folder of generated files in the layout of an official download.
+MARK = "generated.txt"
+
+
 def is_generated(root: str | os.PathLike) -> bool:
     """Returns whether a folder's files of Human3.6M come from here.
 

@@ -170,7 +170,7 @@ def _designs(papers, ours):
         counted = report.get("complexity", {})
         made.append(
             [
-                report["config"]["model"]["gcn"],
+                report.get("gcn", ""),
                 label,
                 _tenths(_millions(counted.get("parameters"))),
                 _tenths(_millions(counted.get("counted_macs"))),

@@ -1,5 +1,6 @@
 import sys
 
+import numpy as np
 import pytest
 
 from ampose_tf import config
@@ -13,7 +14,7 @@ from ampose_tf.data import (
     prepare,
     synthetic,
 )
-from tests import recorded
+from tests import downloads, recorded
 from tests.downloads import annotations, write_annotations, write_recording
 
 
@@ -176,3 +177,26 @@ def test_mocap(run, tmp_path, capsys):
     assert "2 trials of 1 subjects, 72 frames at 30 per second" in printed
     line = fails(run, capsys, "mocap", "--source=nowhere", "--output=x")
     assert "nowhere" in line
+
+
+def test_generated_downloads_stay_marked(run, tmp_path):
+    source, output = tmp_path / "downloads", tmp_path / "data"
+    source.mkdir()
+    downloads.write_human36m(source, 2, seed=0)
+    downloads.write_mpi_inf_3dhp(source, 4, seed=0)
+    for mark in (False, True):
+        if mark:
+            (source / synthetic.MARK).touch()
+        for name in ("human36m", "mpi_inf_3dhp"):
+            run(name, f"--source={source}", f"--output={output}")
+        assert synthetic.is_generated(output) is mark
+        assert mpi_inf_3dhp.is_generated(output) is mark
+    poses = mpi_inf_3dhp.load(output)
+    assert poses.count == 6 * 2
+    for name in ("data_2d_h36m_cpn_ft_h36m_dbb.npz",):
+        (source / name).rename(output / name)
+    detected = human36m.load(output, ("S9",), "cpn_ft_h36m_dbb")
+    truth = human36m.load(output, ("S9",), "gt")
+    np.testing.assert_array_equal(detected.poses_3d, truth.poses_3d)
+    error = np.abs(detected.keypoints_2d - truth.keypoints_2d)
+    assert 0.001 < np.median(error) < 0.1

@@ -184,7 +184,7 @@ def test_generated_motion_is_made_where_it_is_missing(tmp_path):
     for dataset in ("synthetic", "human36m"):
         data = dataclasses.replace(config.data, dataset=dataset)
         assert sources.describe(Config(data=data)) == (
-            "generated motion in Human3.6M's format, gt, 17 joints"
+            "generated motion in the format of Human3.6M, gt, 17 joints"
         )
 
 

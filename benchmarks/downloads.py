@@ -1,0 +1,139 @@
+r"""Writes generated motion in the layouts of the official downloads.
+
+    python benchmarks/downloads.py --output=downloads --frames=50
+
+Makes downloads/human36m (CDF files, and detections by the name of CPN's) and
+downloads/mpi_inf_3dhp_test_set (MATLAB files), for reproduce.sh and tests. A
+file generated.txt marks them, and what is prepared of them stays marked.
+"""
+
+import pathlib
+
+import h5py
+import numpy as np
+from absl import flags
+from cdflib import cdfwrite
+
+from ampose_tf import config
+from ampose_tf.camera import Camera
+from ampose_tf.data import human36m, mpi_inf_3dhp, synthetic
+
+# For each joint of MPI-INF-3DHP's test set, Human3.6M's: the table of
+# `conversion.MPI_INF_3DHP_17`, inverted.
+H36M_OF_3DHP = [10, 8, 14, 15, 16, 11, 12, 13, 1, 2, 3, 4, 5, 6, 0, 7, 9]
+
+
+def write_cdf(path, pose, name="Pose"):
+    """Writes one variable, whose first axis are the records."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = cdfwrite.CDF(path, delete=True)
+    file.write_var(
+        {
+            "Variable": name,
+            "Data_Type": file.CDF_FLOAT,
+            "Num_Elements": 1,
+            "Rec_Vary": True,
+            "Dim_Sizes": list(pose.shape[1:]),
+            "Var_Type": "zVariable",
+            "Compress": 0,
+        },
+        var_data=pose.astype(np.float32),
+    )
+    file.close()
+
+
+def write_recording(path, joints):
+    """Writes (T, 32, 3) metres as Human3.6M's D3 positions."""
+    write_cdf(path, 1000 * joints.reshape(1, len(joints), 96))
+
+
+def annotations(keypoints_px, camera_joints, valid):
+    """Returns the arrays of annot_data.mat.
+
+    Args:
+        keypoints_px: (N, 17, 2) in Human3.6M's order.
+        camera_joints: (N, 17, 3) metres in Human3.6M's order.
+        valid: (N,) 0 or 1.
+    """
+    joints_mm = 1000 * camera_joints[:, H36M_OF_3DHP]
+    return {
+        "annot2": keypoints_px[:, None, H36M_OF_3DHP],
+        # The body as large as it is; the protocol does not want it.
+        "annot3": 1.07 * joints_mm[:, None],
+        "univ_annot3": joints_mm[:, None],
+        "valid_frame": np.array(valid, float)[:, None],
+        "activity_annotation": np.ones((len(joints_mm), 1)),
+    }
+
+
+def write_annotations(path, arrays):
+    """Writes a MATLAB 7.3 file: HDF5 after 512 bytes of MATLAB's."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w", userblock_size=512) as file:
+        for name, array in arrays.items():
+            file[name] = array
+    with path.open("r+b") as file:
+        file.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM")
+
+
+def write_human36m(source: pathlib.Path, frames: int, seed: int) -> None:
+    """Writes the subjects' CDF files, and detections as VideoPose3D's."""
+    truth, detected = {}, {}
+    for subject in human36m.SUBJECTS:
+        detected[subject] = {}
+        for name in synthetic.sequence_names(subject):
+            joints = synthetic.generate(subject, name, frames, seed)
+            folder = source / subject / "MyPoseFeatures" / "D3_Positions"
+            write_recording(folder / f"{name}.cdf", joints)
+            random = np.random.default_rng([seed, frames, len(truth)])
+            detected[subject][name] = [
+                synthetic.detect(view, random)
+                for view in human36m.project(subject, joints)
+            ]
+        truth[subject] = {}
+        print(f"{subject}: {len(detected[subject])} recordings", flush=True)
+    human36m.write(source, truth, {"cpn_ft_h36m_dbb": detected})
+    (source / human36m.FILE_3D).unlink()
+
+
+def write_mpi_inf_3dhp(source: pathlib.Path, frames: int, seed: int) -> None:
+    """Writes the six sequences, of which every second frame is valid."""
+    for index, (name, sequence) in enumerate(mpi_inf_3dhp.SEQUENCES.items()):
+        width, height = sequence.image_size
+        # They see wider than Human3.6M's cameras.
+        camera = Camera(
+            *sequence.image_size,
+            (0.75 * width, 0.75 * width),
+            (width / 2, height / 2),
+        )
+        subject = human36m.SUBJECTS[index]
+        joints = synthetic.generate(subject, "Greeting", frames, seed + 1)
+        world = joints[:, human36m.JOINTS_OF_32]
+        view = human36m.cameras(subject)[index % 4]
+        camera_joints = view.world_to_camera(world)
+        valid = np.arange(frames) % 2
+        write_annotations(
+            source / name / "annot_data.mat",
+            annotations(camera.project(camera_joints), camera_joints, valid),
+        )
+        print(f"{name}: {valid.sum()} valid frames", flush=True)
+
+
+def main():
+    output = pathlib.Path(flags.FLAGS.output)
+    for name, write in (
+        ("human36m", write_human36m),
+        ("mpi_inf_3dhp_test_set", write_mpi_inf_3dhp),
+    ):
+        (output / name).mkdir(parents=True, exist_ok=True)
+        (output / name / synthetic.MARK).write_text(
+            "Generated motion: nobody has ever moved like this.\n"
+        )
+        write(output / name, flags.FLAGS.frames, flags.FLAGS.seed)
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("output", None, "Folder to write.", required=True)
+    flags.DEFINE_integer("frames", 50, "Per recording.", lower_bound=2)
+    flags.DEFINE_integer("seed", 0, "Of everything random.", lower_bound=0)
+    config.run(main)
