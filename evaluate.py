@@ -22,8 +22,8 @@ _TABLE = flags.DEFINE_integer(
 _REPORT = flags.DEFINE_string(
     "report",
     None,
-    "JSON file to write; beside it the text as .txt, single groups as .csv, "
-    "and some poses for ampose_tf.evaluation.figure as .npz.",
+    "JSON file to write; beside it <stem>_printed.txt, <stem>_groups.csv, and "
+    "<stem>_poses.npz for ampose_tf.evaluation.figure.",
 )
 
 
@@ -33,14 +33,19 @@ def main():
     from ampose_tf.evaluation import figure, report, tables
 
     experiment = _CONFIG.value
+    if _REPORT.value:
+        report.check_path(_REPORT.value)
     if _TABLE.value:
         data = experiment.data
         tables.check(_TABLE.value, data.dataset, data.keypoints)
     validation = sources.load(experiment, "validation")
 
     from ampose_tf import evaluating
+    from ampose_tf.lifting.predictor import load_predictor
 
-    reports, lifted = evaluating.evaluate(experiment, _MODEL.value, validation)
+    size = experiment.evaluation.batch_size
+    predictors = {path: load_predictor(path, size) for path in _MODEL.value}
+    reports, lifted = evaluating.evaluate(experiment, predictors, validation)
     if _TABLE.value:
         text = report.paper_table(_TABLE.value, reports)
     else:
@@ -51,7 +56,10 @@ def main():
     print(text)
     if _REPORT.value:
         report.write(_REPORT.value, reports, text)
-        figure.write_poses(_REPORT.value, lifted.headline, validation)
+        figure.write(
+            report.beside(_REPORT.value, "poses.npz"),
+            figure.choose(lifted.headline, validation, reports[0]["data"]),
+        )
         print(_REPORT.value)
 
 

@@ -1,25 +1,23 @@
 """Driver: models and validation poses to reports."""
 
 import dataclasses
-from collections.abc import Sequence
 
 from ampose_tf.config import Config
 from ampose_tf.data import sources
 from ampose_tf.data.poses import Poses
 from ampose_tf.evaluation import protocols
 from ampose_tf.evaluation.protocols import Lifted
-from ampose_tf.lifting.predictor import load_predictor
 from ampose_tf.models import complexity, stored
 
 
 def evaluate(
-    config: Config, models: Sequence[str], validation: Poses
+    config: Config, predictors: dict, validation: Poses
 ) -> tuple[list[dict], Lifted]:
     """Judges models by the protocol of the config's data.
 
     Args:
         config: What the poses come from, and how to judge.
-        models: Paths, see `load_predictor`.
+        predictors: {path: `Predictor`}.
         validation: The poses.
 
     Returns:
@@ -30,12 +28,10 @@ def evaluate(
         of the poses.
 
     Raises:
-        OSError: Where there is no such model.
-        ValueError: Where a model is damaged or does not fit the data.
+        ValueError: Where a model does not fit the data.
     """
     reports, first = [], None
-    for path in models:
-        predict = load_predictor(path, config.evaluation.batch_size)
+    for path, predict in predictors.items():
         skeleton = predict.skeleton
         stored.check_fits(
             path, len(skeleton.joints), predict.normalisation, config
@@ -45,10 +41,9 @@ def evaluate(
         )
         first = first or lifted
         network = {}
-        if str(path).endswith(".keras"):
-            model = stored.load(path)
-            network["gcn"] = model.gcn
-            network["complexity"] = complexity.count(model)
+        if predict.network is not None:
+            network["gcn"] = predict.network.gcn
+            network["complexity"] = complexity.count(predict.network)
         reports.append(
             {
                 "model": str(path),

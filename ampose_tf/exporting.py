@@ -49,8 +49,10 @@ def export(
             f"Unknown format {', '.join(unknown) or '(none)'}; expected some "
             f"of {', '.join(FORMATS)}"
         )
-    model = stored.load(model_path)
+    model, refinement = stored.load_both(model_path)
     checkpoint = stored.describe_checkpoint(model_path)
+    if refinement is not None:
+        checkpoint += "; its lifter, without the pose refinement"
     stored.check_fits(
         model_path, model.adjacency.shape[1], model.normalisation, config
     )

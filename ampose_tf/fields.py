@@ -93,8 +93,11 @@ def _check_value(name, value, metadata):
 def section_from(values, cls, prefix: str = ""):
     """Builds the dataclass `cls` from nested dicts, as JSON has them.
 
+    A missing field has its default: what an older version wrote, which did
+    not know it, stays readable.
+
     Raises:
-        ValueError: Where a field is unknown or missing.
+        ValueError: Where a field is unknown.
     """
     if not isinstance(values, dict):
         raise ValueError(
@@ -102,10 +105,8 @@ def section_from(values, cls, prefix: str = ""):
         )
     types = typing.get_type_hints(cls)
     unknown = sorted(set(values) - set(types))
-    missing = sorted(set(types) - set(values))
-    if unknown or missing:
-        what = "unknown" if unknown else "missing"
-        raise ValueError(f"{what} field {prefix}{(unknown or missing)[0]}")
+    if unknown:
+        raise ValueError(f"unknown field {prefix}{unknown[0]}")
     made = {}
     for name, value in values.items():
         if dataclasses.is_dataclass(types[name]):

@@ -59,11 +59,11 @@ def train(
         OSError: Where a file cannot be written.
         ValueError: Where workdir belongs to another config.
     """
-    claim(workdir, config)
-    keep_freed_memory()
-    feed = _Feed(config, training)
     if model is None:
         model = build(config)
+    feed = _Feed(config, training)
+    claim(workdir, config)
+    keep_freed_memory()
     compile_for(model, config, feed.steps)
     recorder = _Recorder(workdir, model)
     finished = recorder.resume()
@@ -172,8 +172,12 @@ def compile_for(
     """
     recipe = config.train
     loss, metric = LOSSES[recipe.loss], mpjpe_mm
-    if recipe.lifter:
-        loss, metric = losses.of_both(loss), losses.refined_mpjpe_mm()
+    if isinstance(model, RefinedLifter):
+        loss = losses.of_both(loss)
+        # fit and history.csv know it by one name.
+        metric = keras.metrics.MeanMetricWrapper(
+            losses.refined_mpjpe_mm, name="mpjpe_mm"
+        )
     if recipe.schedule == "cosine":
         schedule = keras.optimizers.schedules.CosineDecay(
             recipe.learning_rate, recipe.epochs * steps_per_epoch

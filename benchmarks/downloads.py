@@ -8,6 +8,7 @@ file generated.txt marks them, and what is prepared of them stays marked.
 """
 
 import pathlib
+import zlib
 
 import h5py
 import numpy as np
@@ -78,22 +79,22 @@ def write_annotations(path, arrays):
 
 def write_human36m(source: pathlib.Path, frames: int, seed: int) -> None:
     """Writes the subjects' CDF files, and detections as VideoPose3D's."""
-    truth, detected = {}, {}
+    detected = {}
     for subject in human36m.SUBJECTS:
         detected[subject] = {}
         for name in synthetic.sequence_names(subject):
             joints = synthetic.generate(subject, name, frames, seed)
             folder = source / subject / "MyPoseFeatures" / "D3_Positions"
             write_recording(folder / f"{name}.cdf", joints)
-            random = np.random.default_rng([seed, frames, len(truth)])
+            random = np.random.default_rng(
+                [seed, zlib.crc32(f"{subject}/{name}".encode())]
+            )
             detected[subject][name] = [
                 synthetic.detect(view, random)
                 for view in human36m.project(subject, joints)
             ]
-        truth[subject] = {}
         print(f"{subject}: {len(detected[subject])} recordings", flush=True)
-    human36m.write(source, truth, {"cpn_ft_h36m_dbb": detected})
-    (source / human36m.FILE_3D).unlink()
+    human36m.write(source, None, {"cpn_ft_h36m_dbb": detected})
 
 
 def write_mpi_inf_3dhp(source: pathlib.Path, frames: int, seed: int) -> None:
@@ -125,11 +126,15 @@ def main():
         ("human36m", write_human36m),
         ("mpi_inf_3dhp_test_set", write_mpi_inf_3dhp),
     ):
-        (output / name).mkdir(parents=True, exist_ok=True)
-        (output / name / synthetic.MARK).write_text(
-            "Generated motion: nobody has ever moved like this.\n"
-        )
-        write(output / name, flags.FLAGS.frames, flags.FLAGS.seed)
+        folder = output / name
+        folder.mkdir(parents=True, exist_ok=True)
+        mark = folder / synthetic.MARK
+        if any(folder.iterdir()) and not mark.exists():
+            raise ValueError(
+                f"{folder} holds other files; choose another --output"
+            )
+        mark.write_text("Generated motion: nobody has ever moved like this.\n")
+        write(folder, flags.FLAGS.frames, flags.FLAGS.seed)
 
 
 if __name__ == "__main__":

@@ -28,10 +28,12 @@ _COLUMNS = 6
 def main():
     import conditions
 
+    from ampose_tf.data import sources
     from ampose_tf.evaluation import figure, metrics
     from ampose_tf.lifting.predictor import load_predictor
 
     experiment = _CONFIG.value
+    data = sources.describe(experiment)
     poses = conditions.poses_of(experiment)["fixed"]
     predict = load_predictor(_MODEL.value, experiment.evaluation.batch_size)
     lifted = predict(poses.keypoints_2d)
@@ -41,18 +43,7 @@ def main():
         ("bad_poses", bad(errors, poses.actions)),
     ):
         path = pathlib.Path(_OUTPUT.value, f"{name}.png")
-        figure.save(
-            path,
-            poses.keypoints_2d[chosen],
-            lifted[chosen],
-            poses.poses_3d[chosen],
-            [
-                f"{poses.action_names[poses.actions[index]][:24]}\n"
-                f"{errors[index]:.0f} mm"
-                for index in chosen
-            ],
-            predict.skeleton,
-        )
+        figure.save(path, figure.show(lifted, poses, chosen, data))
         print(path)
 
 

@@ -8,12 +8,12 @@
 # epoch: minutes on two cores; it shows that the chain holds, and its figures
 # mean nothing. paper: the official downloads, which must lie in
 # downloads/human36m and downloads/mpi_inf_3dhp_test_set, CPN's detections in
-# data/, and a GPU. --output=DIR is where data, runs and tables go; --dry_run
-# prints the commands.
+# data/, and a GPU. --output=DIR is where data, runs and tables go, by default
+# reproduced for small and . for paper; --dry_run prints the commands.
 set -euo pipefail
 
 size=""
-output="."
+output=""
 dry_run=""
 for argument in "$@"; do
   case "$argument" in
@@ -34,6 +34,10 @@ run() {
   [ -n "$dry_run" ] || "$@"
 }
 
+if [ -z "$output" ]; then
+  output="."
+  [ "$size" = paper ] || output="reproduced"
+fi
 downloads="downloads"
 data="${output%/}/data"
 runs="${output%/}/runs"
@@ -59,7 +63,7 @@ fi
 
 train() {
   run python train.py --config="configs/$1.py" --config.data.root="$data" \
-    --workdir="$runs/$1" "${smaller[@]}" "${@:2}"
+    --workdir="$runs/$1" ${smaller[@]+"${smaller[@]}"} "${@:2}"
 }
 
 # Prints and writes table $1 by config $2: our rows are the models of $3...

@@ -14,7 +14,7 @@ PACKAGE = pathlib.Path(ampose_tf.__file__).parent
 HELPERS = {"fields", "files", "published", "ranges"}
 GROUND = {"skeleton", "conversion", "camera", "config"}
 COLUMNS = {"data", "evaluation", "models"}
-DRIVERS = {"training", "exporting", "lifting"}
+DRIVERS = {"training", "exporting", "evaluating", "lifting"}
 
 # From a part of the package to the parts that it may import, besides itself.
 BELOW = (
@@ -25,8 +25,6 @@ BELOW = (
     # Of evaluation, the metrics alone; see `is_allowed`.
     | {"export": HELPERS | GROUND | {"models", "evaluation"}}
     | dict.fromkeys(DRIVERS, HELPERS | GROUND | COLUMNS | {"export"})
-    # It judges whatever lifts.
-    | {"evaluating": HELPERS | GROUND | COLUMNS | {"lifting"}}
 )
 
 # Where TensorFlow and Keras live.

@@ -145,13 +145,14 @@ def project(subject: str, world: np.ndarray) -> list[np.ndarray]:
 
 
 def write(
-    root: str | os.PathLike, world: dict, image: dict, **metadata
+    root: str | os.PathLike, world: dict | None, image: dict, **metadata
 ) -> None:
     """Writes files as `load` and VideoPose3D read them, over what is there.
 
     Args:
         root: Their folder.
-        world: {subject: {name: (T, 32, 3) float32 metres}}.
+        world: {subject: {name: (T, 32, 3) float32 metres}}; None for no 3D
+            file.
         image: {source of keypoints: {subject: {name: four times (T, 17, 2)
             float32 pixels}}}.
         **metadata: What the 3D file says beside the poses, if anything.
@@ -161,7 +162,8 @@ def write(
     """
     root = pathlib.Path(root)
     beside = {"metadata": metadata} if metadata else {}
-    archive.write(root / FILE_3D, positions_3d=world, **beside)
+    if world is not None:
+        archive.write(root / FILE_3D, positions_3d=world, **beside)
     layout = {
         "layout_name": "h36m",
         "num_joints": len(JOINTS_OF_32),

@@ -50,35 +50,49 @@ def prepare(
     Raises:
         OSError: Where a file is missing or cannot be written.
         ValueError: Where one is damaged or holds something else, or
-            `output` holds generated motion.
+            `output` holds generated motion, or `source` does and `output`
+            recordings.
     """
     source, output = pathlib.Path(source), pathlib.Path(output)
     generated = (source / synthetic.MARK).exists()
     there = (output / human36m.FILE_3D).exists()
-    if there and synthetic.is_generated(output) and not generated:
-        # Its detections would pass for those of the recordings.
-        raise ValueError(
-            f"{output}: holds generated motion; choose another folder"
-        )
+    if there and synthetic.is_generated(output) is not generated:
+        # The detections in one folder would pass for those of the other.
+        other = "recordings" if generated else "generated motion"
+        raise ValueError(f"{output}: holds {other}; choose another folder")
     if metadata:
         print(official_cameras.compare(metadata), flush=True)
     marked = {"generator": synthetic.GENERATOR} if generated else {}
-    frames = _convert(source, output, marked)
-    poses = human36m.load(output, SUBJECTS)
-    cameras = len(human36m.cameras(SUBJECTS[0]))
-    for subject in SUBJECTS:
-        count = np.count_nonzero(poses.subjects == subject)
-        if count != cameras * frames[subject]:
-            raise ValueError(
-                f"{output}: reading {subject} back gave {count} pairs; "
-                f"expected {cameras} times {frames[subject]}"
-            )
-    training = cameras * sum(frames[name] for name in Data().train_subjects)
+    output.mkdir(parents=True, exist_ok=True)
+    # Read back before it replaces anything.
+    with tempfile.TemporaryDirectory(dir=output, prefix=".prepare.") as made:
+        made = pathlib.Path(made)
+        frames = _convert(source, made, marked)
+        pairs = _read_back(made, frames)
+        for path in made.iterdir():
+            path.replace(output / path.name)
+    training = len(human36m.cameras(SUBJECTS[0])) * sum(
+        frames[name] for name in Data().train_subjects
+    )
     print(
         f"{output}: {len(frames)} subjects, {sum(frames.values())} frames, "
-        f"{poses.count} pairs; for training {training}, official: "
+        f"{pairs} pairs; for training {training}, official: "
         f"{TRAINING_PAIRS}{_differs(training, TRAINING_PAIRS)}"
     )
+
+
+def _read_back(root, frames):
+    """Returns the number of pairs in files that have just been written."""
+    poses = human36m.load(root, SUBJECTS)
+    for subject in SUBJECTS:
+        count = np.count_nonzero(poses.subjects == subject)
+        expected = len(human36m.cameras(subject)) * frames[subject]
+        if count != expected:
+            raise ValueError(
+                f"{subject}: what was written reads back as {count} pairs, "
+                f"not {expected}; nothing was kept"
+            )
+    return poses.count
 
 
 def _convert(source, output, marked):
@@ -105,7 +119,7 @@ def _convert(source, output, marked):
             f"{_differs(len(world[subject]), expected)}",
             flush=True,
         )
-    print(f"Writing to {output}, and reading back", flush=True)
+    print("Writing, and reading back", flush=True)
     human36m.write(output, world, {"gt": image}, **marked)
     return frames
 
@@ -121,8 +135,10 @@ def _recordings(source, subject):
     if folder.is_dir():
         where = folder
         found = [
-            (path.stem, str(path), path.read_bytes())
+            (path.stem, str(path), _read_bounded(path))
             for path in folder.glob("*.cdf")
+            # macOS leaves such files about.
+            if not path.name.startswith(".")
         ]
     elif archive.is_file():
         where = archive
@@ -135,6 +151,12 @@ def _recordings(source, subject):
         (human36m.canonical_name(name, where), where, content)
         for name, where, content in found
     )
+
+
+def _read_bounded(path):
+    if path.stat().st_size > _LARGEST_FILE:
+        raise ValueError(f"{path}: too large for a recording of poses")
+    return path.read_bytes()
 
 
 def _archived(path, subject):
@@ -158,6 +180,8 @@ def _archived(path, subject):
                     raise _Refused(
                         f"{where}: too large for a recording of poses"
                     )
+                if name.name.startswith("."):
+                    continue
                 if name.suffix == ".cdf" and name.parent == subject / _FOLDER:
                     content = members.extractfile(member).read()
                     found.append((name.stem, where, content))

@@ -7,6 +7,7 @@ the axes reversed: `annot2` (N, 1, 17, 2) pixels, `univ_annot3`
 
 import os
 import pathlib
+import tempfile
 
 import numpy as np
 
@@ -17,6 +18,9 @@ _WHERE = (
     "download the data set from https://vcai.mpi-inf.mpg.de/3dhp-dataset and "
     "run its get_testset.sh"
 )
+
+# Official sequences have 6,151 at most.
+_MOST_FRAMES = 100_000
 
 
 def prepare(
@@ -68,14 +72,19 @@ def prepare(
         )
     if (source / synthetic.MARK).exists():
         members["generator"] = np.array(synthetic.GENERATOR)
-    archive.write(output / mpi_inf_3dhp.FILE, **members)
-    poses = mpi_inf_3dhp.load(output)
-    names, counts = np.unique(poses.subjects, return_counts=True)
-    if dict(zip(names.tolist(), counts.tolist(), strict=True)) != valid:
-        raise ValueError(
-            f"{output / mpi_inf_3dhp.FILE}: reading it back gave {counts} "
-            f"frames of {names}; expected {valid}"
-        )
+    output.mkdir(parents=True, exist_ok=True)
+    # Read back before it replaces anything.
+    with tempfile.TemporaryDirectory(dir=output, prefix=".prepare.") as made:
+        path = pathlib.Path(made) / mpi_inf_3dhp.FILE
+        archive.write(path, **members)
+        poses = mpi_inf_3dhp.load(made)
+        names, counts = np.unique(poses.subjects, return_counts=True)
+        if dict(zip(names.tolist(), counts.tolist(), strict=True)) != valid:
+            raise ValueError(
+                f"{path.name}: what was written reads back as {counts} frames "
+                f"of {names}, not {valid}; nothing was kept"
+            )
+        path.replace(output / path.name)
     total = sum(sequence.valid for sequence in SEQUENCES.values())
     print(
         f"{output / mpi_inf_3dhp.FILE}: {len(valid)} of {len(SEQUENCES)} "
@@ -139,4 +148,6 @@ def _dataset(file, name, shape):
         raise ValueError(
             f"expected {name} of shape (N, {expected}), got {dataset.shape}"
         )
+    if len(dataset) > _MOST_FRAMES:
+        raise ValueError(f"{len(dataset)} frames are too many")
     return dataset[()]

@@ -40,11 +40,7 @@ def training_batches(
         Of (inputs, poses_3d (B, J, 3)). The inputs are keypoints_2d
         (B, J, 2), or, where there are more, a dict of them by name.
     """
-    columns = {
-        name: tf.constant(getattr(poses, name))
-        for name in inputs
-        if name != "seen"
-    }
+    columns = _columns(poses, inputs)
     poses_3d = tf.constant(poses.poses_3d)
 
     def epoch_of(epoch_seed):
@@ -206,14 +202,20 @@ def validation_batches(
     inputs: tuple[str, ...] = ("keypoints_2d",),
 ) -> tf.data.Dataset:
     """Returns all poses once, in order; `inputs` as in `training_batches`."""
-    arrays = {
-        name: np.asarray(getattr(poses, name))
-        for name in inputs
-        if name != "seen"
-    }
+    arrays = _columns(poses, inputs)
     return tf.data.Dataset.from_tensor_slices(
         (_as_told(arrays, inputs), np.asarray(poses.poses_3d))
     ).batch(batch_size)
+
+
+def _columns(poses, inputs):
+    columns = {name: getattr(poses, name) for name in inputs if name != "seen"}
+    for name, column in columns.items():
+        if column is None:
+            raise ValueError(
+                f"The network needs {name}, which is not known of this data"
+            )
+    return {name: tf.constant(column) for name, column in columns.items()}
 
 
 def _as_told(arrays, inputs):

@@ -1,7 +1,7 @@
 r"""Draws the best, the median and the worst poses of an evaluation.
 
     python -m ampose_tf.evaluation.figure \
-        --poses=runs/demo/evaluation.npz --output=runs/demo/evaluation
+        --poses=runs/demo/evaluation_poses.npz --output=runs/demo/evaluation
 
 --poses is what `evaluate.py --report=runs/demo/evaluation.json` leaves beside
 its report. Writes evaluation.png and evaluation.svg, 2D input and prediction
@@ -11,7 +11,9 @@ over truth from two sides (the paper's Figure 4 shows the like).
 import os
 import pathlib
 import zipfile
+import zlib
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from absl import flags
@@ -22,7 +24,6 @@ from ampose_tf.skeleton import Skeleton, by_joint_count
 
 # Blue and orange are told apart by the colour-blind, too.
 _LEFT, _RIGHT, _MIDDLE, _TRUTH = "tab:orange", "tab:blue", "0.35", "0.75"
-_ARRAYS = ("keypoints_2d", "predicted", "target", "titles")
 
 
 def extremes(errors: np.ndarray, each: int = 2) -> list[tuple[str, int]]:
@@ -52,44 +53,80 @@ def extremes(errors: np.ndarray, each: int = 2) -> list[tuple[str, int]]:
     )
 
 
-def write_poses(
-    report: str | os.PathLike, predicted: np.ndarray, poses
-) -> pathlib.Path:
-    """Writes the poses that a figure needs beside an evaluation's report.
+class Shown(NamedTuple):
+    """What is drawn, a column per pose.
+
+    Attributes:
+        keypoints_2d: (N, J, 2), y down.
+        predicted: (N, J, 3) metres, camera frame, hip at the origin.
+        target: (N, J, 3), likewise.
+        titles: (N,) str.
+        data: What the poses come from.
+    """
+
+    keypoints_2d: np.ndarray
+    predicted: np.ndarray
+    target: np.ndarray
+    titles: np.ndarray
+    data: str
+
+
+def choose(predicted: np.ndarray, poses, data: str) -> Shown:
+    """Chooses the best, median and worst poses of an evaluation.
 
     Args:
-        report: Of the JSON file; the poses lie beside it, in `.npz`.
         predicted: (N, J, 3) metres.
         poses: `Poses` that they were predicted from.
+        data: What the poses come from.
+    """
+    chosen = extremes(1000 * metrics.mpjpe(predicted, poses.poses_3d))
+    return show(
+        predicted, poses, [i for _, i in chosen], data, [w for w, _ in chosen]
+    )
 
-    Returns:
-        The path of the `.npz`.
+
+def show(
+    predicted: np.ndarray,
+    poses,
+    index: Sequence[int],
+    data: str,
+    what: Sequence[str] = (),
+) -> Shown:
+    """Returns some poses with titles that say whose, what, and how far off.
+
+    Args:
+        predicted: (N, J, 3) metres.
+        poses: `Poses` that they were predicted from.
+        index: Which.
+        data: What the poses come from.
+        what: Words before each error, if any.
+    """
+    index = np.asarray(index)
+    some = poses.select(index)
+    predicted = predicted[index] - predicted[index][:, :1]
+    errors = 1000 * metrics.mpjpe(predicted, some.poses_3d)
+    titles = [
+        f"{some.subjects[i]} {some.action_names[some.actions[i]][:24]}\n"
+        f"{f'{what[i]}, ' if what else ''}{errors[i]:.0f} mm"
+        for i in range(some.count)
+    ]
+    return Shown(
+        some.keypoints_2d, predicted, some.poses_3d, np.array(titles), data
+    )
+
+
+def write(path: str | os.PathLike, shown: Shown) -> None:
+    """Writes poses to an `.npz`.
 
     Raises:
         OSError: Where it cannot be written.
     """
-    errors = 1000 * metrics.mpjpe(predicted, poses.poses_3d)
-    chosen = extremes(errors)
-    index = [index for _, index in chosen]
-    titles = [
-        f"{what}: {errors[i]:.0f} mm\n{poses.subjects[i]} "
-        f"{poses.action_names[poses.actions[i]][:24]}"
-        for what, i in chosen
-    ]
-    path = pathlib.Path(report).with_suffix(".npz")
     with files.replacing(path) as temporary:
-        np.savez_compressed(
-            temporary,
-            keypoints_2d=poses.keypoints_2d[index],
-            predicted=predicted[index] - predicted[index][:, :1],
-            target=poses.poses_3d[index],
-            titles=np.array(titles),
-        )
-    return path
+        np.savez_compressed(temporary, **shown._asdict())
 
 
-def read_poses(path: str | os.PathLike) -> tuple[np.ndarray, ...]:
-    """Returns what `write_poses` wrote: keypoints, both poses, titles.
+def read(path: str | os.PathLike) -> Shown:
+    """Returns what `write` wrote.
 
     Raises:
         OSError: Where there is no such file.
@@ -97,31 +134,35 @@ def read_poses(path: str | os.PathLike) -> tuple[np.ndarray, ...]:
     """
     try:
         with np.load(path, allow_pickle=False) as stored:
-            return tuple(stored[name] for name in _ARRAYS)
-    except (zipfile.BadZipFile, EOFError, KeyError, ValueError) as error:
+            arrays = {name: stored[name] for name in Shown._fields}
+        shown = Shown(**(arrays | {"data": str(arrays["data"])}))
+        count, joints = shown.predicted.shape[:2]
+        by_joint_count(joints)
+        shapes = [array.shape for array in shown[:4]]
+        expected = [(count, joints, n) for n in (2, 3, 3)]
+        if not count or shapes != [*expected, (count,)]:
+            raise ValueError(f"arrays of shapes {shapes}")
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise ValueError(
             f"{path}: expected the .npz that evaluate.py --report leaves "
             f"({error})"
         ) from error
+    return shown
 
 
-def save(
-    path: str | os.PathLike,
-    keypoints_2d: np.ndarray,
-    predicted: np.ndarray,
-    target: np.ndarray,
-    titles: Sequence[str],
-    skeleton: Skeleton,
-) -> None:
+def save(path: str | os.PathLike, shown: Shown) -> None:
     """Draws poses side by side: 2D, and 3D over the truth from two sides.
 
     Args:
         path: Its ending chooses the format.
-        keypoints_2d: (N, J, 2), y down.
-        predicted: (N, J, 3) metres, camera frame, hip at the origin.
-        target: (N, J, 3), likewise.
-        titles: Of the N columns.
-        skeleton: Of the J joints.
+        shown: From `choose` or `show`.
 
     Raises:
         OSError: Where it cannot be written.
@@ -129,6 +170,8 @@ def save(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    keypoints_2d, predicted, target, titles, data = shown
+    skeleton = by_joint_count(keypoints_2d.shape[1])
     figure = Figure(figsize=(2.1 * len(titles), 6.4))
     FigureCanvasAgg(figure)
     axes = figure.subplots(3, len(titles), squeeze=False)
@@ -146,7 +189,9 @@ def save(
             _limit(axis, (0, 0), 1.1)
     for row, label in enumerate(labels):
         axes[row, 0].set_ylabel(label, fontsize=9)
-    figure.suptitle("left orange, right blue; the truth in grey", fontsize=9)
+    figure.suptitle(
+        f"{data}\nleft orange, right blue; the truth in grey", fontsize=9
+    )
     figure.tight_layout()
     with files.replacing(path) as temporary:
         figure.savefig(temporary, dpi=110)
@@ -190,11 +235,10 @@ def _define_flags():
 
 
 def main():
-    arrays = read_poses(flags.FLAGS.poses)
-    skeleton = by_joint_count(arrays[0].shape[1])
+    shown = read(flags.FLAGS.poses)
     for ending in (".png", ".svg"):
         path = pathlib.Path(flags.FLAGS.output + ending)
-        save(path, *arrays, skeleton)
+        save(path, shown)
         print(path)
 
 

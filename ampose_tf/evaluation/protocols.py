@@ -277,6 +277,11 @@ def judge_dataset(
         ValueError: As `judge`.
     """
     if dataset == "mpi_inf_3dhp":
+        if refine is not None:
+            raise ValueError(
+                "Pose refinement needs intrinsics, which MPI-INF-3DHP's "
+                "protocol leaves out; judge its lifter's model"
+            )
         return judge_mpi_inf_3dhp(lifted, poses, skeleton)
     average = "poses" if dataset == "mocap" else "actions"
     return judge(lifted, poses, skeleton, average, refine=refine)

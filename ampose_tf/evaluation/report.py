@@ -16,7 +16,8 @@ from ampose_tf.evaluation.tables import PAPER_COLUMNS
 def published_mpjpe_mm(config: Config) -> float | None:
     """Returns the paper's average for a config's setting, where it has one.
 
-    It has one for every frame of S9 and S11.
+    It has one for every frame of S9 and S11; of another GCN block for CPN's
+    2D and 17 joints, of pose refinement likewise.
     """
     data = config.data
     if (
@@ -25,14 +26,14 @@ def published_mpjpe_mm(config: Config) -> float | None:
         or data.validation_stride != 1
     ):
         return None
+    table = "table_2" if data.keypoints == "gt" else "table_1"
+    method = "AMPose, refined" if config.train.lifter else "AMPose"
+    wanted = {"method": method, "joints": data.joints}
     if config.model.gcn != "ours":
-        rows = published.figures()["table_4"]
-        wanted = {"gcn": config.model.gcn}
-    else:
-        table = "table_2" if data.keypoints == "gt" else "table_1"
-        rows = published.figures()[table]
-        method = "AMPose, refined" if config.train.lifter else "AMPose"
-        wanted = {"method": method, "joints": data.joints}
+        if (table, data.joints, method) != ("table_1", 17, "AMPose"):
+            return None
+        table, wanted = "table_4", {"gcn": config.model.gcn}
+    rows = published.figures()[table]
     found = (row["mpjpe_mm"] for row in rows if wanted.items() <= row.items())
     return next(found, None)
 
@@ -96,23 +97,35 @@ def paper_table(number: int, reports: list[dict]) -> str:
     )
 
 
+def check_path(path: str | os.PathLike) -> None:
+    """Raises a ValueError where a report's path does not end in .json."""
+    if pathlib.Path(path).suffix != ".json":
+        raise ValueError(f"--report: expected a path in .json, got {path}")
+
+
+def beside(path: str | os.PathLike, ending: str) -> pathlib.Path:
+    """Returns the path of what belongs to a report: "a.json" to "a_x.csv"."""
+    path = pathlib.Path(path)
+    return path.with_name(f"{path.stem}_{ending}")
+
+
 def write(path: str | os.PathLike, reports: list[dict], text: str) -> None:
     """Writes reports as JSON, text and CSV.
 
     Args:
-        path: Of the JSON file, one object or a list of them; the text and
-            the table of single groups lie beside it, in `.txt` and `.csv`.
+        path: Of the JSON file, one object or a list of them; beside it lie
+            the text, in `<stem>_printed.txt`, and the errors of all groups,
+            in `<stem>_groups.csv`.
         reports: From `evaluating.evaluate`.
         text: What is printed.
 
     Raises:
         OSError: Where they cannot be written.
     """
-    path = pathlib.Path(path)
     content = reports[0] if len(reports) == 1 else reports
     files.write_text(path, json.dumps(content, indent=2) + "\n")
-    files.write_text(path.with_suffix(".txt"), text + "\n")
-    files.write_text(path.with_suffix(".csv"), as_csv(reports))
+    files.write_text(beside(path, "printed.txt"), text + "\n")
+    files.write_text(beside(path, "groups.csv"), as_csv(reports))
 
 
 def as_csv(reports: list[dict]) -> str:
@@ -121,18 +134,31 @@ def as_csv(reports: list[dict]) -> str:
     shares = ("pck", "auc", "pck_all_joints", "auc_all_joints")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["model", "group", "name", *names, *shares])
+    writer.writerow(
+        ["model", "data", "refined", "group", "name", *names, *shares]
+    )
     for report in reports:
-        groups = [("all", "all", report)]
-        for group in ("actions", "subjects", "scenes"):
-            for name, row in report.get(group, {}).items():
-                groups.append((group.removesuffix("s"), name, row))
-        for name, distance in report["joints"].items():
-            groups.append(("joint", name, {"mpjpe_mm": distance}))
-        for group, name, row in groups:
-            cells = (row.get(column, "") for column in (*names, *shares))
-            writer.writerow([report["model"], group, name, *cells])
+        for refined, errors in (
+            ("no", report),
+            ("yes", report.get("refined")),
+        ):
+            if errors is None:
+                continue
+            for group, name, row in _groups(errors):
+                cells = (row.get(column, "") for column in (*names, *shares))
+                label = report["model"], report["data"], refined
+                writer.writerow([*label, group, name, *cells])
     return text.getvalue()
+
+
+def _groups(errors):
+    """Yields (kind of group, name, errors)."""
+    yield "all", "all", errors
+    for group in ("actions", "subjects", "scenes"):
+        for name, row in errors.get(group, {}).items():
+            yield group.removesuffix("s"), name, row
+    for name, distance in errors["joints"].items():
+        yield "joint", name, {"mpjpe_mm": distance}
 
 
 def action_table(report: dict, published_mm: float | None = None) -> str:
@@ -140,23 +166,24 @@ def action_table(report: dict, published_mm: float | None = None) -> str:
 
     Args:
         report: From `protocols.evaluate`, with Human3.6M's actions.
-        published_mm: The paper's average for the same setting, which gets a
-            row of its own; the paper's single actions are not in this
-            package.
+        published_mm: The paper's average for the same setting, with
+            refinement where the report has it; it gets a row of its own. The
+            paper's single actions are not in this package.
     """
     names = [name for name in PAPER_COLUMNS if name in report["actions"]]
-    rows = [
-        ["MPJPE (mm)", *(PAPER_COLUMNS[name] for name in names), "Avg."],
-        [
-            "this model",
-            *(_tenths(report["actions"][name]["mpjpe_mm"]) for name in names),
-            _tenths(report["mpjpe_mm"]),
-        ],
-    ]
+    rows = [["MPJPE (mm)", *(PAPER_COLUMNS[name] for name in names), "Avg."]]
+    for label, errors in (
+        ("this model", report),
+        ("this model, refined", report.get("refined")),
+    ):
+        if errors is not None:
+            cells = (errors["actions"][name]["mpjpe_mm"] for name in names)
+            average = errors["mpjpe_mm"]
+            rows.append([label, *map(_tenths, cells), _tenths(average)])
     if published_mm is not None:
-        rows.append(
-            ["AMPose (paper)", *("" for _ in names), _tenths(published_mm)]
-        )
+        method = "AMPose, refined" if "refined" in report else "AMPose"
+        paper = f"{method} (paper)"
+        rows.append([paper, *("" for _ in names), _tenths(published_mm)])
     return _aligned(rows)
 
 
@@ -181,7 +208,8 @@ def scene_table(report: dict) -> str:
     ):
         pck = (_tenths(row[f"pck{suffix}"]) for row in scenes.values())
         rows.append([label, *pck, _tenths(everything[f"auc{suffix}"])])
-    if everything["poses"] == OFFICIAL_POSES:
+    whole = everything["poses"] == OFFICIAL_POSES
+    if whole and not report.get("generated"):
         (row,) = (
             row
             for row in published.figures()["table_3"]

@@ -22,6 +22,7 @@ class Predictor:
         seen_input: Whether the model makes use of `seen`.
         checkpoint: Which checkpoint it is and by which rule it was chosen.
         megabytes: Size of the artefact, in 10^6 bytes.
+        network: Of a `.keras` file, its AMPose; else None.
         refine: Of a `RefinedLifter`, the refinement as a function of NumPy
             arrays, see `models.refinement.PoseRefinement`; else None.
     """
@@ -35,6 +36,7 @@ class Predictor:
         checkpoint,
         megabytes,
         batch_size,
+        network=None,
         refine=None,
     ):
         self.skeleton = by_joint_count(joints)
@@ -42,6 +44,7 @@ class Predictor:
         self.seen_input = seen_input
         self.checkpoint = checkpoint
         self.megabytes = megabytes
+        self.network = network
         self.refine = refine
         self._lift = lift
         self._batch_size = batch_size
@@ -119,7 +122,8 @@ def load_predictor(
     if not path.exists():
         raise FileNotFoundError(f"no model {path}")
     if path.suffix == ".keras":
-        model = stored.load(path).rebuilt()
+        model, refinement = stored.load_both(path)
+        model = model.rebuilt()
         return Predictor(
             _of_keras(model),
             model.adjacency.shape[1],
@@ -128,7 +132,8 @@ def load_predictor(
             stored.describe_checkpoint(path),
             path.stat().st_size / 1e6,
             batch_size,
-            _of_refinement(stored.load_refinement(path), batch_size),
+            model,
+            _of_refinement(refinement, batch_size),
         )
     if path.suffix == ".tflite":
         lift = runtime.tflite

@@ -6,18 +6,20 @@ Prints them, counted from the layers of the paper's network, beside the
 paper's Table 4.
 """
 
+import dataclasses
+
 import keras
 import numpy as np
-from absl import app
 
-from ampose_tf import published
+from ampose_tf import config, published
 from ampose_tf.models import layers
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.skeleton import H36M_17
 
-DESIGNS = (
-    *("ours", "two_residual", "transformer", "convnext"),
-    *("vanilla", "none", "gcn_only"),
+(DESIGNS,) = (
+    field.metadata["choices"]
+    for field in dataclasses.fields(config.Model)
+    if field.name == "gcn"
 )
 
 _EXPLANATION = """\
@@ -100,7 +102,7 @@ def as_text(counts: dict) -> str:
     return "\n".join(lines)
 
 
-def main(_):
+def main():
     counts = {}
     for design in DESIGNS:
         counts[design] = count(AMPose(H36M_17.adjacency(), gcn=design))
@@ -108,4 +110,4 @@ def main(_):
 
 
 if __name__ == "__main__":
-    app.run(main)
+    config.run(main)

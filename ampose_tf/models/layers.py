@@ -115,7 +115,9 @@ class PartitionedGraphConv(keras.layers.Layer):
 
 def _without_groups(adjacency):
     """Returns D^-1/2 (A + I) D^-1/2, (1, J, J), of a partitioned graph."""
-    graph = (adjacency != 0).any(axis=0).astype(np.float32)
+    graph = (adjacency != 0).any(axis=0)
+    # Some normalisations lose an edge in one direction.
+    graph = (graph | graph.T).astype(np.float32)
     root = np.sqrt(graph.sum(axis=1))
     return (graph / np.outer(root, root))[None]
 

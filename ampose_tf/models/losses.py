@@ -66,8 +66,7 @@ def of_both(loss):
     return loss_of_both
 
 
-def refined_mpjpe_mm() -> keras.metrics.Metric:
-    """Returns the `mpjpe_mm` of a `RefinedLifter`'s second pose."""
-    return keras.metrics.MeanMetricWrapper(
-        lambda y_true, y_pred: mpjpe_mm(y_true, y_pred[:, 1]), name="mpjpe_mm"
-    )
+@keras.saving.register_keras_serializable(package="ampose_tf")
+def refined_mpjpe_mm(y_true, y_pred):
+    """Returns `mpjpe_mm` of the second of a `RefinedLifter`'s poses."""
+    return mpjpe_mm(y_true, y_pred[:, 1])

@@ -19,22 +19,26 @@ _RULES = {
 def load(path: str | os.PathLike) -> AMPose:
     """Loads an AMPose, uncompiled, without running code from the file.
 
-    Of a `RefinedLifter`, its lifter.
+    Of a `RefinedLifter`, its lifter; see `load_both`.
 
     Raises:
         OSError: Where there is no such file.
         ValueError: Where it is no `.keras` file, damaged, or no AMPose.
     """
-    model = _load(path)
-    return model.lifter if isinstance(model, RefinedLifter) else model
+    return load_both(path)[0]
 
 
-def load_refinement(path: str | os.PathLike) -> PoseRefinement | None:
-    """Loads the refinement of a `RefinedLifter`; None of an AMPose.
+def load_both(
+    path: str | os.PathLike,
+) -> tuple[AMPose, PoseRefinement | None]:
+    """Loads an AMPose and, where the file has one, its refinement.
 
     Raises as `load`.
     """
-    return getattr(_load(path), "refinement", None)
+    model = _load(path)
+    if isinstance(model, RefinedLifter):
+        return model.lifter, model.refinement
+    return model, None
 
 
 def _load(path):

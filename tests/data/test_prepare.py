@@ -179,18 +179,27 @@ def test_mocap(run, tmp_path, capsys):
     assert "nowhere" in line
 
 
-def test_generated_downloads_stay_marked(run, tmp_path):
-    source, output = tmp_path / "downloads", tmp_path / "data"
+def test_generated_downloads_stay_marked(run, tmp_path, capsys):
+    source = tmp_path / "downloads"
     source.mkdir()
     downloads.write_human36m(source, 2, seed=0)
     downloads.write_mpi_inf_3dhp(source, 4, seed=0)
     for mark in (False, True):
+        output = tmp_path / f"data_{mark}"
         if mark:
             (source / synthetic.MARK).touch()
         for name in ("human36m", "mpi_inf_3dhp"):
             run(name, f"--source={source}", f"--output={output}")
         assert synthetic.is_generated(output) is mark
         assert mpi_inf_3dhp.is_generated(output) is mark
+    # Neither replaces the other.
+    line = fails(
+        run,
+        capsys,
+        *("human36m", f"--source={source}"),
+        f"--output={tmp_path / 'data_False'}",
+    )
+    assert line.endswith("holds recordings; choose another folder")
     poses = mpi_inf_3dhp.load(output)
     assert poses.count == 6 * 2
     for name in ("data_2d_h36m_cpn_ft_h36m_dbb.npz",):

@@ -5,7 +5,6 @@ import pytest
 
 from ampose_tf.data.poses import Poses
 from ampose_tf.evaluation import figure
-from ampose_tf.skeleton import H36M_17
 
 
 def test_extremes_by_hand():
@@ -29,8 +28,8 @@ def test_extremes_of_few(count):
 
 
 @pytest.fixture
-def written(tmp_path):
-    """What write_poses writes of poses that are ever more wrong."""
+def shown():
+    """What is chosen of poses that are ever more wrong."""
     random = np.random.default_rng(0)
     target = random.normal(0, 0.3, (11, 17, 3)).astype(np.float32)
     target -= target[:, :1]
@@ -44,33 +43,38 @@ def written(tmp_path):
         np.array(["S9"] * 5 + ["S11"] * 6),
         ("Walking", "Sitting"),
     )
-    path = figure.write_poses(tmp_path / "report.json", predicted, poses)
-    return path, poses
+    return figure.choose(predicted, poses, "some data"), poses
 
 
-def test_written_poses_are_read(written):
-    path, poses = written
-    assert path.name == "report.npz"
-    keypoints_2d, predicted, target, titles = figure.read_poses(path)
+def test_chosen_poses(shown):
+    shown, poses = shown
     chosen = [0, 1, 4, 5, 9, 10]
-    np.testing.assert_array_equal(keypoints_2d, poses.keypoints_2d[chosen])
-    np.testing.assert_array_equal(target, poses.poses_3d[chosen])
-    assert np.abs(predicted[:, 0]).max() == 0
-    np.testing.assert_allclose(predicted[0], target[0], atol=1e-6)
-    assert titles.tolist()[::5] == [
-        "best: 0 mm\nS9 Walking",
-        "worst: 94 mm\nS11 Walking",
+    np.testing.assert_array_equal(
+        shown.keypoints_2d, poses.keypoints_2d[chosen]
+    )
+    np.testing.assert_array_equal(shown.target, poses.poses_3d[chosen])
+    assert np.abs(shown.predicted[:, 0]).max() == 0
+    np.testing.assert_allclose(shown.predicted[0], shown.target[0], atol=1e-6)
+    assert shown.titles.tolist()[::5] == [
+        "S9 Walking\nbest, 0 mm",
+        "S11 Walking\nworst, 94 mm",
     ]
 
 
-def test_pictures(written, tmp_path):
-    arrays = figure.read_poses(written[0])
+def test_written_poses_are_read(shown, tmp_path):
+    figure.write(tmp_path / "poses.npz", shown[0])
+    again = figure.read(tmp_path / "poses.npz")
+    for one, other in zip(again, shown[0], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_pictures(shown, tmp_path):
     for ending, start in ((".png", b"\x89PNG"), (".svg", b"<?xml")):
         path = tmp_path / f"figure{ending}"
-        figure.save(path, *arrays, H36M_17)
+        figure.save(path, shown[0])
         content = path.read_bytes()
         assert content.startswith(start) and len(content) > 10_000
-    # Six columns of three rows, and text that stays text is not needed.
+    # Six columns of three rows.
     assert len(re.findall(rb'id="axes_\d+"', content)) == 18
 
 
@@ -79,7 +83,27 @@ def test_other_files_are_refused(tmp_path, content):
     path = tmp_path / "other.npz"
     path.write_bytes(content)
     with pytest.raises(ValueError, match="evaluate.py --report leaves"):
-        figure.read_poses(path)
+        figure.read(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"predicted": np.zeros(3)},
+        {"titles": np.array(["one"])},
+        {"target": np.zeros((6, 16, 3))},
+        {"keypoints_2d": np.zeros((6, 17, 3))},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_arrays_that_do_not_fit_are_refused(shown, tmp_path, change):
+    path = tmp_path / "poses.npz"
+    np.savez(path, **(shown[0]._asdict() | change))
+    with pytest.raises(ValueError, match="evaluate.py --report leaves"):
+        figure.read(path)
     np.savez(path, keypoints_2d=np.zeros(3))
     with pytest.raises(ValueError, match="evaluate.py --report leaves"):
-        figure.read_poses(path)
+        figure.read(path)
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    with pytest.raises(ValueError, match="evaluate.py --report leaves"):
+        figure.read(tmp_path / "one.npy")

@@ -64,6 +64,11 @@ def test_published_figures_of_variants():
     for gcn, figure in (("convnext", 50.0), ("vanilla", None)):
         config.model.gcn = gcn
         assert report.published_mpjpe_mm(config) == figure
+    config.model.gcn = "convnext"
+    config.data.joints = 16
+    assert report.published_mpjpe_mm(config) is None
+    config.data.joints, config.data.keypoints = 17, "gt"
+    assert report.published_mpjpe_mm(config) is None
 
 
 @pytest.mark.parametrize("dataset", ["mocap", "synthetic", "mpi_inf_3dhp"])
@@ -133,6 +138,11 @@ def test_scene_table_of_the_whole_test_set_has_the_papers_row():
     ]
 
 
+def test_scene_table_of_generated_motion_has_not():
+    generated = made_test_report(2929) | {"generated": True}
+    assert "paper" not in report.scene_table(generated)
+
+
 def test_scene_table_of_a_part():
     part = made_test_report(3)
     part["scenes"] = {name: part["scenes"][name] for name in ("GS", "All")}
@@ -167,9 +177,13 @@ def test_text_of_one_report():
 
 
 def test_text_of_a_refined_report():
-    text = report.as_text(
-        [made_report() | {"refined": errors(48.0, 12)}], None
-    )
+    refined = errors(48.0, 12) | {"actions": made_report()["actions"]}
+    text = report.as_text([made_report() | {"refined": refined}], 48.5)
+    assert (
+        "this model                60.0  40.0  50.0\n"
+        "this model, refined       60.0  40.0  48.0\n"
+        "AMPose, refined (paper)               48.5\n"
+    ) in text
     assert text.endswith(
         "\n\nrefined by the hip's true distance and the camera's "
         "intrinsics: MPJPE 48.00 mm, P-MPJPE 24.00 mm, N-MPJPE 47.00 mm"
@@ -201,9 +215,9 @@ def test_write_one_report(tmp_path):
     text = path.read_text(encoding="utf-8")
     assert json.loads(text) == made_report()
     assert text.endswith("}\n")
-    text = path.with_suffix(".txt").read_text(encoding="utf-8")
+    text = (tmp_path / "evaluation_printed.txt").read_text(encoding="utf-8")
     assert text == "what is printed\n"
-    text = path.with_suffix(".csv").read_text(encoding="utf-8")
+    text = (tmp_path / "evaluation_groups.csv").read_text(encoding="utf-8")
     assert text == report.as_csv([made_report()])
 
 
@@ -214,18 +228,34 @@ def test_write_several_reports(tmp_path):
     assert json.loads(path.read_text(encoding="utf-8")) == several
 
 
+@pytest.mark.parametrize("name", ["report.npz", "report.csv", "report"])
+def test_a_report_is_json(name):
+    report.check_path("runs/report.json")
+    with pytest.raises(ValueError, match=f"in .json, got runs/{name}"):
+        report.check_path(f"runs/{name}")
+
+
 def test_csv():
+    label = "best.keras,some data,no"
     assert report.as_csv([made_test_report(12)]).splitlines() == [
-        "model,group,name,poses,mpjpe_mm,p_mpjpe_mm,n_mpjpe_mm,pck,auc,"
-        "pck_all_joints,auc_all_joints",
-        "best.keras,all,all,12,50.0,25.0,49.0,,,,",
-        "best.keras,action,Walking,5,40.0,20.0,39.0,,,,",
-        "best.keras,action,Directions,7,60.04,30.02,59.04,,,,",
-        "best.keras,subject,S9,12,50.0,25.0,49.0,,,,",
-        "best.keras,scene,GS,3,,,,80.04,40,81.04,41",
-        "best.keras,scene,noGS,4,,,,70.06,30,71.06,31",
-        "best.keras,scene,Outdoor,5,,,,60,20,61,21",
-        "best.keras,scene,All,12,,,,69.5,33.3,70.5,34.3",
-        "best.keras,joint,Hip,,0.0,,,,,,",
-        "best.keras,joint,Head,,61.5,,,,,,",
+        "model,data,refined,group,name,poses,mpjpe_mm,p_mpjpe_mm,n_mpjpe_mm,"
+        "pck,auc,pck_all_joints,auc_all_joints",
+        f"{label},all,all,12,50.0,25.0,49.0,,,,",
+        f"{label},action,Walking,5,40.0,20.0,39.0,,,,",
+        f"{label},action,Directions,7,60.04,30.02,59.04,,,,",
+        f"{label},subject,S9,12,50.0,25.0,49.0,,,,",
+        f"{label},scene,GS,3,,,,80.04,40,81.04,41",
+        f"{label},scene,noGS,4,,,,70.06,30,71.06,31",
+        f"{label},scene,Outdoor,5,,,,60,20,61,21",
+        f"{label},scene,All,12,,,,69.5,33.3,70.5,34.3",
+        f"{label},joint,Hip,,0.0,,,,,,",
+        f"{label},joint,Head,,61.5,,,,,,",
+    ]
+    refined = errors(48.0, 12) | {"joints": {"Head": 60.0}}
+    refined |= {"actions": {"Walking": errors(39.0, 5)}}
+    lines = report.as_csv([made_report() | {"refined": refined}]).splitlines()
+    assert lines[-3:] == [
+        "best.keras,some data,yes,all,all,12,48.0,24.0,47.0,,,,",
+        "best.keras,some data,yes,action,Walking,5,39.0,19.5,38.0,,,,",
+        "best.keras,some data,yes,joint,Head,,60.0,,,,,,",
     ]

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -8,7 +9,7 @@ from ampose_tf.data import pipeline
 from ampose_tf.data.poses import make_poses
 from ampose_tf.evaluation import protocols
 from ampose_tf.lifting.predictor import load_predictor
-from ampose_tf.models import refinement, stored
+from ampose_tf.models import losses, refinement, stored
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.models.refinement import PoseRefinement, RefinedLifter
 from ampose_tf.skeleton import H36M_17
@@ -180,6 +181,68 @@ def test_two_stages(lifter, tmp_path, make_poses):
         )
 
 
+def test_a_killed_second_stage_goes_on(lifter, tmp_path, monkeypatch):
+    """Bitwise the weights of a run that was never killed."""
+    poses = made_poses(37), made_poses(11, 1)
+    config = small_config(lifter)
+    training.train(config, *poses, tmp_path / "whole")
+    monkeypatch.setattr(training._Recorder, "on_epoch_begin", _killed)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(config, *poses, tmp_path / "killed")
+    monkeypatch.undo()
+    training.train(config, *poses, tmp_path / "killed")
+    one, other = (
+        keras.models.load_model(tmp_path / name / "last.keras")
+        for name in ("whole", "killed")
+    )
+    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+_on_epoch_begin = training._Recorder.on_epoch_begin
+
+
+def _killed(self, epoch, logs=None):
+    if epoch == 1:
+        raise KeyboardInterrupt
+    _on_epoch_begin(self, epoch, logs)
+
+
+def test_mixed_precision_trains(lifter, tmp_path):
+    config = small_config(lifter)
+    config.train.precision = "mixed_float16"
+    poses = made_poses(37), made_poses(11, 1)
+    training.train(config, *poses, tmp_path / "run")
+    assert load_predictor(tmp_path / "run" / "last.keras").refine is not None
+
+
+def test_the_loss_is_that_of_both_poses():
+    y_true = np.zeros((2, 3, 3), np.float32)
+    y_pred = np.stack([y_true + 1, y_true + 2], axis=1)
+    loss = losses.of_both(losses.mse_joint)(y_true, y_pred)
+    np.testing.assert_allclose(loss, [3 + 12] * 2)
+    # Hips are subtracted: only the second pose's last joint is off.
+    y_pred[:, 1, 2, 0] += 0.3
+    np.testing.assert_allclose(
+        losses.refined_mpjpe_mm(y_true, y_pred), [100, 100], rtol=1e-5
+    )
+
+
+def test_poses_without_intrinsics_are_refused(lifter, make_poses, tmp_path):
+    with pytest.raises(ValueError, match="needs intrinsics, which is not"):
+        training.train(
+            small_config(lifter), make_poses(23), make_poses(5), tmp_path / "x"
+        )
+
+
+def test_a_missing_lifter_leaves_no_workdir(tmp_path):
+    poses = made_poses(11), made_poses(5)
+    config = small_config(tmp_path / "nowhere.keras")
+    with pytest.raises(FileNotFoundError, match="no model .*nowhere"):
+        training.train(config, *poses, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_lifter_of_another_config_is_refused(lifter):
     config = small_config(lifter)
     config.model.gcn = "convnext"
@@ -206,7 +269,7 @@ def test_round_trip(tmp_path):
     lifted, refined = np.moveaxis(np.asarray(model(inputs)), 1, 0)
     again = stored.load(tmp_path / "model.keras")
     np.testing.assert_allclose(again(poses.keypoints_2d), lifted, atol=1e-6)
-    layer = stored.load_refinement(tmp_path / "model.keras")
+    _, layer = stored.load_both(tmp_path / "model.keras")
     np.testing.assert_allclose(layer([lifted, *rest]), refined, atol=1e-6)
     copy = model.rebuilt("mixed_float16")
     np.testing.assert_allclose(copy(inputs)[:, 0], lifted, atol=0.02)
