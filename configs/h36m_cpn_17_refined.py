@@ -5,8 +5,9 @@ lifter and refinement are trained together at a small rate, by the sum of
 their errors. Theirs has AMSGrad, halves the rate every five epochs and adds
 0.01 times the signed difference of left and right bones, which mirrored poses
 cancel. It uses the hip's true distance and the camera's intrinsics, also when
-it is judged. How the paper trained it is not known. The paper's figure on S9 and S11 is 48.5 mm MPJPE.
-Nobody has measured this code's yet: the data is licensed.
+it is judged. How the paper trained it is not known. The paper's figure on S9
+and S11 is 48.5 mm MPJPE. Nobody has measured this code's yet: the data
+is licensed.
 
     python train.py --config=configs/h36m_cpn_17.py --workdir=runs/h36m_cpn_17
     python train.py --config=configs/h36m_cpn_17_refined.py \
