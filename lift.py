@@ -19,7 +19,9 @@ _KEYPOINTS = flags.DEFINE_string(
     required=True,
 )
 _MODEL = flags.DEFINE_string(
-    "model", None, ".keras, SavedModel folder or .tflite.", required=True
+    "model",
+    None,
+    ".keras, SavedModel folder or .tflite; by default the released ampose_s.",
 )
 _OUTPUT = flags.DEFINE_string(
     "output", "lifted", "Folder, or the .npz to write."
@@ -32,13 +34,17 @@ _IMAGE_SIZE = flags.DEFINE_string(
 
 
 def main():
+    from ampose_tf import weights
     from ampose_tf.lifting import clip, formats
 
     image_size = None
     if _IMAGE_SIZE.value is not None:
         image_size = formats.parse_image_size(_IMAGE_SIZE.value)
     for path in clip.lift(
-        _KEYPOINTS.value, _MODEL.value, _OUTPUT.value, image_size
+        _KEYPOINTS.value,
+        _MODEL.value or weights.AMPOSE_S,
+        _OUTPUT.value,
+        image_size,
     ):
         print(path)
 

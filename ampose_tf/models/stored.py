@@ -13,6 +13,8 @@ from ampose_tf.models.refinement import PoseRefinement, RefinedLifter
 _RULES = {
     "best.keras": "best.keras: lowest validation MPJPE (peer-style)",
     "last.keras": "last.keras: the last epoch",
+    "ampose_s.keras": "ampose_s.keras: released, the last epoch",
+    "ampose_t.keras": "ampose_t.keras: released, the last epoch",
 }
 
 
