@@ -7,27 +7,17 @@ rate.
         --config.data.root=DIR --workdir=runs/mocap_t
 """
 
-from ampose_tf.config import SIZES, Config, Data, Model, Train
+import dataclasses
+import pathlib
+import runpy
+
+from ampose_tf.config import SIZES, Config
+
+_MOCAP_S = pathlib.Path(__file__).with_name("mocap_s.py")
 
 
 def get_config() -> Config:
-    return Config(
-        data=Data(
-            dataset="mocap",
-            train_subjects=(),
-            validation_subjects=(),
-            archives=("cmu17", "cmu_daz17"),
-            validation_stride=5,
-            training_cameras="drawn",
-        ),
-        model=Model(**SIZES["ampose_t"], seen_input=True, frame="person"),
-        train=Train(
-            epochs=10,
-            batch_size=256,
-            loss="mean_distance",
-            learning_rate=2e-3,
-            schedule="cosine",
-            # All batches have one size, which XLA compiles once.
-            jit_compile=True,
-        ),
-    )
+    config = runpy.run_path(str(_MOCAP_S))["get_config"]()
+    config.model = dataclasses.replace(config.model, **SIZES["ampose_t"])
+    config.train.learning_rate = 2e-3
+    return config

@@ -63,11 +63,13 @@ def prepare(
     if metadata:
         print(official_cameras.compare(metadata), flush=True)
     marked = {"generator": synthetic.GENERATOR} if generated else {}
+    world, image, frames = _converted(source)
+    print(f"Writing to {output}, and reading back", flush=True)
     output.mkdir(parents=True, exist_ok=True)
     # Read back before it replaces anything.
     with tempfile.TemporaryDirectory(dir=output, prefix=".prepare.") as made:
         made = pathlib.Path(made)
-        frames = _convert(source, made, marked)
+        human36m.write(made, world, {"gt": image}, **marked)
         pairs = _read_back(made, frames)
         for path in made.iterdir():
             path.replace(output / path.name)
@@ -95,8 +97,8 @@ def _read_back(root, frames):
     return poses.count
 
 
-def _convert(source, output, marked):
-    """Writes the files, `marked` in them; returns {subject: frames}."""
+def _converted(source):
+    """Returns joints and keypoints by subject and name, and frames."""
     world, image, frames = {}, {}, {}
     for subject in SUBJECTS:
         world[subject], image[subject] = {}, {}
@@ -119,9 +121,7 @@ def _convert(source, output, marked):
             f"{_differs(len(world[subject]), expected)}",
             flush=True,
         )
-    print("Writing, and reading back", flush=True)
-    human36m.write(output, world, {"gt": image}, **marked)
-    return frames
+    return world, image, frames
 
 
 def _differs(count, expected):
