@@ -77,6 +77,24 @@ def read(path: str | os.PathLike, only: str | None = None) -> dict:
         ) from error
 
 
+def read_npy(path: str | os.PathLike) -> np.ndarray:
+    """Reads an `.npy` of a plain array.
+
+    Raises:
+        OSError: Where the file cannot be read.
+        ValueError: Where it is no `.npy`, is damaged, or holds objects.
+    """
+    try:
+        with open(path, "rb") as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except _DAMAGE as error:
+        message = " ".join(str(error).split())
+        raise ValueError(
+            f"{path}: not a readable .npy file, or a damaged one "
+            f"({type(error).__name__}: {message})"
+        ) from error
+
+
 def write(path: str | os.PathLike, **values) -> None:
     """Writes `.npz` members that NumPy 1.20 to 2 read, as does `read`.
 
