@@ -73,7 +73,7 @@ def read(path: str | os.PathLike, only: str | None = None) -> dict:
             raise
         raise ValueError(
             f"{path}: not a readable .npz file, or a damaged one "
-            f"({type(error).__name__}: {error})"
+            f"({_described(error)})"
         ) from error
 
 
@@ -88,10 +88,9 @@ def read_npy(path: str | os.PathLike) -> np.ndarray:
         with open(path, "rb") as file:
             return np.lib.format.read_array(file, allow_pickle=False)
     except _DAMAGE as error:
-        message = " ".join(str(error).split())
         raise ValueError(
             f"{path}: not a readable .npy file, or a damaged one "
-            f"({type(error).__name__}: {message})"
+            f"({_described(error)})"
         ) from error
 
 
@@ -112,6 +111,12 @@ def write(path: str | os.PathLike, **values) -> None:
                     _write_object(file, value)
                 else:
                     np.save(file, value, allow_pickle=False)
+
+
+def _described(error):
+    """Returns an error in one line; some quote half the file."""
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message[:200]}"
 
 
 class _Refused(ValueError):

@@ -105,7 +105,7 @@ def _is_movenet(array, format):
 def _movenet(array, skeleton):
     if array.dtype.kind not in "iuf" or not array.size:
         raise ValueError(f"expected numbers, got {brief(array)}")
-    array = array.reshape(-1, 17, 3).astype(np.float64)
+    array = values.numbers(array.reshape(-1, 17, 3), "array")
     if not is_score(array[..., 2]):
         raise ValueError("expected MoveNet's y, x and score within [0, 1]")
     return _one_person(
@@ -131,7 +131,7 @@ def _plain(array, scores, skeleton):
             "expected pixels of shape (frames, joints, 2), or 3 with scores, "
             f"got {getattr(array, 'shape', brief(array))}"
         )
-    points, own = split_columns(array.astype(np.float64))
+    points, own = split_columns(values.numbers(array, "array"))
     scores = own if scores is None else scores
     if scores.shape != points.shape[:2] or not is_score(scores):
         raise ValueError(

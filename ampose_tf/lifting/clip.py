@@ -88,6 +88,10 @@ def lift(
             name = path
             if len(tracks) > 1:
                 name = path.with_name(f"{path.stem}_{track.track_id}.npz")
+            if name.resolve() == pathlib.Path(keypoints).resolve():
+                raise ValueError(
+                    f"{name} is the keypoint file; choose another --output"
+                )
             image = name.with_suffix(".png")
             written += [name, image]
             np.savez_compressed(
@@ -114,25 +118,19 @@ def _path(keypoints, output):
     if path.suffix != ".npz":
         stem = pathlib.Path(os.path.abspath(keypoints)).stem
         path = path / f"{'stdin' if str(keypoints) == '-' else stem}.npz"
-    if path.resolve() == pathlib.Path(keypoints).resolve():
-        raise ValueError(
-            f"{path} is the keypoint file; choose another --output"
-        )
     return path
 
 
 def _lift(track, predict, image_size, corner):
     """Lifts one person; returns what is to be written of it."""
-    seen = track.scores >= SEEN_SCORE
-    present = seen.any(axis=1)
-    seen, frames = seen[present], track.frames[present]
-    pixels = completion.complete(track.pixels[present], seen, frames)
-    pixels -= np.asarray(corner, np.float32)
     skeleton = predict.skeleton
     joints = [H36M_17.joints.index(joint) for joint in skeleton.joints]
-    keypoints_2d = normalize_screen(
-        pixels[:, joints], image_size, predict.normalisation
-    )
+    seen = track.scores >= SEEN_SCORE
+    present = seen[:, joints].any(axis=1)
+    seen, frames = seen[present], track.frames[present]
+    pixels = completion.complete(track.pixels[present], seen, frames)
+    pixels = pixels[:, joints] - np.asarray(corner, np.float32)
+    keypoints_2d = normalize_screen(pixels, image_size, predict.normalisation)
     seen = seen[:, joints]
     return {
         "poses_3d": predict(keypoints_2d, seen),

@@ -218,9 +218,12 @@ def _common_skeleton(people, wanted):
     first_frame, first = people[0]
     names = {}  # Those of everybody, in order of appearance.
     for frame, person in people:
-        if (person.names is None) != (first.names is None) or (
-            first.names is None and len(person.points) != len(first.points)
-        ):
+        if (person.names is None) != (first.names is None):
+            raise ValueError(
+                f"frame {frame}: the joints of one person have names, those "
+                "of another have none"
+            )
+        if first.names is None and len(person.points) != len(first.points):
             raise ValueError(
                 f"a person of {len(first.points)} joints in frame "
                 f"{first_frame} and one of {len(person.points)} in frame "
@@ -268,7 +271,8 @@ def _in_pixels(points, seen, coordinates, image_size):
             "its coordinates are normalised to [0, 1] and the file does not "
             "say its image's size; give --image_size=WIDTHxHEIGHT"
         )
-    return points * np.asarray(image_size, np.float64)
+    with np.errstate(over="ignore"):  # What is too large, `clean` refuses.
+        return points * np.asarray(image_size, np.float64)
 
 
 def split(batch: Batch) -> tuple[Track, ...]:

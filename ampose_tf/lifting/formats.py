@@ -127,7 +127,10 @@ def _file(path, image_size, format, skeleton):
         members = archive.read(path)
         recording = array_files.read_npz(members, format, skeleton)
     elif _is_table(path, content, format):
-        text = content.decode("utf-8-sig")
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ValueError("its text is not UTF-8") from error
         recording = array_files.read_csv(text, format, skeleton)
     else:
         lines = content.splitlines()
@@ -155,13 +158,12 @@ def _is_table(path, content, format):
 
 
 def _are_json_lines(lines):
-    """Whether each line is JSON of its own."""
+    """Whether the first of several lines is JSON of its own."""
     lines = [line for line in lines if line.strip()]
     if len(lines) < 2:
         return False
     try:
         parse(lines[0])
-        parse(lines[1])
     except ValueError:
         return False
     return True

@@ -418,7 +418,7 @@ def is_score(values: np.ndarray) -> bool:
 
 
 def _check_shapes(points, scores):
-    if points.ndim != 2 or points.shape != (len(scores), 2) or not len(points):
+    if points.shape != (*scores.shape, 2) or scores.ndim != 1:
         raise ValueError(
             "expected x, y and a score for every joint, got shapes "
             f"{points.shape} and {scores.shape}"

@@ -6,7 +6,7 @@ import numpy as np
 
 from ampose_tf.conversion import Conversion
 from ampose_tf.lifting.keypoints import SKELETONS
-from ampose_tf.lifting.values import brief
+from ampose_tf.lifting.values import MAX_PIXEL, brief
 
 # Of detectors that count joints without naming them. Of whole-body models,
 # the first joints are the body's and the others are left out:
@@ -120,7 +120,7 @@ def of_arrays(points: np.ndarray) -> Conversion:
 
 def _looks_like_coco(points):
     """Whether (D, 17, 2) points have COCO's order, not Human3.6M's."""
-    complete = np.isfinite(points).all(axis=(1, 2))
+    complete = (np.abs(points) <= MAX_PIXEL).all(axis=(1, 2))
     complete &= (points != 0).any(axis=2).all(axis=1)
     points = points[complete]
     if not len(points):

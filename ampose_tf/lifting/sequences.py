@@ -86,6 +86,8 @@ def read_frames(
         try:
             frame, form = read_one(item, format, form)
         except ValueError as error:
+            if len(items) == 1:
+                raise
             name = names[place] if names else f"frame {place}"
             raise ValueError(f"{name}: {error}") from error
         frames.append(frame)

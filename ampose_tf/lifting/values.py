@@ -19,7 +19,9 @@ def numbers(values, what: str) -> np.ndarray:
     if kind not in "biufO":
         raise ValueError(f"{what}: expected numbers, got {brief(values)}")
     try:
-        return np.asarray(values, np.float64)
+        # A signalling NaN of a damaged file is a NaN all the same.
+        with np.errstate(invalid="ignore"):
+            return np.asarray(values, np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{what}: expected numbers") from error
 
