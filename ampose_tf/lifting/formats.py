@@ -36,6 +36,9 @@ from ampose_tf.lifting.streams import parse, stream
 MAX_BYTES = 256 * 2**20
 MAX_LINE_BYTES = 16 * 2**20
 
+# What may stand before JSON: blanks and the mark of UTF-8.
+_SPACE = b" \t\r\n\xef\xbb\xbf"
+
 FORMATS = (
     "coco",
     "alphapose",
@@ -132,6 +135,13 @@ def _file(path, image_size, format, skeleton):
         except UnicodeDecodeError as error:
             raise ValueError("its text is not UTF-8") from error
         recording = array_files.read_csv(text, format, skeleton)
+    elif not content.lstrip(_SPACE).startswith((b"[", b"{", b"null")):
+        raise ValueError(
+            "an empty file"
+            if not content.strip()
+            else "neither JSON, nor .npy or .npz, nor a table whose header "
+            "has <joint>_x and <joint>_y"
+        )
     else:
         lines = content.splitlines()
         if _are_json_lines(lines):

@@ -399,7 +399,8 @@ def test_a_skeleton_of_ones_own(tmp_path):
     ("value", "message"),
     [
         ("{", "not JSON"),
-        ("", "not JSON"),
+        (" ", "an empty file"),
+        ("What it does", "neither JSON, nor .npy or .npz, nor a table"),
         ("[" * 100_000, "nested too deeply"),
         ("[[[1, 2]]]", "have 1 joints; known are 16, 17"),
         ({"bodies": []}, "an object with 'bodies' is no known form"),
