@@ -295,6 +295,10 @@ def write_all(folder):
     paths["lines"].write_text(
         "\n".join(json.dumps(frame) for frame in openpose_frames())
     )
+    paths["coco_lines"] = folder / "people.jsonl"
+    paths["coco_lines"].write_text(
+        "\n".join(json.dumps(person) for person in alphapose("COCO-17"))
+    )
     arrays = {
         "detectron2": detectron2(),
         "detectron2_custom": detectron2_custom(),

@@ -9,7 +9,8 @@
 * `{"frames": […], "image_size": [width, height], "fps": 30}`, this project's
   own: what tools do not say, beside frames in any form of `frame_forms`.
 * A list of frames in any of these forms, as text (Ultralytics' `to_json`) or
-  as it is; a list of more than `_MANY` poses of tfjs is a clip of one person.
+  as it is. A list of lists of points is one of frames, not of people, and a
+  list of more than `_MANY` poses of tfjs is a clip of one person.
 * One frame.
 """
 

@@ -10,7 +10,7 @@ from ampose_tf.lifting import coco_forms, detections, recognition, sequences
 from ampose_tf.lifting.frame_forms import EITHER, FramePeople, form_of
 from ampose_tf.lifting.keypoints import Frame
 from ampose_tf.lifting.tracks import Tracker
-from ampose_tf.lifting.values import MAX_FRAME, brief
+from ampose_tf.lifting.values import MAX_FRAME, MAX_PEOPLE, brief
 
 
 def stream(
@@ -98,24 +98,26 @@ class _Reader:
                 f"results of {len(images)} images; expected one frame a line"
             )
         label = images.pop() if images else None
-        if label is not None:
-            number = sequences.last_number(label)
-            frame = frame._replace(number=number)
         if not isinstance(value, dict) or label is None:
+            if label is not None:
+                frame = frame._replace(number=_number(label))
             return [*self.end(), self._frame(frame)]
-        if label == self._image:
-            self._people.extend(frame.people)
-            return []
-        completed = self.end()
-        self._image, self._people = label, list(frame.people)
+        completed = []
+        if label != self._image:
+            completed = self.end()
+            self._image = label
+        self._people += frame.people
+        if len(self._people) > MAX_PEOPLE:
+            raise ValueError(
+                f"more than {MAX_PEOPLE} people in the image {brief(label)}"
+            )
         return completed
 
     def end(self):
         """Returns the frame that no further line has completed."""
         if self._image is None:
             return []
-        number = sequences.last_number(self._image)
-        frame = FramePeople(number, self._people)
+        frame = FramePeople(_number(self._image), self._people)
         self._image, self._people = None, []
         return [self._frame(frame)]
 
@@ -180,7 +182,14 @@ def _images(value):
     if form_of(value) != "coco":
         return set()
     people = [value] if isinstance(value, dict) else value
-    labels = {person.get("image_id") for person in people}
-    if not all(isinstance(label, (int, str, type(None))) for label in labels):
-        raise ValueError(f"image_id: got {brief(list(labels))}")
-    return labels
+    labels = [person.get("image_id") for person in people]
+    for label in labels:
+        if not isinstance(label, (int, str, type(None))):
+            raise ValueError(f"image_id: got {brief(label)}")
+    return set(labels)
+
+
+def _number(label):
+    """Returns the number of a frame in the name of its image, or None."""
+    number = None if label is None else sequences.last_number(label)
+    return None if number is None or number > MAX_FRAME else number

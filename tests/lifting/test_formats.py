@@ -44,6 +44,7 @@ HELD = {
     "openpose": ("BODY_25", 1, 2),
     "openpose_folder": ("COCO-18", FRAMES, 2),
     "lines": ("BODY_25", FRAMES, 2),
+    "coco_lines": TWO,
     "mmpose_image": ("COCO-17", 1, 2),
     "mmpose_video": TWO,
     "mmpose_demo": TWO,

@@ -119,6 +119,10 @@ def write_mutated(random, path, folder):
         for _ in range(random.integers(1, 4)):
             mutate_json(random, value)
         damaged.write_text(json.dumps(value))
+    elif structured and path.suffix == ".jsonl":
+        value = [json.loads(line) for line in path.read_text().splitlines()]
+        mutate_json(random, value)
+        damaged.write_text("\n".join(map(json.dumps, value)))
     elif structured and path.suffix == ".npz":
         np.savez(damaged, **mutate_members(random, path))
     elif structured and path.suffix == ".npy":

@@ -91,6 +91,10 @@ def test_what_is_refused():
     results = clips.coco_results()
     with pytest.raises(ValueError, match="line 1: results of 5 images"):
         list(stream(lines([results])))
+    with pytest.raises(ValueError, match="line 1: image_id: got a list of 1"):
+        list(stream(lines([{**results[0], "image_id": [1]}])))
+    with pytest.raises(ValueError, match="line 201: more than 200 people in"):
+        list(stream(lines(results[:1] * 300)))
     backwards = [{"frame_id": 5, "instances": clips.mmpose_image()}] * 2
     with pytest.raises(ValueError, match="line 2: frame 5 after frame 5"):
         list(stream(lines(backwards)))
