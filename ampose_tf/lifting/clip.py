@@ -68,18 +68,20 @@ def lift(
             keypoints,
             size[0],
         )
+    clip_h36m = to_h36m(clip, skeleton)
+    predict = load_predictor(model)
+    joints = [H36M_17.joints.index(joint) for joint in predict.skeleton.joints]
     tracks = [
         track
-        for track in to_h36m(clip, skeleton).tracks
-        if (track.scores >= SEEN_SCORE).any()
+        for track in clip_h36m.tracks
+        if (track.scores[:, joints] >= SEEN_SCORE).any()
     ]
     if not tracks:
         raise ValueError(
             f"{keypoints}: nobody has a joint with a score of {SEEN_SCORE}"
         )
-    predict = load_predictor(model)
     path = _path(keypoints, output)
-    results = [_lift(track, predict, size, corner) for track in tracks]
+    results = [_lift(track, joints, predict, size, corner) for track in tracks]
     if not all(np.isfinite(result["poses_3d"]).all() for result in results):
         raise ValueError(f"{model}: its poses hold NaN or infinite values")
     written = []
@@ -121,10 +123,8 @@ def _path(keypoints, output):
     return path
 
 
-def _lift(track, predict, image_size, corner):
+def _lift(track, joints, predict, image_size, corner):
     """Lifts one person; returns what is to be written of it."""
-    skeleton = predict.skeleton
-    joints = [H36M_17.joints.index(joint) for joint in skeleton.joints]
     seen = track.scores >= SEEN_SCORE
     present = seen[:, joints].any(axis=1)
     seen, frames = seen[present], track.frames[present]
@@ -137,8 +137,8 @@ def _lift(track, predict, image_size, corner):
         "keypoints_2d": keypoints_2d,
         "seen": seen,
         "frames": frames,
-        "joint_names": np.array(skeleton.joints),
-        "edges": np.array(skeleton.edges),
+        "joint_names": np.array(predict.skeleton.joints),
+        "edges": np.array(predict.skeleton.edges),
         "units": np.array("metres"),
         "frame": np.array("camera: x right, y down, z forward"),
         "root": np.array("hip: the first joint, at the origin"),

@@ -14,9 +14,9 @@ In this order, each step from what the steps before have left:
 4. In time again, over any gap and beyond the ends, relative to the hip.
 5. The place of the neighbouring joint.
 
-What is made up so is no observation: on clips of walking people it is off by
-a tenth of the person's size for a wrist, a twentieth for an elbow or knee. A
-model that takes `seen` is told so and needs no completion.
+What is made up so is no observation: over whole clips of walking people it is
+off by a tenth of the person's size for a wrist or foot, by a twentieth for an
+elbow or knee. A model that takes `seen` needs no completion.
 """
 
 import numpy as np

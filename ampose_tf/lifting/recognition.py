@@ -120,23 +120,28 @@ def of_arrays(points: np.ndarray) -> Conversion:
 
 def _looks_like_coco(points):
     """Whether (D, 17, 2) points have COCO's order, not Human3.6M's."""
-    complete = (np.abs(points) <= MAX_PIXEL).all(axis=(1, 2))
-    complete &= (points != 0).any(axis=2).all(axis=1)
-    points = points[complete]
-    if not len(points):
-        return False
-    size = _diagonal(points)
-    known = size > 0
-    points, size = points[known], size[known]
-    if not len(points):
-        return False
+    placed = (np.abs(points) <= MAX_PIXEL).all(axis=2)
+    for nowhere in (0, -1):
+        placed &= (points != nowhere).any(axis=2)
+    points = np.where(placed[..., None], points, np.nan)
+    size = _diagonal(points, placed)
+    face = _diagonal(points[:, :5], placed[:, :5])
     hip, spine, thorax = points[:, 0], points[:, 7], points[:, 8]
     shoulders = (points[:, 11] + points[:, 14]) / 2
     off = np.linalg.norm(thorax - shoulders, axis=1)
     off += np.linalg.norm(spine - (hip + thorax) / 2, axis=1)
-    face = np.median(_diagonal(points[:, :5]) / size)
-    return bool(face < _FACE and np.median(off / size) > _OFF_AXIS)
+    # Most of a face will do, and the two measures need not be of one frame.
+    told = (size > 0) & (placed[:, :5].sum(axis=1) >= 3)
+    faces = face[told] / size[told]
+    told = (size > 0) & ~np.isnan(off)
+    offs = off[told] / size[told]
+    if not len(faces) or not len(offs):
+        return False
+    return bool(np.median(faces) < _FACE and np.median(offs) > _OFF_AXIS)
 
 
-def _diagonal(points):
-    return np.hypot(*np.ptp(points, axis=1).T)
+def _diagonal(points, placed):
+    placed = placed[..., None]
+    low = np.where(placed, points, np.inf).min(axis=1)
+    high = np.where(placed, points, -np.inf).max(axis=1)
+    return np.hypot(*np.maximum(high - low, 0).T)

@@ -334,6 +334,11 @@ def test_arrays_of_seventeen_joints(tmp_path):
     pixels, scores = (part[:, 0] for part in clips.truth())
     np.save(path, pixels)
     assert formats.read(path).skeleton == "COCO-17"
+    # Even where an ear, an elbow and a hip were never seen.
+    partly = pixels.copy()
+    partly[:, 3], partly[::2, 7], partly[:2, 11] = np.nan, 0, -1
+    np.save(path, partly)
+    assert formats.read(path).skeleton == "COCO-17"
     h36m, _ = keypoints.convert(pixels, scores, find_skeleton("COCO-17"))
     np.save(path, h36m)
     assert formats.read(path).skeleton == "H36M-17"
