@@ -526,6 +526,21 @@ MISTAKES = {
         "--model=missing.keras --keypoints=clip.npy --image_size=0x5",
         "WIDTHxHEIGHT",
     ),
+    "format": (
+        "lift.py",
+        "--model=missing.keras --keypoints=clip.npy --format=vicon",
+        "unknown format 'vicon'",
+    ),
+    "skeleton": (
+        "lift.py",
+        "--model=missing.keras --keypoints=clip.npy --skeleton=cat",
+        "unknown skeleton 'cat'",
+    ),
+    "own skeleton": (
+        "lift.py",
+        "--model=missing.keras --keypoints=clip.npy --skeleton=missing.json",
+        "No such file or directory: 'missing.json'",
+    ),
     "keypoints": (
         "lift.py",
         "--model=missing.keras --keypoints=x.npy --image_size=7x5",

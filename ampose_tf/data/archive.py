@@ -73,7 +73,24 @@ def read(path: str | os.PathLike, only: str | None = None) -> dict:
             raise
         raise ValueError(
             f"{path}: not a readable .npz file, or a damaged one "
-            f"({type(error).__name__}: {error})"
+            f"({_described(error)})"
+        ) from error
+
+
+def read_npy(path: str | os.PathLike) -> np.ndarray:
+    """Reads an `.npy` of a plain array.
+
+    Raises:
+        OSError: Where the file cannot be read.
+        ValueError: Where it is no `.npy`, is damaged, or holds objects.
+    """
+    try:
+        with open(path, "rb") as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except _DAMAGE as error:
+        raise ValueError(
+            f"{path}: not a readable .npy file, or a damaged one "
+            f"({_described(error)})"
         ) from error
 
 
@@ -94,6 +111,12 @@ def write(path: str | os.PathLike, **values) -> None:
                     _write_object(file, value)
                 else:
                     np.save(file, value, allow_pickle=False)
+
+
+def _described(error):
+    """Returns an error in one line; some quote half the file."""
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message[:200]}"
 
 
 class _Refused(ValueError):

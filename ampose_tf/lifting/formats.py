@@ -1,70 +1,103 @@
-"""Reading keypoint files."""
+"""Reading keypoint files of any tool.
+
+A file is recognised by what is in it. The forms are described, with their
+sources, in `frame_forms` (one frame in JSON), `clip_forms` (a clip in JSON)
+and `array_files` (`.npy`, `.npz`, `.csv`). A folder holds one JSON file for
+each frame, as OpenPose and MMPose write them. `-` is standard input and holds
+JSON lines, as a `.jsonl` file does: one frame a line, see `streams.stream`.
+
+Nothing in a file is executed. Files beyond `MAX_BYTES` are refused, as are
+coordinates, people and frames beyond the limits of `values`.
+"""
 
 import os
 import pathlib
-from typing import NamedTuple
+import re
+import sys
+import zipfile
 
 import numpy as np
 
+from ampose_tf.conversion import Conversion
 from ampose_tf.data import archive
+from ampose_tf.lifting import (
+    array_files,
+    clip_forms,
+    detections,
+    sequences,
+    values,
+)
+from ampose_tf.lifting.detections import Batch
+from ampose_tf.lifting.keypoints import Keypoints
+from ampose_tf.lifting.streams import parse, stream
 
+# Of a file, of what an .npz unpacks to, of all files of a folder, and of
+# standard input.
+MAX_BYTES = 256 * 2**20
+MAX_LINE_BYTES = 16 * 2**20
 
-class Keypoints(NamedTuple):
-    """One person's keypoints in Human3.6M's order.
+# What may stand before JSON: blanks and the mark of UTF-8.
+_SPACE = b" \t\r\n\xef\xbb\xbf"
 
-    Attributes:
-        pixels: (T, J, 2) float32, J 17 or 16.
-        image_size: (width, height) in pixels.
-    """
-
-    pixels: np.ndarray
-    image_size: tuple[int, int]
+FORMATS = (
+    "coco",
+    "alphapose",
+    "openpose",
+    "mmpose",
+    "ultralytics",
+    "detectron2",
+    "mediapipe",
+    "movenet",
+    "tfjs",
+    "array",
+    "csv",
+)
 
 
 def read(
-    path: str | os.PathLike, image_size: tuple[int, int] | None = None
+    path: str | os.PathLike,
+    image_size: tuple[int, int] | None = None,
+    format: str | None = None,
+    skeleton: Conversion | None = None,
 ) -> Keypoints:
-    """Reads an `.npy`, or an `.npz` with `keypoints_px` or a single array.
+    """Reads the people of a clip.
 
     Args:
-        path: The file; its array is (T, J, 2) or, for one frame, (J, 2).
-        image_size: (width, height); where None, the file must hold it as
-            `image_size`.
+        path: A file, a folder of one JSON file for each frame, or `-` for
+            JSON lines on standard input.
+        image_size: (width, height) in pixels, which beats the file's.
+        format: One of `FORMATS`; None to recognise it.
+        skeleton: Of the file's joints, see `keypoints.find_skeleton` and
+            `conversion.load`; None to tell it by their names or number.
+
+    Returns:
+        Keypoints in pixels, in the order of the file's skeleton.
 
     Raises:
-        OSError: Where there is no such file.
-        ValueError: Where it is something else, or values make no sense as
-            pixels.
+        OSError: Where it cannot be read.
+        ValueError: Where it is of no known format, or wrong in itself.
     """
-    path = pathlib.Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no keypoint file {path}")
-    if path.suffix == ".npz":
-        members = archive.read(path)
-        own_size = members.pop("image_size", None)
-        if "keypoints_px" in members:
-            array = members["keypoints_px"]
-        elif len(members) == 1:
-            array = next(iter(members.values()))
-        else:
-            raise ValueError(
-                f"{path}: expected an array keypoints_px, found "
-                f"{', '.join(members) or 'nothing'}"
-            )
-    elif path.suffix == ".npy":
-        array, own_size = _read_npy(path), None
-    else:
+    if format is not None and format not in FORMATS:
         raise ValueError(
-            f"{path}: expected an .npz or .npy of pixel keypoints"
+            f"unknown format {format!r}; known: {', '.join(FORMATS)}"
         )
-    if image_size is None:
-        if own_size is None:
-            raise ValueError(
-                f"{path}: the file does not say its image's size; give "
-                "--image_size=WIDTHxHEIGHT"
-            )
-        image_size = _checked_size(own_size, path)
-    return Keypoints(_checked(array, path), image_size)
+    if image_size is not None:
+        image_size = values.image_size(image_size, "image_size")
+    try:
+        if str(path) == "-":
+            path = "standard input"
+            lines = _lines(sys.stdin.buffer)
+            return _collected(lines, image_size, format, skeleton)
+        path = pathlib.Path(path)
+        if path.is_dir():
+            recording = _folder(path, format, skeleton)
+            return detections.settle(recording, image_size)
+        return _file(path, image_size, format, skeleton)
+    except ValueError as error:
+        message = str(error)
+        if message.startswith(f"{path}: "):  # `archive` names its file.
+            raise
+        raise ValueError(f"{path}: {message}") from error
 
 
 def parse_image_size(text: str) -> tuple[int, int]:
@@ -82,53 +115,137 @@ def parse_image_size(text: str) -> tuple[int, int]:
     return int(parts[0]), int(parts[1])
 
 
-def _read_npy(path):
+def _file(path, image_size, format, skeleton):
+    if not path.exists():
+        raise FileNotFoundError(f"no keypoint file {path}")
+    with open(path, "rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"larger than {MAX_BYTES} bytes")
+    if content.startswith(b"\x93NUMPY"):
+        array = archive.read_npy(path)
+        recording = array_files.read_array(array, format, skeleton)
+    elif content.startswith(b"PK"):
+        _check_unpacked_size(path)
+        members = archive.read(path)
+        recording = array_files.read_npz(members, format, skeleton)
+    elif _is_table(path, content, format):
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ValueError("its text is not UTF-8") from error
+        recording = array_files.read_csv(text, format, skeleton)
+    elif not content.lstrip(_SPACE).startswith((b"[", b"{", b"null")):
+        raise ValueError(
+            "an empty file"
+            if not content.strip()
+            else "neither JSON, nor .npy or .npz, nor a table whose header "
+            "has <joint>_x and <joint>_y"
+        )
+    else:
+        lines = content.splitlines()
+        if _are_json_lines(lines):
+            return _collected(lines, image_size, format, skeleton)
+        recording = clip_forms.read_clip(parse(content), format, skeleton)
+    return detections.settle(recording, image_size)
+
+
+def _check_unpacked_size(path):
     try:
-        return np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"{path}: not a readable .npy: {error}") from error
+        with zipfile.ZipFile(path) as members:
+            size = sum(member.file_size for member in members.infolist())
+    except (zipfile.BadZipFile, NotImplementedError, ValueError):
+        return  # Which `archive` will explain.
+    if size > MAX_BYTES:
+        raise ValueError(f"unpacks to more than {MAX_BYTES} bytes")
 
 
-def _checked_size(size, path):
-    size = np.asarray(size)
-    if (
-        size.shape != (2,)
-        or size.dtype.kind not in "iuf"
-        or not (np.isfinite(size).all() and (size > 0).all())
-    ):
-        raise ValueError(
-            f"{path}: image_size: expected a positive width and height, got "
-            f"{size.tolist()}"
-        )
-    return int(size[0]), int(size[1])
+def _is_table(path, content, format):
+    if format == "csv" or path.suffix.lower() == ".csv":
+        return True
+    header = content[:4096].lstrip(b"\xef\xbb\xbf").split(b"\n")[0]
+    return b"_x" in header and b"," in header and header[:1] not in b"[{"
 
 
-def _checked(array, path):
-    if isinstance(array, np.ndarray) and array.ndim == 2:
-        array = array[None]
-    if (
-        not isinstance(array, np.ndarray)
-        or array.dtype.kind not in "iuf"
-        or array.ndim != 3
-        or array.shape[1] not in (16, 17)
-        or array.shape[2] != 2
-        or not len(array)
-    ):
+def _are_json_lines(lines):
+    """Whether the first of several lines is JSON of its own."""
+    lines = [line for line in lines if line.strip()]
+    if len(lines) < 2:
+        return False
+    try:
+        parse(lines[0])
+    except ValueError:
+        return False
+    return True
+
+
+def _folder(path, format, skeleton):
+    files = [file for file in path.iterdir() if file.suffix.lower() == ".json"]
+    if not files:
+        raise ValueError("no .json file in this folder")
+    files.sort(key=lambda file: _natural(file.name))
+    items, rest = [], MAX_BYTES
+    for file in files:
+        with open(file, "rb") as opened:
+            content = opened.read(rest + 1)
+        rest -= len(content)
+        if rest < 0:
+            raise ValueError(f"its files are larger than {MAX_BYTES} bytes")
+        try:
+            items.append(parse(content))
+        except ValueError as error:
+            raise ValueError(f"{file.name}: {error}") from error
+    if len(items) == 1:
+        return clip_forms.read_clip(items[0], format, skeleton)
+    names = [file.name for file in files]
+    frames, form = sequences.read_frames(items, format, names)
+    numbers = [sequences.last_number(name) for name in names]
+    if None not in numbers and 1 < len(set(numbers)) < len(numbers):
+        # Where all are the same, it is not the frames that they count.
         raise ValueError(
-            f"{path}: expected pixels of shape (T, 17, 2) or (T, 16, 2) in "
-            "Human3.6M's joint order, got "
-            f"{getattr(array, 'shape', type(array).__name__)}"
+            "two files have the same number; expected one clip a folder"
         )
-    finite = np.isfinite(array).all(axis=2)
-    if not finite.all():
-        frame, joint = np.argwhere(~finite)[0]
-        raise ValueError(
-            f"{path}: joint {joint} of frame {frame} is not finite; every "
-            "joint must have a position"
-        )
-    if np.abs(array).max() < 3:
-        raise ValueError(
-            f"{path}: expected pixels; no value reaches 3, as if they had "
-            "been normalised"
-        )
-    return array.astype(np.float32)
+    numbers = sequences.number_frames(names)
+    return sequences.record(frames, numbers, skeleton, form)
+
+
+def _natural(name):
+    """Returns a key by which "2.json" comes before "10.json"."""
+    return [
+        (1, int(part), "") if part.isdecimal() else (0, 0, part)
+        for part in re.split(r"([0-9]{1,18})", name)
+    ]
+
+
+def _lines(file):
+    """Yields the lines of a file, none longer than `MAX_LINE_BYTES`."""
+    rest = MAX_BYTES
+    while line := file.readline(MAX_LINE_BYTES + 1):
+        rest -= len(line)
+        if len(line) > MAX_LINE_BYTES or rest < 0:
+            raise ValueError(
+                f"a line of more than {MAX_LINE_BYTES} bytes, or more than "
+                f"{MAX_BYTES} bytes in all"
+            )
+        yield line
+
+
+def _collected(lines, image_size, format, skeleton):
+    """Makes keypoints of JSON lines."""
+    frames = list(stream(lines, image_size, format, skeleton))
+    found = [frame for frame in frames if len(frame.track_ids)]
+    if not found:
+        raise ValueError(f"nobody in its {len(frames)} frames")
+    batch = Batch(
+        np.concatenate([np.full(len(f.track_ids), f.index) for f in found]),
+        np.concatenate([frame.pixels for frame in found]),
+        np.concatenate([frame.scores for frame in found]),
+        np.concatenate([frame.track_ids for frame in found]),
+    )
+    return Keypoints(
+        found[0].skeleton,
+        image_size,
+        None,
+        frames[-1].index + 1,
+        detections.split(batch),
+    )

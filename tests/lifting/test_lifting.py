@@ -7,10 +7,11 @@ import pytest
 from ampose_tf import camera
 from ampose_tf.data import archive
 from ampose_tf.export import saved_model, tflite
-from ampose_tf.lifting import clip, formats
+from ampose_tf.lifting import clip, formats, picture
 from ampose_tf.lifting.predictor import load_predictor
 from ampose_tf.models.ampose import AMPose
-from ampose_tf.skeleton import H36M_17
+from ampose_tf.skeleton import H36M_16, H36M_17
+from tests import clips
 
 
 @pytest.fixture(scope="module")
@@ -155,22 +156,24 @@ def test_npy_and_npz_are_read(tmp_path):
     np.savez(
         tmp_path / "own.npz",
         keypoints_px=PIXELS,
-        scores=np.ones((5, 17)),
+        scores=np.full((5, 17), 0.5),
         image_size=[640, 480],
     )
     np.save(tmp_path / "frame.npy", PIXELS[0].astype(int))
     for name in ("clip.npy", "single.npz"):
         read = formats.read(tmp_path / name, (1000, 1002))
-        np.testing.assert_array_equal(read.pixels, PIXELS.astype(np.float32))
+        assert (read.skeleton, read.frame_count) == ("H36M-17", 5)
         assert read.image_size == (1000, 1002)
-    assert formats.read(tmp_path / "own.npz").image_size == (640, 480)
+        (track,) = read.tracks
+        np.testing.assert_array_equal(track.pixels, PIXELS.astype(np.float32))
+        assert (track.scores == 1).all()
+    own = formats.read(tmp_path / "own.npz")
+    assert own.image_size == (640, 480)
+    assert (own.tracks[0].scores == 0.5).all()
     # What the user says beats the file.
     assert formats.read(tmp_path / "own.npz", (7, 5)).image_size == (7, 5)
-    assert formats.read(tmp_path / "frame.npy", (7, 5)).pixels.shape == (
-        1,
-        17,
-        2,
-    )
+    (track,) = formats.read(tmp_path / "frame.npy").tracks
+    assert track.pixels.shape == (1, 17, 2)
 
 
 @pytest.mark.parametrize("text", ["0x5", "5", "5x", "5x-3", "5x7x9", "axb"])
@@ -200,8 +203,7 @@ def test_bad_keypoints_are_refused(tmp_path):
     broken = PIXELS.copy()
     broken[3, 11, 1] = np.inf
     refuse("joint 11 of frame 3", broken)
-    refuse("--image_size=WIDTHxHEIGHT", PIXELS, None)
-    refuse("found a, b", {"a": PIXELS, "b": PIXELS}, name="x.npz")
+    refuse("found 'a', 'b'", {"a": PIXELS, "b": PIXELS}, name="x.npz")
     refuse(
         "positive width and height",
         {"keypoints_px": PIXELS, "image_size": np.array([0, 480])},
@@ -214,9 +216,6 @@ def test_bad_keypoints_are_refused(tmp_path):
     np.save(tmp_path / "object.npy", np.array([{}]), allow_pickle=True)
     with pytest.raises(ValueError, match="not a readable .npy"):
         formats.read(tmp_path / "object.npy", (5, 7))
-    (tmp_path / "clip.json").write_text("[]")
-    with pytest.raises(ValueError, match="expected an .npz or .npy"):
-        formats.read(tmp_path / "clip.json", (5, 7))
     with pytest.raises(OSError, match="no keypoint file"):
         formats.read(tmp_path / "missing.npy", (5, 7))
 
@@ -290,14 +289,119 @@ def test_a_model_of_nan_writes_nothing(tmp_path):
     assert not list((tmp_path / "lifted").glob("*"))
 
 
-def test_model_of_other_joints_is_refused(artefacts, tmp_path):
+def test_either_number_of_joints_suits_either_model(artefacts, tmp_path):
     _, folder = artefacts
-    np.save(tmp_path / "clip.npy", PIXELS[:, :16])
-    with pytest.raises(ValueError, match="has 16 joints, the model .* wants"):
-        clip.lift(
-            tmp_path / "clip.npy",
+    sixteen = AMPose(H36M_16.adjacency(), depth=1, width=8, heads=2)
+    sixteen.save(tmp_path / "16.keras")
+    np.save(tmp_path / "clip.npy", PIXELS)
+    for pixels, model, expected in (
+        (PIXELS, tmp_path / "16.keras", np.delete(PIXELS, 9, axis=1)),
+        (
+            np.delete(PIXELS, 9, axis=1),
             folder / "last.keras",
-            tmp_path / "lifted",
-            (1000, 1000),
+            np.insert(
+                np.delete(PIXELS, 9, axis=1),
+                9,
+                PIXELS[:, [8, 10]].mean(axis=1),
+                axis=1,
+            ),
+        ),
+    ):
+        np.save(tmp_path / "clip.npy", pixels)
+        path, _ = clip.lift(
+            tmp_path / "clip.npy", model, tmp_path / "lifted", (1000, 1000)
         )
-    assert not (tmp_path / "lifted").exists()
+        np.testing.assert_allclose(
+            archive.read(path)["keypoints_2d"] * 500 + 500, expected, atol=1e-3
+        )
+
+
+def test_every_format_is_lifted(
+    seeing_artefacts, artefacts, tmp_path, monkeypatch
+):
+    """A file for each person, with and without a model that takes seen."""
+    monkeypatch.setattr(picture, "save", lambda path, *_: path.touch())
+    paths = clips.write_all(tmp_path)
+    for _, folder in (artefacts, seeing_artefacts):
+        predict = load_predictor(folder / "last.keras")
+        monkeypatch.setattr(clip, "load_predictor", lambda _, p=predict: p)
+        for name, path in paths.items():
+            output = tmp_path / "lifted" / f"{name}.npz"
+            written = clip.lift(path, "model", output, clips.IMAGE_SIZE)
+            stems = [file.stem for file in written[::2]]
+            assert stems in ([name], [f"{name}_0", f"{name}_1"])
+            for file in written[::2]:
+                result = archive.read(file)
+                count = len(result["frames"])
+                assert result["poses_3d"].shape == (count, 17, 3)
+                assert result["seen"].all()
+                assert not result["image_size_assumed"]
+
+
+def test_joints_that_were_not_seen(seeing_artefacts, artefacts, tmp_path):
+    pixels, scores = (part[:, 0] for part in clips.truth())
+    shoulder = clips.COCO.index("left_shoulder")
+    scores[1, shoulder] = 0.29
+    pixels[2, shoulder], scores[2, shoulder] = np.nan, np.nan
+    scores[3] = 0.1  # Nothing that counts.
+    np.savez(
+        tmp_path / "clip.npz",
+        keypoints_px=pixels,
+        scores=scores,
+        image_size=clips.IMAGE_SIZE,
+    )
+    made = {H36M_17.joints.index(j) for j in ("LShoulder", "Thorax", "Head")}
+    for model, folder in (artefacts, seeing_artefacts):
+        path, _ = clip.lift(
+            tmp_path / "clip.npz", folder / "last.keras", tmp_path / "lifted"
+        )
+        result = archive.read(path)
+        assert result["frames"].tolist() == [0, 1, 2, 4]
+        assert result["seen"][[0, 3]].all()
+        for frame in (1, 2):
+            assert made < set(np.flatnonzero(~result["seen"][frame]))
+        assert np.isfinite(result["keypoints_2d"]).all()
+        inputs = result["keypoints_2d"]
+        if model.seen_input:
+            seen = result["seen"]
+            inputs = {
+                "keypoints_2d": np.where(seen[..., None], inputs, 0),
+                "seen": seen.astype(np.float32),
+            }
+        np.testing.assert_allclose(
+            result["poses_3d"], np.asarray(model(inputs)), atol=1e-5
+        )
+    np.savez(tmp_path / "clip.npz", keypoints_px=pixels, scores=0.2 * scores)
+    with pytest.raises(ValueError, match="nobody has a joint with a score"):
+        clip.lift(tmp_path / "clip.npz", folder / "last.keras", tmp_path)
+
+
+def test_an_assumed_image_size_is_reported(artefacts, tmp_path, caplog):
+    _, folder = artefacts
+    np.save(tmp_path / "clip.npy", PIXELS + 5000)
+    with caplog.at_level("WARNING", "absl"):
+        path, _ = clip.lift(
+            tmp_path / "clip.npy", folder / "last.keras", tmp_path / "lifted"
+        )
+    assert "assumed a square of" in caplog.text
+    result = archive.read(path)
+    assert result["image_size_assumed"]
+    side = result["image_size"]
+    assert side[0] == side[1]
+    # The image and its corner give the file's pixels back.
+    pixels = camera.denormalize_screen(result["keypoints_2d"], side, "width")
+    np.testing.assert_allclose(
+        pixels + result["image_corner"], PIXELS + 5000, atol=0.01
+    )
+    assert np.abs(result["keypoints_2d"]).max() == pytest.approx(0.8, abs=0.01)
+
+
+def test_of_several_people_no_file_is_the_keypoints(artefacts, tmp_path):
+    _, folder = artefacts
+    path = tmp_path / "clip_1.npz"
+    np.savez(path, **clips.detectron2())
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="clip_1.npz is the keypoint file"):
+        clip.lift(path, folder / "last.keras", tmp_path / "clip.npz")
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["clip_1.npz"]

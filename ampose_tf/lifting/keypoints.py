@@ -1,0 +1,177 @@
+"""Keypoints of the people in a clip, whatever tool found them."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from ampose_tf import conversion
+from ampose_tf.conversion import CONVERSIONS, Conversion
+
+# A joint counts as seen from this score on, here and in `lift_coco17`.
+SEEN_SCORE = 0.3
+
+_H36M_17 = Conversion(
+    name="H36M-17",
+    joints=conversion.JOINTS,
+    sides=CONVERSIONS["H36M-16"].sides,
+    weights={joint: {joint: 1.0} for joint in conversion.JOINTS},
+)
+
+# Every skeleton that a file can be in.
+SKELETONS = CONVERSIONS | {_H36M_17.name: _H36M_17}
+
+
+class Track(NamedTuple):
+    """One person over time.
+
+    Attributes:
+        track_id: As in the file, or counted from 0 in order of appearance.
+        frames: (F,) int64, increasing; frames without the person are left
+            out.
+        pixels: (F, S, 2) float32 in pixels of the image, in the order of the
+            file's skeleton; (0, 0) where a joint was not seen.
+        scores: (F, S) float32 in [0, 1]; 0 where a joint was not seen.
+    """
+
+    track_id: int
+    frames: np.ndarray
+    pixels: np.ndarray
+    scores: np.ndarray
+
+
+class Keypoints(NamedTuple):
+    """The people of a clip.
+
+    Attributes:
+        skeleton: The name of one of `SKELETONS`, or of the user's own.
+        image_size: (width, height) in pixels; None where the file does not
+            say it, or holds images of several sizes.
+        fps: Frames a second; None where the file does not say it.
+        frame_count: Frames in the clip, with those in which there is nobody.
+        tracks: At least one, in increasing order of their ids.
+    """
+
+    skeleton: str
+    image_size: tuple[int, int] | None
+    fps: float | None
+    frame_count: int
+    tracks: tuple[Track, ...]
+
+
+class Frame(NamedTuple):
+    """The P people of one frame of a stream.
+
+    Attributes:
+        skeleton: As in `Keypoints`; None until somebody has been seen.
+        index: Of the frame, increasing.
+        track_ids: (P,) int64; the same person has the same one in every
+            frame.
+        pixels: (P, S, 2) float32, as in `Track`.
+        scores: (P, S) float32, as in `Track`.
+    """
+
+    skeleton: str | None
+    index: int
+    track_ids: np.ndarray
+    pixels: np.ndarray
+    scores: np.ndarray
+
+
+def find_skeleton(name: str) -> Conversion:
+    """Returns the known skeleton of that name.
+
+    Raises:
+        ValueError: Where there is none; it lists them.
+    """
+    if name not in SKELETONS:
+        raise ValueError(
+            f"unknown skeleton {name!r}; known: {', '.join(SKELETONS)}, or a "
+            "JSON file that describes one of your own"
+        )
+    return SKELETONS[name]
+
+
+def convert(
+    pixels: np.ndarray, scores: np.ndarray, skeleton: Conversion
+) -> tuple[np.ndarray, np.ndarray]:
+    """Converts joints to Human3.6M's 17.
+
+    A made joint is the weighted mean of those it depends on. It is as sure
+    as the least of them, and so seen only where all of them are: each moves
+    it, those with a negative weight too.
+
+    Args:
+        pixels: (N, S, 2).
+        scores: (N, S).
+        skeleton: Of the S joints.
+
+    Returns:
+        pixels (N, 17, 2), (0, 0) where not seen, and scores (N, 17), float32.
+
+    Raises:
+        ValueError: Where there are not S joints.
+    """
+    made = skeleton.convert(pixels)
+    made_scores = skeleton.convert_scores(scores)
+    made = np.where(made_scores[..., None] > 0, made, 0)
+    return made.astype(np.float32), made_scores.astype(np.float32)
+
+
+def to_h36m(
+    keypoints: Keypoints, skeleton: Conversion | None = None
+) -> Keypoints:
+    """Converts every track to Human3.6M's 17 joints, see `convert`.
+
+    Args:
+        keypoints: Of any skeleton.
+        skeleton: The user's own; None for one of `SKELETONS`.
+
+    Returns:
+        Keypoints of the skeleton "H36M-17".
+
+    Raises:
+        ValueError: Where the skeleton is not known or not the keypoints'.
+    """
+    skeleton = skeleton or find_skeleton(keypoints.skeleton)
+    if skeleton.name != keypoints.skeleton:
+        raise ValueError(
+            f"the keypoints are {keypoints.skeleton}, not {skeleton.name}"
+        )
+    tracks = []
+    for track in keypoints.tracks:
+        pixels, scores = convert(track.pixels, track.scores, skeleton)
+        tracks.append(track._replace(pixels=pixels, scores=scores))
+    return keypoints._replace(skeleton=_H36M_17.name, tracks=tuple(tracks))
+
+
+def assumed_image_size(
+    keypoints: Keypoints,
+) -> tuple[tuple[int, int], tuple[float, float]]:
+    """Guesses an image where the file does not say its size.
+
+    It is the square around everybody in the clip, enlarged by 25 %. Its
+    centre stands for the camera's axis, which in truth may be elsewhere: a
+    caller that uses it must tell its user so.
+
+    Returns:
+        (side, side) in pixels, and the (x, y) of its corner in the file's
+        pixels, to be subtracted from them.
+
+    Raises:
+        ValueError: Where no joint of anybody is seen.
+    """
+    # What a detector itself doubts may lie anywhere.
+    for least in (SEEN_SCORE, np.finfo(np.float32).tiny):
+        seen = [
+            track.pixels[track.scores >= least] for track in keypoints.tracks
+        ]
+        points = np.concatenate(seen).astype(np.float64)
+        if len(points):
+            break
+    else:
+        raise ValueError("no joint of anybody is seen")
+    low, high = points.min(axis=0), points.max(axis=0)
+    side = max(1, math.ceil(1.25 * float((high - low).max())))
+    corner = (low + high) / 2 - side / 2
+    return (side, side), (float(corner[0]), float(corner[1]))

@@ -1,0 +1,87 @@
+"""Conversion of tracks, and the image that is assumed."""
+
+import numpy as np
+import pytest
+
+from ampose_tf.conversion import CONVERSIONS, Conversion
+from ampose_tf.lifting import keypoints
+from ampose_tf.lifting.keypoints import Keypoints, Track
+from ampose_tf.skeleton import H36M_17
+from tests import clips
+
+
+def clip(skeleton="COCO-17", people=1):
+    pixels, scores = clips.truth(skeleton, people)
+    frames = np.arange(len(pixels))
+    tracks = tuple(
+        Track(
+            person,
+            frames,
+            pixels[:, person].astype(np.float32),
+            scores[:, person].astype(np.float32),
+        )
+        for person in range(people)
+    )
+    return Keypoints(skeleton, None, 25.0, len(pixels), tracks)
+
+
+def test_tracks_are_converted():
+    read = clip("BODY_25", 2)
+    h36m = keypoints.to_h36m(read)
+    assert h36m.skeleton == "H36M-17"
+    assert h36m[1:4] == read[1:4]
+    body = CONVERSIONS["BODY_25"]
+    for before, after in zip(read.tracks, h36m.tracks, strict=True):
+        assert after.pixels.dtype == after.scores.dtype == np.float32
+        np.testing.assert_allclose(
+            after.pixels, body.convert(before.pixels), atol=1e-3
+        )
+        np.testing.assert_array_equal(
+            after.scores, body.convert_scores(before.scores)
+        )
+    again = keypoints.to_h36m(h36m)
+    np.testing.assert_array_equal(
+        again.tracks[1].pixels, h36m.tracks[1].pixels
+    )
+
+
+def test_a_made_joint_needs_all_that_it_is_made_of():
+    read = clip()
+    (track,) = read.tracks
+    ear = clips.COCO.index("left_ear")
+    track.scores[2, ear] = 0
+    track.pixels[2, ear] = 0
+    shoulder = clips.COCO.index("left_shoulder")
+    track.scores[3, shoulder] = 0.01  # Its weight in the head is negative.
+    (h36m,) = keypoints.to_h36m(read).tracks
+    unseen = [H36M_17.joints.index(joint) for joint in ("Neck/Nose", "Head")]
+    assert np.flatnonzero(h36m.scores[2] == 0).tolist() == unseen
+    assert (h36m.pixels[2, unseen] == 0).all()
+    assert h36m.scores[3, H36M_17.joints.index("Head")] == np.float32(0.01)
+
+
+def test_the_skeleton_must_be_the_keypoints():
+    own = CONVERSIONS["COCO-17"]
+    own = Conversion("own", own.joints, own.sides, own.weights)
+    with pytest.raises(ValueError, match="keypoints are COCO-17, not own"):
+        keypoints.to_h36m(clip(), own)
+    with pytest.raises(ValueError, match="unknown skeleton 'own'; known: C"):
+        keypoints.to_h36m(clip()._replace(skeleton="own"))
+
+
+def test_the_assumed_image_is_the_square_around_everybody():
+    read = clip(people=2)
+    left, right = read.tracks
+    left.pixels[:], right.pixels[:] = 100, 100
+    left.pixels[0, 0] = 20, 50
+    right.pixels[1, 1] = 220, 130
+    # Not seen, and so nowhere.
+    left.pixels[0, 2], left.scores[0, 2] = 9000, 0.1
+    (width, height), corner = keypoints.assumed_image_size(read)
+    # 20 to 220 is 200 wide; a quarter more is 250, around (120, 90).
+    assert (width, height) == (250, 250)
+    assert corner == (-5, -35)
+    for track in read.tracks:
+        track.scores[:] = 0
+    with pytest.raises(ValueError, match="no joint of anybody"):
+        keypoints.assumed_image_size(read)
