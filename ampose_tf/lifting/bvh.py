@@ -121,5 +121,5 @@ def _hierarchy(nodes, index, depth):
 
 
 def _text(values):
-    # Adding 0 makes -0 a 0.
-    return " ".join(f"{value + 0:.6f}" for value in values)
+    # z: without the sign of what rounds to 0.
+    return " ".join(f"{value:z.6f}" for value in values)

@@ -18,7 +18,7 @@ ROOT = "hip: the first joint, at the origin"
 
 
 _DESCRIBED = (
-    *("format", "joint_names", "image_size", "fps", "up", "notes"),
+    *("joint_names", "image_size", "fps", "up", "notes"),
     "normalisation",
 )
 _ROWS = (
@@ -156,6 +156,7 @@ def _listed(array):
 
 
 def _of_npz(members):
+    _check_format(str(members["format"]))
     identities = members["track_ids"]
     # In the order in which they were written.
     order = identities[np.sort(np.unique(identities, return_index=True)[1])]
@@ -175,12 +176,16 @@ def _of_npz(members):
 
 
 def _of_json(content):
+    _check_format(content["format"])
     return _motion(content, content["tracks"])
 
 
+def _check_format(found):
+    if found != FORMAT:
+        raise ValueError(f"expected {FORMAT!r}, got {found!r}")
+
+
 def _motion(described, tracks):
-    if described["format"] != FORMAT:
-        raise ValueError(f"expected {FORMAT!r}, got {described['format']!r}")
     skeleton = by_joint_count(len(described["joint_names"]))
     if tuple(described["joint_names"]) != skeleton.joints:
         raise ValueError("its joints are not Human3.6M's")

@@ -55,8 +55,6 @@ _ENDS = {
     "RFoot": 0.15 * _FRONT - ANKLE_HEIGHT_M * _UP,
 }
 
-# A shorter bone has no direction.
-_SHORTEST_M = 1e-4
 # Two directions closer to one line than this, 3 degrees, span no plane.
 _LEAST_SINE = 0.05
 
@@ -155,6 +153,8 @@ def _parent(name, names):
 def _swung(before, rest, direction):
     """Returns the smallest turn from `before` that points a bone somewhere.
 
+    A bone of no length points nowhere and stays as it is.
+
     Args:
         before: (F, 3, 3) the parent's turn.
         rest: (3,) where the bone points at rest.
@@ -169,8 +169,7 @@ def _swung(before, rest, direction):
     quaternion = np.concatenate([across, 1 + along[:, None]], axis=1)
     quaternion = np.where(opposite, np.append(any_axis, 0), quaternion)
     swing = Rotation.from_quat(quaternion).as_matrix()
-    pointed = np.linalg.norm(direction, axis=-1) > _SHORTEST_M
-    return np.where(pointed[:, None, None], before @ swing, before)
+    return before @ swing
 
 
 def _turned(before, exact, nearly):

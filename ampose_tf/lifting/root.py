@@ -183,7 +183,9 @@ def solve(
 
 def _placed(track: LiftedTrack, skeleton, camera, height_m) -> LiftedTrack:
     if height_m is not None:
-        scale = height_m / np.median(stature(track.poses_3d, skeleton))
+        # The sole's share of a height is no part of the pose.
+        links = np.median(stature(track.poses_3d, skeleton)) - ANKLE_HEIGHT_M
+        scale = (height_m - ANKLE_HEIGHT_M) / links
         track = track._replace(
             poses_3d=track.poses_3d * scale, spread_m=track.spread_m * scale
         )
@@ -259,9 +261,6 @@ def _normal_equations(rows, sides, weights):
     weighted = rows * weights[..., None, None]
     matrix = np.einsum("fjki,fjkl->fil", weighted, rows)
     vector = np.einsum("fjki,fjk->fi", weighted, sides)
-    # Where a pose is a single point, rows are equal and depth is open.
-    trace = np.trace(matrix, axis1=1, axis2=2)[:, None, None]
-    matrix = matrix + 1e-12 * trace * np.eye(3)
     return np.linalg.solve(matrix, vector[..., None])[..., 0]
 
 

@@ -190,6 +190,9 @@ class Butterworth:
         sections = signal.butter(
             half, 2 / np.pi * np.arctan(bent), output="sos"
         )
+        # In three periods of the cut-off, what happened at the end is
+        # forgotten.
+        around = int(3 * rate / self.cutoff_hz)
         starts = np.flatnonzero(np.diff(frames) != step) + 1
         return np.concatenate(
             [
@@ -197,8 +200,7 @@ class Butterworth:
                     sections,
                     segment,
                     axis=0,
-                    # SciPy's own choice, but never more than there is.
-                    padlen=min(3 * (half + 1), len(segment) - 1),
+                    padlen=min(around, len(segment) - 1),
                 )
                 for segment in np.split(points, starts)
             ]

@@ -86,7 +86,7 @@ def write_angles(path: pathlib.Path, motion: Motion) -> None:
                         track.track_id,
                         frame,
                         _time(frame, motion.fps),
-                        *(f"{value:.3f}" for value in row),
+                        *(f"{value:z.3f}" for value in row),
                     ]
                 )
 
@@ -97,4 +97,4 @@ def _time(frame, fps):
 
 def _text(value):
     """Six decimals: micrometres."""
-    return f"{value:.6f}" if np.isfinite(value) else ""
+    return f"{value:z.6f}" if np.isfinite(value) else ""

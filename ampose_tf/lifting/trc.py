@@ -54,7 +54,7 @@ def write(path: pathlib.Path, motion: Motion, track: int) -> None:
         (),
     ]
     for frame, row in zip(frames, positions, strict=True):
-        cells = [f"{value:.6f}" for value in row.ravel()]
+        cells = [f"{value:z.6f}" for value in row.ravel()]
         lines.append((str(frame + 1), f"{frame / fps:.6f}", *cells))
     text = "".join("\t".join(line) + "\n" for line in lines)
     path.write_text(text, encoding="utf-8", newline="\n")
