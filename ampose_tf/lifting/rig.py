@@ -94,8 +94,8 @@ class Animation(NamedTuple):
 def fit(positions: np.ndarray, skeleton: Skeleton) -> Animation:
     """Returns the rig, its bones of median length, turned as positions say.
 
-    Joints come back exactly where bones keep their lengths and the hip is
-    midway between the hips; otherwise bones keep their directions.
+    Joints come back exactly where bones keep their lengths and the hip is on
+    the line between the hips; otherwise bones keep their directions.
 
     Args:
         positions: (F, J, 3) metres; y upwards, right-handed.

@@ -223,31 +223,20 @@ def _linear(pose, rays, weights):
 
 
 def _gauss_newton(root, pose, aims, weights, camera):
-    def residuals(root):
-        return aims - camera.project(root[:, None] + pose)
-
-    # A weight of 0 is no reason to be in front of the camera.
+    # A joint of weight 0 is no reason to be in front of the camera.
     pose = np.where(weights[..., None] > 0, pose, 0.0)
-    left = residuals(root)
+    fx, fy = camera.focal_length
     for _ in range(_GAUSS_NEWTON_STEPS):
-        x, y, z = np.moveaxis(root[:, None] + pose, -1, 0)
-        fx, fy = camera.focal_length
-        rows = np.zeros((*left.shape, 3))
+        joints = root[:, None] + pose
+        x, y, z = np.moveaxis(joints, -1, 0)
+        sides = aims - camera.project(joints)
+        rows = np.zeros((*sides.shape, 3))
         rows[..., 0, 0], rows[..., 0, 2] = fx / z, -fx * x / z**2
         rows[..., 1, 1], rows[..., 1, 2] = fy / z, -fy * y / z**2
-        tried = root + _normal_equations(rows, left, weights)
-        # A step that does not help is not taken.
+        tried = root + _normal_equations(rows, sides, weights)
         ahead = _least_depth(tried, pose, weights) > _LEAST_DEPTH_M
-        tried = np.where(ahead[:, None], tried, root)
-        left_then = residuals(tried)
-        better = _cost(left_then, weights) < _cost(left, weights)
-        root = np.where(better[:, None], tried, root)
-        left = np.where(better[:, None, None], left_then, left)
+        root = np.where(ahead[:, None], tried, root)
     return root
-
-
-def _cost(residuals, weights):
-    return (weights * (residuals**2).sum(axis=-1)).sum(axis=1)
 
 
 def _normal_equations(rows, sides, weights):

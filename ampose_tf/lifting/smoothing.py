@@ -180,7 +180,8 @@ class Butterworth:
         if not self.cutoff_hz < rate / 2:
             raise ValueError(
                 f"Expected a cut-off below half of {rate:g} frames per "
-                f"second, got {self.cutoff_hz:g} Hz"
+                f"second, got {self.cutoff_hz:g} Hz; lower it, or smooth by "
+                "one_euro"
             )
         # Twice the same filter would pass half the power at a lower
         # frequency; the bilinear transform bends the frequency axis.
