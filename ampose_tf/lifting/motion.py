@@ -1,0 +1,215 @@
+"""What lifting a clip gives: people's poses over time, and what they mean."""
+
+import dataclasses
+import os
+import pathlib
+from typing import NamedTuple
+
+import numpy as np
+
+from ampose_tf.camera import SCREEN_NORMALISATIONS
+from ampose_tf.skeleton import H36M_17, Skeleton
+
+# Upwards in the frame of a camera that is held level: y points down.
+LEVEL = (0.0, -1.0, 0.0)
+
+
+class LiftedTrack(NamedTuple):
+    """One person in F frames, with the J joints of the motion's skeleton.
+
+    Attributes:
+        track_id: The person's number in the clip.
+        frames: (F,) int64, the video's frame numbers from 0, increasing.
+        poses_3d: (F, J, 3) float32 metres, camera frame (x right, y down, z
+            forward), relative to the hip.
+        keypoints_px: (F, J, 2) float32 pixels; of joints that were not seen,
+            NaN or whatever the detector says.
+        scores: (F, J) float32, the detector's confidence.
+        seen: (F, J) bool, whether the joint counts as detected.
+        spread_m: (F, J) float32, see `ensemble_spread`; NaN without ensemble.
+        root: (F, 3) float32 metres, the hip in the camera's frame; None
+            where it was not estimated.
+    """
+
+    track_id: int
+    frames: np.ndarray
+    poses_3d: np.ndarray
+    keypoints_px: np.ndarray
+    scores: np.ndarray
+    seen: np.ndarray
+    spread_m: np.ndarray
+    root: np.ndarray | None = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Motion:
+    """All people of a clip.
+
+    Made with arrays of any numeric type, it holds those that `LiftedTrack`
+    names. A changed copy is `dataclasses.replace(motion, ...)`.
+
+    Attributes:
+        tracks: The people.
+        image_size: (width, height) in pixels.
+        fps: The video's frames per second; None where unknown.
+        skeleton: Of the J joints.
+        notes: What was assumed or done on the way, a sentence each.
+        up: Unit vector that points upwards in the camera's frame.
+        normalisation: What the network's keypoints were divided by, see
+            `camera.normalize_screen`.
+
+    Raises:
+        ValueError: Where the fields contradict each other or hold values
+            that mean nothing.
+    """
+
+    tracks: tuple[LiftedTrack, ...]
+    image_size: tuple[int, int]
+    fps: float | None = None
+    skeleton: Skeleton = H36M_17
+    notes: tuple[str, ...] = ()
+    up: tuple[float, float, float] = LEVEL
+    normalisation: str = "longest"
+
+    def __post_init__(self):
+        joints = len(self.skeleton.joints)
+        tracks = tuple(_checked(track, joints) for track in self.tracks)
+        identities = [track.track_id for track in tracks]
+        if len(set(identities)) < len(identities):
+            raise ValueError(f"Expected different track ids, got {identities}")
+        if self.fps is not None and not 0 < self.fps < np.inf:
+            raise ValueError(f"Expected frames per second, got {self.fps}")
+        if len(self.image_size) != 2 or not min(self.image_size) > 0:
+            raise ValueError(
+                f"Expected an image's width and height, got {self.image_size}"
+            )
+        if np.shape(self.up) != (3,) or not np.isclose(
+            np.linalg.norm(self.up), 1, atol=1e-5
+        ):
+            raise ValueError(f"Expected a unit vector upwards, got {self.up}")
+        if self.normalisation not in SCREEN_NORMALISATIONS:
+            raise ValueError(
+                f"Unknown screen normalisation {self.normalisation!r}"
+            )
+        # The way to set a field of a frozen dataclass.
+        object.__setattr__(self, "tracks", tracks)
+        object.__setattr__(self, "notes", tuple(self.notes))
+        object.__setattr__(self, "up", tuple(float(v) for v in self.up))
+
+    def known_fps(self, purpose: str) -> float:
+        """Returns the frames per second.
+
+        Args:
+            purpose: What needs them, as the message's subject.
+
+        Raises:
+            ValueError: Where they are unknown.
+        """
+        if self.fps is None:
+            raise ValueError(
+                f"{purpose} needs the video's frame rate, which the "
+                "keypoints do not say; give --fps, in Python Motion(fps=...)"
+            )
+        return self.fps
+
+    def noted(self, note: str, **changes) -> "Motion":
+        """Returns a copy with fields changed and one more note."""
+        return dataclasses.replace(self, notes=(*self.notes, note), **changes)
+
+    def save(
+        self, path: str | os.PathLike, overwrite: bool = False
+    ) -> tuple[pathlib.Path, ...]:
+        """Writes the motion in the format that the path's ending names.
+
+        * `.npz`, `.json`: everything, self-describing (`results`).
+        * `.csv`: one row per person, frame and joint (`tables`).
+        * `_angles.csv`: joint angles, one row per person and frame
+          (`angles`).
+        * `.trc`: markers for OpenSim (`trc`), `.bvh`: an animated skeleton
+          (`bvh`); one file per person, of several with `_<track id>` after
+          the stem.
+
+        Args:
+            path: Missing folders are made.
+            overwrite: Whether files that exist are replaced.
+
+        Returns:
+            The paths of the files written: all of them, or none on failure.
+
+        Raises:
+            OSError: Where a file exists or cannot be written.
+            ValueError: Where the ending is unknown, or the format needs what
+                the motion lacks.
+        """
+        # The writers need the types above.
+        from ampose_tf.lifting import saving
+
+        return saving.save(self, path, overwrite)
+
+
+def ensemble_spread(single: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
+    """Returns how far the flip ensemble's members are from their mean.
+
+    Half the distance between what the network makes of an image and of its
+    mirror image. It tells poses that the network is unsure of, and says
+    nothing of what it gets wrong both ways: a sign of the error, not a bound.
+
+    Args:
+        single: (..., J, 3) metres, the prediction.
+        mirrored: (..., J, 3) metres, of the mirror image, mirrored back.
+
+    Returns:
+        (..., J) float32 metres.
+    """
+    distance = np.linalg.norm(single - mirrored, axis=-1)
+    return (distance / 2).astype(np.float32)
+
+
+def frame_step(frames: np.ndarray) -> int:
+    """Returns the largest step between frame numbers that meets them all."""
+    return int(np.gcd.reduce(np.diff(frames))) if len(frames) > 1 else 1
+
+
+def _checked(track, joints):
+    """Returns the track with the types that `LiftedTrack` names."""
+    frames = np.asarray(track.frames)
+    if frames.ndim != 1 or not len(frames) or frames.dtype.kind not in "iu":
+        raise ValueError(
+            f"track {track.track_id}: expected frame numbers (F,), F > 0, "
+            f"got {frames.dtype} of shape {frames.shape}"
+        )
+    frames = frames.astype(np.int64)
+    if frames[0] < 0 or not (np.diff(frames) > 0).all():
+        raise ValueError(
+            f"track {track.track_id}: expected increasing frame numbers"
+        )
+    count = len(frames)
+    arrays = {"frames": frames}
+    for name, shape, dtype in (
+        ("poses_3d", (count, joints, 3), np.float32),
+        ("keypoints_px", (count, joints, 2), np.float32),
+        ("scores", (count, joints), np.float32),
+        ("seen", (count, joints), bool),
+        ("spread_m", (count, joints), np.float32),
+        ("root", (count, 3), np.float32),
+    ):
+        array = getattr(track, name)
+        if name == "root" and array is None:
+            continue
+        if np.shape(array) != shape:
+            raise ValueError(
+                f"track {track.track_id}: expected {name} of shape {shape}, "
+                f"got {np.shape(array)}"
+            )
+        arrays[name] = np.asarray(array, dtype)
+    for name in ("poses_3d", "scores", "root"):
+        if name in arrays and not np.isfinite(arrays[name]).all():
+            raise ValueError(
+                f"track {track.track_id}: {name} holds NaN or infinite values"
+            )
+    if not np.isfinite(arrays["keypoints_px"][arrays["seen"]]).all():
+        raise ValueError(
+            f"track {track.track_id}: keypoints_px of seen joints hold NaN "
+            "or infinite values"
+        )
+    return track._replace(**arrays)

@@ -1,0 +1,220 @@
+"""`.npz` and `.json` files that hold a whole motion and explain themselves."""
+
+import json
+import os
+import pathlib
+
+import numpy as np
+
+from ampose_tf.camera import normalize_screen
+from ampose_tf.data import archive
+from ampose_tf.lifting.motion import LiftedTrack, Motion
+from ampose_tf.skeleton import by_joint_count
+
+FORMAT = "ampose_tf motion 1"
+UNITS = "metres"
+FRAME = "camera: x right, y down, z forward"
+ROOT = "hip: the first joint, at the origin"
+
+
+_DESCRIBED = (
+    *("joint_names", "image_size", "fps", "up", "notes"),
+    "normalisation",
+)
+_ROWS = (
+    *("frame_numbers", "poses_3d", "root_positions", "keypoints_px"),
+    *("scores", "seen", "spread_m"),
+)
+
+
+def write_npz(path: pathlib.Path, motion: Motion) -> None:
+    """Writes plain arrays; rows are the frames of one track after another.
+
+    * `track_ids`, `frame_numbers` (N,);
+    * `poses_3d` (N, J, 3), `keypoints_px` (N, J, 2), `scores`, `seen`,
+      `spread_m` (N, J) as in `LiftedTrack`, and `keypoints_2d` (N, J, 2),
+      screen-normalised as the network saw them;
+    * `root_positions` (N, 3), the hip in the camera's frame in metres; NaN
+      where it was not estimated;
+    * `joint_names` (J,), `edges` (J - 1, 2) of parent and child;
+    * `image_size` (2,), `fps` (NaN where unknown), `up` (3,), `notes`,
+      `normalisation` as in `Motion`;
+    * `units`, `frame`, `root` and `format`, in words.
+
+    Args:
+        path: Of the file.
+        motion: To write.
+    """
+    tracks = [_rows(track) for track in motion.tracks]
+    rows = {
+        name: np.concatenate([track[name] for track in tracks])
+        for name in tracks[0]
+    }
+    np.savez_compressed(
+        path,
+        keypoints_2d=normalize_screen(
+            rows["keypoints_px"], motion.image_size, motion.normalisation
+        ),
+        fps=np.array(np.nan if motion.fps is None else motion.fps),
+        **rows,
+        **_described(motion),
+    )
+
+
+def write_json(path: pathlib.Path, motion: Motion) -> None:
+    """Writes one object: as `write_npz`, but with a list of `tracks`.
+
+    Each of these has `track_id` and the arrays of its rows, as nested lists.
+    What is unknown is null: `fps`, and single numbers in arrays. There are no
+    `keypoints_2d`.
+
+    Args:
+        path: Of the file.
+        motion: To write.
+    """
+    content = {
+        name: value.tolist() for name, value in _described(motion).items()
+    }
+    content["fps"] = motion.fps
+    content["tracks"] = []
+    for track in motion.tracks:
+        rows = _rows(track)
+        del rows["track_ids"]
+        content["tracks"].append(
+            {"track_id": int(track.track_id)}
+            | {name: _listed(array) for name, array in rows.items()}
+        )
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(content, file, allow_nan=False, ensure_ascii=False)
+
+
+def load(path: str | os.PathLike) -> Motion:
+    """Reads back what `write_npz` or `write_json` wrote, bit by bit.
+
+    Raises:
+        OSError: Where the file cannot be read.
+        ValueError: Where it is no such file, or damaged.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}")
+    try:
+        if path.suffix == ".npz":
+            return _of_npz(archive.read(path))
+        if path.suffix == ".json":
+            return _of_json(json.loads(path.read_text(encoding="utf-8")))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"{path}: not a motion that ampose_tf wrote: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    raise ValueError(f"{path}: expected an .npz or a .json")
+
+
+def _described(motion):
+    """What both files say of all tracks, as arrays."""
+    skeleton = motion.skeleton
+    return {
+        "joint_names": np.array(skeleton.joints),
+        "edges": np.array(skeleton.edges),
+        "image_size": np.array(motion.image_size),
+        "up": np.array(motion.up),
+        "notes": np.array(motion.notes, str),
+        "normalisation": np.array(motion.normalisation),
+        "units": np.array(UNITS),
+        "frame": np.array(FRAME),
+        "root": np.array(ROOT),
+        "format": np.array(FORMAT),
+    }
+
+
+def _rows(track):
+    """A track as arrays of one row per frame."""
+    count = len(track.frames)
+    root = track.root
+    return {
+        "track_ids": np.full(count, track.track_id, np.int64),
+        "frame_numbers": track.frames,
+        "poses_3d": track.poses_3d,
+        "root_positions": np.full((count, 3), np.nan, np.float32)
+        if root is None
+        else root,
+        "keypoints_px": track.keypoints_px,
+        "scores": track.scores,
+        "seen": track.seen,
+        "spread_m": track.spread_m,
+    }
+
+
+def _listed(array):
+    """Returns nested lists, with None for NaN."""
+    if array.dtype.kind != "f":
+        return array.tolist()
+    # By way of the shortest decimals that mean the same float32.
+    exact = array.astype(str).astype(np.float64)
+    return np.where(np.isfinite(array), exact, None).tolist()
+
+
+def _of_npz(members):
+    _check_format(str(members["format"]))
+    identities = members["track_ids"]
+    # In the order in which they were written.
+    order = identities[np.sort(np.unique(identities, return_index=True)[1])]
+    described = {
+        name: np.asarray(members[name]).tolist() for name in _DESCRIBED
+    }
+    if np.isnan(described["fps"]):
+        described["fps"] = None
+    return _motion(
+        described,
+        [
+            {"track_id": int(identity)}
+            | {name: members[name][identities == identity] for name in _ROWS}
+            for identity in order
+        ],
+    )
+
+
+def _of_json(content):
+    _check_format(content["format"])
+    return _motion(content, content["tracks"])
+
+
+def _check_format(found):
+    if found != FORMAT:
+        raise ValueError(f"expected {FORMAT!r}, got {found!r}")
+
+
+def _motion(described, tracks):
+    skeleton = by_joint_count(len(described["joint_names"]))
+    if tuple(described["joint_names"]) != skeleton.joints:
+        raise ValueError("its joints are not Human3.6M's")
+    return Motion(
+        tuple(_track(track) for track in tracks),
+        image_size=tuple(described["image_size"]),
+        fps=described["fps"],
+        skeleton=skeleton,
+        notes=tuple(described["notes"]),
+        up=tuple(described["up"]),
+        normalisation=described["normalisation"],
+    )
+
+
+def _track(rows):
+    # Of lists, None becomes NaN.
+    root = np.asarray(rows["root_positions"], np.float32)
+    return LiftedTrack(
+        track_id=rows["track_id"],
+        frames=np.asarray(rows["frame_numbers"]),
+        root=None if np.isnan(root).all() else root,
+        **{
+            name: np.asarray(rows[name], dtype)
+            for name, dtype in (
+                ("poses_3d", np.float32),
+                ("keypoints_px", np.float32),
+                ("scores", np.float32),
+                ("seen", bool),
+                ("spread_m", np.float32),
+            )
+        },
+    )

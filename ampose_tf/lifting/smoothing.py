@@ -1,0 +1,243 @@
+"""Smoothing motion over time: the One-Euro filter, and Butterworth's.
+
+A network that lifts frame by frame jitters. The One-Euro filter is causal:
+it serves a stream, at the price of a lag. Butterworth's, run forwards and
+backwards, has none and needs the whole clip. Neither keeps bone lengths.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+from scipy import signal
+
+from ampose_tf.lifting.motion import Motion
+
+# After a longer pause a stream starts anew: what was known is out of date.
+_LONGEST_PAUSE_S = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class OneEuro:
+    """The 1€ filter [Casiez et al., 2012, doi:10.1145/2207676.2208639].
+
+    A first-order low-pass whose cut-off rises with the joint's speed, so that
+    a still joint does not tremble and a fast one does not lag. The speed is
+    the length of the joint's velocity: unlike with a filter per coordinate,
+    nothing depends on where the axes point.
+
+    With a cut-off of c Hz the filter lags about 1 / (2 pi c) seconds behind.
+    The defaults, on a small network's poses of real motion at 30 frames per
+    second, halve the jitter (the acceleration's error, from 30 to 13 mm per
+    frame²) and leave the position's error as it was.
+
+    Attributes:
+        min_cutoff_hz: Cut-off for a joint at rest. Lower it against jitter.
+        beta_per_m: By how many Hz a speed of 1 m/s raises the cut-off. Raise
+            it against lag.
+        derivative_cutoff_hz: Cut-off of the velocity's own low-pass.
+    """
+
+    min_cutoff_hz: float = 1.0
+    beta_per_m: float = 8.0
+    derivative_cutoff_hz: float = 1.0
+
+    def __post_init__(self):
+        if not (self.min_cutoff_hz > 0 and self.derivative_cutoff_hz > 0):
+            raise ValueError(f"Expected cut-offs above 0 Hz, got {self}")
+        if not self.beta_per_m >= 0:
+            raise ValueError(f"Expected beta of at least 0, got {self}")
+
+    def stream(self) -> "OneEuroStream":
+        """Returns a filter for one frame after another."""
+        return OneEuroStream(self)
+
+    def __call__(
+        self, points: np.ndarray, frames: np.ndarray, fps: float
+    ) -> np.ndarray:
+        """Smooths a track, as `stream` would.
+
+        Args:
+            points: (F, ..., D) metres, joints in D coordinates.
+            frames: (F,) int, the frames' numbers, increasing.
+            fps: Frames per second.
+
+        Returns:
+            The smoothed points, of the type of `points`.
+
+        Raises:
+            ValueError: Where frame numbers do not increase.
+        """
+        step = self.stream()
+        return np.stack(
+            [
+                step(now, frame / fps)
+                for now, frame in zip(points, frames, strict=True)
+            ]
+        ).astype(points.dtype, copy=False)
+
+
+class OneEuroStream:
+    """`OneEuro` for a stream: a person's state, one frame at a time."""
+
+    def __init__(self, settings: OneEuro):
+        self._settings = settings
+        self._points = self._velocity = self._seconds = None
+
+    def __call__(self, points: np.ndarray, seconds: float) -> np.ndarray:
+        """Takes a frame and returns it smoothed.
+
+        The first frame, and one that comes more than half a second after the
+        last, is returned as it is.
+
+        Args:
+            points: (..., D) metres, joints in D coordinates, of the same
+                joints every time.
+            seconds: When; later every time.
+
+        Returns:
+            (..., D) float64 metres.
+
+        Raises:
+            ValueError: Where time does not go on.
+        """
+        points = np.asarray(points, np.float64)
+        elapsed = np.inf if self._seconds is None else seconds - self._seconds
+        if not elapsed > 0:
+            raise ValueError(
+                f"Expected a later frame, got {seconds} s after "
+                f"{self._seconds} s"
+            )
+        self._seconds = seconds
+        if elapsed > _LONGEST_PAUSE_S:
+            self._points, self._velocity = points, np.zeros_like(points)
+            return points
+        settings = self._settings
+        velocity = (points - self._points) / elapsed
+        self._velocity = self._velocity + _share(
+            settings.derivative_cutoff_hz, elapsed
+        ) * (velocity - self._velocity)
+        speed = np.linalg.norm(self._velocity, axis=-1, keepdims=True)
+        cutoff_hz = settings.min_cutoff_hz + settings.beta_per_m * speed
+        self._points = self._points + _share(cutoff_hz, elapsed) * (
+            points - self._points
+        )
+        return self._points
+
+
+def _share(cutoff_hz, elapsed):
+    """Returns the weight of the new value in a first-order low-pass."""
+    return 1 / (1 + 1 / (2 * np.pi * cutoff_hz * elapsed))
+
+
+@dataclasses.dataclass(frozen=True)
+class Butterworth:
+    """Butterworth's low-pass, run forwards and backwards: no lag.
+
+    Biomechanics' customary filter [Winter, 2009, section 2.2.4.4]: fourth
+    order, zero lag, which is a second-order one run twice; 6 Hz suit walking
+    and daily movements, sport needs more.
+
+    Attributes:
+        cutoff_hz: Where the whole, both runs together, passes half the power
+            (-3 dB).
+        order: Of both runs together, even.
+    """
+
+    cutoff_hz: float = 6.0
+    order: int = 4
+
+    def __post_init__(self):
+        if not self.cutoff_hz > 0:
+            raise ValueError(f"Expected a cut-off above 0 Hz, got {self}")
+        if self.order < 2 or self.order % 2:
+            raise ValueError(f"Expected an even order from 2, got {self}")
+
+    def __call__(
+        self, points: np.ndarray, frames: np.ndarray, fps: float
+    ) -> np.ndarray:
+        """Smooths a track.
+
+        Frames as far apart as the closest two belong together; a larger gap
+        splits the track into segments that are smoothed by themselves. At a
+        segment's ends the motion is continued by point reflection, over less
+        frames where it is short; a segment of one frame is left as it is.
+
+        Args:
+            points: (F, ..., D) metres.
+            frames: (F,) int, the frames' numbers, increasing.
+            fps: Frames per second.
+
+        Returns:
+            The smoothed points, of the type of `points`.
+
+        Raises:
+            ValueError: Where the cut-off is not below half the frame rate,
+                that of the frames that the track has.
+        """
+        step = np.diff(frames).min() if len(frames) > 1 else 1
+        rate = fps / step
+        if not self.cutoff_hz < rate / 2:
+            raise ValueError(
+                f"Expected a cut-off below half of {rate:g} frames per "
+                f"second, got {self.cutoff_hz:g} Hz; lower it, or smooth by "
+                "one_euro"
+            )
+        # Twice the same filter would pass half the power at a lower
+        # frequency; the bilinear transform bends the frequency axis.
+        half = self.order // 2
+        twice = (np.sqrt(2) - 1) ** (1 / self.order)
+        bent = np.tan(np.pi * self.cutoff_hz / rate) / twice
+        sections = signal.butter(
+            half, 2 / np.pi * np.arctan(bent), output="sos"
+        )
+        # In three periods of the cut-off, what happened at the end is
+        # forgotten.
+        around = int(3 * rate / self.cutoff_hz)
+        starts = np.flatnonzero(np.diff(frames) != step) + 1
+        return np.concatenate(
+            [
+                signal.sosfiltfilt(
+                    sections,
+                    segment,
+                    axis=0,
+                    padlen=min(around, len(segment) - 1),
+                )
+                for segment in np.split(points, starts)
+            ]
+        ).astype(points.dtype, copy=False)
+
+
+# By the names of --smooth.
+METHODS = {"butterworth": Butterworth(), "one_euro": OneEuro()}
+
+
+def smooth(
+    motion: Motion,
+    method: Callable[[np.ndarray, np.ndarray, float], np.ndarray],
+) -> Motion:
+    """Returns the motion with smoothed poses and, where known, roots.
+
+    Keypoints, scores and spread stay as they are.
+
+    Args:
+        motion: With a known frame rate.
+        method: A `Butterworth` or a `OneEuro`.
+
+    Raises:
+        ValueError: Where the frame rate is unknown, or too low for the
+            filter.
+    """
+    fps = motion.known_fps("Smoothing")
+
+    def of_track(track):
+        root = track.root
+        if root is not None:
+            root = method(root, track.frames, fps)
+        poses_3d = method(track.poses_3d, track.frames, fps)
+        return track._replace(poses_3d=poses_3d, root=root)
+
+    return motion.noted(
+        f"Poses are smoothed over time by {method}.",
+        tracks=tuple(of_track(track) for track in motion.tracks),
+    )
