@@ -13,7 +13,7 @@ from ampose_tf.evaluation import metrics
 from ampose_tf.lifting.predictor import load_predictor
 from ampose_tf.ranges import Cameras
 
-RELEASED = (weights.AMPOSE_S,)
+RELEASED = (weights.AMPOSE_S, weights.AMPOSE_T)
 FORMATS = ("float32", "float16", "dynamic_int8")
 each = pytest.mark.parametrize("path", RELEASED, ids=lambda path: path.stem)
 
