@@ -62,7 +62,7 @@ def test_a_walk_is_lifted(path, walking):
 def test_tflite_files_are_the_model(path, walking):
     keypoints_2d = walking.keypoints_2d
     expected = load_predictor(path)(keypoints_2d)
-    for file, limit_mm in zip(tflite_files(path), (0.01, 2, 10), strict=True):
+    for file, limit_mm in zip(tflite_files(path), (0.01, 0.5, 5), strict=True):
         lifted = load_predictor(file)(keypoints_2d)
         distance = 1000 * np.linalg.norm(lifted - expected, axis=-1)
         assert distance.mean() < limit_mm, file.name
