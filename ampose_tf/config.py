@@ -4,17 +4,15 @@ An experiment is a Python file with `get_config() -> Config`; a script's
 `--config.section.field=value` changes one field of it.
 """
 
-import contextlib
 import dataclasses
 import json
 import os
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 
-from absl import app, flags, logging
+from absl import flags
 from ml_collections import config_flags
 
-from ampose_tf import fields
+from ampose_tf import commandline, fields
 from ampose_tf.fields import at_least, choice, within
 from ampose_tf.ranges import Bodies, Cameras, Detector, Viewpoints
 
@@ -372,60 +370,14 @@ def define_flag() -> flags.FlagHolder:
     )
 
 
-def run(main) -> None:
-    """Runs a script's `main()` after its flags; see `ending_in_one_line`.
-
-    The exit status is what `main` returns, where it returns.
-    """
-    # What TensorFlow logs while it loads and saves would bury that one line.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-    def quiet_main(_):
-        logging.set_verbosity(logging.WARNING)
-        sys.exit(main())
-
-    with ending_in_one_line():
-        app.run(quiet_main, flags_parser=_parse_flags)
+def run(main: Callable[[], int | None]) -> None:
+    """Runs a script's `main()`, see `commandline.run`; checks `--config`."""
+    commandline.run(main, _check_flag)
 
 
-@contextlib.contextmanager
-def ending_in_one_line() -> Iterator[None]:
-    """Turns users' mistakes within the block into one line and an exit.
-
-    The exit status is 2 for a mistake in flags, configuration or files, 1
-    where the training diverged, and 130 where somebody interrupted it.
-    """
-    try:
-        yield
-    except KeyboardInterrupt:
-        _fail("interrupted", 130)
-    except FloatingPointError as error:
-        _fail(error, 1)
-    except (ValueError, OSError) as error:
-        _fail(error, 2)
-
-
-def _parse_flags(argv):
-    """Parses the flags; every mistake in them raises a ValueError.
-
-    config_flags raises KeyErrors and AttributeErrors for fields that do not
-    exist, and keeps silent about a missing file until it is used.
-    """
-    try:
-        rest = flags.FLAGS(argv)
-        if "config" in flags.FLAGS:
-            check(_config_of_flag())
-    except (flags.Error, KeyError, AttributeError, TypeError) as error:
-        message = str(error.args[0]) if error.args else repr(error)
-        # What get_config() raised comes with its traceback, which ends so.
-        if "Traceback (most recent call last)" in message:
-            message = message.strip().splitlines()[-1]
-        raise ValueError(message) from error
-    if len(rest) > 1:
-        raise ValueError(
-            f"Unexpected argument {rest[1]!r}; flags start with --"
-        )
-    return rest
+def _check_flag():
+    if "config" in flags.FLAGS:
+        check(_config_of_flag())
 
 
 def _config_of_flag():
@@ -442,9 +394,3 @@ def _config_of_flag():
         getattr(flag.value, "data", None)
         raise ValueError(f"--config={path}: its get_config() made no Config")
     return flag.value
-
-
-def _fail(error, status):
-    line = " ".join(str(error).split()) or type(error).__name__
-    print(f"{os.path.basename(sys.argv[0])}: {line}", file=sys.stderr)
-    sys.exit(status)

@@ -94,4 +94,4 @@ table 4 h36m_cpn_17 h36m_cpn_17 h36m_cpn_17_two_residual \
   h36m_cpn_17_transformer h36m_cpn_17_convnext
 run python -m ampose_tf.models.complexity
 run python -m ampose_tf.evaluation.figure \
-  --poses="$tables/table_2_h36m_gt_17.npz" --output="$tables/figure_4"
+  --poses="$tables/table_2_h36m_gt_17_poses.npz" --output="$tables/figure_4"

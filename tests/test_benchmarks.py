@@ -12,6 +12,7 @@ import pytest
 
 from ampose_tf.config import Config
 from ampose_tf.data.mocap import Motion3D
+from ampose_tf.evaluation import report
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.skeleton import H36M_17
 
@@ -271,6 +272,10 @@ def test_the_plan_of_the_tables():
     assert set(judged) == configs
     numbers = [re.search(r"--table=(\d)", command)[1] for command in tables]
     assert sorted(set(numbers)) == ["1", "2", "3", "4"]
+    # What the figure is drawn from is what an evaluation leaves.
+    path = re.search(r"--report=(\S*table_2_h36m_gt_17\.json)", plan)[1]
+    drawn = re.search(r"--poses=(\S+)", commands[-1])[1]
+    assert pathlib.Path(drawn) == report.beside(path, "poses.npz")
     assert "--config.model" not in plan and "downloads.py" not in plan
 
 

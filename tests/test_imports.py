@@ -11,7 +11,9 @@ import ampose_tf
 
 PACKAGE = pathlib.Path(ampose_tf.__file__).parent
 
-HELPERS = {"fields", "files", "published", "ranges", "weights"}
+HELPERS = {
+    *("commandline", "fields", "files", "published", "ranges", "weights"),
+}
 GROUND = {"skeleton", "conversion", "camera", "config"}
 COLUMNS = {"data", "evaluation", "models"}
 DRIVERS = {"training", "exporting", "evaluating", "lifting"}

@@ -12,7 +12,7 @@ two need the libraries of `pip install 'ampose_tf[prepare]'`.
 
 import argparse
 
-from ampose_tf import config
+from ampose_tf import commandline
 from ampose_tf.data import (
     motion_capture,
     official_human36m,
@@ -134,5 +134,5 @@ def _add(commands, name, prepare, what):
 
 
 if __name__ == "__main__":
-    with config.ending_in_one_line():
+    with commandline.ending_in_one_line():
         main()

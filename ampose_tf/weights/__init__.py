@@ -10,3 +10,4 @@ import pathlib
 _FOLDER = pathlib.Path(__file__).parent
 
 AMPOSE_S = _FOLDER / "ampose_s.keras"
+AMPOSE_T = _FOLDER / "ampose_t.keras"

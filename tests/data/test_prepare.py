@@ -3,7 +3,7 @@ import sys
 import numpy as np
 import pytest
 
-from ampose_tf import config
+from ampose_tf import commandline
 from ampose_tf.data import (
     archive,
     human36m,
@@ -24,7 +24,7 @@ def run(monkeypatch):
 
     def runner(*arguments):
         monkeypatch.setattr(sys, "argv", ["prepare.py", *map(str, arguments)])
-        with config.ending_in_one_line():
+        with commandline.ending_in_one_line():
             prepare.main()
 
     return runner
