@@ -1,0 +1,138 @@
+"""`.gif` and `.mp4`: a motion beside the keypoints it was lifted from."""
+
+import pathlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from absl import logging
+from PIL import Image
+
+from ampose_tf.lifting.film import Film
+from ampose_tf.lifting.motion import Motion
+from ampose_tf.lifting.scene import ASSUMED_FPS, Scene, arrange
+
+_GIF_HEIGHT, _MP4_HEIGHT = 400, 720
+
+# Browsers slow a GIF down that has more frames a second.
+_GIF_MOST_FPS = 50.0
+# So that a GIF stays a few MB: of a longer clip, frames are left out while at
+# least so many remain a second; beyond, the clip's end is.
+_GIF_FRAMES = 400
+_GIF_LEAST_FPS = 10.0
+# One of 256 is for pixels that stay as they were.
+_GIF_COLOURS = 255
+# Whose pictures the colours are chosen for.
+_GIF_SAMPLES = 5
+
+
+def write_gif(path: pathlib.Path, motion: Motion) -> None:
+    """Writes an animated GIF, at the clip's speed, repeated for ever.
+
+    Long clips are thinned, and very long ones cut; what was done stands below
+    the picture and is logged.
+
+    Args:
+        path: Of the file.
+        motion: With at least one track; without a frame rate, it is shown at
+            `scene.ASSUMED_FPS`, and the picture says so.
+    """
+    scene = arrange(motion)
+    shown, remark = _gif_frames(scene)
+    if remark:
+        logging.warning("%s shows %s", path.name, remark)
+    film = Film(motion, _GIF_HEIGHT, _caption(scene, remark))
+    samples = np.linspace(0, len(shown) - 1, _GIF_SAMPLES).astype(int)
+    palette = Image.fromarray(
+        np.concatenate([film.draw(shown[i]) for i in samples])
+    ).quantize(_GIF_COLOURS)
+    # Delays are hundredths of a second: rounded at their ends, they add up.
+    seconds_each = shown.step / scene.fps
+    ends = np.round(100 * seconds_each * np.arange(len(shown) + 1))
+    pictures = _quantised(film, shown, palette)
+    next(pictures).save(
+        path,
+        format="gif",
+        save_all=True,
+        append_images=pictures,
+        duration=(10 * np.diff(ends)).astype(int).tolist(),
+        loop=0,
+    )
+
+
+def write_mp4(path: pathlib.Path, motion: Motion) -> None:
+    """Writes H.264 video, every frame of the clip at its frame rate.
+
+    Args:
+        path: Of the file.
+        motion: As for `write_gif`.
+
+    Raises:
+        OSError: Where ffmpeg is missing or fails.
+        ValueError: Where `imageio-ffmpeg` is not installed.
+    """
+    try:
+        import imageio_ffmpeg
+    except ImportError as error:
+        raise ValueError(
+            f"{path.name}: an .mp4 needs imageio-ffmpeg, which brings "
+            "ffmpeg: pip install 'ampose_tf[video]'; .gif and .html need "
+            "nothing more"
+        ) from error
+    scene = arrange(motion)
+    film = Film(motion, _MP4_HEIGHT, _caption(scene, ""))
+    writer = imageio_ffmpeg.write_frames(
+        str(path),
+        film.size,
+        fps=scene.fps / scene.frames.step,
+        macro_block_size=2,
+        ffmpeg_log_level="error",
+        # So that a browser starts before it has all.
+        output_params=["-movflags", "+faststart"],
+    )
+    writer.send(None)
+    try:
+        for frame in scene.frames:
+            writer.send(np.ascontiguousarray(film.draw(frame)))
+    finally:
+        writer.close()
+
+
+def _gif_frames(scene: Scene) -> tuple[range, str]:
+    """Returns which frames a GIF shows, and what to say of it."""
+    rate = scene.fps / scene.frames.step
+    every = max(
+        int(np.ceil(rate / _GIF_MOST_FPS)),
+        min(
+            int(np.ceil(len(scene.frames) / _GIF_FRAMES)),
+            int(rate / _GIF_LEAST_FPS),
+        ),
+    )
+    thinned = scene.frames[::every]
+    shown = thinned[:_GIF_FRAMES]
+    remarks = []
+    if every > 1:
+        remarks.append(f"one frame in {every}")
+    if len(shown) < len(thinned):
+        seconds, total = (
+            len(part) * thinned.step / scene.fps for part in (shown, thinned)
+        )
+        remarks.append(f"the first {seconds:.0f} of {total:.0f} seconds")
+    return shown, ", ".join(remarks)
+
+
+def _caption(scene, remark):
+    parts = [remark] if remark else []
+    if not scene.fps_known:
+        parts.append(f"frame rate unknown, {ASSUMED_FPS:g} a second assumed")
+    if not scene.placed:
+        parts.append("place in the room not estimated")
+    return "; ".join(parts)
+
+
+def _quantised(
+    film: Film, shown: Sequence[int], palette: Image.Image
+) -> Iterator[Image.Image]:
+    for frame in shown:
+        yield Image.fromarray(film.draw(frame)).quantize(
+            palette=palette, dither=Image.Dither.NONE
+        )
