@@ -1,5 +1,6 @@
 """`.gif` and `.mp4`: a motion beside the keypoints it was lifted from."""
 
+import contextlib
 import pathlib
 from collections.abc import Iterator, Sequence
 
@@ -41,10 +42,7 @@ def write_gif(path: pathlib.Path, motion: Motion) -> None:
     if remark:
         logging.warning("%s shows %s", path.name, remark)
     film = Film(motion, _GIF_HEIGHT, _caption(scene, remark))
-    samples = np.linspace(0, len(shown) - 1, _GIF_SAMPLES).astype(int)
-    palette = Image.fromarray(
-        np.concatenate([film.draw(shown[i]) for i in samples])
-    ).quantize(_GIF_COLOURS)
+    palette = _palette(film, shown)
     # Delays are hundredths of a second: rounded at their ends, they add up.
     seconds_each = shown.step / scene.fps
     ends = np.round(100 * seconds_each * np.arange(len(shown) + 1))
@@ -67,16 +65,17 @@ def write_mp4(path: pathlib.Path, motion: Motion) -> None:
         motion: As for `write_gif`.
 
     Raises:
-        OSError: Where ffmpeg is missing or fails.
-        ValueError: Where `imageio-ffmpeg` is not installed.
+        OSError: Where ffmpeg fails.
+        ValueError: Where it, or `imageio-ffmpeg`, is not installed.
     """
     try:
         import imageio_ffmpeg
-    except ImportError as error:
+
+        imageio_ffmpeg.get_ffmpeg_exe()
+    except (ImportError, RuntimeError) as error:
         raise ValueError(
-            f"{path.name}: an .mp4 needs imageio-ffmpeg, which brings "
-            "ffmpeg: pip install 'ampose_tf[video]'; .gif and .html need "
-            "nothing more"
+            f"{path.name}: an .mp4 needs ffmpeg: pip install "
+            "'ampose_tf[video]' brings one; .gif and .html need none"
         ) from error
     scene = arrange(motion)
     film = Film(motion, _MP4_HEIGHT, _caption(scene, ""))
@@ -84,17 +83,24 @@ def write_mp4(path: pathlib.Path, motion: Motion) -> None:
         str(path),
         film.size,
         fps=scene.fps / scene.frames.step,
+        # Thin lines show what is saved on.
+        quality=7,
         macro_block_size=2,
         ffmpeg_log_level="error",
         # So that a browser starts before it has all.
         output_params=["-movflags", "+faststart"],
     )
-    writer.send(None)
-    try:
+    with contextlib.closing(writer):
+        writer.send(None)
         for frame in scene.frames:
-            writer.send(np.ascontiguousarray(film.draw(frame)))
-    finally:
-        writer.close()
+            writer.send(film.draw(frame))
+    # The writer does not tell when ffmpeg fails at the end.
+    count = len(scene.frames)
+    written = 0
+    if path.is_file():
+        written, _ = imageio_ffmpeg.count_frames_and_secs(str(path))
+    if written != count:
+        raise OSError(f"{path.name}: ffmpeg wrote {written} of {count} frames")
 
 
 def _gif_frames(scene: Scene) -> tuple[range, str]:
@@ -118,6 +124,18 @@ def _gif_frames(scene: Scene) -> tuple[range, str]:
         )
         remarks.append(f"the first {seconds:.0f} of {total:.0f} seconds")
     return shown, ", ".join(remarks)
+
+
+def _palette(film: Film, shown: Sequence[int]) -> Image.Image:
+    """Returns a picture with the colours of all frames."""
+    chosen = np.linspace(0, len(shown) - 1, _GIF_SAMPLES).astype(int)
+    samples = np.concatenate([film.draw(shown[i]) for i in chosen])
+    palette = Image.fromarray(samples).quantize(_GIF_COLOURS)
+    # What is nearly white gets colours of its own, which then tint the paper.
+    colours = np.array(palette.getpalette()).reshape(-1, 3)
+    colours[colours.min(axis=1) > 240] = 255
+    palette.putpalette(colours.ravel().tolist())
+    return palette
 
 
 def _caption(scene, remark):

@@ -18,6 +18,7 @@ from ampose_tf.lifting.scene import (
     RIGHT,
     Person,
     Scene,
+    joint_colours,
 )
 from ampose_tf.skeleton import Skeleton
 
@@ -81,7 +82,7 @@ def strokes(
     # In front of the bones that end there.
     dot_depths = np.minimum(depths, _nearest_bone(edges, bone_depths, depths))
     paper = np.tile(to_rgba(PAPER), (len(edges), 1))
-    sides = to_rgba_array(person.joint_colours(skeleton))
+    sides = to_rgba_array(joint_colours(skeleton))
     holes = np.where(seen[:, None], sides, to_rgba(PAPER))
     parts = (
         (bones, bone_widths * _BARE, paper, bone_depths),

@@ -128,6 +128,8 @@ class Motion:
         * `.trc`: markers for OpenSim (`trc`), `.bvh`: an animated skeleton
           (`bvh`); one file per person, of several with `_<track id>` after
           the stem.
+        * `.html`: a viewer in one file (`viewer`); `.png`: some frames
+          (`sheet`); `.gif`, `.mp4`: all of them, 2D beside 3D (`animation`).
 
         Args:
             path: Missing folders are made.

@@ -5,7 +5,15 @@ import os
 import pathlib
 
 from ampose_tf import files
-from ampose_tf.lifting import bvh, results, tables, trc
+from ampose_tf.lifting import (
+    animation,
+    bvh,
+    results,
+    sheet,
+    tables,
+    trc,
+    viewer,
+)
 from ampose_tf.lifting.motion import Motion
 
 # By the path's ending, longer endings first: writers of all people, and
@@ -13,8 +21,12 @@ from ampose_tf.lifting.motion import Motion
 _WRITERS = {
     "_angles.csv": tables.write_angles,
     ".csv": tables.write_positions,
+    ".gif": animation.write_gif,
+    ".html": viewer.write,
     ".json": results.write_json,
+    ".mp4": animation.write_mp4,
     ".npz": results.write_npz,
+    ".png": sheet.write,
 }
 _WRITERS_OF_ONE = {".bvh": bvh.write, ".trc": trc.write}
 

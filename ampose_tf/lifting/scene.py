@@ -62,15 +62,9 @@ class Person(NamedTuple):
         pixels[nowhere | ~np.isfinite(pixels).all(axis=1)] = np.nan
         return pixels
 
-    def joint_colours(self, skeleton: Skeleton) -> list[str]:
-        """Returns the colour of each of the J joints: that of its side."""
-        colours = dict.fromkeys(skeleton.left, LEFT)
-        colours |= dict.fromkeys(skeleton.right, RIGHT)
-        return [colours.get(j, MIDDLE) for j in range(len(skeleton.joints))]
-
     def bone_colours(self, skeleton: Skeleton) -> list[str]:
         """Returns the colour of each of the skeleton's edges."""
-        sides = self.joint_colours(skeleton)
+        sides = joint_colours(skeleton)
         return [self.colour or sides[child] for _, child in skeleton.edges]
 
 
@@ -137,6 +131,13 @@ def arrange(motion: Motion) -> Scene:
         bool(rooted.all()),
         _camera(motion, positions),
     )
+
+
+def joint_colours(skeleton: Skeleton) -> list[str]:
+    """Returns the colour of each of the J joints: that of its side."""
+    colours = dict.fromkeys(skeleton.left, LEFT)
+    colours |= dict.fromkeys(skeleton.right, RIGHT)
+    return [colours.get(j, MIDDLE) for j in range(len(skeleton.joints))]
 
 
 def _grounded(positions, skeleton):

@@ -117,7 +117,7 @@ class Stage:
         self._shadows = LineCollection(
             [],
             colors=_SHADOW_COLOUR,
-            linewidths=1.4 * self._width,
+            linewidths=self._width,
             capstyle="round",
             animated=True,
         )

@@ -1,0 +1,257 @@
+"use strict";
+
+// Metres.
+const BONE_RADIUS = 0.022;
+const JOINT_RADIUS = 0.036;
+const HIP_M = 0.9;
+// Within so much people move before a view that stands still.
+const STANDING_M = 5;
+
+const FOV_DEG = 35;
+// The picture's size to that of what must be in it.
+const LOOSE = 1.15;
+// Where the views are, from the middle; exactly above, up would be anywhere.
+const SIDES = {
+  half: [0.72, -1, 0.32],
+  camera: [0, -1, 0.05],
+  right: [1, 0, 0.05],
+  top: [0, -0.001, 1],
+};
+
+/** Joints and bones of one look, hidden where they have the other. */
+class Look {
+  constructor(scene, people, joints, edges, options) {
+    const material = new THREE.MeshStandardMaterial({ roughness: 0.55, ...options });
+    const make = (geometry, count) => {
+      const mesh = new THREE.InstancedMesh(geometry, material, people * count);
+      mesh.frustumCulled = false; // It moves, its bounds do not.
+      mesh.castShadow = !options.transparent;
+      scene.add(mesh);
+      return mesh;
+    };
+    this.joints = make(new THREE.SphereGeometry(1, 20, 14), joints);
+    this.bones = make(new THREE.CylinderGeometry(1, 1, 1, 14), edges);
+  }
+
+  changed() {
+    this.joints.instanceMatrix.needsUpdate = true;
+    this.bones.instanceMatrix.needsUpdate = true;
+  }
+}
+
+/** The 3D panel: people on a floor, z up, seen by a camera that orbits. */
+class Stage {
+  constructor(section, motion, onChange) {
+    this.section = section;
+    this.motion = motion;
+    this.canvas = section.querySelector("canvas");
+    this.renderer = new THREE.WebGLRenderer({ canvas: this.canvas, antialias: true, alpha: true });
+    this.renderer.shadowMap.enabled = true;
+    this.scene = new THREE.Scene();
+    this.camera = new THREE.PerspectiveCamera(FOV_DEG, 1, 0.05, 500);
+    this.camera.up.set(0, 0, 1);
+    this.controls = new THREE.OrbitControls(this.camera, this.canvas);
+    this.controls.maxPolarAngle = 0.56 * Math.PI;
+    this.controls.addEventListener("change", onChange);
+    const [people, joints, edges] = [motion.people.length, motion.joints.length, motion.edges.length];
+    this.looks = [
+      new Look(this.scene, people, joints, edges, {}),
+      new Look(this.scene, people, joints, edges, { transparent: true, opacity: 0.4 }),
+    ];
+    this.marker = new THREE.Mesh(
+      new THREE.SphereGeometry(1.7 * JOINT_RADIUS, 20, 14),
+      new THREE.MeshBasicMaterial({ color: "#ffd43b", transparent: true, opacity: 0.75 }),
+    );
+    this.scene.add(this.marker);
+    this.paint();
+    this.measure();
+    this.build();
+  }
+
+  paint() {
+    const colour = new THREE.Color();
+    this.motion.people.forEach((person, p) => {
+      for (const look of this.looks) {
+        this.motion.joint_colours.forEach((name, j) =>
+          look.joints.setColorAt(p * this.motion.joints.length + j, colour.set(name)));
+        person.bone_colours.forEach((name, e) =>
+          look.bones.setColorAt(p * this.motion.edges.length + e, colour.set(name)));
+      }
+    });
+  }
+
+  /** Where people are over all frames, and about their middle in each. */
+  measure() {
+    this.all = new THREE.Box3();
+    this.about = new THREE.Box3();
+    for (let index = 0; index < this.motion.count; index += 1) {
+      const box = new THREE.Box3();
+      for (const [person, row] of this.motion.present(index)) {
+        for (let j = 0; j < this.motion.joints.length; j += 1) {
+          box.expandByPoint(new THREE.Vector3(...this.motion.joint(person, row, j)));
+        }
+      }
+      if (box.isEmpty()) continue;
+      this.all.union(box);
+      this.about.union(box.translate(this.gathering(index).negate()));
+    }
+    // With the floor.
+    this.all.expandByPoint(this.all.min.clone().setZ(0));
+    const size = this.all.getSize(new THREE.Vector3());
+    this.following = Math.max(size.x, size.y) > STANDING_M;
+  }
+
+  build() {
+    const size = this.all.getSize(new THREE.Vector3());
+    const middle = this.all.getCenter(new THREE.Vector3());
+    const wide = 2 * Math.ceil(Math.max(size.x, size.y) / 2 + 1.5);
+    this.floor = new THREE.Group();
+    this.floor.position.set(Math.round(middle.x), Math.round(middle.y), 0);
+    this.grid = new THREE.GridHelper(wide, Math.min(2 * wide, 400));
+    this.grid.material.vertexColors = false;
+    this.grid.rotation.x = Math.PI / 2;
+    this.ground = new THREE.Mesh(new THREE.PlaneGeometry(wide, wide), new THREE.ShadowMaterial());
+    this.ground.receiveShadow = true;
+    this.ground.position.z = -0.002;
+    this.floor.add(this.grid, this.ground);
+    const sky = new THREE.HemisphereLight("#ffffff", "#b9c0c8", 2.6);
+    sky.position.set(0, 0, 1);
+    this.scene.add(this.floor, sky);
+    this.sun = new THREE.DirectionalLight("#ffffff", 1.6);
+    this.sun.castShadow = true;
+    this.sun.shadow.mapSize.set(2048, 2048);
+    this.sun.shadow.radius = 4;
+    const lit = this.all.getSize(new THREE.Vector3()).length() / 2 + 1;
+    Object.assign(this.sun.shadow.camera, { left: -lit, right: lit, top: lit, bottom: -lit, far: 40 });
+    this.scene.add(this.sun, this.sun.target);
+    if (this.motion.placed) this.scene.add(this.filmedFrom());
+    this.theme();
+  }
+
+  /** A pyramid where the camera was, its tip at the lens. */
+  filmedFrom() {
+    const cone = new THREE.ConeGeometry(0.16, 0.24, 4);
+    cone.translate(0, -0.12, 0);
+    const edges = new THREE.LineSegments(new THREE.EdgesGeometry(cone), new THREE.LineBasicMaterial());
+    edges.position.fromArray(this.motion.camera);
+    const back = new THREE.Vector3().fromArray(this.motion.camera_axis).negate();
+    edges.quaternion.setFromUnitVectors(new THREE.Vector3(0, 1, 0), back);
+    this.pyramid = edges;
+    return edges;
+  }
+
+  theme() {
+    const style = getComputedStyle(document.documentElement);
+    this.grid.material.color.set(style.getPropertyValue("--grid").trim());
+    this.ground.material.opacity = Number(style.getPropertyValue("--shadow"));
+    if (this.pyramid) this.pyramid.material.color.set(style.getPropertyValue("--faint").trim());
+  }
+
+  /** The middle of who is there, at the height of a hip; null if nobody. */
+  gathering(index) {
+    const box = new THREE.Box3();
+    for (const [person, row] of this.motion.present(index)) {
+      box.expandByPoint(new THREE.Vector3(...this.motion.joint(person, row, 0)));
+    }
+    return box.isEmpty() ? null : box.getCenter(new THREE.Vector3()).setZ(HIP_M);
+  }
+
+  /** What to look at. */
+  middle(index) {
+    if (!this.following) return this.all.getCenter(new THREE.Vector3());
+    return this.gathering(index) || this.controls.target.clone();
+  }
+
+  /** Looks from a side at all that is to be seen. */
+  look(side, index) {
+    const { camera } = this;
+    const target = this.middle(index);
+    const box = this.following ? this.about : this.all.clone().translate(target.clone().negate());
+    const away = new THREE.Vector3().fromArray(SIDES[side]).normalize();
+    // From 1 m away, corners are at x, y and depth; then back until each fits.
+    camera.position.copy(away);
+    camera.lookAt(0, 0, 0);
+    camera.updateMatrixWorld();
+    const high = Math.tan((FOV_DEG / 2) * (Math.PI / 180)) / LOOSE;
+    let distance = 1;
+    for (let corner = 0; corner < 8; corner += 1) {
+      const { x, y, z } = new THREE.Vector3(
+        ...["x", "y", "z"].map((axis, bit) => (corner & (1 << bit) ? box.max : box.min)[axis]),
+      ).applyMatrix4(camera.matrixWorldInverse);
+      const back = Math.max(Math.abs(x) / (high * camera.aspect), Math.abs(y) / high);
+      distance = Math.max(distance, back + z + 1);
+    }
+    this.controls.target.copy(target);
+    camera.position.copy(away).multiplyScalar(distance).add(target);
+    this.controls.update();
+  }
+
+  resize() {
+    const { clientWidth: width, clientHeight: height } = this.section;
+    this.renderer.setPixelRatio(Math.min(window.devicePixelRatio || 1, 2));
+    this.renderer.setSize(width, height, false);
+    this.camera.aspect = width / Math.max(height, 1);
+    this.camera.updateProjectionMatrix();
+  }
+
+  show(index, marked) {
+    const hidden = new THREE.Matrix4().makeScale(0, 0, 0);
+    for (const look of this.looks) {
+      for (const mesh of [look.joints, look.bones]) {
+        for (let i = 0; i < mesh.count; i += 1) mesh.setMatrixAt(i, hidden);
+      }
+    }
+    this.marker.visible = false;
+    for (const [person, row] of this.motion.present(index)) this.put(person, row, marked);
+    for (const look of this.looks) look.changed();
+    const target = this.middle(index);
+    if (this.following) {
+      // Gently: an eighth of the way in each frame.
+      const step = target.clone().sub(this.controls.target).multiplyScalar(0.125);
+      this.controls.target.add(step);
+      this.camera.position.add(step);
+    }
+    this.sun.target.position.copy(target);
+    this.sun.position.copy(target).add(new THREE.Vector3(1.5, -2, 6));
+  }
+
+  put(person, row, marked) {
+    const { motion } = this;
+    const p = motion.people.indexOf(person);
+    const seen = motion.joints.map((_, j) => motion.seen(person, row, j));
+    const points = motion.joints.map((_, j) => new THREE.Vector3(...motion.joint(person, row, j)));
+    const matrix = new THREE.Matrix4();
+    const turn = new THREE.Quaternion();
+    const along = new THREE.Vector3(0, 1, 0);
+    points.forEach((point, j) => {
+      matrix.makeScale(JOINT_RADIUS, JOINT_RADIUS, JOINT_RADIUS).setPosition(point);
+      this.looks[seen[j] ? 0 : 1].joints.setMatrixAt(p * points.length + j, matrix);
+    });
+    motion.edges.forEach(([parent, child], e) => {
+      const bone = points[child].clone().sub(points[parent]);
+      const length = bone.length();
+      if (length > 0) turn.setFromUnitVectors(along, bone.divideScalar(length));
+      const middle = points[parent].clone().lerp(points[child], 0.5);
+      matrix.compose(middle, turn, new THREE.Vector3(BONE_RADIUS, length, BONE_RADIUS));
+      this.looks[seen[parent] && seen[child] ? 0 : 1].bones.setMatrixAt(p * motion.edges.length + e, matrix);
+    });
+    if (marked && marked.person === person) {
+      this.marker.visible = true;
+      this.marker.position.copy(points[marked.joint]);
+    }
+  }
+
+  render() {
+    this.renderer.render(this.scene, this.camera);
+  }
+
+  /** A joint's [x, y] in the panel. */
+  onScreen(person, row, j) {
+    const point = new THREE.Vector3(...this.motion.joint(person, row, j)).project(this.camera);
+    if (point.z > 1) return [NaN, NaN];
+    return [
+      ((point.x + 1) / 2) * this.section.clientWidth,
+      ((1 - point.y) / 2) * this.section.clientHeight,
+    ];
+  }
+}
