@@ -121,6 +121,11 @@ def test_ending_chooses_the_writer(motion, tmp_path, ending):
             ".json": "{",
             ".npz": "PK",
             ".bvh": "HIERARCHY",
+            ".gif": "GIF89a",
+            ".html": "<!DOCTYPE ht",
+            # The size of the first box comes before its name.
+            ".mp4": "\0\0\0 ftyp",
+            ".png": "\x89PNG",
             ".trc": "PathFileType",
         }[ending]
     )
@@ -172,7 +177,7 @@ def test_all_files_are_written_or_none(pair, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["clip.c3d", "clip", "npz"])
 def test_unknown_endings_are_refused(motion, tmp_path, name):
-    with pytest.raises(ValueError, match=r"_angles\.csv, .csv, .json, .npz"):
+    with pytest.raises(ValueError, match=r"_angles\.csv, .csv, .gif, .html"):
         motion.save(tmp_path / name)
 
 

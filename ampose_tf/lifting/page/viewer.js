@@ -154,7 +154,8 @@ class Viewer {
       if (!this.playing) return;
       // By the clock, so that a slow machine drops frames, not time.
       const rate = (this.motion.fps / this.motion.step) * Number(byId("speed").value);
-      position = (position + ((now - before) / 1000) * rate) % this.motion.count;
+      // The first picture may have been begun before the key was pressed.
+      position = (position + (Math.max(0, now - before) / 1000) * rate) % this.motion.count;
       before = now;
       if (Math.floor(position) !== this.index) this.go(Math.floor(position));
       requestAnimationFrame(tick);
