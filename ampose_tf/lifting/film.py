@@ -46,6 +46,7 @@ class Film:
             _Image(self.scene, motion.skeleton),
             Stage(self.scene, motion.skeleton),
         )
+        side = "right" if panels[1].side > 0 else "left"
         extents = [_LOOSE * (panel.high - panel.low) for panel in panels]
         aspects = [
             float(np.clip(wide / high, _NARROWEST, _WIDEST))
@@ -65,7 +66,7 @@ class Film:
             panels,
             extents,
             aspects,
-            ("2D keypoints", "3D, seen from half right"),
+            ("2D keypoints", f"3D, seen from half {side}"),
             strict=True,
         ):
             axes = figure.add_axes(

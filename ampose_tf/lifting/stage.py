@@ -12,8 +12,8 @@ from ampose_tf.lifting import drawing
 from ampose_tf.lifting.scene import Scene
 from ampose_tf.skeleton import Skeleton
 
-# From where it is seen: turned to the camera's right, and above. And how far
-# away, in extents of what is shown.
+# From where it is seen: turned to the camera's right or left, and above. And
+# how far away, in extents of what is shown.
 _AZIMUTH_DEG, _ELEVATION_DEG = 50.0, 14.0
 _DISTANCE = 3.0
 
@@ -52,9 +52,9 @@ class View(NamedTuple):
         return turned[..., :2] * scales[..., None], scales
 
 
-def turned_view(distance: float) -> View:
-    """Returns a view from half right and a little above."""
-    azimuth, elevation = np.radians([_AZIMUTH_DEG, _ELEVATION_DEG])
+def turned_view(distance: float, side: int = 1) -> View:
+    """Returns a view from half right (1) or left (-1), a little above."""
+    azimuth, elevation = np.radians([side * _AZIMUTH_DEG, _ELEVATION_DEG])
     right = [np.cos(azimuth), np.sin(azimuth), 0]
     away = [
         -np.sin(azimuth) * np.cos(elevation),
@@ -70,6 +70,7 @@ class Stage:
     Attributes:
         low: (2,), the lower left corner of what is shown, in metres.
         high: (2,), the upper right one.
+        side: From where it is seen: the camera's right, 1, or left, -1.
     """
 
     def __init__(self, scene: Scene, skeleton: Skeleton):
@@ -85,7 +86,10 @@ class Stage:
         )
         low, high = points.min(axis=(0, 1)), points.max(axis=(0, 1))
         self._middle = np.array([0, 0, high[2] / 2])
-        self._view = turned_view(_DISTANCE * float((high - low).max()))
+        self.side = _profile(points, skeleton)
+        self._view = turned_view(
+            _DISTANCE * float((high - low).max()), self.side
+        )
         # The floor's lines, by their ends, before it moves.
         self._floor = np.stack([low[:2] - _AROUND, high[:2] + _AROUND])
         corners = np.array(
@@ -166,6 +170,21 @@ class Stage:
             ends[..., 1 - axis] = self._floor[:, 1 - axis]
             lines.append(ends)
         return self._project(np.concatenate(lines))[0]
+
+
+def _profile(points, skeleton):
+    """Returns the side from which people are seen more from their own side.
+
+    There, their left and their right are behind each other.
+    """
+    across = (
+        points[:, list(skeleton.left)] - points[:, list(skeleton.right)]
+    ).mean(axis=1)
+    widths = {
+        side: np.abs(across @ turned_view(1.0, side).axes[0]).mean()
+        for side in (1, -1)
+    }
+    return min(widths, key=widths.get)
 
 
 def _centres(scene):

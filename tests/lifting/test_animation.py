@@ -154,6 +154,18 @@ def test_the_view_goes_with_people_who_go_far():
     assert still < far < near
 
 
+@pytest.mark.parametrize(("x", "side"), [(0.1, -1), (-0.1, 1)])
+def test_people_are_seen_from_their_own_side(x, side):
+    # The left side is farther away than the right one. Where it is also to
+    # the right in the image, it is behind the right one from half left.
+    track = only(film(frames=2).motion.tracks[0], [0])
+    pose = np.zeros((1, 17, 3))
+    pose[:, list(H36M_17.left)] = [x, 0, 0.1]
+    pose[:, list(H36M_17.right)] = [-x, 0, -0.1]
+    motion = Motion((track._replace(poses_3d=pose),), (1000, 1000), FPS)
+    assert Stage(scene.arrange(motion), H36M_17).side == side
+
+
 def test_people_of_any_number_are_drawn(tmp_path):
     motion = film(frames=3).motion
     crowd = tuple(

@@ -18,7 +18,7 @@ const SIDES = {
   top: [0, -0.001, 1],
 };
 
-/** Joints and bones of one look, hidden where they have the other. */
+/** As many joints and bones of one look as a frame has. */
 class Look {
   constructor(scene, people, joints, edges, options) {
     const material = new THREE.MeshStandardMaterial({ roughness: 0.55, ...options });
@@ -29,13 +29,20 @@ class Look {
       scene.add(mesh);
       return mesh;
     };
-    this.joints = make(new THREE.SphereGeometry(1, 20, 14), joints);
-    this.bones = make(new THREE.CylinderGeometry(1, 1, 1, 14), edges);
+    this.joints = make(new THREE.SphereGeometry(1, 16, 12), joints);
+    this.bones = make(new THREE.CylinderGeometry(1, 1, 1, 12, 1, true), edges);
+    this.clear();
   }
 
-  changed() {
-    this.joints.instanceMatrix.needsUpdate = true;
-    this.bones.instanceMatrix.needsUpdate = true;
+  clear() {
+    this.joints.count = this.bones.count = 0;
+  }
+
+  add(mesh, matrix, colour) {
+    mesh.setMatrixAt(mesh.count, matrix);
+    mesh.setColorAt(mesh.count, colour);
+    mesh.instanceMatrix.needsUpdate = mesh.instanceColor.needsUpdate = true;
+    mesh.count += 1;
   }
 }
 
@@ -63,21 +70,9 @@ class Stage {
       new THREE.MeshBasicMaterial({ color: "#ffd43b", transparent: true, opacity: 0.75 }),
     );
     this.scene.add(this.marker);
-    this.paint();
+    this.colours = new Map();
     this.measure();
     this.build();
-  }
-
-  paint() {
-    const colour = new THREE.Color();
-    this.motion.people.forEach((person, p) => {
-      for (const look of this.looks) {
-        this.motion.joint_colours.forEach((name, j) =>
-          look.joints.setColorAt(p * this.motion.joints.length + j, colour.set(name)));
-        person.bone_colours.forEach((name, e) =>
-          look.bones.setColorAt(p * this.motion.edges.length + e, colour.set(name)));
-      }
-    });
   }
 
   /** Where people are over all frames, and about their middle in each. */
@@ -195,15 +190,9 @@ class Stage {
   }
 
   show(index, marked) {
-    const hidden = new THREE.Matrix4().makeScale(0, 0, 0);
-    for (const look of this.looks) {
-      for (const mesh of [look.joints, look.bones]) {
-        for (let i = 0; i < mesh.count; i += 1) mesh.setMatrixAt(i, hidden);
-      }
-    }
+    for (const look of this.looks) look.clear();
     this.marker.visible = false;
     for (const [person, row] of this.motion.present(index)) this.put(person, row, marked);
-    for (const look of this.looks) look.changed();
     const target = this.middle(index);
     if (this.following) {
       // Gently: an eighth of the way in each frame.
@@ -217,7 +206,6 @@ class Stage {
 
   put(person, row, marked) {
     const { motion } = this;
-    const p = motion.people.indexOf(person);
     const seen = motion.joints.map((_, j) => motion.seen(person, row, j));
     const points = motion.joints.map((_, j) => new THREE.Vector3(...motion.joint(person, row, j)));
     const matrix = new THREE.Matrix4();
@@ -225,7 +213,8 @@ class Stage {
     const along = new THREE.Vector3(0, 1, 0);
     points.forEach((point, j) => {
       matrix.makeScale(JOINT_RADIUS, JOINT_RADIUS, JOINT_RADIUS).setPosition(point);
-      this.looks[seen[j] ? 0 : 1].joints.setMatrixAt(p * points.length + j, matrix);
+      const look = this.looks[seen[j] ? 0 : 1];
+      look.add(look.joints, matrix, this.colour(motion.joint_colours[j]));
     });
     motion.edges.forEach(([parent, child], e) => {
       const bone = points[child].clone().sub(points[parent]);
@@ -233,12 +222,18 @@ class Stage {
       if (length > 0) turn.setFromUnitVectors(along, bone.divideScalar(length));
       const middle = points[parent].clone().lerp(points[child], 0.5);
       matrix.compose(middle, turn, new THREE.Vector3(BONE_RADIUS, length, BONE_RADIUS));
-      this.looks[seen[parent] && seen[child] ? 0 : 1].bones.setMatrixAt(p * motion.edges.length + e, matrix);
+      const look = this.looks[seen[parent] && seen[child] ? 0 : 1];
+      look.add(look.bones, matrix, this.colour(person.bone_colours[e]));
     });
     if (marked && marked.person === person) {
       this.marker.visible = true;
       this.marker.position.copy(points[marked.joint]);
     }
+  }
+
+  colour(name) {
+    if (!this.colours.has(name)) this.colours.set(name, new THREE.Color(name));
+    return this.colours.get(name);
   }
 
   render() {
