@@ -24,7 +24,7 @@ _DPI = 100
 
 
 class Film:
-    """Draws the frames of a motion, about a hundred a second.
+    """Draws the frames of a motion, in some 10 ms of processor time each.
 
     What all frames share is drawn once.
 
