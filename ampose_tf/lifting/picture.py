@@ -7,68 +7,78 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ampose_tf.evaluation.figure import draw
-from ampose_tf.skeleton import Skeleton
+from ampose_tf.lifting.motion import Motion
+
+_COLUMNS = 5
 
 
-def save(
-    path: pathlib.Path,
-    pixels: np.ndarray,
-    poses_3d: np.ndarray,
-    image_size: tuple[int, int],
-    skeleton: Skeleton,
-    frames: int = 5,
-) -> None:
-    """Draws frames spread over a clip: 2D, and 3D from two sides.
+def write(path: pathlib.Path, motion: Motion) -> None:
+    """Draws a motion: 2D, and 3D from two sides.
+
+    Of one person, frames spread over the clip; of several, the middle frame
+    of those who are there longest. Joints that were not seen are hollow.
 
     Args:
         path: Of the `.png`.
-        pixels: (T, J, 2).
-        poses_3d: (T, J, 3) metres, camera frame.
-        image_size: (width, height) in pixels.
-        skeleton: Of the J joints.
-        frames: How many to draw at most.
+        motion: To draw.
 
     Raises:
         OSError: Where it cannot be written.
     """
-    shown = np.unique(
-        np.linspace(0, len(pixels) - 1, min(frames, len(pixels))).astype(int)
-    )
+    shown = _shown(motion.tracks)
+    pixels = np.stack([track.keypoints_px[at] for track, at in shown])
+    poses_3d = np.stack([track.poses_3d[at] for track, at in shown])
+    seen = np.stack([track.seen[at] for track, at in shown])
     figure = Figure(figsize=(2.4 * len(shown) + 0.6, 7.6))
     FigureCanvasAgg(figure)
     rows = ("2D keypoints", "3D, from the camera", "3D, from its right")
-    reach = 1.1 * float(np.abs(poses_3d[shown]).max())
-    for column, frame in enumerate(shown):
+    reach = 1.1 * float(np.abs(poses_3d).max())
+    # As large as the largest, so that sizes compare.
+    half = 0.55 * float(np.ptp(pixels, axis=1).max())
+    for column, (track, at) in enumerate(shown):
         axes = [
             figure.add_subplot(3, len(shown), row * len(shown) + column + 1)
             for row in range(3)
         ]
-        axes[0].set_title(f"frame {frame}", fontsize=9)
-        draw(axes[0], pixels[frame], skeleton)
-        axes[0].set_xlim(*_around(pixels[shown, :, 0], pixels[shown]))
-        axes[0].set_ylim(*_around(pixels[shown, :, 1], pixels[shown])[::-1])
-        x, y, z = poses_3d[frame].T
-        for axis, horizontal in ((axes[1], x), (axes[2], z)):
-            draw(axis, np.stack([horizontal, y], axis=1), skeleton)
-            axis.set_xlim(-reach, reach)
-            axis.set_ylim(reach, -reach)
-        for axis, label in zip(axes, rows, strict=True):
+        title = f"frame {track.frames[at]}"
+        if len(motion.tracks) > 1:
+            title = f"person {track.track_id}, {title}"
+        axes[0].set_title(title, fontsize=9)
+        low, high = pixels[column].min(axis=0), pixels[column].max(axis=0)
+        x, y = (low + high) / 2
+        axes[0].set_xlim(x - half, x + half)
+        axes[0].set_ylim(y + half, y - half)
+        x, y, z = poses_3d[column].T
+        points = (pixels[column], np.stack([x, y], 1), np.stack([z, y], 1))
+        for axis, label, drawn in zip(axes, rows, points, strict=True):
+            draw(axis, drawn, motion.skeleton)
+            unseen = drawn[~seen[column]]
+            axis.plot(*unseen.T, "o", color="k", mfc="w", markersize=4)
             axis.set_aspect("equal")
             axis.tick_params(labelsize=6)
             axis.grid(alpha=0.3)
             if column == 0:
                 axis.set_ylabel(label, fontsize=9)
+        for axis in axes[1:]:
+            axis.set_xlim(-reach, reach)
+            axis.set_ylim(reach, -reach)
+    width, height = motion.image_size
     figure.suptitle(
-        f"image {image_size[0]} x {image_size[1]} pixels, 3D in metres from "
-        "the hip; left orange, right blue",
+        f"image {width} x {height} pixels, 3D in metres from the hip; left "
+        "orange, right blue",
         fontsize=9,
     )
     figure.tight_layout()
     figure.savefig(path, dpi=110, format="png")
 
 
-def _around(values, all_values):
-    """Returns limits of one axis, as wide as the larger of both."""
-    half = 0.55 * np.ptp(all_values, axis=(0, 1)).max()
-    middle = (values.min() + values.max()) / 2
-    return middle - half, middle + half
+def _shown(tracks):
+    """Returns (track, index of a frame), from left to right."""
+    if len(tracks) > 1:
+        longest = sorted(tracks, key=lambda track: -len(track.frames))
+        chosen = sorted(longest[:_COLUMNS], key=lambda track: track.track_id)
+        return [(track, len(track.frames) // 2) for track in chosen]
+    (track,) = tracks
+    last = len(track.frames) - 1
+    spread = np.linspace(0, last, min(_COLUMNS, last + 1)).astype(int)
+    return [(track, index) for index in spread]
