@@ -34,7 +34,8 @@ def write(path: pathlib.Path, motion: Motion) -> None:
     rows = ("2D keypoints", "3D, from the camera", "3D, from its right")
     reach = 1.1 * float(np.abs(poses_3d).max())
     # As large as the largest, so that sizes compare.
-    half = 0.55 * float(np.ptp(pixels, axis=1).max())
+    extents = [_extent(frame) for frame in pixels]
+    half = 0.55 * max(float((high - low).max()) for low, high in extents) or 1
     for column, (track, at) in enumerate(shown):
         axes = [
             figure.add_subplot(3, len(shown), row * len(shown) + column + 1)
@@ -44,8 +45,7 @@ def write(path: pathlib.Path, motion: Motion) -> None:
         if len(motion.tracks) > 1:
             title = f"person {track.track_id}, {title}"
         axes[0].set_title(title, fontsize=9)
-        low, high = pixels[column].min(axis=0), pixels[column].max(axis=0)
-        x, y = (low + high) / 2
+        x, y = np.mean(extents[column], axis=0)
         axes[0].set_xlim(x - half, x + half)
         axes[0].set_ylim(y + half, y - half)
         x, y, z = poses_3d[column].T
@@ -82,3 +82,11 @@ def _shown(tracks):
     last = len(track.frames) - 1
     spread = np.linspace(0, last, min(_COLUMNS, last + 1)).astype(int)
     return [(track, index) for index in spread]
+
+
+def _extent(pixels):
+    """Returns the corners of the box around joints that are somewhere."""
+    known = pixels[np.isfinite(pixels).all(axis=-1)]
+    if not len(known):
+        return np.zeros(2), np.zeros(2)
+    return known.min(axis=0), known.max(axis=0)

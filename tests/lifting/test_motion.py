@@ -120,6 +120,7 @@ def test_ending_chooses_the_writer(motion, tmp_path, ending):
             ".csv": "track_id,fra",
             ".json": "{",
             ".npz": "PK",
+            ".png": "\x89PNG",
             ".bvh": "HIERARCHY",
             ".trc": "PathFileType",
         }[ending]
