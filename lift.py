@@ -85,8 +85,10 @@ _FOV = flags.DEFINE_float(
     "The camera's field of view along the image's longer side, in degrees; "
     "60 are assumed. It decides how far away people are.",
 )
-_INTRINSICS = flags.DEFINE_list(
-    "intrinsics", None, "FX,FY,CX,CY of the camera in pixels, for --fov_deg."
+_INTRINSICS = flags.DEFINE_string(
+    "intrinsics",
+    None,
+    "FX,FY,CX,CY of the camera in pixels, in place of --fov_deg.",
 )
 _HEIGHT = flags.DEFINE_float(
     "height_m",
@@ -104,7 +106,7 @@ _UP = flags.DEFINE_string(
 
 def main():
     from ampose_tf import weights
-    from ampose_tf.lifting import Lifter, floor, formats, saving
+    from ampose_tf.lifting import Lifter, floor, formats, root, saving
 
     stem = pathlib.Path(os.path.abspath(_KEYPOINTS.value)).stem
     paths = saving.plan(_OUTPUT.value or "lifted/", stem, _FORMATS.value)
@@ -112,7 +114,7 @@ def main():
     if _IMAGE_SIZE.value is not None:
         image_size = formats.parse_image_size(_IMAGE_SIZE.value)
     if _INTRINSICS.value is not None:
-        intrinsics = [float(number) for number in _INTRINSICS.value]
+        intrinsics = root.parse_intrinsics(_INTRINSICS.value)
     up = floor.parse_up(_UP.value)
     lifter = Lifter(
         _MODEL.value or weights.AMPOSE_S,
@@ -153,9 +155,13 @@ def _answer(lifter, image_size, clip):
             )
     lines = formats.read_lines(sys.stdin.buffer)
     is_first = True
-    for number, motion in lifter.stream(lines, image_size, **clip):
-        print(results.answer(motion, number, is_first), flush=True)
-        is_first = False
+    try:
+        for number, motion in lifter.stream(lines, image_size, **clip):
+            print(results.answer(motion, number, is_first), flush=True)
+            is_first = False
+    except BrokenPipeError:
+        # Who read the answers has enough. Python would still try to flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":
