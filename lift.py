@@ -105,35 +105,33 @@ _UP = flags.DEFINE_string(
 
 
 def main():
-    from ampose_tf import weights
-    from ampose_tf.lifting import Lifter, floor, formats, root, saving
+    from ampose_tf.lifting import floor, formats, keypoints, root, saving
 
-    stem = pathlib.Path(os.path.abspath(_KEYPOINTS.value)).stem
+    source = _KEYPOINTS.value
+    stem = pathlib.Path(os.path.abspath(source)).stem
     paths = saving.plan(_OUTPUT.value or "lifted/", stem, _FORMATS.value)
+    up = floor.parse_up(_UP.value)
     image_size = intrinsics = None
     if _IMAGE_SIZE.value is not None:
         image_size = formats.parse_image_size(_IMAGE_SIZE.value)
     if _INTRINSICS.value is not None:
         intrinsics = root.parse_intrinsics(_INTRINSICS.value)
-    up = floor.parse_up(_UP.value)
-    lifter = Lifter(
-        _MODEL.value or weights.AMPOSE_S,
-        seen_score=_SEEN_SCORE.value,
-        smooth=None if _SMOOTH.value == "none" else _SMOOTH.value,
-    )
     clip = {
+        "image_size": image_size,
         "fps": _FPS.value,
         "format": _FORMAT.value,
-        "skeleton": _SKELETON.value,
+        "skeleton": keypoints.skeleton_of(_SKELETON.value),
         "field_of_view_deg": _FOV.value,
         "intrinsics": intrinsics,
         "height_m": _HEIGHT.value,
     }
-    if _KEYPOINTS.value == "-":
-        return _answer(lifter, image_size, clip)
-    motion = lifter(_KEYPOINTS.value, image_size=image_size, up=up, **clip)
+    if source == "-":
+        return _answer(clip)
+    # Read before TensorFlow is: most mistakes are in here.
+    people = formats.read(source, image_size, _FORMAT.value, clip["skeleton"])
+    motion = _lifter()(people, up=up, **clip)
     for target in saving.targets(motion, paths):
-        if target.resolve() == pathlib.Path(_KEYPOINTS.value).resolve():
+        if target.resolve() == pathlib.Path(source).resolve():
             raise ValueError(
                 f"{target} is the keypoint file; choose another --output"
             )
@@ -143,7 +141,18 @@ def main():
         print(path)
 
 
-def _answer(lifter, image_size, clip):
+def _lifter():
+    from ampose_tf import weights
+    from ampose_tf.lifting import Lifter
+
+    return Lifter(
+        _MODEL.value or weights.AMPOSE_S,
+        seen_score=_SEEN_SCORE.value,
+        smooth=None if _SMOOTH.value == "none" else _SMOOTH.value,
+    )
+
+
+def _answer(clip):
     """Answers standard input line by line."""
     from ampose_tf.lifting import formats, results
 
@@ -156,7 +165,7 @@ def _answer(lifter, image_size, clip):
     lines = formats.read_lines(sys.stdin.buffer)
     is_first = True
     try:
-        for number, motion in lifter.stream(lines, image_size, **clip):
+        for number, motion in _lifter().stream(lines, **clip):
             print(results.answer(motion, number, is_first), flush=True)
             is_first = False
     except BrokenPipeError:

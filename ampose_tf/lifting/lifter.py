@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from ampose_tf import conversion, weights
+from ampose_tf import weights
 from ampose_tf.camera import Camera, normalize_screen
 from ampose_tf.conversion import Conversion
 from ampose_tf.evaluation.protocols import predict_mirrored
@@ -15,7 +15,7 @@ from ampose_tf.lifting.keypoints import (
     Keypoints,
     Track,
     assumed_image_size,
-    find_skeleton,
+    skeleton_of,
     to_h36m,
 )
 from ampose_tf.lifting.motion import (
@@ -126,9 +126,8 @@ class Lifter:
             fps: The video's frames per second, which beats the file's. Where
                 neither says it, 30 are assumed.
             format: See `formats.read`.
-            skeleton: Of the joints: a name, see `keypoints.find_skeleton`, a
-                JSON file, see `conversion.load`, or what that returns; None
-                to recognise it.
+            skeleton: Of the joints, see `keypoints.skeleton_of`; None to
+                recognise it.
             field_of_view_deg: Of the camera along the image's longer side;
                 `root.FIELD_OF_VIEW_DEG` where neither this nor `intrinsics`
                 is given.
@@ -144,7 +143,7 @@ class Lifter:
             ValueError: Where the keypoints or an argument are not what they
                 should be.
         """
-        skeleton = _conversion_of(skeleton)
+        skeleton = skeleton_of(skeleton)
         clip = _read(keypoints, image_size, format, skeleton)
         notes = []
         size, corner = clip.image_size, (0.0, 0.0)
@@ -221,7 +220,7 @@ class Lifter:
                 f"{type(self._smooth).__name__} needs the whole clip; a "
                 "stream is smoothed by one_euro"
             )
-        skeleton = _conversion_of(skeleton)
+        skeleton = skeleton_of(skeleton)
         notes, corner = [], (0.0, 0.0)
         if fps is None and self._smooth is not None:
             notes.append(
@@ -317,15 +316,6 @@ class Lifter:
             track.scores[present][:, self._joints],
         )
         return track, seen[:, self._joints]
-
-
-def _conversion_of(skeleton):
-    """Returns the skeleton that a name or a file means."""
-    if skeleton is None or isinstance(skeleton, Conversion):
-        return skeleton
-    if os.fspath(skeleton).endswith(".json"):
-        return conversion.load(skeleton)
-    return find_skeleton(os.fspath(skeleton))
 
 
 def _read(keypoints, image_size, format, skeleton):

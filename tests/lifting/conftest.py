@@ -1,12 +1,22 @@
 """Models that several tests lift with."""
 
+import functools
+
 import keras
 import pytest
 
-from ampose_tf.export import saved_model, tflite
-from ampose_tf.lifting import Lifter
+from ampose_tf.lifting import Lifter, lifter
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.skeleton import H36M_17
+
+
+@pytest.fixture(scope="session", autouse=True)
+def models_load_once():
+    """Models take seconds to load, and nothing changes them."""
+    with pytest.MonkeyPatch.context() as patch:
+        cached = functools.cache(lifter.load_predictor)
+        patch.setattr(lifter, "load_predictor", cached)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -16,24 +26,19 @@ def released():
 
 
 @pytest.fixture(scope="session")
-def artefacts(tmp_path_factory):
-    """One small model in the three kinds of file."""
-    folder = tmp_path_factory.mktemp("artefacts")
+def deaf_model(tmp_path_factory):
+    """The path of a small model that is not told what was seen."""
     keras.utils.set_random_seed(5)
-    model = AMPose(
+    path = tmp_path_factory.mktemp("deaf") / "last.keras"
+    AMPose(
         H36M_17.adjacency(), depth=1, width=8, heads=2, normalisation="width"
-    )
-    model.save(folder / "last.keras")
-    for version in ("2", "10"):
-        saved_model.write(model, folder / "saved_model" / version, "x: test")
-    tflite.write(model, folder / "ampose.tflite", "float32", "x: test")
-    return model, folder
+    ).save(path)
+    return path
 
 
 @pytest.fixture(scope="session")
-def seeing_artefacts(tmp_path_factory):
-    """One that is told which joints were seen."""
-    folder = tmp_path_factory.mktemp("seeing")
+def seeing_model(tmp_path_factory):
+    """The path of one that is."""
     keras.utils.set_random_seed(5)
     model = AMPose(
         H36M_17.adjacency(),
@@ -45,9 +50,6 @@ def seeing_artefacts(tmp_path_factory):
     )
     for weight in model.weights:
         weight.assign(weight + 0.1)
-    model.save(folder / "last.keras")
-    saved_model.write(model, folder / "saved_model/1", "x: test")
-    for format in tflite.FORMATS:
-        path = folder / f"{format}.tflite"
-        tflite.write(model, path, format, "x: test")
-    return model, folder
+    path = tmp_path_factory.mktemp("seeing") / "last.keras"
+    model.save(path)
+    return path

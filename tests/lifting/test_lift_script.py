@@ -27,12 +27,12 @@ def script():
 
 
 @pytest.fixture
-def lift(script, seeing_artefacts, tmp_path, monkeypatch, capsys):
+def lift(script, seeing_model, tmp_path, monkeypatch, capsys):
     """Runs lift.py with flags; returns the paths it prints, and its notes."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments):
-        model = f"--model={seeing_artefacts[1] / 'last.keras'}"
+        model = f"--model={seeing_model}"
         with flagsaver.flagsaver():
             flags.FLAGS(["lift.py", model, *arguments])
             assert script.main() is None
@@ -208,12 +208,12 @@ def test_odd_clips_are_lifted(lift):
         assert lifted["poses_3d"].shape == (len(pixels), 17, 3)
 
 
-def test_lines_are_answered_as_they_come(seeing_artefacts, tmp_path):
+def test_lines_are_answered_as_they_come(seeing_model, tmp_path):
     """Line k is answered before line k + 1 is sent."""
     process = subprocess.Popen(
         [
             *(sys.executable, ROOT / "lift.py", "--keypoints=-"),
-            f"--model={seeing_artefacts[1] / 'last.keras'}",
+            f"--model={seeing_model}",
             *("--image_size=640x480", "--smooth=one_euro", "--fps=30"),
         ],
         stdin=subprocess.PIPE,

@@ -199,12 +199,12 @@ def lift_mutated(seed, files, folder, lifters):
 
 
 def test_damaged_files_are_lifted_or_refused(
-    clip_files, tmp_path, artefacts, seeing_artefacts
+    clip_files, tmp_path, deaf_model, seeing_model
 ):
     lifters = [
-        Lifter(artefacts[1] / "last.keras", seen_score=0),
-        Lifter(seeing_artefacts[1] / "last.keras", smooth="butterworth"),
-        Lifter(seeing_artefacts[1] / "last.keras", smooth="one_euro"),
+        Lifter(deaf_model, seen_score=0),
+        Lifter(seeing_model, smooth="butterworth"),
+        Lifter(seeing_model, smooth="one_euro"),
     ]
     refused = [
         lift_mutated(seed, clip_files, tmp_path, lifters)
