@@ -36,6 +36,10 @@ from ampose_tf.skeleton import H36M_17
 
 # Where neither the file nor the user says it.
 ASSUMED_FPS = 30.0
+_FPS_NOTE = (
+    f"The frame rate is not known: {ASSUMED_FPS:g} frames per second are "
+    "assumed; give it where you know it."
+)
 
 # As fast as any on two processors: a larger batch leaves their caches.
 _BATCH_SIZE = 64
@@ -158,10 +162,7 @@ class Lifter:
         fps = clip.fps if fps is None else values.frame_rate(fps, "fps")
         if fps is None:
             fps = ASSUMED_FPS
-            notes.append(
-                f"The frame rate is not known: {fps:g} frames per second are "
-                "assumed; give it where you know it."
-            )
+            notes.append(_FPS_NOTE)
         tracks = self._lift(to_h36m(clip, skeleton).tracks, size, corner)
         if not tracks:
             raise ValueError(
@@ -195,7 +196,7 @@ class Lifter:
         Args:
             lines: JSON lines, see `streams.stream`.
             image_size: As of a clip; a stream has no extents to guess it by.
-            fps: As of a clip, for `smooth`.
+            fps: As of a clip; nothing but `smooth` needs it.
             format: As of a clip.
             skeleton: As of a clip.
             field_of_view_deg: As of a clip.
@@ -222,12 +223,11 @@ class Lifter:
             )
         skeleton = skeleton_of(skeleton)
         notes, corner = [], (0.0, 0.0)
-        if fps is None and self._smooth is not None:
-            notes.append(
-                f"The frame rate is not known: {ASSUMED_FPS:g} frames per "
-                "second are assumed; give it where you know it."
-            )
-        fps = ASSUMED_FPS if fps is None else values.frame_rate(fps, "fps")
+        if fps is not None:
+            fps = values.frame_rate(fps, "fps")
+        elif self._smooth is not None:
+            fps = ASSUMED_FPS
+            notes.append(_FPS_NOTE)
         camera = _camera(size, corner, field_of_view_deg, intrinsics)
         smoothed = self._smooth and MotionStream(self._smooth)
         for frame in streams.stream(lines, size, format, skeleton):

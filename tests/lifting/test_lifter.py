@@ -413,7 +413,9 @@ def test_a_smoothed_stream_is_the_smoothed_clip(tmp_path):
                 )
     assert answers[0].fps == 30 and not noted(answers[0], "rate is not known")
     first = next(lift.stream(text, (640, 480)))[1]
-    assert noted(first, "frame rate is not known")
+    assert first.fps == 30 and noted(first, "frame rate is not known")
+    raw = Lifter(weights.AMPOSE_T)
+    assert next(raw.stream(text, (640, 480)))[1].fps is None
 
 
 def test_a_stream_forgets_who_is_gone():
