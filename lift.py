@@ -135,9 +135,11 @@ def main():
             raise ValueError(
                 f"{target} is the keypoint file; choose another --output"
             )
+    written = saving.save(motion, paths, _OVERWRITE.value)
+    # Not before: whoever made a mistake reads one line.
     for note in motion.notes:
         print(note, file=sys.stderr)
-    for path in saving.save(motion, paths, _OVERWRITE.value):
+    for path in written:
         print(path)
 
 
