@@ -1,14 +1,23 @@
 r"""Lifts the keypoints of a clip to 3D.
 
-    python lift.py --model=runs/demo/best.keras --keypoints=clip.json \
-        --image_size=1000x1000 --output=lifted/
+    python lift.py --keypoints=clip.json --image_size=1920x1080 \
+        --output=lifted/ --formats=npz,bvh
 
 Reads what COCO, AlphaPose, OpenPose, MMPose, Ultralytics, Detectron2,
 MediaPipe, MoveNet and tfjs write, and plain arrays; see
 ampose_tf/lifting/formats.py. Writes lifted/clip.npz, which states units, frame
-and joint names, and lifted/clip.png, 2D beside 3D; of several people, files
-for each.
+and joint names, and lifted/clip.png, 2D beside 3D, or the formats of your
+choice. Says what it assumed.
+
+JSON lines on standard input are answered line by line, as they come:
+
+    detector | python lift.py --keypoints=- --image_size=640x480 \
+        --smooth=one_euro
 """
+
+import os
+import pathlib
+import sys
 
 from absl import flags
 
@@ -18,7 +27,7 @@ _KEYPOINTS = flags.DEFINE_string(
     "keypoints",
     None,
     "A keypoint file of any tool, a folder of one JSON file for each frame, "
-    "or - for JSON lines on standard input.",
+    "or - for JSON lines on standard input, answered on standard output.",
     required=True,
 )
 _MODEL = flags.DEFINE_string(
@@ -27,13 +36,30 @@ _MODEL = flags.DEFINE_string(
     ".keras, SavedModel folder or .tflite; by default the released ampose_s.",
 )
 _OUTPUT = flags.DEFINE_string(
-    "output", "lifted", "Folder, or the .npz to write."
+    "output",
+    None,
+    "Folder, by default lifted/, or a file whose ending says its format.",
+)
+_FORMATS = flags.DEFINE_list(
+    "formats",
+    None,
+    "Of the files in the output folder, by default npz,png: npz, json, csv, "
+    "angles (as .csv), trc, bvh, html, gif, mp4, png.",
+)
+_OVERWRITE = flags.DEFINE_bool(
+    "overwrite", False, "Whether files that exist are replaced."
 )
 _IMAGE_SIZE = flags.DEFINE_string(
     "image_size",
     None,
     "WIDTHxHEIGHT in pixels; where the file does not say it either, a square "
     "around the people is assumed.",
+)
+_FPS = flags.DEFINE_float(
+    "fps",
+    None,
+    "The video's frames per second; where the file does not say it either, "
+    "30 are assumed.",
 )
 _FORMAT = flags.DEFINE_string(
     "format", None, "Of the file, where it should not be recognised."
@@ -45,28 +71,108 @@ _SKELETON = flags.DEFINE_string(
     "COCO-17, or a JSON file that describes one of your own, see "
     "ampose_tf.conversion.load.",
 )
+_SEEN_SCORE = flags.DEFINE_float(
+    "seen_score", 0.3, "A joint counts as seen from this score on."
+)
+_SMOOTH = flags.DEFINE_string(
+    "smooth",
+    "none",
+    "Over time: none, butterworth (no lag, needs the whole clip) or one_euro.",
+)
+_FOV = flags.DEFINE_float(
+    "fov_deg",
+    None,
+    "The camera's field of view along the image's longer side, in degrees; "
+    "60 are assumed. It decides how far away people are.",
+)
+_INTRINSICS = flags.DEFINE_string(
+    "intrinsics",
+    None,
+    "FX,FY,CX,CY of the camera in pixels, in place of --fov_deg.",
+)
+_HEIGHT = flags.DEFINE_float(
+    "height_m",
+    None,
+    "Everybody's height in metres, to scale people by; without it they have "
+    "the size that the model gives them.",
+)
+_UP = flags.DEFINE_string(
+    "up",
+    "y",
+    "y, the camera is level; degrees that it looks down by; auto, from people "
+    "who stand; or x,y,z in the camera's frame.",
+)
 
 
 def main():
-    from ampose_tf import conversion, weights
-    from ampose_tf.lifting import clip, formats, keypoints
+    from ampose_tf.lifting import floor, formats, keypoints, root, saving
 
-    image_size = skeleton = None
+    source = _KEYPOINTS.value
+    stem = pathlib.Path(os.path.abspath(source)).stem
+    paths = saving.plan(_OUTPUT.value or "lifted/", stem, _FORMATS.value)
+    up = floor.parse_up(_UP.value)
+    image_size = intrinsics = None
     if _IMAGE_SIZE.value is not None:
         image_size = formats.parse_image_size(_IMAGE_SIZE.value)
-    if _SKELETON.value is not None and _SKELETON.value.endswith(".json"):
-        skeleton = conversion.load(_SKELETON.value)
-    elif _SKELETON.value is not None:
-        skeleton = keypoints.find_skeleton(_SKELETON.value)
-    for path in clip.lift(
-        _KEYPOINTS.value,
-        _MODEL.value or weights.AMPOSE_S,
-        _OUTPUT.value,
-        image_size,
-        _FORMAT.value,
-        skeleton,
-    ):
+    if _INTRINSICS.value is not None:
+        intrinsics = root.parse_intrinsics(_INTRINSICS.value)
+    clip = {
+        "image_size": image_size,
+        "fps": _FPS.value,
+        "format": _FORMAT.value,
+        "skeleton": keypoints.skeleton_of(_SKELETON.value),
+        "field_of_view_deg": _FOV.value,
+        "intrinsics": intrinsics,
+        "height_m": _HEIGHT.value,
+    }
+    if source == "-":
+        return _answer(clip)
+    # Read before TensorFlow is: most mistakes are in here.
+    people = formats.read(source, image_size, _FORMAT.value, clip["skeleton"])
+    motion = _lifter()(people, up=up, **clip)
+    for target in saving.targets(motion, paths):
+        if target.resolve() == pathlib.Path(source).resolve():
+            raise ValueError(
+                f"{target} is the keypoint file; choose another --output"
+            )
+    written = saving.save(motion, paths, _OVERWRITE.value)
+    # Not before: whoever made a mistake reads one line.
+    for note in motion.notes:
+        print(note, file=sys.stderr)
+    for path in written:
         print(path)
+
+
+def _lifter():
+    from ampose_tf import weights
+    from ampose_tf.lifting import Lifter
+
+    return Lifter(
+        _MODEL.value or weights.AMPOSE_S,
+        seen_score=_SEEN_SCORE.value,
+        smooth=None if _SMOOTH.value == "none" else _SMOOTH.value,
+    )
+
+
+def _answer(clip):
+    """Answers standard input line by line."""
+    from ampose_tf.lifting import formats, results
+
+    for name in ("output", "formats", "overwrite", "up"):
+        if flags.FLAGS[name].present:
+            raise ValueError(
+                f"--{name} is for files, and --keypoints=- is answered on "
+                "standard output; name a .jsonl file for files"
+            )
+    lines = formats.read_lines(sys.stdin.buffer)
+    is_first = True
+    try:
+        for number, motion in _lifter().stream(lines, **clip):
+            print(results.answer(motion, number, is_first), flush=True)
+            is_first = False
+    except BrokenPipeError:
+        # Who read the answers has enough. Python would still try to flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -211,6 +211,8 @@ def test_the_modules_are_found():
         "ampose_tf.config",
         "ampose_tf.data.human36m",
         "ampose_tf.data.prepare",
+        "ampose_tf.lifting",
+        "ampose_tf.lifting.formats",
     ],
 )
 def test_no_framework_loads_before_it_is_needed(module):

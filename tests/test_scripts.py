@@ -546,6 +546,11 @@ MISTAKES = {
         "--model=missing.keras --keypoints=x.npy --image_size=7x5",
         "no keypoint file x.npy",
     ),
+    "ending": (
+        "lift.py",
+        "--keypoints=clip.npy --output=clip.fbx",
+        "no format ends in .fbx",
+    ),
 }
 
 

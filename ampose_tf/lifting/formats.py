@@ -15,6 +15,8 @@ import pathlib
 import re
 import sys
 import zipfile
+from collections.abc import Iterator
+from typing import BinaryIO
 
 import numpy as np
 
@@ -77,16 +79,11 @@ def read(
         OSError: Where it cannot be read.
         ValueError: Where it is of no known format, or wrong in itself.
     """
-    if format is not None and format not in FORMATS:
-        raise ValueError(
-            f"unknown format {format!r}; known: {', '.join(FORMATS)}"
-        )
-    if image_size is not None:
-        image_size = values.image_size(image_size, "image_size")
+    image_size = _checked(image_size, format)
     try:
         if str(path) == "-":
             path = "standard input"
-            lines = _lines(sys.stdin.buffer)
+            lines = _bounded(read_lines(sys.stdin.buffer))
             return _collected(lines, image_size, format, skeleton)
         path = pathlib.Path(path)
         if path.is_dir():
@@ -98,6 +95,40 @@ def read(
         if message.startswith(f"{path}: "):  # `archive` names its file.
             raise
         raise ValueError(f"{path}: {message}") from error
+
+
+def read_array(
+    array: np.ndarray,
+    image_size: tuple[int, int] | None = None,
+    format: str | None = None,
+    skeleton: Conversion | None = None,
+) -> Keypoints:
+    """Reads keypoints from an array as from a `.npy` that holds it.
+
+    Args:
+        array: See `array_files`.
+        image_size: As in `read`.
+        format: As in `read`.
+        skeleton: As in `read`.
+
+    Raises:
+        ValueError: Where its shape or its values are wrong.
+    """
+    image_size = _checked(image_size, format)
+    recording = array_files.read_array(array, format, skeleton)
+    return detections.settle(recording, image_size)
+
+
+def read_lines(file: BinaryIO) -> Iterator[bytes]:
+    """Yields lines as they come, see `streams.stream`.
+
+    Raises:
+        ValueError: Where one is longer than `MAX_LINE_BYTES`.
+    """
+    while line := file.readline(MAX_LINE_BYTES + 1):
+        if len(line) > MAX_LINE_BYTES:
+            raise ValueError(f"a line of more than {MAX_LINE_BYTES} bytes")
+        yield line
 
 
 def parse_image_size(text: str) -> tuple[int, int]:
@@ -113,6 +144,17 @@ def parse_image_size(text: str) -> tuple[int, int]:
             f"got {text!r}"
         )
     return int(parts[0]), int(parts[1])
+
+
+def _checked(image_size, format):
+    """Returns the image's size, once the format is known to exist."""
+    if format is not None and format not in FORMATS:
+        raise ValueError(
+            f"unknown format {format!r}; known: {', '.join(FORMATS)}"
+        )
+    if image_size is None:
+        return None
+    return values.image_size(image_size, "image_size")
 
 
 def _file(path, image_size, format, skeleton):
@@ -217,16 +259,13 @@ def _natural(name):
     ]
 
 
-def _lines(file):
-    """Yields the lines of a file, none longer than `MAX_LINE_BYTES`."""
+def _bounded(lines):
+    """Yields lines that are not longer than `MAX_BYTES` together."""
     rest = MAX_BYTES
-    while line := file.readline(MAX_LINE_BYTES + 1):
+    for line in lines:
         rest -= len(line)
-        if len(line) > MAX_LINE_BYTES or rest < 0:
-            raise ValueError(
-                f"a line of more than {MAX_LINE_BYTES} bytes, or more than "
-                f"{MAX_BYTES} bytes in all"
-            )
+        if rest < 0:
+            raise ValueError(f"larger than {MAX_BYTES} bytes")
         yield line
 
 

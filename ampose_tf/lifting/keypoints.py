@@ -1,6 +1,7 @@
 """Keypoints of the people in a clip, whatever tool found them."""
 
 import math
+import os
 from typing import NamedTuple
 
 import numpy as np
@@ -90,6 +91,29 @@ def find_skeleton(name: str) -> Conversion:
             "JSON file that describes one of your own"
         )
     return SKELETONS[name]
+
+
+def skeleton_of(
+    named: str | os.PathLike | Conversion | None,
+) -> Conversion | None:
+    """Returns the skeleton that a user means.
+
+    Args:
+        named: A name, see `find_skeleton`; a file `*.json`, see
+            `conversion.load`; or what is returned as it is.
+
+    Raises:
+        OSError: Where the file cannot be read.
+        ValueError: Where there is no such skeleton, or the file is wrong.
+    """
+    if named is None or isinstance(named, Conversion):
+        return named
+    name = os.fspath(named)
+    return (
+        conversion.load(name)
+        if name.endswith(".json")
+        else find_skeleton(name)
+    )
 
 
 def convert(

@@ -57,6 +57,8 @@ class Motion:
         up: Unit vector that points upwards in the camera's frame.
         normalisation: What the network's keypoints were divided by, see
             `camera.normalize_screen`.
+        image_corner: (x, y) in the file's pixels where the image begins, to
+            be added to `keypoints_px`: (0, 0) unless the image is assumed.
 
     Raises:
         ValueError: Where the fields contradict each other or hold values
@@ -70,6 +72,7 @@ class Motion:
     notes: tuple[str, ...] = ()
     up: tuple[float, float, float] = LEVEL
     normalisation: str = "longest"
+    image_corner: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self):
         joints = len(self.skeleton.joints)
@@ -91,10 +94,19 @@ class Motion:
             raise ValueError(
                 f"Unknown screen normalisation {self.normalisation!r}"
             )
+        if (
+            np.shape(self.image_corner) != (2,)
+            or not np.isfinite(self.image_corner).all()
+        ):
+            raise ValueError(
+                f"Expected an image's corner, got {self.image_corner}"
+            )
         # The way to set a field of a frozen dataclass.
         object.__setattr__(self, "tracks", tracks)
         object.__setattr__(self, "notes", tuple(self.notes))
-        object.__setattr__(self, "up", tuple(float(v) for v in self.up))
+        for name in ("up", "image_corner"):
+            floats = tuple(float(value) for value in getattr(self, name))
+            object.__setattr__(self, name, floats)
 
     def known_fps(self, purpose: str) -> float:
         """Returns the frames per second.
@@ -146,7 +158,7 @@ class Motion:
         # The writers need the types above.
         from ampose_tf.lifting import saving
 
-        return saving.save(self, path, overwrite)
+        return saving.save(self, [path], overwrite)
 
 
 def ensemble_spread(single: np.ndarray, mirrored: np.ndarray) -> np.ndarray:

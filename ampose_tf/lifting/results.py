@@ -19,7 +19,7 @@ ROOT = "hip: the first joint, at the origin"
 
 _DESCRIBED = (
     *("joint_names", "image_size", "fps", "up", "notes"),
-    "normalisation",
+    *("normalisation", "image_corner"),
 )
 _ROWS = (
     *("frame_numbers", "poses_3d", "root_positions", "keypoints_px"),
@@ -37,8 +37,8 @@ def write_npz(path: pathlib.Path, motion: Motion) -> None:
     * `root_positions` (N, 3), the hip in the camera's frame in metres; NaN
       where it was not estimated;
     * `joint_names` (J,), `edges` (J - 1, 2) of parent and child;
-    * `image_size` (2,), `fps` (NaN where unknown), `up` (3,), `notes`,
-      `normalisation` as in `Motion`;
+    * `image_size` (2,), `image_corner` (2,), `fps` (NaN where unknown),
+      `up` (3,), `notes`, `normalisation` as in `Motion`;
     * `units`, `frame`, `root` and `format`, in words.
 
     Args:
@@ -88,6 +88,38 @@ def write_json(path: pathlib.Path, motion: Motion) -> None:
         json.dump(content, file, allow_nan=False, ensure_ascii=False)
 
 
+def answer(motion: Motion, frame: int, is_first: bool) -> str:
+    """Returns a frame of a stream as a line of JSON.
+
+    It has the frame's `frame_number` and its `people`; each of them has
+    `track_id` and the frame's `poses_3d`, `root_position` (null where it is
+    not known), `keypoints_px`, `scores`, `seen` and `spread_m`, as in
+    `LiftedTrack`, to the micrometre. The first line has the description of
+    `write_json`, too.
+
+    Args:
+        motion: Of that frame alone.
+        frame: Its number.
+        is_first: Whether it is the stream's first line.
+    """
+    content = {"frame_number": frame}
+    if is_first:
+        content |= {n: v.tolist() for n, v in _described(motion).items()}
+        content["fps"] = motion.fps
+    content["people"] = []
+    for track in motion.tracks:
+        rows = _rows(track)
+        rows["root_position"] = rows.pop("root_positions")
+        del rows["track_ids"], rows["frame_numbers"]
+        content["people"].append(
+            {"track_id": int(track.track_id)}
+            | {name: _rounded(array[0]) for name, array in rows.items()}
+        )
+        if track.root is None:
+            content["people"][-1]["root_position"] = None
+    return json.dumps(content, allow_nan=False, ensure_ascii=False)
+
+
 def load(path: str | os.PathLike) -> Motion:
     """Reads back what `write_npz` or `write_json` wrote, bit by bit.
 
@@ -118,6 +150,7 @@ def _described(motion):
         "joint_names": np.array(skeleton.joints),
         "edges": np.array(skeleton.edges),
         "image_size": np.array(motion.image_size),
+        "image_corner": np.array(motion.image_corner),
         "up": np.array(motion.up),
         "notes": np.array(motion.notes, str),
         "normalisation": np.array(motion.normalisation),
@@ -153,6 +186,14 @@ def _listed(array):
     # By way of the shortest decimals that mean the same float32.
     exact = array.astype(str).astype(np.float64)
     return np.where(np.isfinite(array), exact, None).tolist()
+
+
+def _rounded(array):
+    """Returns nested lists of at most six decimals, with None for NaN."""
+    if array.dtype.kind != "f":
+        return array.tolist()
+    rounded = array.astype(np.float64).round(6)
+    return np.where(np.isfinite(array), rounded, None).tolist()
 
 
 def _of_npz(members):
@@ -197,6 +238,7 @@ def _motion(described, tracks):
         notes=tuple(described["notes"]),
         up=tuple(described["up"]),
         normalisation=described["normalisation"],
+        image_corner=tuple(described["image_corner"]),
     )
 
 

@@ -27,6 +27,21 @@ _LEAST_DEPTH_M = 0.01
 _GAUSS_NEWTON_STEPS = 8
 
 
+def parse_intrinsics(text: str) -> tuple[float, float, float, float]:
+    """Parses the flag --intrinsics, "FX,FY,CX,CY" in pixels.
+
+    Raises:
+        ValueError: Where it is not four numbers.
+    """
+    try:
+        fx, fy, cx, cy = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise ValueError(
+            f"--intrinsics: expected FX,FY,CX,CY in pixels, got {text!r}"
+        ) from error
+    return fx, fy, cx, cy
+
+
 def camera_of(
     image_size: tuple[int, int],
     field_of_view_deg: float = FIELD_OF_VIEW_DEG,

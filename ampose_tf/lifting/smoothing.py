@@ -218,7 +218,8 @@ def smooth(
 ) -> Motion:
     """Returns the motion with smoothed poses and, where known, roots.
 
-    Keypoints, scores and spread stay as they are.
+    Keypoints, scores and spread stay as they are, and so does whoever is
+    never there in two frames that follow each other in the clip.
 
     Args:
         motion: With a known frame rate.
@@ -229,8 +230,13 @@ def smooth(
             filter.
     """
     fps = motion.known_fps("Smoothing")
+    steps = [np.diff(track.frames) for track in motion.tracks]
+    step = min((own.min() for own in steps if len(own)), default=1)
 
     def of_track(track):
+        # Somebody found here and there, by whom the frame rate does not go.
+        if not (np.diff(track.frames) == step).any():
+            return track
         root = track.root
         if root is not None:
             root = method(root, track.frames, fps)
@@ -241,3 +247,48 @@ def smooth(
         f"Poses are smoothed over time by {method}.",
         tracks=tuple(of_track(track) for track in motion.tracks),
     )
+
+
+class MotionStream:
+    """`OneEuro` for everybody in a stream, one frame at a time.
+
+    It remembers who was there in the last half second, and nobody else.
+    """
+
+    def __init__(self, settings: OneEuro):
+        self._settings = settings
+        self._people = {}
+
+    def __call__(self, motion: Motion, frame: int) -> Motion:
+        """Takes a frame and returns it with smoothed poses and roots.
+
+        Args:
+            motion: Of that frame alone, with a known frame rate.
+            frame: Its number, higher every time.
+
+        Raises:
+            ValueError: Where the frame rate is unknown, or time does not go
+                on.
+        """
+        seconds = frame / motion.known_fps("Smoothing")
+        self._people = {
+            identity: person
+            for identity, person in self._people.items()
+            if seconds - person[0] <= _LONGEST_PAUSE_S
+        }
+        return dataclasses.replace(
+            motion, tracks=[self._step(t, seconds) for t in motion.tracks]
+        )
+
+    def _step(self, track, seconds):
+        _, pose, root = self._people.get(
+            track.track_id,
+            (None, self._settings.stream(), self._settings.stream()),
+        )
+        self._people[track.track_id] = (seconds, pose, root)
+        smoothed = track._replace(
+            poses_3d=pose(track.poses_3d[0], seconds)[None]
+        )
+        if track.root is None:
+            return smoothed
+        return smoothed._replace(root=root(track.root[0], seconds)[None])

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from ampose_tf.lifting import formats, keypoints
+from ampose_tf.lifting import Lifter, formats, keypoints, saving
 from ampose_tf.lifting.values import MAX_PIXEL
 from tests import clips
 
@@ -177,3 +177,37 @@ def test_damaged_files_end_well(clip_files, tmp_path):
     ]
     # Damage that is never found, or always, would test little.
     assert 100 < sum(outcomes) < 280
+
+
+def lift_mutated(seed, files, folder, lifters):
+    """Lifts and saves a damaged file; returns whether it was refused."""
+    random = np.random.default_rng(seed)
+    path = files[random.integers(len(files))]
+    damaged = write_mutated(random, path, folder)
+    size = clips.IMAGE_SIZE if random.uniform() < 0.5 else None
+    lift = lifters[random.integers(len(lifters))]
+    ending = saving.ENDINGS[seed % len(saving.ENDINGS)]
+    try:
+        motion = lift(damaged, image_size=size)
+        written = motion.save(folder / f"lifted{ending}", overwrite=True)
+    except (ValueError, OSError) as error:
+        message = str(error)
+        assert message.isprintable() and len(message) < 600, message
+        return True
+    assert motion.tracks and all(file.stat().st_size for file in written)
+    return False
+
+
+def test_damaged_files_are_lifted_or_refused(
+    clip_files, tmp_path, deaf_model, seeing_model
+):
+    lifters = [
+        Lifter(deaf_model, seen_score=0),
+        Lifter(seeing_model, smooth="butterworth"),
+        Lifter(seeing_model, smooth="one_euro"),
+    ]
+    refused = [
+        lift_mutated(seed, clip_files, tmp_path, lifters)
+        for seed in range(100)
+    ]
+    assert 20 < sum(refused) < 95

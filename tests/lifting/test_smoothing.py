@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from ampose_tf.lifting.smoothing import METHODS, Butterworth, OneEuro, smooth
-from tests.lifting.filmed import film
+from tests.lifting.filmed import film, only
 
 FPS = 30.0
 BOTH = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
@@ -224,3 +224,19 @@ def test_motion_is_smoothed(method):
     assert smooth(rootless, method).tracks[0].root is None
     with pytest.raises(ValueError, match="Smoothing needs .* give --fps"):
         smooth(dataclasses.replace(motion, fps=None), method)
+
+
+def test_whoever_is_there_now_and_then_stays_as_they_are():
+    """A frame rate of 30 / 17 is that person's, not the clip's."""
+    motion = film(frames=41).motion
+    (track,) = motion.tracks
+    passing = only(track._replace(track_id=8), [3, 20])
+    both = dataclasses.replace(motion, tracks=(track, passing))
+    smoothed = smooth(both, Butterworth())
+    np.testing.assert_array_equal(
+        smoothed.tracks[1].poses_3d, passing.poses_3d
+    )
+    alone = smooth(motion, Butterworth()).tracks[0]
+    np.testing.assert_array_equal(smoothed.tracks[0].poses_3d, alone.poses_3d)
+    with pytest.raises(ValueError, match="half of"):
+        smooth(dataclasses.replace(motion, tracks=(passing,)), Butterworth())

@@ -1,0 +1,374 @@
+"""`Lifter`: keypoints of any tool in, people's motion in 3D out."""
+
+import os
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from ampose_tf import weights
+from ampose_tf.camera import Camera, normalize_screen
+from ampose_tf.conversion import Conversion
+from ampose_tf.evaluation.protocols import predict_mirrored
+from ampose_tf.lifting import completion, floor, formats, root, streams, values
+from ampose_tf.lifting.keypoints import (
+    SEEN_SCORE,
+    Keypoints,
+    Track,
+    assumed_image_size,
+    skeleton_of,
+    to_h36m,
+)
+from ampose_tf.lifting.motion import (
+    LEVEL,
+    LiftedTrack,
+    Motion,
+    ensemble_spread,
+)
+from ampose_tf.lifting.predictor import load_predictor
+from ampose_tf.lifting.smoothing import (
+    METHODS,
+    Butterworth,
+    MotionStream,
+    OneEuro,
+    smooth,
+)
+from ampose_tf.skeleton import H36M_17
+
+# Where neither the file nor the user says it.
+ASSUMED_FPS = 30.0
+_FPS_NOTE = (
+    f"The frame rate is not known: {ASSUMED_FPS:g} frames per second are "
+    "assumed; give it where you know it."
+)
+
+# As fast as any on two processors: a larger batch leaves their caches.
+_BATCH_SIZE = 64
+
+
+class Lifter:
+    """Lifts clip after clip with one model.
+
+    What holds for every clip is said here, what belongs to one clip when it
+    is lifted:
+
+        lifter = ampose_tf.lifting.Lifter(smooth="butterworth")
+        motion = lifter("clip.json", image_size=(1920, 1080), fps=25)
+        motion.save("clip.bvh")
+
+    Args:
+        model: See `load_predictor`; by default the released `ampose_s`.
+        seen_score: A joint counts as seen from this score on.
+        flip_ensemble: Whether to average what the network makes of each image
+            and of its mirror image: better by some millimetres at twice the
+            time, and the source of `spread_m`, which is NaN without.
+        smooth: `"one_euro"`, `"butterworth"`, or one of these filters with
+            settings of one's own, see `smoothing`; None leaves every frame
+            by itself.
+
+    Raises:
+        OSError: Where there is no model.
+        ValueError: Where it is none, or an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike = weights.AMPOSE_S,
+        *,
+        seen_score: float = SEEN_SCORE,
+        flip_ensemble: bool = True,
+        smooth: str | OneEuro | Butterworth | None = None,
+    ):
+        if not 0 <= seen_score <= 1:
+            raise ValueError(
+                f"seen_score: expected a score from 0 to 1, got {seen_score}"
+            )
+        if isinstance(smooth, str):
+            if smooth not in METHODS:
+                raise ValueError(
+                    f"smooth: expected one of {', '.join(METHODS)}, got "
+                    f"{smooth!r}"
+                )
+            smooth = METHODS[smooth]
+        self._model = model
+        self._seen_score = seen_score
+        self._flip_ensemble = flip_ensemble
+        self._smooth = smooth
+        self._predict = load_predictor(model, _BATCH_SIZE)
+        self._joints = [
+            H36M_17.joints.index(joint)
+            for joint in self._predict.skeleton.joints
+        ]
+
+    def __call__(
+        self,
+        keypoints: str | os.PathLike | np.ndarray | Keypoints,
+        *,
+        image_size: tuple[int, int] | None = None,
+        fps: float | None = None,
+        format: str | None = None,
+        skeleton: str | os.PathLike | Conversion | None = None,
+        field_of_view_deg: float | None = None,
+        intrinsics: tuple[float, float, float, float] | None = None,
+        height_m: float | None = None,
+        up: tuple[float, float, float] | str = LEVEL,
+    ) -> Motion:
+        """Lifts the people of a clip.
+
+        Frames in which no joint of a person is seen are left out of that
+        person's track. Other joints that were not seen are placed in 2D by
+        `completion`; a model with the input `seen` does not look at them.
+        What was assumed is among the motion's notes.
+
+        Args:
+            keypoints: What `formats.read` takes: a file, a folder, or `-`;
+                or an array (T, 17, 2) of pixels, with scores (T, 17, 3), in
+                the order of COCO or Human3.6M, as a `.npy` may hold; or
+                `Keypoints`.
+            image_size: (width, height) in pixels, which beats the file's.
+                Where the file does not say it either, the square around
+                everybody is assumed, enlarged by 25 %.
+            fps: The video's frames per second, which beats the file's. Where
+                neither says it, 30 are assumed.
+            format: See `formats.read`.
+            skeleton: Of the joints, see `keypoints.skeleton_of`; None to
+                recognise it.
+            field_of_view_deg: Of the camera along the image's longer side;
+                `root.FIELD_OF_VIEW_DEG` where neither this nor `intrinsics`
+                is given.
+            intrinsics: (fx, fy, cx, cy) of the camera in pixels.
+            height_m: See `root.place`.
+            up: See `floor.align`.
+
+        Returns:
+            Of at least one person.
+
+        Raises:
+            OSError: Where the file cannot be read.
+            ValueError: Where the keypoints or an argument are not what they
+                should be.
+        """
+        skeleton = skeleton_of(skeleton)
+        clip = _read(keypoints, image_size, format, skeleton)
+        notes = []
+        size, corner = clip.image_size, (0.0, 0.0)
+        if size is None:
+            size, corner = assumed_image_size(clip)
+            notes.append(
+                f"The image's size is not known: a square of {size[0]} pixels "
+                "around the people is assumed, from "
+                f"({corner[0]:.0f}, {corner[1]:.0f}) on; give it where you "
+                "know it."
+            )
+        fps = clip.fps if fps is None else values.frame_rate(fps, "fps")
+        if fps is None:
+            fps = ASSUMED_FPS
+            notes.append(_FPS_NOTE)
+        tracks = self._lift(to_h36m(clip, skeleton).tracks, size, corner)
+        if not tracks:
+            raise ValueError(
+                f"{_name(keypoints)}: nobody has a joint with a score of "
+                f"{self._seen_score:g}"
+            )
+        motion = self._motion(tracks, size, corner, fps, notes)
+        camera = _camera(size, corner, field_of_view_deg, intrinsics)
+        motion = root.place(motion, camera, height_m)
+        if self._smooth is not None:
+            motion = smooth(motion, self._smooth)
+        return floor.align(motion, up)
+
+    def stream(
+        self,
+        lines: Iterable[str | bytes],
+        image_size: tuple[int, int],
+        *,
+        fps: float | None = None,
+        format: str | None = None,
+        skeleton: str | os.PathLike | Conversion | None = None,
+        field_of_view_deg: float | None = None,
+        intrinsics: tuple[float, float, float, float] | None = None,
+        height_m: float | None = None,
+    ) -> Iterator[tuple[int, Motion]]:
+        """Lifts frame by frame, as they come, in constant memory.
+
+        Each frame is lifted and placed by itself; of the filters, only
+        One-Euro's serves a stream.
+
+        Args:
+            lines: JSON lines, see `streams.stream`.
+            image_size: As of a clip; a stream has no extents to guess it by.
+            fps: As of a clip; nothing but `smooth` needs it.
+            format: As of a clip.
+            skeleton: As of a clip.
+            field_of_view_deg: As of a clip.
+            intrinsics: As of a clip.
+            height_m: As of a clip, and by it every frame is scaled alone.
+
+        Yields:
+            The frame's number, and the motion of that frame: of nobody, where
+            nobody is in it.
+
+        Raises:
+            ValueError: Where an argument is wrong, or a line; it says which.
+        """
+        if image_size is None:
+            raise ValueError(
+                "a stream needs its image's size; give "
+                "--image_size=WIDTHxHEIGHT, in Python image_size"
+            )
+        size = values.image_size(image_size, "image_size")
+        if self._smooth is not None and not isinstance(self._smooth, OneEuro):
+            raise ValueError(
+                f"{type(self._smooth).__name__} needs the whole clip; a "
+                "stream is smoothed by one_euro"
+            )
+        skeleton = skeleton_of(skeleton)
+        notes, corner = [], (0.0, 0.0)
+        if fps is not None:
+            fps = values.frame_rate(fps, "fps")
+        elif self._smooth is not None:
+            fps = ASSUMED_FPS
+            notes.append(_FPS_NOTE)
+        camera = _camera(size, corner, field_of_view_deg, intrinsics)
+        smoothed = self._smooth and MotionStream(self._smooth)
+        for frame in streams.stream(lines, size, format, skeleton):
+            tracks = self._lift(_people(frame, skeleton), size, corner)
+            motion = self._motion(tracks, size, corner, fps, notes)
+            motion = root.place(motion, camera, height_m)
+            if smoothed:
+                motion = smoothed(motion, frame.index)
+            yield frame.index, motion
+
+    def _motion(self, tracks, size, corner, fps, notes):
+        notes = list(notes)
+        unseen = sum((~track.seen).sum() for track in tracks)
+        if unseen:
+            count = sum(track.seen.size for track in tracks)
+            notes.append(
+                f"{unseen} of {count} joints were not seen, with scores below "
+                f"{self._seen_score:g}."
+            )
+        return Motion(
+            tracks,
+            size,
+            fps,
+            self._predict.skeleton,
+            notes,
+            normalisation=self._predict.normalisation,
+            image_corner=corner,
+        )
+
+    def _lift(self, tracks, size, corner) -> tuple[LiftedTrack, ...]:
+        """Lifts tracks in Human3.6M's order, all in one go."""
+        people = [self._completed(track) for track in tracks]
+        people = [(track, seen) for track, seen in people if len(track.frames)]
+        if not people:
+            return ()
+        pixels = np.concatenate([track.pixels for track, _ in people])
+        pixels = pixels - np.asarray(corner, np.float32)
+        seen = np.concatenate([seen for _, seen in people])
+        keypoints_2d = normalize_screen(
+            pixels, size, self._predict.normalisation
+        )
+        poses_3d = self._predict(keypoints_2d, seen)
+        spread_m = np.full(seen.shape, np.nan, np.float32)
+        if self._flip_ensemble:
+            mirrored = predict_mirrored(
+                self._predict, keypoints_2d, self._predict.skeleton, seen
+            )
+            spread_m = ensemble_spread(poses_3d, mirrored)
+            poses_3d = (poses_3d + mirrored) / 2
+        if not np.isfinite(poses_3d).all():
+            raise ValueError(
+                f"{self._model}: its poses hold NaN or infinite values"
+            )
+        ends = np.cumsum([len(track.frames) for track, _ in people])[:-1]
+        parts = [
+            np.split(array, ends)
+            for array in (poses_3d, pixels, seen, spread_m)
+        ]
+        return tuple(
+            LiftedTrack(
+                track.track_id,
+                track.frames,
+                poses_3d,
+                keypoints_px,
+                track.scores,
+                seen,
+                spread_m,
+            )
+            for (track, _), poses_3d, keypoints_px, seen, spread_m in zip(
+                people, *parts, strict=True
+            )
+        )
+
+    def _completed(self, track: Track) -> tuple[Track, np.ndarray]:
+        """Returns the model's joints in frames where one is seen, and seen."""
+        seen = (track.scores >= self._seen_score) & (track.scores > 0)
+        present = seen[:, self._joints].any(axis=1)
+        seen, frames = seen[present], track.frames[present]
+        pixels = track.pixels[present]
+        if not seen.all():
+            pixels = completion.complete(pixels, seen, frames)
+        track = Track(
+            track.track_id,
+            frames,
+            pixels[:, self._joints],
+            track.scores[present][:, self._joints],
+        )
+        return track, seen[:, self._joints]
+
+
+def _read(keypoints, image_size, format, skeleton):
+    if isinstance(keypoints, np.ndarray):
+        return formats.read_array(keypoints, image_size, format, skeleton)
+    if not isinstance(keypoints, Keypoints):
+        return formats.read(keypoints, image_size, format, skeleton)
+    if image_size is not None:
+        image_size = values.image_size(image_size, "image_size")
+        keypoints = keypoints._replace(image_size=image_size)
+    return keypoints
+
+
+def _name(keypoints):
+    if isinstance(keypoints, (str, os.PathLike)):
+        return keypoints
+    return "the keypoints"
+
+
+def _people(frame, skeleton):
+    """Returns everybody in a frame of a stream, in Human3.6M's order."""
+    if not len(frame.track_ids):
+        return ()
+    index = np.array([frame.index])
+    tracks = tuple(
+        Track(int(track_id), index, pixels[None], scores[None])
+        for track_id, pixels, scores in zip(
+            frame.track_ids, frame.pixels, frame.scores, strict=True
+        )
+    )
+    clip = Keypoints(frame.skeleton, None, None, frame.index + 1, tracks)
+    return to_h36m(clip, skeleton).tracks
+
+
+def _camera(size, corner, field_of_view_deg, intrinsics):
+    """Returns the camera that the user describes, or None."""
+    if intrinsics is None:
+        if field_of_view_deg is None:
+            return None
+        return root.camera_of(size, field_of_view_deg)
+    if field_of_view_deg is not None:
+        raise ValueError(
+            "expected a field of view or intrinsics, got both; these say more"
+        )
+    numbers = values.numbers(intrinsics, "intrinsics")
+    if (
+        numbers.shape != (4,)
+        or not np.isfinite(numbers).all()
+        or not (numbers[:2] > 0).all()
+    ):
+        raise ValueError(
+            "intrinsics: expected fx, fy, cx, cy in pixels, focal lengths "
+            f"above 0, got {values.brief(intrinsics)}"
+        )
+    fx, fy, cx, cy = (float(number) for number in numbers)
+    return Camera(*size, (fx, fy), (cx - corner[0], cy - corner[1]))
