@@ -39,10 +39,13 @@ _MIDDLE = 0.35
 # benchmarks/doctor.py.
 _POSTURE = 1.0
 
+# Of somebody of whom less is seen, the posture is not judged.
+_POSTURE_JOINTS = 11
+
 # A step this many times as long as those around it, and this long in sizes
 # of the person, is a cut.
-_STEP_FACTOR = 3.5
-_STEP = 0.06
+_STEP_FACTOR = 2.5
+_STEP = 0.05
 
 
 def examine(
@@ -137,6 +140,8 @@ def _normalised(people, image_size):
 
 def _posture(people, skeleton):
     odds = _posture_odds(people)
+    if odds is None:
+        return None
     kind = int(odds[1:].argmax()) + 1
     if odds[kind] < _POSTURE:
         return None
@@ -168,12 +173,20 @@ def _posture(people, skeleton):
 
 
 def _posture_odds(people):
-    """Returns (4,): how much likelier each posture is than the first."""
+    """Returns (4,): how much likelier each posture is than the first.
+
+    None where of nobody enough is seen.
+    """
     pixels = np.concatenate([p.pixels[p.spread()] for p in people])
     seen = np.concatenate([p.seen[p.spread()] for p in people])
-    likely = symptoms.postures(pixels, seen)
-    odds = likely - likely[:, :1]
-    return np.clip(odds, -symptoms.ONE_FRAME, symptoms.ONE_FRAME).mean(axis=0)
+    enough = seen.sum(axis=1) >= _POSTURE_JOINTS
+    if not enough.any():
+        return None
+    likely = symptoms.postures(pixels[enough], seen[enough])
+    odds = np.clip(
+        likely - likely[:, :1], -symptoms.ONE_FRAME, symptoms.ONE_FRAME
+    )
+    return odds.mean(axis=0)
 
 
 def _fitting(people, claimed):
@@ -192,9 +205,9 @@ def _fitting(people, claimed):
             )
             for p in people
         ]
-        others = [p for p in others if p.seen.any(axis=1).all()]
-        if others and (most := _posture_odds(others)[1:].max()) < least:
-            best, least = name, most
+        odds = _posture_odds(others)
+        if odds is not None and odds[1:].max() < least:
+            best, least = name, odds[1:].max()
     return best
 
 

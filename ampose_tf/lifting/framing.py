@@ -34,7 +34,8 @@ _EMPTY_BESIDE = 2.4
 _EMPTY = 1.82
 
 _FEET = (_JOINT["LFoot"], _JOINT["RFoot"])
-_HEAD = (_JOINT["Neck/Nose"], _JOINT["Head"])
+# The head alone is not seen where a detector misses one ear of a profile.
+_TOP = tuple(_JOINT[name] for name in ("Head", "LShoulder", "RShoulder"))
 
 
 def examine(
@@ -120,11 +121,11 @@ def _lost(person, image_size):
     rows = person.spread()
     pixels, seen = person.pixels[rows], person.seen[rows]
     hidden = ~seen
-    # Both feet, the head, or half of all joints.
+    # Both feet, head and shoulders, or a third of all joints.
     missing = np.mean(
         hidden[:, _FEET].all(axis=1)
-        | hidden[:, _HEAD].all(axis=1)
-        | (hidden.sum(axis=1) > hidden.shape[1] // 2)
+        | hidden[:, _TOP].all(axis=1)
+        | (hidden.sum(axis=1) > hidden.shape[1] / 3)
     )
     missing = float(missing) if missing > _OFTEN else 0.0
     if image_size is None:
@@ -135,10 +136,10 @@ def _lost(person, image_size):
     # Detectors that never leave the image put joints on its border.
     depth = np.minimum(pixels, size - pixels).min(axis=2)  # (F, 17)
     outside |= (seen & (depth <= 1)).sum(axis=1) >= 2
-    # The next joint to one that is never seen may lie on either side.
-    depth = np.where(seen, depth, np.inf).min(axis=1)
-    if (hidden.mean(axis=0) > _OFTEN).any():
-        outside |= hidden.any(axis=1) & (depth < _NEAR * person.height)
+    # What is made up of a hidden joint may lie on either side of it.
+    placed_depth = np.minimum(placed, size - placed).min(axis=2)
+    lost = hidden & (placed_depth < _NEAR * person.height)
+    outside |= lost.any(axis=1) & (hidden.mean(axis=0) > _OFTEN).any()
     share = float(outside.mean())
     if share > _SOMETIMES:
         return share, True

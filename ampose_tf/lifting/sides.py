@@ -12,7 +12,7 @@ _JOINT = {name: index for index, name in enumerate(H36M_17.joints)}
 # By how much exchanged sides must be likelier, in logarithms of
 # probabilities, the mean over the frames: of people who move, whom the
 # direction of walking tells, and of others. Chosen on training subjects.
-_MOVING = 1.2
+_MOVING = 1.7
 _STAYING = 3.0
 # Somebody moves who goes this far within a movement, in heights of the person
 # across the image, or in changes of size that stand for as much.

