@@ -94,7 +94,8 @@ def report(clip: Keypoints, skeleton: Conversion | None = None) -> str:
         size = f"of {clip.image_size[0]}x{clip.image_size[1]} pixels"
     lines = [
         f"{people} {'person' if people == 1 else 'people'} in "
-        f"{clip.frame_count} frames, {clip.skeleton}, images {size}"
+        f"{clip.frame_count} {'frame' if clip.frame_count == 1 else 'frames'}"
+        f", {clip.skeleton}, images {size}"
     ]
     for kind, wanted in KINDS.items():
         if kind in findings:
@@ -105,7 +106,7 @@ def report(clip: Keypoints, skeleton: Conversion | None = None) -> str:
         elif clip.image_size is None and kind in ("image_size", "scale"):
             lines.append(f"[?] {kind}: the image's size is not known")
         else:
-            lines.append(f"[ ] {kind}: nothing against that {wanted}")
+            lines.append(f"[ ] {kind}: it seems that {wanted}")
     return "\n".join(lines)
 
 
