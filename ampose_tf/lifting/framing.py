@@ -31,7 +31,7 @@ _ELSEWHERE = 0.4
 # share of the width to the right stands for one of the height.
 _EMPTY_BELOW = 0.55
 _EMPTY_BESIDE = 2.4
-_EMPTY = 1.82
+_EMPTY = 1.76
 
 _FEET = (_JOINT["LFoot"], _JOINT["RFoot"])
 # The head alone is not seen where a detector misses one ear of a profile.
