@@ -1,0 +1,150 @@
+"""Whether left and right are exchanged: of a part of the body, or of all."""
+
+import numpy as np
+
+from ampose_tf.conversion import Conversion
+from ampose_tf.lifting import symptoms
+from ampose_tf.lifting.findings import LIKELY, POSSIBLE, Finding, Person
+from ampose_tf.lifting.keypoints import SEEN_SCORE
+from ampose_tf.skeleton import H36M_17
+
+_JOINT = {name: index for index, name in enumerate(H36M_17.joints)}
+# By how much exchanged sides must be likelier, in logarithms of
+# probabilities, the mean over the frames: of people who move, whom the
+# direction of walking tells, and of others. Chosen on training subjects.
+_MOVING = 1.7
+_STAYING = 3.0
+# Somebody moves who goes this far within a movement, in heights of the person
+# across the image, or in changes of size that stand for as much.
+_MOVES = 0.1
+_DEPTH = 1.5
+# Where the file does not say it.
+_USUAL_FPS = 30
+# A pair of joints closer together than this share of the person shows no
+# direction.
+_WIDE = 0.08
+
+
+def examine(
+    people: tuple[Person, ...],
+    skeleton: Conversion,
+    image_size: tuple[int, int] | None,
+    fps: float | None,
+) -> Finding | None:
+    """Returns a finding where left and right are exchanged.
+
+    Args:
+        people: At least one, upright, in pixels.
+        skeleton: Of their file.
+        image_size: (width, height); None where it is not known.
+        fps: Frames a second; None where it is not known.
+    """
+    what = _disagreement(people, skeleton)
+    if what:
+        return Finding(
+            "sides_swapped",
+            f"{what} do not agree on which side is left; exchange left and "
+            "right of one of them, or describe the skeleton in a JSON file "
+            "for --skeleton",
+            LIKELY,
+        )
+    judged = [_sides_odds(person, image_size, fps) for person in people]
+    moving = [odds for odds, moved in judged if moved > _MOVES]
+    staying = [odds for odds, _ in judged]
+    if (
+        np.concatenate(moving).mean() < _MOVING
+        if moving
+        else np.concatenate(staying).mean() < _STAYING
+    ):
+        return None
+    return Finding(
+        "sides_swapped",
+        "people seem to walk backwards: left and right seem to be exchanged; "
+        "describe the skeleton in a JSON file for --skeleton with its sides "
+        "exchanged",
+        POSSIBLE,
+    )
+
+
+def _disagreement(people, skeleton):
+    """Returns the two parts of the body whose sides are opposite, or None."""
+    hips = _across(people, "LHip", "RHip")
+    shoulders = _across(people, "LShoulder", "RShoulder")
+    # Hips are narrower than shoulders, heads are narrower still.
+    if _opposite(2 * hips, shoulders):
+        return "hips and shoulders"
+    for part in ("ear", "eye"):
+        pair = f"left_{part}", f"right_{part}"
+        if not set(pair) <= set(skeleton.joints):
+            continue
+        left, right = (skeleton.joints.index(name) for name in pair)
+        face = np.concatenate(
+            [
+                np.where(
+                    (p.source_scores[:, [left, right]] >= SEEN_SCORE).all(
+                        axis=1, keepdims=True
+                    ),
+                    p.source[:, left] - p.source[:, right],
+                    np.nan,
+                )
+                / p.height
+                for p in people
+            ]
+        )
+        if _opposite(shoulders, 3 * face):
+            return f"{part}s and shoulders"
+    return None
+
+
+def _across(people, left, right):
+    """Returns (F, 2), from right to left in heights of the person."""
+    left, right = _JOINT[left], _JOINT[right]
+    return np.concatenate(
+        [
+            np.where(
+                p.seen[:, [left, right]].all(axis=1, keepdims=True),
+                p.pixels[:, left] - p.pixels[:, right],
+                np.nan,
+            )
+            / p.height
+            for p in people
+        ]
+    )
+
+
+def _opposite(first, second):
+    """Whether two directions (F, 2) are opposite wherever they show."""
+    wide = (np.linalg.norm(first, axis=1) > _WIDE) & (
+        np.linalg.norm(second, axis=1) > _WIDE
+    )
+    along = np.sum(first[wide] * second[wide], axis=1)
+    return len(along) >= 1 and np.mean(along < 0) > 0.9
+
+
+def _sides_odds(person, image_size, fps):
+    """Returns how much likelier exchanged sides are, and how far he moves.
+
+    The former is (N,), of some frames; the latter their mean.
+    """
+    step = max(1, round(symptoms.STEP_S * (fps or _USUAL_FPS)))
+    away = step * (np.arange(symptoms.STEPS) - symptoms.STEPS // 2)
+    frames, rows = person.frames, person.spread()
+    asked = np.clip(frames[rows, None] + away, frames[0], frames[-1])
+    movements = np.zeros((*asked.shape, *person.pixels.shape[1:]))
+    for joint in range(movements.shape[2]):
+        known = person.seen[:, joint]
+        if known.any():
+            for axis in range(2):
+                movements[:, :, joint, axis] = np.interp(
+                    asked, frames[known], person.pixels[known, joint, axis]
+                )
+    seen = person.seen[rows]
+    half_side = None
+    if image_size is not None:
+        movements -= np.array(image_size) / 2
+        half_side = max(image_size) / 2
+    odds = symptoms.sides_swapped(movements, seen, half_side)
+    odds = np.clip(odds, -symptoms.ONE_FRAME, symptoms.ONE_FRAME)
+    across, grown = symptoms.moved(movements[:, [0, -1]], seen)
+    moved = np.hypot(across / person.height, _DEPTH * grown)
+    return odds, float(np.nan_to_num(moved).mean())

@@ -1,0 +1,282 @@
+"""What users do to their keypoints, and what detectors would have had.
+
+Shared by the doctor's training, benchmark and tests.
+"""
+
+import numpy as np
+
+from ampose_tf.conversion import Conversion
+from ampose_tf.lifting.keypoints import SKELETONS, Keypoints, Track
+from ampose_tf.skeleton import H36M_17
+
+_INDEX = {joint: index for index, joint in enumerate(H36M_17.joints)}
+# Of an adult's head, in metres from the middle of the ears: to the person's
+# left, forward and up, of each left point. Measured on nobody in particular.
+_HEAD = {
+    "ear": (0.075, 0.0, 0.0),
+    "eye": (0.032, 0.09, 0.03),
+    "nose": (0.0, 0.115, -0.01),
+}
+_BODY = {
+    "shoulder": "Shoulder",
+    "elbow": "Elbow",
+    "wrist": "Wrist",
+    "hip": "Hip",
+    "knee": "Knee",
+    "ankle": "Foot",
+}
+
+
+def as_detected(joints: np.ndarray, skeleton: Conversion) -> np.ndarray:
+    """Returns the joints of a detector's skeleton, as far as 17 tell them.
+
+    The face is placed on the head, turned as the shoulders are.
+
+    Args:
+        joints: (..., 17, 3) metres, Human3.6M's.
+        skeleton: COCO-17 or another whose joints are Human3.6M's, a face,
+            `neck`, `head` and `hip`.
+
+    Returns:
+        (..., S, 3) metres.
+    """
+
+    def at(name):
+        return joints[..., _INDEX[name], :]
+
+    shoulders = (at("LShoulder") + at("RShoulder")) / 2
+    ears = (at("Head") + 0.1 * shoulders) / 1.1
+    up = _unit(ears - at("Thorax"))
+    left = at("LShoulder") - at("RShoulder")
+    left = _unit(left - np.sum(left * up, axis=-1, keepdims=True) * up)
+    forward = np.cross(left, up)
+    middle = {
+        "neck": shoulders,
+        "head": at("Head"),
+        "hip": at("Hip"),
+        "mid_hip": at("Hip"),
+    }
+    points = []
+    for name in skeleton.joints:
+        side, _, joint = name.rpartition("_")
+        if name in middle:
+            points.append(middle[name])
+        elif joint in _BODY:
+            points.append(at(side[0].upper() + _BODY[joint]))
+        else:
+            aside, ahead, above = _HEAD[joint]
+            aside *= {"left": 1, "right": -1, "": 0}[side]
+            points.append(ears + aside * left + ahead * forward + above * up)
+    return np.stack(points, axis=-2)
+
+
+def _unit(vectors):
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+# For each joint of another dataset's order, Human3.6M's.
+ORDERS = {
+    "MPI-INF-3DHP": (10, 8, 14, 15, 16, 11, 12, 13)
+    + (1, 2, 3, 4, 5, 6, 0, 7, 9),
+    "legs first, then arms, then trunk": (1, 2, 3, 4, 5, 6, 11, 12, 13)
+    + (14, 15, 16, 0, 7, 8, 9, 10),
+    "side by side": (0, 4, 1, 5, 2, 6, 3, 7, 8, 9, 10, 11, 14, 12, 15, 13, 16),
+    "from the head down": (10, 9, 8, 11, 14, 12, 15, 13, 16)
+    + (7, 0, 4, 1, 5, 2, 6, 3),
+}
+
+
+def one_person(
+    pixels: np.ndarray,
+    skeleton: str,
+    image_size: tuple[int, int],
+    scores: np.ndarray | None = None,
+) -> Keypoints:
+    """Returns a clip of one person, pixels (F, S, 2), who is always seen."""
+    if scores is None:
+        scores = np.ones(pixels.shape[:2])
+    track = Track(
+        0,
+        np.arange(len(pixels)),
+        pixels.astype(np.float32),
+        scores.astype(np.float32),
+    )
+    return Keypoints(skeleton, image_size, None, len(pixels), (track,))
+
+
+def moved(clip: Keypoints, change) -> Keypoints:
+    """Returns the clip with `change` applied to all pixels (F, S, 2)."""
+    return clip._replace(
+        tracks=tuple(
+            track._replace(pixels=np.asarray(change(track.pixels), np.float32))
+            for track in clip.tracks
+        )
+    )
+
+
+def _kept(clip, rows, renumbered):
+    tracks = []
+    for track in clip.tracks:
+        frames = np.arange(len(rows)) if renumbered else track.frames[rows]
+        tracks.append(
+            Track(
+                track.track_id, frames, track.pixels[rows], track.scores[rows]
+            )
+        )
+    return clip._replace(tracks=tuple(tracks))
+
+
+def _mirrored(clip):
+    return list(SKELETONS[clip.skeleton].mirrored)
+
+
+def _swapped(clip, parts):
+    """Exchanges left and right of joints whose names hold one of `parts`."""
+    joints = SKELETONS[clip.skeleton].joints
+    mirrored = _mirrored(clip)
+    order = [
+        mirrored[row] if any(part in name.lower() for part in parts) else row
+        for row, name in enumerate(joints)
+    ]
+    return moved(clip, lambda pixels: pixels[:, order])
+
+
+def _resized(clip, factor):
+    size = tuple(round(factor * side) for side in clip.image_size)
+    return clip._replace(image_size=size)
+
+
+def _scaled(clip, factor):
+    middle = np.array(clip.image_size) / 2
+    return moved(clip, lambda pixels: middle + factor * (pixels - middle))
+
+
+def _cropped(clip, random, kept):
+    """Cuts off 20 to 50 % of the person at one of the image's borders."""
+    (track,) = clip.tracks
+    points = track.pixels.reshape(-1, 2)
+    low, high = points.min(axis=0), points.max(axis=0)
+    axis, end = random.integers(2, size=2)
+    share = random.uniform(0.2, 0.5)
+    size, corner = np.array(clip.image_size), np.zeros(2)
+    if end:
+        size[axis] = round(high[axis] - share * (high - low)[axis])
+    else:
+        corner[axis] = round(low[axis] + share * (high - low)[axis])
+        size[axis] -= corner[axis]
+    pixels = track.pixels - corner
+    scores = track.scores
+    if not kept:
+        outside = ((pixels < 0) | (pixels > size)).any(axis=2)
+        pixels = np.where(outside[..., None], 0, pixels)
+        scores = np.where(outside, 0, scores)
+    width, height = (int(side) for side in size)
+    return one_person(pixels, clip.skeleton, (width, height), scores)
+
+
+def _frames_lost(clip, random, renumbered):
+    """Takes out 4 to 8 frames in a row."""
+    count = len(clip.tracks[0].frames)
+    lost = random.integers(4, 9)
+    first = random.integers(4, count - lost - 3)
+    rows = np.delete(np.arange(count), slice(first, first + lost))
+    return _kept(clip, rows, renumbered)
+
+
+def _reordered(clip, order):
+    return moved(clip, lambda pixels: pixels[:, list(order)])
+
+
+def _claimed(clip):
+    """Human3.6M's joints claimed to be COCO's, and the other way."""
+    other = {"H36M-17": "COCO-17", "COCO-17": "H36M-17"}
+    return clip._replace(skeleton=other[clip.skeleton])
+
+
+def _size(clip):
+    return np.array(clip.image_size)
+
+
+# (kind of the finding, what was done): function of a clip of one person and a
+# generator of random numbers.
+DAMAGES = {
+    ("normalised", "to [0, 1]"): lambda clip, random: moved(
+        clip, lambda pixels: pixels / _size(clip)
+    ),
+    ("normalised", "to [-1, 1]"): lambda clip, random: moved(
+        clip, lambda pixels: (2 * pixels - _size(clip)) / max(clip.image_size)
+    ),
+    ("normalised", "from the centre"): lambda clip, random: moved(
+        clip, lambda pixels: pixels - _size(clip) / 2
+    ),
+    ("normalised", "from the hip"): lambda clip, random: moved(
+        clip,
+        lambda pixels: (
+            pixels
+            - pixels[
+                :,
+                [
+                    row
+                    for row, joint in enumerate(
+                        SKELETONS[clip.skeleton].joints
+                    )
+                    if joint in ("Hip", "left_hip")
+                ],
+            ]
+        ),
+    ),
+    ("y_up", "height - y"): lambda clip, random: moved(
+        clip,
+        lambda pixels: (
+            np.array([0, clip.image_size[1]]) + np.array([1, -1]) * pixels
+        ),
+    ),
+    ("y_up", "-y"): lambda clip, random: moved(
+        clip, lambda pixels: np.array([1, -1]) * pixels
+    ),
+    ("xy_swapped", ""): lambda clip, random: moved(
+        clip, lambda pixels: pixels[..., ::-1]
+    ),
+    ("order", "H36M as COCO, or COCO as H36M"): lambda clip, random: _claimed(
+        clip
+    ),
+    ("order", "MPI-INF-3DHP's"): lambda clip, random: _reordered(
+        clip, ORDERS["MPI-INF-3DHP"]
+    ),
+    ("order", "shuffled"): lambda clip, random: _reordered(
+        clip, random.permutation(17)
+    ),
+    ("sides_swapped", "all"): lambda clip, random: _reordered(
+        clip, _mirrored(clip)
+    ),
+    ("sides_swapped", "legs"): lambda clip, random: _swapped(
+        clip, ("hip", "knee", "foot", "ankle")
+    ),
+    ("sides_swapped", "body, not face"): lambda clip, random: _swapped(
+        clip,
+        ("hip", "knee", "foot", "ankle", "shoulder", "elbow", "wrist"),
+    ),
+    ("image_size", "half"): lambda clip, random: _resized(clip, 0.5),
+    ("image_size", "twice"): lambda clip, random: _resized(clip, 2),
+    ("image_size", "1.5 times"): lambda clip, random: _resized(clip, 1.5),
+    ("image_size", "exchanged"): lambda clip, random: clip._replace(
+        image_size=clip.image_size[::-1]
+    ),
+    ("cut_off", "not seen outside"): lambda clip, random: _cropped(
+        clip, random, kept=False
+    ),
+    ("cut_off", "seen outside"): lambda clip, random: _cropped(
+        clip, random, kept=True
+    ),
+    ("cut_off", "not seen, size unknown"): lambda clip, random: _cropped(
+        clip, random, kept=False
+    )._replace(image_size=None),
+    ("scale", "a sixth"): lambda clip, random: _scaled(clip, 1 / 6),
+    ("scale", "6 times"): lambda clip, random: _scaled(clip, 6),
+    ("missing_frames", "with their numbers"): lambda clip, random: (
+        _frames_lost(clip, random, renumbered=False)
+    ),
+    ("missing_frames", "renumbered"): lambda clip, random: _frames_lost(
+        clip, random, renumbered=True
+    ),
+}
