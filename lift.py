@@ -13,6 +13,10 @@ JSON lines on standard input are answered line by line, as they come:
 
     detector | python lift.py --keypoints=- --image_size=640x480 \
         --smooth=one_euro
+
+What looks wrong with a file, in plain words:
+
+    python lift.py --keypoints=clip.json --doctor
 """
 
 import os
@@ -34,6 +38,11 @@ _MODEL = flags.DEFINE_string(
     "model",
     None,
     ".keras, SavedModel folder or .tflite; by default the released ampose_s.",
+)
+_DOCTOR = flags.DEFINE_bool(
+    "doctor",
+    False,
+    "Lift nothing; say in plain words what looks wrong with the keypoints.",
 )
 _OUTPUT = flags.DEFINE_string(
     "output",
@@ -105,7 +114,14 @@ _UP = flags.DEFINE_string(
 
 
 def main():
-    from ampose_tf.lifting import floor, formats, keypoints, root, saving
+    from ampose_tf.lifting import (
+        doctor,
+        floor,
+        formats,
+        keypoints,
+        root,
+        saving,
+    )
 
     source = _KEYPOINTS.value
     stem = pathlib.Path(os.path.abspath(source)).stem
@@ -125,10 +141,13 @@ def main():
         "intrinsics": intrinsics,
         "height_m": _HEIGHT.value,
     }
-    if source == "-":
+    if source == "-" and not _DOCTOR.value:
         return _answer(clip)
     # Read before TensorFlow is: most mistakes are in here.
     people = formats.read(source, image_size, _FORMAT.value, clip["skeleton"])
+    if _DOCTOR.value:
+        print(doctor.report(people, clip["skeleton"]))
+        return
     motion = _lifter()(people, up=up, **clip)
     for target in saving.targets(motion, paths):
         if target.resolve() == pathlib.Path(source).resolve():

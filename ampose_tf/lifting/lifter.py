@@ -9,7 +9,15 @@ from ampose_tf import weights
 from ampose_tf.camera import Camera, normalize_screen
 from ampose_tf.conversion import Conversion
 from ampose_tf.evaluation.protocols import predict_mirrored
-from ampose_tf.lifting import completion, floor, formats, root, streams, values
+from ampose_tf.lifting import (
+    completion,
+    doctor,
+    floor,
+    formats,
+    root,
+    streams,
+    values,
+)
 from ampose_tf.lifting.keypoints import (
     SEEN_SCORE,
     Keypoints,
@@ -117,7 +125,8 @@ class Lifter:
         Frames in which no joint of a person is seen are left out of that
         person's track. Other joints that were not seen are placed in 2D by
         `completion`; a model with the input `seen` does not look at them.
-        What was assumed is among the motion's notes.
+        What was assumed is among the motion's notes, and so is what the
+        `doctor` finds wrong with the keypoints.
 
         Args:
             keypoints: What `formats.read` takes: a file, a folder, or `-`;
@@ -149,7 +158,10 @@ class Lifter:
         """
         skeleton = skeleton_of(skeleton)
         clip = _read(keypoints, image_size, format, skeleton)
-        notes = []
+        notes = [
+            f"Looks wrong ({finding.certainty}): {finding.sentence}."
+            for finding in doctor.examine(clip, skeleton)
+        ]
         size, corner = clip.image_size, (0.0, 0.0)
         if size is None:
             size, corner = assumed_image_size(clip)

@@ -13,6 +13,7 @@ from absl.testing import flagsaver
 
 from ampose_tf.data import archive
 from ampose_tf.lifting import formats, results, saving
+from ampose_tf.lifting.findings import KINDS
 from tests import clips
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -70,6 +71,28 @@ def test_a_folder_gets_npz_and_png(lift):
     assert "focal lengths of 900 and 910" in notes
     assert "height of 1.8 m" in notes and "Butterworth" in notes
     assert motion.notes == tuple(notes.splitlines())
+
+
+def test_the_doctor_lifts_nothing(lift, script, capsys):
+    """Of a clip whose y grows upwards."""
+    upright = clips.coco_results(1)
+    for person in upright:
+        person["keypoints"][1::3] = [
+            480 - y for y in person["keypoints"][1::3]
+        ]
+    path = pathlib.Path("clip.json")
+    path.write_text(json.dumps(upright))
+    with flagsaver.flagsaver():
+        flags.FLAGS(["lift.py", f"--keypoints={path}", "--doctor"])
+        assert script.main() is None
+    out, notes = capsys.readouterr()
+    lines = out.splitlines()
+    assert len(lines) == 1 + len(KINDS) and not notes
+    assert [line for line in lines if line.startswith("[!] y_up (likely)")]
+    assert [path.name for path in pathlib.Path().iterdir()] == ["clip.json"]
+    # Whoever lifts it all the same is told so.
+    _, notes = lift(f"--keypoints={path}")
+    assert "Looks wrong (likely): people stand on their heads" in notes
 
 
 def test_several_formats(lift):
