@@ -279,6 +279,26 @@ def test_the_plan_of_the_tables():
     assert "--config.model" not in plan and "downloads.py" not in plan
 
 
+def test_the_table_of_designs():
+    """Mean, and what one run says of the next: divided by n - 1."""
+    errors = {
+        "mpjpe_mm": [40.0, 41.0, 42.0],
+        "single_mpjpe_mm": [43.0, 43.0, 43.0],
+        "p_mpjpe_mm": [30.0, 30.5, 31.0],
+    }
+    one = {name: values[:1] for name, values in errors.items()}
+    table = module_of("designs").as_text(
+        {
+            "ours": {"parameters": 1234567, **errors},
+            "none": {"parameters": 89, **one},
+        }
+    )
+    assert table.splitlines()[2:] == [
+        "| `ours` | 1,234,567 | 41.00 ± 1.00 | 43.00 ± 0.00 | 30.50 ± 0.50 |",
+        "| `none` | 89 | 40.00 | 43.00 | 30.00 |",
+    ]
+
+
 @pytest.mark.parametrize("arguments", [[], ["--size=huge"], ["--siz=small"]])
 def test_a_mistake_in_the_plan(arguments):
     ended = subprocess.run(

@@ -1,17 +1,22 @@
 """The released models: whole, small, and fit for people."""
 
+import json
 import os
+import pathlib
 import re
 
 import numpy as np
 import pytest
 
 from ampose_tf import weights
+from ampose_tf.camera import normalize_screen
+from ampose_tf.conversion import CONVERSIONS
 from ampose_tf.data import human36m, mocap, synthetic
 from ampose_tf.data.mocap import Motion3D
-from ampose_tf.evaluation import metrics
+from ampose_tf.evaluation import metrics, protocols
 from ampose_tf.lifting.predictor import load_predictor
 from ampose_tf.ranges import Cameras
+from ampose_tf.skeleton import H36M_17
 
 RELEASED = (weights.AMPOSE_S, weights.AMPOSE_T)
 FORMATS = ("float32", "float16", "dynamic_int8")
@@ -96,3 +101,46 @@ def test_the_cards_figure_is_the_models(path):
     row = next(line for line in text.splitlines() if "| fixed |" in line)
     one_call = row.split("|")[4]
     assert float(one_call) == pytest.approx(error, abs=0.06)
+
+
+@pytest.mark.skipif(
+    "AMPOSE_SAMPLES" not in os.environ, reason="AMPOSE_SAMPLES is not set"
+)
+def test_who_squats_squats():
+    """BlazePose's keypoints of a clip: knees forward, limbs that stay."""
+    folder = pathlib.Path(os.environ["AMPOSE_SAMPLES"], "third_party")
+    clip = json.loads((folder / "tfjs_pose_squats.full.json").read_text())
+    pixels = np.array(clip)[..., :2]
+    low, high = pixels.min(axis=(0, 1)), pixels.max(axis=(0, 1))
+    side = 1.25 * (high - low).max()
+    pixels -= (low + high) / 2 - side / 2
+    keypoints_2d = normalize_screen(
+        CONVERSIONS["MediaPipe-33"].convert(pixels), (side, side)
+    ).astype(np.float32)
+    predict = load_predictor(weights.AMPOSE_S)
+    mirrored = protocols.predict_mirrored(predict, keypoints_2d, H36M_17)
+    poses_3d = (predict(keypoints_2d) + mirrored) / 2
+    at = {name: poses_3d[:, i] for i, name in enumerate(H36M_17.joints)}
+    # x is right and y down: up cross right is forward.
+    forward = np.cross(at["Thorax"] - at["Hip"], at["RHip"] - at["LHip"])
+    forward /= np.linalg.norm(forward, axis=1, keepdims=True)
+    bent = []
+    for side in "LR":
+        hip, knee, foot = (at[side + name] for name in ("Hip", "Knee", "Foot"))
+        ahead = np.sum((knee - (hip + foot) / 2) * forward, axis=1)
+        assert (ahead > 0.02).all()
+        cosine = np.sum((hip - knee) * (foot - knee), axis=1) / (
+            np.linalg.norm(hip - knee, axis=1)
+            * np.linalg.norm(foot - knee, axis=1)
+        )
+        bent.append(180 - np.degrees(np.arccos(cosine)))
+        for joints in (
+            (f"{side}Hip", f"{side}Knee", f"{side}Foot"),
+            (f"{side}Shoulder", f"{side}Elbow", f"{side}Wrist"),
+        ):
+            for parent, child in zip(joints[:-1], joints[1:], strict=True):
+                length = np.linalg.norm(at[child] - at[parent], axis=1)
+                assert length.std() < 0.08 * length.mean(), (parent, child)
+    # Upright (y points down) from the first frame to the last, and deep.
+    assert ((at["Head"] - at["Hip"])[:, 1] < -0.3).all()
+    assert np.min(bent) < 40 and np.max(bent) > 90
