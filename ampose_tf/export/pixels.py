@@ -54,10 +54,10 @@ def seen_of_coco(scores: tf.Tensor) -> tf.Tensor:
         scores: (B, 17), COCO's.
     """
     used = (COCO_17.matrix != 0).astype(np.float32)  # (17, 17)
-    # Whole numbers from here on: 0 where seen, else less than 0.
-    above = tf.floor(tf.minimum(scores * 10 - _SEEN_TENTHS, 0.0))
-    hidden = tf.minimum(-above, 1.0)
-    return tf.maximum(1.0 - tf.matmul(hidden, tf.constant(used.T)), 0.0)
+    # Whole numbers from here on: 0 or, of a joint that was not seen, -1.
+    missing = tf.floor(tf.minimum(scores * 10 - _SEEN_TENTHS, 0.0))
+    missing = tf.maximum(missing, -1.0)
+    return tf.maximum(tf.matmul(missing, tf.constant(used.T)) + 1.0, 0.0)
 
 
 def _sides(image_size, normalisation):

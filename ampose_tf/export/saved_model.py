@@ -9,9 +9,7 @@ from ampose_tf.export import signatures
 from ampose_tf.models.ampose import AMPose
 
 
-def write(
-    model: AMPose, path: pathlib.Path, checkpoint: str, **more
-) -> None:
+def write(model: AMPose, path: pathlib.Path, checkpoint: str) -> None:
     """Writes a SavedModel with all signatures that the model can have.
 
     The first, `lift`, is also `serving_default`.
@@ -20,7 +18,6 @@ def write(
         model: In any dtype; what is written computes in float32.
         path: The folder to make.
         checkpoint: See `signatures.metadata`.
-        **more: Likewise.
 
     Raises:
         OSError: Where it cannot be written.
@@ -45,8 +42,11 @@ def write(
     except tf.errors.OpError as error:
         raise OSError(f"cannot write {path}: {error.message}") from error
     # The place that TensorFlow keeps for files of the user's.
-    extra = path / "assets.extra"
-    extra.mkdir()
-    (extra / signatures.METADATA).write_text(
-        signatures.metadata(model, checkpoint, **more), encoding="utf-8"
-    )
+    (path / "assets.extra").mkdir()
+    write_metadata(path, signatures.metadata(model, checkpoint))
+
+
+def write_metadata(path: pathlib.Path, described: str) -> None:
+    """Writes `ampose.json` into a SavedModel's folder."""
+    file = path / "assets.extra" / signatures.METADATA
+    file.write_text(described, encoding="utf-8")

@@ -39,7 +39,6 @@ def write(
     names: tuple[str, ...] = ("lift",),
     batch: int = 1,
     calibration: dict[str, np.ndarray] | None = None,
-    **more,
 ) -> None:
     """Writes a `.tflite` with the named signatures, of one static batch.
 
@@ -55,7 +54,6 @@ def write(
         batch: B.
         calibration: Of the formats in `CALIBRATED`: the inputs of `lift`,
             real ones, (N, ...) each.
-        **more: See `signatures.metadata`.
 
     Raises:
         OSError: Where it cannot be written.
@@ -78,15 +76,7 @@ def write(
         flatbuffer.halve_weights(tables)
     flatbuffer.share_buffers(tables)
     path.write_bytes(flatbuffer.write(tables))
-    described = signatures.metadata(
-        model,
-        checkpoint,
-        format=format,
-        batch=batch,
-        signatures=names,
-        **more,
-    )
-    append_metadata(path, described)
+    append_metadata(path, signatures.metadata(model, checkpoint))
 
 
 def append_metadata(path: pathlib.Path, described: str) -> None:
@@ -95,6 +85,15 @@ def append_metadata(path: pathlib.Path, described: str) -> None:
     entry = zipfile.ZipInfo(signatures.METADATA, (1980, 1, 1, 0, 0, 0))
     with zipfile.ZipFile(path, "a") as appended:
         appended.writestr(entry, described)
+
+
+def replace_metadata(path: pathlib.Path, described: str) -> None:
+    """Gives a file another `ampose.json` than `write` gave it."""
+    with zipfile.ZipFile(path) as appended:
+        end = appended.getinfo(signatures.METADATA).header_offset
+    with path.open("r+b") as file:
+        file.truncate(end)
+    append_metadata(path, described)
 
 
 def _converted(model, format, names, batch, calibration):
@@ -111,11 +110,11 @@ def _converted(model, format, names, batch, calibration):
         )
         setattr(module, name, traced[name])
     with tempfile.TemporaryDirectory() as folder:
-        tf.saved_model.save(
-            module,
-            folder,
-            {name: f.get_concrete_function() for name, f in traced.items()},
-        )
+        concrete = {n: f.get_concrete_function() for n, f in traced.items()}
+        try:
+            tf.saved_model.save(module, folder, concrete)
+        except tf.errors.OpError as error:
+            raise OSError(f"cannot write {folder}: {error.message}") from error
 
         def converter():
             return tf.lite.TFLiteConverter.from_saved_model(
