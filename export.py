@@ -66,6 +66,7 @@ def main():
         _COMBINED.value,
         _BATCH.value,
         training,
+        sources.origin(_CONFIG.value),
     )
     for name, measured in report["files"].items():
         print(

@@ -11,7 +11,7 @@ import numpy as np
 
 from ampose_tf import files
 from ampose_tf.config import Config
-from ampose_tf.data import pipeline, sources
+from ampose_tf.data import pipeline
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.data.poses import Poses
 from ampose_tf.export import (
@@ -37,6 +37,7 @@ def export(
     combined: bool = False,
     batch: int = 1,
     training: Poses | Motion3D | None = None,
+    origin: dict[str, str] | None = None,
 ) -> dict:
     """Exports a `.keras` model and verifies every file before it is kept.
 
@@ -57,6 +58,7 @@ def export(
         batch: Poses per call of the `.tflite` files.
         training: What the formats in `tflite.CALIBRATED` are calibrated on;
             None where there is none among `formats`.
+        origin: What files say of the training data, see `sources.origin`.
 
     Returns:
         What `export.json` holds: `files` and `rejected`, {name: measured}.
@@ -90,10 +92,7 @@ def export(
     if "saved_model" in formats:
         asked = signatures.possible(model)
     cases = verify.cases(model, poses, asked)
-    known = {
-        "training_data": sources.describe(config),
-        "licence": sources.licence(config),
-    }
+    known = origin or {}
     kept, rejected, made = {}, {}, {}
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output, prefix=".export.") as folder:

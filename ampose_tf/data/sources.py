@@ -102,13 +102,17 @@ def describe(config: Config) -> str:
     return f"{name}, {keypoints}, {data.joints} joints"
 
 
-def licence(config: Config) -> str:
-    """Says under which terms a config's training data are used.
+def origin(config: Config) -> dict[str, str]:
+    """Returns what exported files say of their training data and its licence.
 
     Raises:
         OSError: Where the JSON of a motion archive cannot be read.
         ValueError: Where it is damaged.
     """
+    return {"training_data": describe(config), "licence": _licence(config)}
+
+
+def _licence(config):
     data = config.data
     if data.dataset == "mocap":
         terms = []

@@ -83,9 +83,7 @@ def _channels(frame, keypoints, seen):
     count = tf.maximum(tf.reduce_sum(seen, axis=1, keepdims=True), 1.0)
     middle = tf.reduce_sum(keypoints, axis=1, keepdims=True) / count
     keypoints = (keypoints - middle) * seen
-    squared = tf.reduce_sum(
-        keypoints * keypoints, axis=(1, 2), keepdims=True
-    )
+    squared = tf.reduce_sum(keypoints * keypoints, axis=(1, 2), keepdims=True)
     spread = tf.sqrt(squared / count + 1e-8)  # (B, 1, 1)
     place = tf.concat([middle, spread], axis=-1)  # (B, 1, 3)
     # (B, J, 1) times (B, 1, 3) would broadcast both.
@@ -174,7 +172,9 @@ def _graph_conv(conv, x):
 
 def _phi(block, index, x):
     norm = block.norms[index]
-    return _activate(block.activation, x if norm is None else _normalize(norm, x))
+    return _activate(
+        block.activation, x if norm is None else _normalize(norm, x)
+    )
 
 
 def _mlp(mlp, x):

@@ -76,7 +76,9 @@ def _fault_of(operator, makers):
     if name == "SOFTMAX" and first.name in makers:
         maker = makers[first.name]
         if maker.name == "ADD" and any(i.constant for i in maker.inputs):
-            return "a mask added to what it reads, which has been wrong on GPUs"
+            return (
+                "a mask added to what it reads, which has been wrong on GPUs"
+            )
     if name == "MUL" and _both_broadcast(first.shape, others[0].shape):
         return (
             f"shapes {first.shape} and {others[0].shape} that broadcast each "

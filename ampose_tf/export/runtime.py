@@ -140,7 +140,9 @@ def partitions(path: str | os.PathLike) -> int:
     Raises:
         ValueError: Where it cannot be loaded.
     """
-    details = _interpreter(path)._get_ops_details()
+    interpreter = _interpreter(path)
+    interpreter.allocate_tensors()  # when delegates are applied
+    details = interpreter._get_ops_details()
     return sum(operator["op_name"] == "DELEGATE" for operator in details)
 
 
