@@ -106,7 +106,7 @@ def export(
                     kept[name] = verify.saved_model(
                         path, cases, poses, config.export
                     )
-                    known_of = known | {"measured": kept[name]}
+                    known_of = known | {"measured": _figures(kept[name])}
                     saved_model.write_metadata(
                         path,
                         signatures.metadata(model, checkpoint, **known_of),
@@ -123,7 +123,7 @@ def export(
                         kept[name] |= _growth(
                             path, model, format, batch, calibration
                         )
-                    known_of = known | {"measured": kept[name]}
+                    known_of = known | {"measured": _figures(kept[name])}
                     tflite.replace_metadata(
                         path,
                         signatures.metadata(
@@ -213,6 +213,11 @@ def _growth(path, model, format, batch, calibration):
             "memory_bytes": runtime.memory_bytes(path),
             "memory_bytes_of_lift_alone": runtime.memory_bytes(alone),
         }
+
+
+def _figures(measured):
+    """Returns what a file says of itself; its operators it shows."""
+    return {n: value for n, value in measured.items() if n != "operators"}
 
 
 def _place(made, output, report):

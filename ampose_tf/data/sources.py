@@ -106,10 +106,16 @@ def origin(config: Config) -> dict[str, str]:
     """Returns what exported files say of their training data and its licence.
 
     Raises:
-        OSError: Where the JSON of a motion archive cannot be read.
+        OSError: Where a file of the data cannot be read.
         ValueError: Where it is damaged.
     """
-    return {"training_data": describe(config), "licence": _licence(config)}
+    described = describe(config)
+    if config.data.training_cameras == "drawn":
+        described = (
+            f"motion archive {' + '.join(config.data.archives)} seen by "
+            "cameras, on bodies and by detectors drawn at random"
+        )
+    return {"training_data": described, "licence": _licence(config)}
 
 
 def _licence(config):

@@ -70,6 +70,8 @@ def _wrapped(name, value):
     if isinstance(value, dict):
         inner = [line for n, v in value.items() for line in _wrapped(n, v)]
         return [f"{name}:", *(f"  {line}" for line in inner)]
+    if isinstance(value, float):
+        value = f"{value:.4g}"
     return textwrap.wrap(f"{name}: {value}", 79, subsequent_indent="    ")
 
 
