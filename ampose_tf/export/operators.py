@@ -44,6 +44,11 @@ def fault(subgraph: list[Operator], tensors: list[Tensor]) -> str:
         tensors: See `flatbuffer.tensors`.
     """
     makers = {}
+    for name in sorted({operator.name for operator in subgraph} - ALLOWED):
+        reason = REFUSED.get(name, "not on the list of what delegates take")
+        if name.startswith("Flex"):
+            reason = "phones have no TensorFlow kernels"
+        return f"operator {name}, {reason}"
     for operator in subgraph:
         reason = _fault_of(operator, makers)
         if reason:
@@ -64,10 +69,6 @@ def fault(subgraph: list[Operator], tensors: list[Tensor]) -> str:
 
 def _fault_of(operator, makers):
     name = operator.name
-    if name.startswith("Flex"):
-        return "phones have no TensorFlow kernels"
-    if name not in ALLOWED:
-        return REFUSED.get(name, "not on the list of what delegates take")
     first, *others = operator.inputs
     if name in ("BATCH_MATMUL", "FULLY_CONNECTED") and first.constant:
         return "a constant on its left, which GPU delegates refuse"
