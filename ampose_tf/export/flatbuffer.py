@@ -86,7 +86,21 @@ def write(model: schema.ModelT) -> bytes:
 
 
 class _Builder(flatbuffers.Builder):
-    """Aligns bytes as the schema asks for and the Python classes do not."""
+    """Aligns bytes as the schema asks for and the Python classes do not.
+
+    And writes equal arrays once: the scales of a channel-wise weight come
+    again in every signature, its zero points, all 0, in every weight.
+    """
+
+    def __init__(self, initial_size):
+        super().__init__(initial_size)
+        self._written = {}
+
+    def CreateNumpyVector(self, x):
+        key = x.dtype.str, x.tobytes()
+        if key not in self._written:
+            self._written[key] = super().CreateNumpyVector(x)
+        return self._written[key]
 
     def StartVector(self, elemSize, numElems, alignment):
         if elemSize == 1:
