@@ -245,16 +245,28 @@ class Export:
 
     Attributes:
         verification_poses: Validation poses that each file is run on.
+        calibration_poses: Training poses that show the range of activations
+            to the formats that quantise them.
         float32_mm: Largest deviation of any joint from the Keras model, for
             SavedModel and float32.
         float16_mm: Largest mean deviation of a pose's joints, for float16.
         dynamic_int8_mm: Likewise for dynamic_int8.
+        int8_mm: Likewise for int8.
+        int8_float_attention_mm: Likewise for int8_float_attention.
+        kernels_mm: Largest mean deviation of a pose's joints between the
+            kernels that apps get and LiteRT's reference kernels.
+        max_bytes: Largest size of a `.tflite`.
     """
 
     verification_poses: int = at_least(1, 256)
+    calibration_poses: int = at_least(1, 256)
     float32_mm: float = at_least(0, 0.1)
     float16_mm: float = at_least(0, 1.0)
     dynamic_int8_mm: float = at_least(0, 10.0)
+    int8_mm: float = at_least(0, 20.0)
+    int8_float_attention_mm: float = at_least(0, 15.0)
+    kernels_mm: float = at_least(0, 5.0)
+    max_bytes: int = at_least(1, 200_000_000)
 
 
 @dataclasses.dataclass

@@ -46,8 +46,14 @@ def main():
         made = pathlib.Path(folder)
         model = shutil.copy(workdir / "last.keras", made / f"{name}.keras")
         exported = exporting.export(
-            experiment, model, poses["fixed"], made, _FORMATS
-        )["files"]
+            *(experiment, model, poses["fixed"], made, _FORMATS),
+            origin=sources.origin(experiment),
+        )
+        if exported["rejected"]:
+            raise ValueError(
+                next(iter(exported["rejected"].values()))["reason"]
+            )
+        exported = exported["files"]
         print(f"judging {model.name} ...", flush=True)
         predict = load_predictor(model, experiment.evaluation.batch_size)
         judged = conditions.judge(predict, poses)

@@ -1,98 +1,166 @@
 """What exported files can be asked: functions with named, typed inputs."""
 
 import json
-import os
+from collections.abc import Callable
 
-import keras
 import tensorflow as tf
-from keras import ops
 
 from ampose_tf import __version__
+from ampose_tf.export import pixels
 from ampose_tf.models.ampose import AMPose
+from ampose_tf.skeleton import by_joint_count
 
 # The file inside an artefact that says what it is.
 METADATA = "ampose.json"
 
+SIGNATURES = ("lift", "lift_pixels", "lift_coco17")
 
-def metadata(model: AMPose, checkpoint: str) -> str:
+
+def metadata(model: AMPose, checkpoint: str, **more) -> str:
     """Returns, as JSON, what a user of the file must know.
 
     Args:
         model: What is exported.
         checkpoint: Which one, and the rule that chose it.
+        **more: What else is known, by name: training data, what was measured.
     """
+    joints = model.adjacency.shape[1]
+    skeleton = by_joint_count(joints)
     return json.dumps(
         {
             "version": __version__,
             "checkpoint": checkpoint,
-            "joints": model.adjacency.shape[1],
+            "joints": joints,
+            "joint_names": skeleton.joints,
+            "edges": skeleton.edges,
             "normalisation": model.normalisation,
             "seen_input": model.seen_input,
             "units": "metres",
             "frame": "camera: x right, y down, z forward",
-            "root": "hip",
+            "root": "hip: the first joint, at the origin",
+            "inputs": _conventions(model),
+            **more,
         }
     )
 
 
-def write(
+def _conventions(model):
+    """Says what each input is, by its name."""
+    side = {"width": "width", "longest": "longest side"}[model.normalisation]
+    joints = model.adjacency.shape[1]
+    inputs = {
+        "keypoints_2d": (
+            f"(B, {joints}, 2): (pixels - image size / 2) / (the image's "
+            f"{side} / 2), y down, joints in the order of joint_names"
+        ),
+        "keypoints_px": (
+            "(B, J, 2): x and y in pixels from the image's upper left corner, "
+            "finite; of lift_pixels in the order of joint_names, of "
+            "lift_coco17 in COCO's"
+        ),
+        "image_size": "(B, 2): width and height in pixels",
+        "scores": (
+            "(B, 17): a detector's, in COCO's order; "
+            + (
+                "below 0.3 a joint counts as not seen"
+                if model.seen_input
+                else "without effect in this model"
+            )
+        ),
+    }
+    if model.seen_input:
+        inputs["seen"] = (
+            f"(B, {joints}): 1 for joints that were seen, 0 for others, whose "
+            "keypoints are without effect but finite"
+        )
+    return inputs
+
+
+def check(names: tuple[str, ...], model: AMPose) -> None:
+    """Checks that a model can have the named signatures.
+
+    Raises:
+        ValueError: Where a name is unknown, comes twice or is missing, or
+            the model's joints are not those of the signature.
+    """
+    unknown = [name for name in names if name not in SIGNATURES]
+    if unknown or not names or len(set(names)) < len(names):
+        raise ValueError(
+            f"Unknown or repeated signature {', '.join(unknown or names)}; "
+            f"expected some of {', '.join(SIGNATURES)}"
+        )
+    joints = model.adjacency.shape[1]
+    if "lift_coco17" in names and joints != 17:
+        raise ValueError(
+            f"The signature lift_coco17 makes 17 joints, the model takes "
+            f"{joints}"
+        )
+
+
+def possible(model: AMPose) -> tuple[str, ...]:
+    """Returns the names of all signatures that a model can have."""
+    return SIGNATURES[: 3 if model.adjacency.shape[1] == 17 else 2]
+
+
+def endpoints(
     model: AMPose,
-    folder: str | os.PathLike,
+    forward: Callable,
     names: tuple[str, ...],
     batch: int | None,
-) -> None:
-    """Writes a bare SavedModel with the named signatures.
+) -> dict[str, tuple[Callable, list[tf.TensorSpec]]]:
+    """Returns functions of tensors, and the specs of their inputs.
 
     * `lift(keypoints_2d)`: (B, J, 2) screen-normalised.
     * `lift_pixels(keypoints_px, image_size)`: (B, J, 2) pixels and (B, 2)
       width and height; the normalisation is the model's own.
+    * `lift_coco17(keypoints_px, scores, image_size)`: a detector's 17 joints
+      in COCO's order, converted as `conversion.COCO_17` does.
 
-    Those of a model with `seen_input` take one more input, `seen` (B, J), 1
-    for joints that were seen and 0 for others. All return `poses_3d`,
-    (B, J, 3) metres. The first becomes `serving_default`.
+    The first two of a model with `seen_input` take one more input, `seen`
+    (B, J), 1 for joints that were seen and 0 for others; the third makes it
+    of `scores`, which else have no effect. All return `poses_3d`, (B, J, 3)
+    metres.
 
     Args:
-        model: In any dtype; what is written computes in float32.
-        folder: To write into.
-        names: Which, in order.
+        model: What is asked.
+        forward: `forward(keypoints_2d, seen)`, seen None where the model
+            does not take it.
+        names: Which, see `check`.
         batch: B, or None for any.
-
-    Raises:
-        OSError: Where it cannot be written.
     """
-    model = model.rebuilt()
     joints = model.adjacency.shape[1]
+    normalisation = model.normalisation
 
     def lift(keypoints_2d, seen=None):
-        inputs = keypoints_2d
-        if model.seen_input:
-            inputs = {"keypoints_2d": keypoints_2d, "seen": seen}
-        return {"poses_3d": model(inputs, training=False)}
+        return {"poses_3d": forward(keypoints_2d, seen)}
 
     def lift_pixels(keypoints_px, image_size, seen=None):
-        if model.normalisation == "width":
-            side = image_size[:, :1]
-        else:
-            side = ops.max(image_size, axis=1, keepdims=True)
-        centered = keypoints_px - image_size[:, None] / 2  # (B, J, 2)
-        return lift(centered / (side[:, None] / 2), seen)
+        with tf.name_scope("front"):
+            keypoints_2d = pixels.normalize(
+                keypoints_px, image_size, normalisation
+            )
+        return lift(keypoints_2d, seen)
+
+    def lift_coco17(keypoints_px, scores, image_size):
+        with tf.name_scope("front"):
+            keypoints_2d = pixels.normalize_coco(
+                keypoints_px, image_size, normalisation
+            )
+            seen = pixels.seen_of_coco(scores) if model.seen_input else None
+        return lift(keypoints_2d, seen)
 
     def spec(name, *shape):
         return tf.TensorSpec((batch, *shape), tf.float32, name)
 
     seen = [spec("seen", joints)] if model.seen_input else []
-    endpoints = {
+    keypoints_px = spec("keypoints_px", joints, 2)
+    size = spec("image_size", 2)
+    all_of_them = {
         "lift": (lift, [spec("keypoints_2d", joints, 2), *seen]),
-        "lift_pixels": (
-            lift_pixels,
-            [spec("keypoints_px", joints, 2), spec("image_size", 2), *seen],
+        "lift_pixels": (lift_pixels, [keypoints_px, size, *seen]),
+        "lift_coco17": (
+            lift_coco17,
+            [keypoints_px, spec("scores", 17), size],
         ),
     }
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    for name in names:
-        archive.add_endpoint(name, *endpoints[name])
-    try:
-        archive.write_out(str(folder), verbose=False)
-    except tf.errors.OpError as error:
-        raise OSError(f"cannot write {folder}: {error.message}") from error
+    return {name: all_of_them[name] for name in names}

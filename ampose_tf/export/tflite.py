@@ -1,52 +1,239 @@
-"""TFLite files: float32, float16 weights, or dynamic-range int8."""
+"""TFLite files: float, and several ways of whole-number weights."""
 
+import contextlib
+import logging
 import pathlib
+import re
 import tempfile
+import warnings
 import zipfile
 
+import numpy as np
 import tensorflow as tf
 
-from ampose_tf.export import signatures
+from ampose_tf import conversion
+from ampose_tf.export import flatbuffer, mobile, signatures
 from ampose_tf.models.ampose import AMPose
 
-FORMATS = ("float32", "float16", "dynamic_int8")
+# What stays float32 in the formats that quantise activations, by the scopes
+# of `mobile`. Quantised norms cost a centimetre; quantised attention is not
+# the same on the kernels that apps get as on the reference's. Of
+# int8_float_attention the dense layers alone are quantised.
+_FLOAT = {
+    "int8": (
+        mobile.FRONT,
+        mobile.NORM,
+        mobile.RESIDUAL,
+        mobile.ENDS,
+        mobile.ATTENTION,
+    ),
+    "int8_float_attention": None,
+}
+FORMATS = ("float32", "float16", "dynamic_int8", *_FLOAT)
+
+# Those that need to see poses before they can be made.
+CALIBRATED = tuple(_FLOAT)
+
+# The pixels that calibration shows to signatures that take pixels.
+_IMAGE_SIZE = np.float32([[1280, 720]])
 
 
 def write(
-    model: AMPose, path: pathlib.Path, format: str, checkpoint: str
+    model: AMPose,
+    path: pathlib.Path,
+    format: str,
+    checkpoint: str,
+    names: tuple[str, ...] = ("lift",),
+    batch: int = 1,
+    calibration: dict[str, np.ndarray] | None = None,
 ) -> None:
-    """Writes a `.tflite` with the signature `lift`, for one pose at a time.
+    """Writes a `.tflite` with the named signatures, of one static batch.
 
-    The only route that keeps the weights and a static batch: ExportArchive,
-    SavedModel, converter. `ampose.json` is appended as a zip archive, which
-    runtimes ignore and `unzip` reads.
+    `ampose.json` is appended as a zip archive, which runtimes ignore and
+    `unzip` reads.
 
     Args:
         model: In any dtype; what is converted computes in float32.
         path: The file to write.
         format: One of `FORMATS`.
         checkpoint: See `signatures.metadata`.
+        names: See `signatures.endpoints`.
+        batch: B.
+        calibration: Of the formats in `CALIBRATED`: the inputs of `lift`,
+            real ones, (N, ...) each.
 
     Raises:
         OSError: Where it cannot be written.
-        ValueError: Where the format is unknown.
+        ValueError: Where the format or a signature is unknown, or the
+            calibration is missing, empty or not finite.
     """
     if format not in FORMATS:
         raise ValueError(
             f"Unknown TFLite format {format!r}; expected one of "
             f"{', '.join(FORMATS)}"
         )
-    with tempfile.TemporaryDirectory() as folder:
-        signatures.write(model, folder, ("lift",), batch=1)
-        converter = tf.lite.TFLiteConverter.from_saved_model(
-            folder, signature_keys=["lift"]
-        )
-        if format != "float32":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if format == "float16":
-            converter.target_spec.supported_types = [tf.float16]
-        path.write_bytes(converter.convert())
+    signatures.check(names, model)
+    if format in CALIBRATED:
+        _check_calibration(calibration, format, batch)
+    content = _converted(model.rebuilt(), format, names, batch, calibration)
+    tables = flatbuffer.read(content)
+    if format == "float16":
+        flatbuffer.halve_weights(tables)
+    flatbuffer.share_buffers(tables)
+    path.write_bytes(flatbuffer.write(tables))
+    append_metadata(path, signatures.metadata(model, checkpoint))
+
+
+def append_metadata(path: pathlib.Path, described: str) -> None:
+    """Appends `ampose.json` to a file that has none."""
+    # One fixed date: the same model makes the same bytes.
+    entry = zipfile.ZipInfo(signatures.METADATA, (1980, 1, 1, 0, 0, 0))
     with zipfile.ZipFile(path, "a") as appended:
-        appended.writestr(
-            signatures.METADATA, signatures.metadata(model, checkpoint)
+        appended.writestr(entry, described)
+
+
+def replace_metadata(path: pathlib.Path, described: str) -> None:
+    """Gives a file another `ampose.json` than `write` gave it."""
+    with zipfile.ZipFile(path) as appended:
+        end = appended.getinfo(signatures.METADATA).header_offset
+    with path.open("r+b") as file:
+        file.truncate(end)
+    append_metadata(path, described)
+
+
+def _converted(model, format, names, batch, calibration):
+    def forward(keypoints_2d, seen):
+        return mobile.lift(model, keypoints_2d, seen)
+
+    module = tf.Module()
+    traced = {}
+    for name, (function, specs) in signatures.endpoints(
+        model, forward, names, batch
+    ).items():
+        traced[name] = tf.function(
+            function, input_signature=specs, autograph=False
         )
+        setattr(module, name, traced[name])
+    with tempfile.TemporaryDirectory() as folder:
+        concrete = {n: f.get_concrete_function() for n, f in traced.items()}
+        try:
+            tf.saved_model.save(module, folder, concrete)
+        except tf.errors.OpError as error:
+            raise OSError(f"cannot write {folder}: {error.message}") from error
+
+        def converter():
+            return tf.lite.TFLiteConverter.from_saved_model(
+                folder, signature_keys=list(names)
+            )
+
+        if format in CALIBRATED:
+            return _quantised(
+                converter, format, model, names, batch, calibration
+            )
+        made = converter()
+        if format == "dynamic_int8":
+            made.optimizations = [tf.lite.Optimize.DEFAULT]
+        return made.convert()
+
+
+def _quantised(converter, format, model, names, batch, calibration):
+    """Returns a file of whole numbers, but for what `_FLOAT` says."""
+    kept = _FLOAT[format]
+    nodes = [
+        operator.outputs[index].name
+        for subgraph in flatbuffer.operators(
+            flatbuffer.read(converter().convert())
+        )
+        for operator in subgraph
+        for index in range(len(operator.outputs))
+        if _stays_float(operator, kept)
+    ]
+
+    def shown():
+        count = len(calibration["keypoints_2d"]) // batch
+        for name in names:
+            arrays = _inputs_of(name, model, calibration)
+            for index in range(count):
+                chosen = slice(index * batch, (index + 1) * batch)
+                yield name, {n: a[chosen] for n, a in arrays.items()}
+
+    made = converter()
+    made.optimizations = [tf.lite.Optimize.DEFAULT]
+    made.representative_dataset = shown
+    with _quiet():
+        debugger = tf.lite.experimental.QuantizationDebugger(
+            converter=made,
+            debug_dataset=shown,
+            debug_options=tf.lite.experimental.QuantizationDebugOptions(
+                denylisted_nodes=nodes
+            ),
+        )
+        return debugger.get_nondebug_quantized_model()
+
+
+def _stays_float(operator, kept):
+    """Whether an operator, by the scopes in its name, is not quantised."""
+    # "norm_1/mul_2;dense_2/MatMul": the converter has folded the scale of
+    # the third layer norm into the second dense layer.
+    scopes = {
+        re.sub(r"_\d+$", "", name.split("/")[0])
+        for name in operator.outputs[0].name.split(";")
+    }
+    is_dense = operator.name == "FULLY_CONNECTED" and mobile.DENSE in scopes
+    if kept is None:
+        return not is_dense
+    return not is_dense and bool(scopes.intersection(kept))
+
+
+def _inputs_of(name, model, calibration):
+    """Returns what makes a signature compute what `lift` computes."""
+    if name == "lift":
+        return calibration
+    keypoints_2d = calibration["keypoints_2d"]
+    count = len(keypoints_2d)
+    side = _IMAGE_SIZE.max()
+    if model.normalisation == "width":
+        side = _IMAGE_SIZE[0, 0]
+    pixels = keypoints_2d * side / 2 + _IMAGE_SIZE / 2
+    arrays = {"image_size": np.tile(_IMAGE_SIZE, (count, 1))}
+    if name == "lift_pixels":
+        arrays["keypoints_px"] = pixels
+        if model.seen_input:
+            arrays["seen"] = calibration["seen"]
+        return {n: a.astype(np.float32) for n, a in arrays.items()}
+    # The COCO joints that come nearest to being converted to these.
+    matrix = conversion.COCO_17.matrix
+    arrays["keypoints_px"] = np.linalg.pinv(matrix) @ pixels
+    arrays["scores"] = np.ones((count, 17))
+    if model.seen_input:
+        limbs = (matrix == 1).any(axis=1)  # made of one COCO joint each
+        sources = matrix[limbs].argmax(axis=1)
+        arrays["scores"][:, sources] = calibration["seen"][:, limbs]
+    return {n: a.astype(np.float32) for n, a in arrays.items()}
+
+
+def _check_calibration(calibration, format, batch):
+    if not calibration or len(calibration["keypoints_2d"]) < batch:
+        raise ValueError(
+            f"{format} is calibrated on poses, at least {batch}; got none"
+        )
+    for name, array in calibration.items():
+        if not np.isfinite(array).all():
+            raise ValueError(
+                f"The poses that {format} is calibrated on hold NaN or "
+                f"infinity in {name}"
+            )
+
+
+@contextlib.contextmanager
+def _quiet():
+    """TensorFlow's own debugger uses TensorFlow's own retired interpreter."""
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*tf.lite.Interpreter")
+        logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)

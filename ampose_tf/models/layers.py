@@ -69,7 +69,7 @@ class PartitionedGraphConv(keras.layers.Layer):
         self.initializer = initializer
         groups, joints, _ = self.adjacency.shape
         # Column i of (J K, J) weighs what joint k sends i through group g.
-        self._aggregation = self.adjacency.transpose(2, 0, 1).reshape(
+        self.aggregation = self.adjacency.transpose(2, 0, 1).reshape(
             joints * groups, joints
         )
         self.dense = elements.dense(
@@ -91,11 +91,11 @@ class PartitionedGraphConv(keras.layers.Layer):
 
     def call(self, x):
         x = self.dense(x)  # (B, J, K units)
-        x = ops.reshape(x, (-1, self._aggregation.shape[0], self.units))
+        x = ops.reshape(x, (-1, self.aggregation.shape[0], self.units))
         # (X^T A^T)^T, not A X: phones' GPUs take no product with a constant
         # on the left.
         x = ops.transpose(x, (0, 2, 1))  # (B, units, J K)
-        x = ops.matmul(x, ops.cast(self._aggregation, x.dtype))
+        x = ops.matmul(x, ops.cast(self.aggregation, x.dtype))
         x = ops.transpose(x, (0, 2, 1))  # (B, J, units)
         if self.shared_bias is not None:
             x = x + ops.cast(self.shared_bias, x.dtype)
@@ -323,7 +323,7 @@ class TransformerEncoder(keras.layers.Layer):
         self.drop_path = drop_path
         self.initializer = initializer
         per_head = attention_scale == "head_dim"
-        self._scale = (width // heads if per_head else width) ** -0.5
+        self.scale = (width // heads if per_head else width) ** -0.5
         policy = self.dtype_policy
         self.norm_1 = elements.layer_norm("norm_1", policy)
         self.query_key_value = elements.dense(
@@ -363,7 +363,7 @@ class TransformerEncoder(keras.layers.Layer):
         )
         # Scaled before the product, which in float16 could overflow.
         logits = ops.matmul(
-            query * self._scale, ops.transpose(key, (0, 1, 3, 2))
+            query * self.scale, ops.transpose(key, (0, 1, 3, 2))
         )  # (B, H, J, J)
         weights = ops.softmax(ops.cast(logits, "float32"), axis=-1)
         x = ops.matmul(ops.cast(weights, value.dtype), value)  # (B, H, J, D)

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from ampose_tf import camera, exporting
 from ampose_tf.config import Config, Data, Export, Model
-from ampose_tf.export import runtime, saved_model, tflite, verify
+from ampose_tf.export import operators, runtime, saved_model, tflite, verify
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.skeleton import H36M_16, H36M_17
 
@@ -42,9 +42,17 @@ def exported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported")
     model = model_of()
     saved_model.write(model, folder / "saved_model", "last.keras: test")
+    random = np.random.default_rng(3)
+    shown = random.uniform(-0.8, 0.8, (32, 17, 2)).astype(np.float32)
     for format in tflite.FORMATS:
         path = folder / f"{format}.tflite"
-        tflite.write(model, path, format, "last.keras: test")
+        tflite.write(
+            model,
+            path,
+            format,
+            "last.keras: test",
+            calibration={"keypoints_2d": shown},
+        )
     return model, folder
 
 
@@ -110,7 +118,13 @@ np.save("poses.npy", poses["poses_3d"].numpy())
 # Largest deviation in metres of poses that are two metres wide.
 @pytest.mark.parametrize(
     ("format", "tolerance"),
-    [("float32", 1e-5), ("float16", 5e-3), ("dynamic_int8", 0.1)],
+    [
+        ("float32", 1e-5),
+        ("float16", 5e-3),
+        ("dynamic_int8", 0.1),
+        ("int8", 0.3),
+        ("int8_float_attention", 0.3),
+    ],
 )
 def test_tflite_lifts_as_keras(exported, make_poses, format, tolerance):
     model, folder = exported
@@ -144,15 +158,16 @@ def test_tflite_is_static_and_plain(exported, format):
     _, folder = exported
     path = folder / f"{format}.tflite"
     assert runtime.tensor_shapes(path) == [(1, 17, 2), (1, 17, 3)]
-    operators = runtime.operators(path)
-    assert not set(operators) & set(verify.REFUSED)
-    assert not any(name.startswith("Flex") for name in operators)
+    counted = runtime.operators(path)
+    assert set(counted) <= operators.ALLOWED
     # Two encoders' four dense layers, two blocks' two graph convolutions of
     # a dense layer and an aggregation each, embedding and head: no constant
     # is multiplied from the left, which phones' GPUs refuse. Attention's two
     # products are the only ones of two activations.
-    assert operators["FULLY_CONNECTED"] == 2 * 4 + 2 * 2 * 2 + 2
-    assert operators["BATCH_MATMUL"] == 2 * 2
+    assert counted["FULLY_CONNECTED"] == 2 * 4 + 2 * 2 * 2 + 2
+    assert counted["BATCH_MATMUL"] == 2 * 2
+    if "int8" not in format:
+        assert runtime.partitions(path) == 1
 
 
 def test_weights_shrink(exported):
@@ -177,37 +192,32 @@ def test_wrong_weights_are_refused(exported, make_poses):
     """As the silent failures of conversion would look."""
     model, folder = exported
     poses = make_poses(5)
-    inputs = verify.inputs(poses, seen_input=False)
-    expected = np.asarray(model(poses.keypoints_2d))
-    off = expected + np.float32(0.00015)
+    right = verify.cases(model, poses, ("lift",))
+    lift = right["lift"]
+    off = right | {
+        "lift": lift._replace(expected=lift.expected + np.float32(0.00015))
+    }
+
+    def measure(format, cases, budget):
+        return verify.tflite(
+            folder / f"{format}.tflite", format, cases, poses, budget
+        )
+
     with pytest.raises(ValueError, match="refused: max_mm .* than 0.1"):
-        verify.saved_model(
-            folder / "saved_model", inputs, off, poses, Export()
-        )
+        verify.saved_model(folder / "saved_model", off, poses, Export())
     with pytest.raises(ValueError, match="refused: max_mm"):
-        verify.tflite(
-            folder / "float32.tflite", "float32", inputs, off, poses, Export()
-        )
-    strict = Export(dynamic_int8_mm=1e-6)
+        measure("float32", off, Export())
     with pytest.raises(ValueError, match="refused: mean_mm"):
-        verify.tflite(
-            folder / "dynamic_int8.tflite",
-            "dynamic_int8",
-            inputs,
-            expected,
-            poses,
-            strict,
-        )
-    measured = verify.tflite(
-        folder / "float32.tflite",
-        "float32",
-        inputs,
-        expected,
-        poses,
-        Export(),
-    )
+        measure("dynamic_int8", right, Export(dynamic_int8_mm=1e-6))
+    with pytest.raises(ValueError, match="refused: bytes of the file"):
+        measure("float32", right, Export(max_bytes=1000))
+    measured = measure("float32", right, Export())
     assert measured["max_mm"] < 0.01
+    assert measured["kernels_max_mm"] < 0.01
+    assert measured["zeros_max_mm"] < 0.01
+    assert measured["extreme_max_mm"] < 0.01
     assert measured["mpjpe_change_mm"] == pytest.approx(0, abs=0.01)
+    assert measured["gzip_bytes"] < measured["bytes"]
 
 
 def converted(path, function, *specs, select_ops=False):
@@ -232,7 +242,7 @@ def test_shape_operators_are_refused(tmp_path, make_poses):
         tf.TensorSpec((None, 17, 2), tf.float32),
     )
     with pytest.raises(ValueError, match="the batch is not static"):
-        verify.tflite(path, "float32", {}, None, make_poses(1), Export())
+        verify.tflite(path, "float32", {}, make_poses(1), Export())
 
 
 def test_flex_operators_are_refused(tmp_path, make_poses):
@@ -243,7 +253,7 @@ def test_flex_operators_are_refused(tmp_path, make_poses):
         select_ops=True,
     )
     with pytest.raises(ValueError, match="Flex.*no TensorFlow kernels"):
-        verify.tflite(path, "float32", {}, None, make_poses(1), Export())
+        verify.tflite(path, "float32", {}, make_poses(1), Export())
 
 
 def test_nan_is_refused(tmp_path, make_poses):
@@ -257,8 +267,7 @@ def test_nan_is_refused(tmp_path, make_poses):
         verify.tflite(
             tmp_path / "nan.tflite",
             "float32",
-            verify.inputs(poses, seen_input=False),
-            poses.poses_3d,
+            verify.cases(model, poses, ("lift",)),
             poses,
             Export(),
         )
@@ -276,8 +285,19 @@ def test_export_keeps_all_and_says_what_it_measured(
 ):
     output = tmp_path / "export"
     report = exporting.export(
-        Config(), trained, make_poses(300), output, exporting.FORMATS
+        Config(
+            # Untrained, and calibrated on noise.
+            export=Export(
+                kernels_mm=500, int8_mm=500, int8_float_attention_mm=500
+            )
+        ),
+        trained,
+        make_poses(300),
+        output,
+        exporting.FORMATS,
+        training=make_poses(40, seed=1),
     )
+    assert report["rejected"] == {}
     kept = {
         path.relative_to(output).as_posix()
         for path in output.rglob("*")
@@ -301,25 +321,28 @@ def test_export_keeps_all_and_says_what_it_measured(
     assert not list(output.glob(".*"))
 
 
-def test_a_refused_file_keeps_earlier_exports(
-    tmp_path, trained, make_poses, capsys
-):
+def test_a_refused_file_is_put_aside(tmp_path, trained, make_poses, capsys):
     output = tmp_path / "export"
     poses = make_poses(5)
-    formats = ("saved_model", "float32")
+    formats = ("float32", "dynamic_int8")
     exporting.export(Config(), trained, poses, output, formats)
     before = {
-        path: path.read_bytes() for path in output.rglob("*") if path.is_file()
+        path: path.read_bytes() for path in output.glob("ampose*.tflite")
     }
+    assert len(before) == 2
     strict = Config(export=Export(dynamic_int8_mm=1e-9))
-    with pytest.raises(ValueError, match="ampose_dynamic_int8.tflite refused"):
-        exporting.export(
-            strict, trained, poses, output, (*formats, "dynamic_int8")
-        )
-    after = {
-        path: path.read_bytes() for path in output.rglob("*") if path.is_file()
-    }
-    assert after == before
+    report = exporting.export(strict, trained, poses, output, formats)
+    # The same model makes the same bytes, and the refused file is another.
+    assert {path: path.read_bytes() for path in before} == before
+    refused = output / "ampose_dynamic_int8.rejected.tflite"
+    assert runtime.tflite(refused)(keypoints_2d=poses.keypoints_2d).any()
+    assert list(report["files"]) == ["ampose_float32.tflite"]
+    written = json.loads((output / "export.json").read_text())
+    reason = written["rejected"]["ampose_dynamic_int8.tflite"]["reason"]
+    assert "mean_mm from the Keras model is" in reason
+    # Once it passes, what was put aside goes.
+    exporting.export(Config(), trained, poses, output, formats)
+    assert not refused.exists()
 
 
 def test_export_refuses_mistakes(tmp_path, trained, make_poses):

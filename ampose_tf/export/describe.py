@@ -1,0 +1,97 @@
+r"""Says what an exported `.tflite` is, takes, gives and is made of.
+
+    python -m ampose_tf.export.describe runs/demo/export/ampose_float32.tflite
+
+What `ampose.json` inside the file says, the tensors of every signature, and
+its operators, types of weights, and the parts that XNNPACK takes over.
+"""
+
+import collections
+import pathlib
+import textwrap
+
+from absl import flags
+
+from ampose_tf import commandline
+from ampose_tf.export import flatbuffer, operators, runtime
+
+
+def describe(path: pathlib.Path) -> str:
+    """Returns all that is known of a file, as text.
+
+    Raises:
+        OSError: Where there is no such file.
+        ValueError: Where it is no `.tflite` of this project's.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}")
+    tables = runtime.tables(path)
+    known = runtime.metadata(path)
+    lines = [f"{path}: {path.stat().st_size:,} bytes", ""]
+    for name, value in known.items():
+        lines += _wrapped(name, value)
+    for name, tensors in runtime.signature_shapes(path).items():
+        taken, given = (
+            ", ".join(f"{n} {tuple(shape)}" for n, shape in of.items())
+            for of in (tensors["inputs"], tensors["outputs"])
+        )
+        lines += ["", f"signature {name}({taken}) -> {given}"]
+    subgraphs = flatbuffer.operators(tables)
+    for index, subgraph in enumerate(subgraphs):
+        counted = collections.Counter(o.name for o in subgraph)
+        lines += [
+            "",
+            f"operators of subgraph {index}: {len(subgraph)}",
+            *(f"  {n:5d} {name}" for name, n in sorted(counted.items())),
+        ]
+    stored = collections.Counter()
+    for tensors in flatbuffer.tensors(tables):
+        for tensor in tensors:
+            kind = "constant" if tensor.constant else "computed"
+            stored[f"{tensor.type}, {kind}"] += 1
+    lines += ["", "tensors"]
+    lines += [f"  {n:5d} {kind}" for kind, n in sorted(stored.items())]
+    faults = [
+        operators.fault(subgraph, tensors)
+        for subgraph, tensors in zip(
+            subgraphs, flatbuffer.tensors(tables), strict=True
+        )
+    ]
+    faults = [fault for fault in faults if fault] or ["nothing known"]
+    lines += [
+        "",
+        f"parts that XNNPACK takes over: {runtime.partitions(path)}",
+        f"what delegates refuse: {'; '.join(faults)}",
+    ]
+    return "\n".join(lines)
+
+
+def _wrapped(name, value):
+    if isinstance(value, dict):
+        inner = [line for n, v in value.items() for line in _wrapped(n, v)]
+        return [f"{name}:", *(f"  {line}" for line in inner)]
+    if isinstance(value, float):
+        value = f"{value:.4g}"
+    return textwrap.wrap(f"{name}: {value}", 79, subsequent_indent="    ")
+
+
+def main(arguments: list[str]) -> None:
+    """Prints what `describe` says of each file named."""
+    for argument in arguments:
+        print(describe(pathlib.Path(argument)))
+
+
+def _main():
+    import sys
+
+    arguments = flags.FLAGS(sys.argv)[1:]
+    with commandline.ending_in_one_line():
+        if not arguments:
+            raise ValueError(
+                "Expected a file: python -m ampose_tf.export.describe FILE"
+            )
+        main(arguments)
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,246 @@
+"""The bytes of a `.tflite`: what they hold, and what converters leave undone.
+
+Tables as in TensorFlow Lite's schema, which LiteRT's package brings as Python
+classes.
+"""
+
+import collections
+import dataclasses
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.tools import flatbuffer_utils
+
+# Of constants: what is smaller costs nothing in float32, and may be a number
+# that float16 rounds to zero.
+_WEIGHTS = 1024
+
+_TYPES = {
+    value: name
+    for name, value in vars(schema.TensorType).items()
+    if name.isupper()
+}
+_OPERATORS = {
+    value: name
+    for name, value in vars(schema.BuiltinOperator).items()
+    if name.isupper()
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Tensor:
+    """One tensor of a subgraph.
+
+    Attributes:
+        name: As the converter made it of the scopes of the traced graph.
+        shape: As stored; () of a scalar.
+        dynamic: Whether a dimension may change.
+        type: `FLOAT32`, `INT8`, ...
+        constant: Whether the file holds its value.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dynamic: bool
+    type: str
+    constant: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Operator:
+    """One operator of a subgraph.
+
+    Attributes:
+        name: `FULLY_CONNECTED`, ...; of custom operators their own name.
+        inputs: What it reads, optional ones that are absent left out.
+        outputs: What it makes.
+        options: What its table of options says, by name.
+    """
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    options: dict
+
+
+def read(content: bytes) -> schema.ModelT:
+    """Returns the tables of a `.tflite`; bytes after its end are not read.
+
+    Raises:
+        ValueError: Where it is no such file.
+    """
+    if content[4:8] != b"TFL3":
+        raise ValueError("not a .tflite file")
+    try:
+        return flatbuffer_utils.read_model_from_bytearray(content)
+    except Exception as error:  # struct.error, TypeError, IndexError, ...
+        raise ValueError(f"a damaged .tflite file: {error}") from error
+
+
+def write(model: schema.ModelT) -> bytes:
+    """Returns the file of the tables, every buffer aligned to 16 bytes."""
+    builder = _Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+class _Builder(flatbuffers.Builder):
+    """Aligns bytes as the schema asks for and the Python classes do not.
+
+    And writes equal arrays once: the scales of a channel-wise weight come
+    again in every signature, its zero points, all 0, in every weight.
+    """
+
+    def __init__(self, initial_size):
+        super().__init__(initial_size)
+        self._written = {}
+
+    def CreateNumpyVector(self, x):
+        key = x.dtype.str, x.tobytes()
+        if key not in self._written:
+            self._written[key] = super().CreateNumpyVector(x)
+        return self._written[key]
+
+    def StartVector(self, elemSize, numElems, alignment):
+        if elemSize == 1:
+            alignment = 16
+        return super().StartVector(elemSize, numElems, alignment)
+
+
+def operators(model: schema.ModelT) -> list[list[Operator]]:
+    """Returns the operators of every subgraph, in order."""
+    return [
+        _operators_of(model, subgraph, _tensors_of(model, subgraph))
+        for subgraph in model.subgraphs
+    ]
+
+
+def tensors(model: schema.ModelT) -> list[list[Tensor]]:
+    """Returns the tensors of every subgraph, in order."""
+    return [_tensors_of(model, subgraph) for subgraph in model.subgraphs]
+
+
+def repeated(model: schema.ModelT, least: int = 1024) -> list[int]:
+    """Returns the sizes of buffers over `least` bytes stored before."""
+    stored = collections.Counter(
+        bytes(buffer.data)
+        for buffer in model.buffers
+        if buffer.data is not None and len(buffer.data) > least
+    )
+    return [len(data) for data, times in stored.items() if times > 1]
+
+
+def share_buffers(model: schema.ModelT) -> None:
+    """Stores once what the signatures of a file have in common."""
+    first, kept, place = {}, [], []
+    for buffer in model.buffers:
+        # The first buffer is the empty one of all that is computed.
+        data = b"" if buffer.data is None else bytes(buffer.data)
+        if data not in first:
+            first[data] = len(kept)
+            kept.append(buffer)
+        place.append(first[data])
+    model.buffers = kept
+    for subgraph in model.subgraphs:
+        for tensor in subgraph.tensors:
+            tensor.buffer = place[tensor.buffer]
+    for entry in model.metadata or []:
+        entry.buffer = place[entry.buffer]
+
+
+def halve_weights(model: schema.ModelT) -> None:
+    """Stores float32 weights in float16, to be read back on loading.
+
+    The converter's own float16 would halve every constant, and so lose what
+    small ones say: 1e-8, which keeps a root away from zero, becomes zero, and
+    a person whose joints all lie in one point NaN.
+    """
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = (
+        schema.BuiltinOperator.DEQUANTIZE
+    )
+    code.version = 3  # the first to take float16
+    model.operatorCodes.append(code)
+    halved = {}
+    for subgraph in model.subgraphs:
+        reading = []
+        for index, tensor in enumerate(list(subgraph.tensors)):
+            data = model.buffers[tensor.buffer].data
+            if (
+                tensor.type != schema.TensorType.FLOAT32
+                or data is None
+                or len(data) < 4 * _WEIGHTS
+            ):
+                continue
+            if tensor.buffer not in halved:
+                buffer = schema.BufferT()
+                floats = np.frombuffer(bytes(data), "<f4")
+                buffer.data = np.frombuffer(
+                    floats.astype("<f2").tobytes(), np.uint8
+                )
+                halved[tensor.buffer] = len(model.buffers)
+                model.buffers.append(buffer)
+            stored = schema.TensorT()
+            stored.name = tensor.name + b"_float16"
+            stored.shape = tensor.shape
+            stored.type = schema.TensorType.FLOAT16
+            stored.buffer = halved[tensor.buffer]
+            stored.hasRank = tensor.hasRank
+            tensor.buffer = 0
+            subgraph.tensors.append(stored)
+            operator = schema.OperatorT()
+            operator.opcodeIndex = len(model.operatorCodes) - 1
+            operator.inputs = [len(subgraph.tensors) - 1]
+            operator.outputs = [index]
+            operator.builtinOptionsType = (
+                schema.BuiltinOptions.DequantizeOptions
+            )
+            operator.builtinOptions = schema.DequantizeOptionsT()
+            reading.append(operator)
+        subgraph.operators = reading + subgraph.operators
+    for index in halved:
+        model.buffers[index].data = None
+
+
+def _tensors_of(model, subgraph):
+    found = []
+    for tensor in subgraph.tensors:
+        data = model.buffers[tensor.buffer].data
+        shape = tuple(int(n) for n in _listed(tensor.shape))
+        signature = tuple(int(n) for n in _listed(tensor.shapeSignature))
+        found.append(
+            Tensor(
+                tensor.name.decode(),
+                shape,
+                -1 in signature,
+                _TYPES[tensor.type],
+                data is not None and len(data) > 0,
+            )
+        )
+    return found
+
+
+def _operators_of(model, subgraph, found):
+    made = []
+    for operator in subgraph.operators:
+        code = model.operatorCodes[operator.opcodeIndex]
+        number = max(code.builtinCode, code.deprecatedBuiltinCode)
+        name = _OPERATORS[number]
+        if name == "CUSTOM":
+            name = code.customCode.decode()
+        made.append(
+            Operator(
+                name,
+                tuple(found[i] for i in operator.inputs if i >= 0),
+                tuple(found[i] for i in operator.outputs),
+                dict(vars(operator.builtinOptions))
+                if operator.builtinOptions is not None
+                else {},
+            )
+        )
+    return made
+
+
+def _listed(values):
+    return [] if values is None else list(values)

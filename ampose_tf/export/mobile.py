@@ -1,0 +1,225 @@
+"""The network as phones take it: AMPose written once more, for inference.
+
+It computes what `models.ampose.AMPose` does, from the same weights, as a
+graph of few and plain operators, so that no delegate (XNNPACK, GPU, NPU) has
+to hand part of it back to the CPU:
+
+* the batch is static and nothing has more than four dimensions;
+* no constant stands on the left of a product, no product transposes its
+  operands, no mask is added;
+* layer norms are written out without NEG; GELU is the one operator, exact;
+* no product of two tensors broadcasts both of them, which GPUs refuse.
+
+Query, key and value stay one product, and the logits' scale is in its
+weights. Nothing else is folded into kernels: pruned weights stay zero and
+clustered ones in their clusters, and what folding would save was measured as
+one hundredth of the time (`benchmarks/mobile_graph.md`).
+
+The scopes below name parts of the graph, by which `tflite` chooses what to
+quantise.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from ampose_tf.models.ampose import AMPose
+
+# What reads keypoints; layer norms; sums of two branches; the first and the
+# last dense layer; the other dense layers; the products of attention.
+FRONT, NORM, RESIDUAL, ENDS, DENSE, ATTENTION = (
+    "front",
+    "norm",
+    "residual",
+    "ends",
+    "dense",
+    "attention",
+)
+
+
+def lift(model: AMPose, keypoints_2d: tf.Tensor, seen=None) -> tf.Tensor:
+    """Returns the poses of keypoints, to be called while a graph is traced.
+
+    Args:
+        model: In float32; its weights become constants of the graph.
+        keypoints_2d: (B, J, 2), screen-normalised, B static.
+        seen: (B, J), 1 or 0, where the model takes it.
+
+    Returns:
+        poses_3d, (B, J, 3) metres.
+    """
+    with tf.name_scope(FRONT):
+        x = _channels(model.frame, keypoints_2d, seen)
+    with tf.name_scope(ENDS):
+        x = _dense(model.get_layer("embedding"), x)
+    for index in range(1, model.depth + 1):
+        if model.gcn != "gcn_only":
+            shared = model.position == "shared"
+            position = model.get_layer(f"position_{1 if shared else index}")
+            with tf.name_scope(RESIDUAL):
+                x = x + _constant(position.embedding, lambda e: e[None])
+            x = _encode(model.get_layer(f"encoder_{index}"), x)
+        if model.gcn != "none":
+            x = _gcn_block(model.get_layer(f"gcn_{index}"), x)
+    if model.final_norm:
+        x = _normalize(model.get_layer("final_norm"), x)
+    with tf.name_scope(ENDS):
+        return _dense(model.get_layer("poses_3d"), x)
+
+
+def _channels(frame, keypoints, seen):
+    """`models.inputs.InputChannels`; (B, J, C)."""
+    batch, joints, _ = keypoints.shape
+    told = []
+    if seen is None:
+        if frame == "screen":
+            return keypoints
+        seen = tf.ones((batch, joints, 1))
+    else:
+        seen = tf.reshape(seen, (batch, joints, 1))
+        told = [seen]
+        keypoints = keypoints * seen
+    if frame == "screen":
+        return tf.concat([keypoints, *told], axis=-1)
+    count = tf.maximum(tf.reduce_sum(seen, axis=1, keepdims=True), 1.0)
+    middle = tf.reduce_sum(keypoints, axis=1, keepdims=True) / count
+    keypoints = (keypoints - middle) * seen
+    squared = tf.reduce_sum(keypoints * keypoints, axis=(1, 2), keepdims=True)
+    spread = tf.sqrt(squared / count + 1e-8)  # (B, 1, 1)
+    place = tf.concat([middle, spread], axis=-1)  # (B, 1, 3)
+    # (B, J, 1) times (B, 1, 3) would broadcast both.
+    everywhere = tf.matmul(seen, tf.ones((1, 3)))  # (B, J, 3)
+    return tf.concat([keypoints / spread, everywhere * place, *told], axis=-1)
+
+
+def _encode(encoder, x):
+    """`models.layers.TransformerEncoder`."""
+    attended = _attend(encoder, _normalize(encoder.norm_1, x))
+    with tf.name_scope(RESIDUAL):
+        x = x + attended
+    changed = _mlp(encoder.mlp, _normalize(encoder.norm_2, x))
+    with tf.name_scope(RESIDUAL):
+        return x + changed
+
+
+def _attend(encoder, x):
+    batch, joints, width = x.shape
+    heads = encoder.heads
+    shape = (batch, joints, heads, width // heads)
+
+    def scaled(array):
+        scale = np.ones(3 * width, np.float32)
+        scale[:width] = encoder.scale
+        return array * scale
+
+    with tf.name_scope(DENSE):
+        x = _dense(encoder.query_key_value, x, scaled)
+    with tf.name_scope(ATTENTION):
+        query, key, value = tf.split(x, 3, axis=-1)
+        query = tf.transpose(tf.reshape(query, shape), (0, 2, 1, 3))
+        # Joints last, and only then heads: a transpose next to the product
+        # would be fused into it, as the flag that GPUs ignore.
+        key = tf.reshape(
+            tf.transpose(key, (0, 2, 1)),
+            (batch, heads, width // heads, joints),
+        )
+        value = tf.transpose(tf.reshape(value, shape), (0, 2, 1, 3))
+        weights = tf.nn.softmax(tf.matmul(query, key))  # (B, H, J, J)
+        x = tf.transpose(tf.matmul(weights, value), (0, 2, 1, 3))
+        x = tf.reshape(x, (batch, joints, width))
+    with tf.name_scope(DENSE):
+        return _dense(encoder.projection, x)
+
+
+def _gcn_block(block, x):
+    """`models.layers.GCNBlock`."""
+    convs = [lambda x, c=conv: _graph_conv(c, x) for conv in block.convs]
+    if block.design == "transformer":
+        changed = convs[0](_normalize(block.norms[0], x))
+        with tf.name_scope(RESIDUAL):
+            y = x + changed
+        changed = _mlp(block.mlp, _normalize(block.norms[1], y))
+        with tf.name_scope(RESIDUAL):
+            return y + changed
+    if block.design == "convnext":
+        changed = _mlp(block.mlp, _normalize(block.norms[0], convs[0](x)))
+        with tf.name_scope(RESIDUAL):
+            return x + changed
+    y = _phi(block, 0, convs[0](x))
+    if block.design == "two_residual":
+        with tf.name_scope(RESIDUAL):
+            y = x + y
+    elif block.residual_from == "input":
+        changed = convs[1](y)
+        with tf.name_scope(RESIDUAL):
+            return x + changed
+    changed = _phi(block, 1, convs[1](y))
+    with tf.name_scope(RESIDUAL):
+        return y + changed
+
+
+def _graph_conv(conv, x):
+    """`models.layers.PartitionedGraphConv`."""
+    batch, joints, _ = x.shape
+    with tf.name_scope(DENSE):
+        x = _dense(conv.dense, x)  # (B, J, K units)
+    x = tf.reshape(x, (batch, -1, conv.units))  # (B, J K, units)
+    x = tf.matmul(tf.transpose(x, (0, 2, 1)), tf.constant(conv.aggregation))
+    x = tf.transpose(x, (0, 2, 1))  # (B, J, units)
+    if conv.shared_bias is not None:
+        x = x + _constant(conv.shared_bias)
+    return x
+
+
+def _phi(block, index, x):
+    norm = block.norms[index]
+    return _activate(
+        block.activation, x if norm is None else _normalize(norm, x)
+    )
+
+
+def _mlp(mlp, x):
+    with tf.name_scope(DENSE):
+        x = _dense(mlp.expand, x)
+    x = _activate("gelu", x)
+    with tf.name_scope(DENSE):
+        return _dense(mlp.contract, x)
+
+
+def _activate(kind, x):
+    if kind == "gelu":
+        return tf.nn.gelu(x, approximate=False)
+    return tf.nn.relu(x) if kind == "relu" else x
+
+
+def _normalize(norm, x):
+    """A layer norm, or a batch norm with the statistics of training."""
+    with tf.name_scope(NORM):
+        if hasattr(norm, "moving_mean"):
+            scale, shift = _of_batch_norm(norm)
+            return x * scale + shift
+        x = x - tf.reduce_mean(x, axis=-1, keepdims=True)
+        variance = tf.reduce_mean(x * x, axis=-1, keepdims=True)
+        x = x * tf.math.rsqrt(variance + norm.epsilon)
+        return x * _constant(norm.gamma) + _constant(norm.beta)
+
+
+def _of_batch_norm(norm):
+    with tf.init_scope():
+        gamma, beta, mean, variance = map(np.asarray, norm.weights)
+    scale = gamma / np.sqrt(variance + norm.epsilon)
+    return tf.constant(scale), tf.constant(beta - mean * scale)
+
+
+def _dense(dense, x, changed=lambda array: array):
+    x = tf.matmul(x, _constant(dense.kernel, changed))
+    if dense.bias is not None:
+        x = x + _constant(dense.bias, changed)
+    return x
+
+
+def _constant(variable, changed=lambda array: array):
+    """Returns a variable's value, `changed`, as a constant of the graph."""
+    # A graph is being traced, in which variables have no value.
+    with tf.init_scope():
+        array = np.asarray(variable)
+    return tf.constant(changed(array), tf.float32)

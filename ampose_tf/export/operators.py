@@ -1,0 +1,95 @@
+"""Which operators a phone's delegates take, and why not the others.
+
+Sources: the GPU delegate's compatibility checks
+(`tensorflow/lite/tools/versions/gpu_compatibility.cc`), XNNPACK's list
+(`tensorflow/lite/delegates/xnnpack/README.md`), and what was measured.
+"""
+
+from ampose_tf.export.flatbuffer import Operator, Tensor
+
+ALLOWED = frozenset(
+    {
+        *("ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "FLOOR"),
+        *("SQUARE", "SQRT", "RSQRT", "SQUARED_DIFFERENCE"),
+        *("SUM", "MEAN"),
+        *("FULLY_CONNECTED", "BATCH_MATMUL", "SOFTMAX", "GELU", "RELU"),
+        *("RESHAPE", "TRANSPOSE", "SPLIT", "STRIDED_SLICE", "CONCATENATION"),
+        *("QUANTIZE", "DEQUANTIZE"),
+    }
+)
+
+# What makes known operators wrong, and what they say of a conversion.
+_DYNAMIC = "the batch is not static"
+_VARIABLES = "weights are resource variables, not constants"
+REFUSED = {
+    "SHAPE": _DYNAMIC,
+    "REDUCE_PROD": _DYNAMIC,
+    "PACK": _DYNAMIC,
+    "VAR_HANDLE": _VARIABLES,
+    "READ_VARIABLE": _VARIABLES,
+    "ASSIGN_VARIABLE": _VARIABLES,
+    "NEG": "int16 activations have no kernel for it; write a difference",
+    "GATHER": "XNNPACK leaves it to the CPU, in a partition of its own",
+    "GREATER_EQUAL": "it leaves float arithmetic, and with it the partition",
+    "SELECT_V2": "it leaves float arithmetic, and with it the partition",
+    "ERF": "phones have no kernel; GELU is one operator",
+}
+
+
+def fault(subgraph: list[Operator], tensors: list[Tensor]) -> str:
+    """Returns why a subgraph is refused, "" where it is not.
+
+    Args:
+        subgraph: See `flatbuffer.operators`.
+        tensors: See `flatbuffer.tensors`.
+    """
+    makers = {}
+    for name in sorted({operator.name for operator in subgraph} - ALLOWED):
+        reason = REFUSED.get(name, "not on the list of what delegates take")
+        if name.startswith("Flex"):
+            reason = "phones have no TensorFlow kernels"
+        return f"operator {name}, {reason}"
+    for operator in subgraph:
+        reason = _fault_of(operator, makers)
+        if reason:
+            return f"operator {operator.name}, {reason}"
+        makers |= {output.name: operator for output in operator.outputs}
+    for tensor in tensors:
+        if tensor.dynamic:
+            return f"dynamic shape {tensor.shape} of {tensor.name}"
+        if len(tensor.shape) > 4:
+            return (
+                f"{len(tensor.shape)} dimensions of {tensor.name}; GPUs take "
+                "four"
+            )
+        if tensor.type in ("INT64", "FLOAT64", "BOOL", "STRING"):
+            return f"{tensor.type} in {tensor.name}; GPUs compute in float"
+    return ""
+
+
+def _fault_of(operator, makers):
+    name = operator.name
+    first, *others = operator.inputs
+    if name in ("BATCH_MATMUL", "FULLY_CONNECTED") and first.constant:
+        return "a constant on its left, which GPU delegates refuse"
+    if operator.options.get("adjX") or operator.options.get("adjY"):
+        return "adj_x or adj_y, which GPU delegates ignore"
+    if name == "SOFTMAX" and first.name in makers:
+        maker = makers[first.name]
+        if maker.name == "ADD" and any(i.constant for i in maker.inputs):
+            return (
+                "a mask added to what it reads, which has been wrong on GPUs"
+            )
+    if name == "MUL" and _both_broadcast(first.shape, others[0].shape):
+        return (
+            f"shapes {first.shape} and {others[0].shape} that broadcast each "
+            "other, which GPU delegates refuse"
+        )
+    return ""
+
+
+def _both_broadcast(one, other):
+    if len(one) != len(other):
+        return False
+    pairs = list(zip(one, other, strict=True))
+    return any(a < b for a, b in pairs) and any(a > b for a, b in pairs)

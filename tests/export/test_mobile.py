@@ -1,0 +1,421 @@
+"""The graph for phones: equal to the network, in every design and format."""
+
+import os
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+
+from ampose_tf import camera, exporting
+from ampose_tf.config import Config, Export
+from ampose_tf.conversion import COCO_17
+from ampose_tf.export import (
+    describe,
+    flatbuffer,
+    operators,
+    runtime,
+    signatures,
+    tflite,
+    verify,
+)
+from ampose_tf.models.ampose import AMPose
+from ampose_tf.skeleton import H36M_16, H36M_17
+
+
+def model_of(skeleton=H36M_17, width=32, heads=2, **design):
+    """A model in which no bias is zero and no scale is one."""
+    keras.utils.set_random_seed(3)
+    model = AMPose(
+        skeleton.adjacency(), depth=2, width=width, heads=heads, **design
+    )
+    random = np.random.default_rng(5)
+    for variable in model.variables:
+        noise = random.normal(0, 0.2, variable.shape).astype(np.float32)
+        if "variance" in variable.path:
+            noise = np.abs(noise)
+        variable.assign(variable + noise)
+    return model
+
+
+def lift_inputs(model, poses):
+    return verify.inputs(poses, model.seen_input)
+
+
+def by_keras(model, arrays):
+    given = arrays if model.seen_input else arrays["keypoints_2d"]
+    return np.asarray(model(given))
+
+
+DESIGNS = [
+    {},
+    {"gcn": "two_residual"},
+    {"gcn": "transformer", "gcn_mlp_ratio": 2},
+    {"gcn": "convnext"},
+    {"gcn": "vanilla"},
+    {"gcn": "none"},
+    {"gcn": "gcn_only"},
+    {"residual_from": "input", "attention_scale": "full_dim"},
+    {"gcn_norm": "bn", "gcn_act": "relu"},
+    {"gcn_norm": "none", "gcn_act": "none", "gc_bias": "shared"},
+    {"position": "shared", "final_norm": True, "frame": "person"},
+    {"seen_input": True, "dropout": 0.5, "drop_path": 0.5},
+    {"seen_input": True, "frame": "person", "mlp_ratio": 3},
+]
+
+
+@pytest.mark.parametrize(
+    "design", DESIGNS, ids=lambda d: "-".join(map(str, d.values())) or "paper"
+)
+def test_it_is_the_network_in_every_design(tmp_path, make_poses, design):
+    model = model_of(**design)
+    path = tmp_path / "x.tflite"
+    tflite.write(model, path, "float32", "test")
+    arrays = lift_inputs(model, make_poses(3))
+    expected = by_keras(model, arrays)
+    assert np.ptp(expected) > 0.1  # metres, of which 1e-5 is rounding
+    np.testing.assert_allclose(
+        runtime.tflite(path)(**arrays),
+        expected,
+        atol=3e-6 * np.abs(expected).max(),
+    )
+    tables = runtime.tables(path)
+    for subgraph, tensors in zip(
+        flatbuffer.operators(tables), flatbuffer.tensors(tables), strict=True
+    ):
+        assert operators.fault(subgraph, tensors) == ""
+    assert runtime.partitions(path) == 1
+
+
+def test_a_larger_batch_is_as_static(tmp_path, make_poses):
+    model = model_of(seen_input=True, frame="person")
+    path = tmp_path / "x.tflite"
+    tflite.write(model, path, "float32", "test", ("lift",), 3)
+    assert runtime.signature_shapes(path)["lift"] == {
+        "inputs": {"keypoints_2d": [3, 17, 2], "seen": [3, 17]},
+        "outputs": {"poses_3d": [3, 17, 3]},
+    }
+    assert runtime.partitions(path) == 1
+    arrays = lift_inputs(model, make_poses(7))  # the last batch is not full
+    np.testing.assert_allclose(
+        runtime.tflite(path)(**arrays), by_keras(model, arrays), atol=1e-5
+    )
+
+
+def test_each_format_knows_a_pose_without_extent(tmp_path, make_poses):
+    """The converter's own float16 rounds what guards the root to zero."""
+    model = model_of(seen_input=True, frame="person")
+    arrays = lift_inputs(model, make_poses(40))
+    zeros = {name: np.zeros_like(array[:2]) for name, array in arrays.items()}
+    zeros["seen"][0] = 1
+    expected = by_keras(model, zeros)
+    for format in tflite.FORMATS:
+        path = tmp_path / f"{format}.tflite"
+        tflite.write(model, path, format, "test", calibration=arrays)
+        lifted = runtime.tflite(path)(**zeros)
+        assert np.isfinite(lifted).all()
+        if "float32" in format or "float16" in format:
+            np.testing.assert_allclose(lifted, expected, atol=0.02)
+
+
+@pytest.mark.parametrize("format", ["float32", "float16", "dynamic_int8"])
+@pytest.mark.parametrize("seen_input", [False, True])
+def test_signatures_take_pixels_of_8k(
+    tmp_path, make_poses, format, seen_input
+):
+    """Whatever is quantised, pixels are not."""
+    model = model_of(seen_input=seen_input, frame="person")
+    path = tmp_path / "x.tflite"
+    tflite.write(model, path, format, "test", signatures.SIGNATURES)
+    tables = runtime.tables(path)
+    assert len(tables.subgraphs) == 3
+    assert flatbuffer.repeated(tables) == []
+    shapes = runtime.signature_shapes(path)
+    assert {name: set(of["inputs"]) for name, of in shapes.items()} == {
+        "lift": {"keypoints_2d", *(["seen"] if seen_input else [])},
+        "lift_pixels": {
+            *("keypoints_px", "image_size"),
+            *(["seen"] if seen_input else []),
+        },
+        "lift_coco17": {"keypoints_px", "scores", "image_size"},
+    }
+    lift = runtime.tflite(path)
+    random = np.random.default_rng(1)
+    size = np.float32([[7680, 4320]]).repeat(5, axis=0)
+    # A person of 300 pixels, far from the middle.
+    pixels = random.uniform(0, 300, (5, 17, 2)).astype(np.float32)
+    pixels += np.float32([7000, 3900])
+    seen = {}
+    if seen_input:
+        seen = {"seen": (random.random((5, 17)) > 0.2).astype(np.float32)}
+
+    def normalised(keypoints):
+        return camera.normalize_screen(keypoints, (7680, 4320), "longest")
+
+    given = normalised(pixels.astype(np.float64))
+    expected = lift(keypoints_2d=given, **seen)
+    tolerance = TOLERANCES[format] * np.ptp(expected)
+    np.testing.assert_allclose(
+        runtime.tflite(path, "lift_pixels")(
+            keypoints_px=pixels, image_size=size, **seen
+        ),
+        expected,
+        atol=tolerance,
+    )
+    # 0.3 itself is seen, the number before it is not.
+    scores = random.choice(
+        np.float32([0, np.nextafter(np.float32(0.3), 0), 0.3, 1, 1, 1]),
+        (5, 17),
+    ).astype(np.float32)
+    if seen_input:
+        seen = {"seen": COCO_17.convert_scores(scores) >= 0.3}
+        assert 0.1 < seen["seen"].mean() < 0.9
+    given = normalised(COCO_17.convert(pixels.astype(np.float64)))
+    np.testing.assert_allclose(
+        runtime.tflite(path, "lift_coco17")(
+            keypoints_px=pixels, scores=scores, image_size=size
+        ),
+        lift(keypoints_2d=given, **seen),
+        atol=tolerance,
+    )
+
+
+# Of a person's size. A hundredth of a pixel is 0.00003 of it; activations in
+# whole numbers turn a last bit into one of 127.
+TOLERANCES = {"float32": 1e-4, "float16": 1e-4, "dynamic_int8": 2e-2}
+
+
+def test_one_file_of_whole_numbers_stores_weights_once(tmp_path):
+    """The other formats are looked at above."""
+    model = model_of(seen_input=True)
+    shown = np.random.default_rng(0).uniform(-1, 1, (20, 17, 2))
+    arrays = {
+        "keypoints_2d": shown.astype(np.float32),
+        "seen": np.ones((20, 17), np.float32),
+    }
+    path = tmp_path / "x.tflite"
+    tflite.write(
+        *(model, path, "int8", "test", signatures.SIGNATURES),
+        calibration=arrays,
+    )
+    assert flatbuffer.repeated(runtime.tables(path)) == []
+    # Aligned as the schema asks for, which phones rely on.
+    content = np.fromfile(path, np.uint8)
+    stored = flatbuffer.schema.Model.GetRootAs(content.tobytes(), 0)
+    seen = 0
+    for index in range(stored.BuffersLength()):
+        buffer = stored.Buffers(index)
+        if buffer.DataLength():
+            field = buffer._tab.Offset(4)
+            assert buffer._tab.Vector(field) % 16 == 0
+            seen += 1
+    assert seen > 10
+
+
+def test_repeated_buffers_are_found():
+    tables = flatbuffer.schema.ModelT()
+    tables.buffers = []
+    for data in (None, b"a" * 2000, b"b" * 2000, b"a" * 2000, b"c", b"c"):
+        buffer = flatbuffer.schema.BufferT()
+        buffer.data = data
+        tables.buffers.append(buffer)
+    assert flatbuffer.repeated(tables) == [2000]
+
+
+@pytest.fixture
+def released(tmp_path):
+    path = tmp_path / "last.keras"
+    model_of(seen_input=True).save(path)
+    return path
+
+
+def test_export_of_all_signatures(tmp_path, released, make_poses, capsys):
+    # Untrained networks suffer from quantisation as trained ones do not.
+    config = Config(export=Export(dynamic_int8_mm=1000, kernels_mm=1000))
+
+    def export(output, **options):
+        report = exporting.export(
+            *(config, released, make_poses(20), tmp_path / output),
+            *(("dynamic_int8",), signatures.SIGNATURES),
+            **options,
+        )
+        assert report["rejected"] == {}
+        return report["files"]
+
+    apart = export("apart")
+    assert list(apart) == [
+        "ampose_dynamic_int8.tflite",
+        "ampose_dynamic_int8_lift_pixels.tflite",
+        "ampose_dynamic_int8_lift_coco17.tflite",
+    ]
+    for name in apart:
+        (signature,) = runtime.signature_shapes(tmp_path / "apart" / name)
+        assert name.endswith(f"{signature}.tflite") or signature == "lift"
+    (name,) = together = export("together", combined=True)
+    assert name == "ampose_dynamic_int8.tflite"
+    measured = together[name]
+    assert measured["bytes_of_lift_alone"] < measured["bytes"]
+    assert measured["memory_bytes"] > 0
+    assert measured["memory_bytes_of_lift_alone"] > 0
+    assert measured["lift_coco17_mean_mm"] > 0
+
+
+def test_attention_in_whole_numbers_is_caught(
+    tmp_path, make_poses, monkeypatch
+):
+    """The kernels that apps get compute another attention than they should."""
+    model = model_of(width=64, heads=8)
+    poses = make_poses(64)
+    cases = verify.cases(model, poses, ("lift",))
+    arrays = cases["lift"].arrays
+
+    def gate(name):
+        path = tmp_path / f"{name}.tflite"
+        tflite.write(model, path, "int8", "test", calibration=arrays)
+        budget = Export(int8_mm=1000)
+        return verify.tflite(path, "int8", cases, poses, budget)
+
+    assert gate("as_exported")["kernels_mean_mm"] < 5
+    quantised = [
+        scope for scope in tflite._FLOAT["int8"] if scope != "attention"
+    ]
+    monkeypatch.setitem(tflite._FLOAT, "int8", quantised)
+    with pytest.raises(verify.Refused, match="refused: kernels_mean_mm"):
+        gate("with_attention")
+
+
+def test_what_cannot_be(tmp_path, make_poses):
+    path = tmp_path / "x.tflite"
+
+    def write(message, model, format="float32", *rest, **more):
+        with pytest.raises(ValueError, match=message):
+            tflite.write(model, path, format, "test", *rest, **more)
+        assert not path.exists()
+
+    write(
+        "makes 17 joints, the model takes 16",
+        model_of(H36M_16),
+        "float32",
+        ("lift_coco17",),
+    )
+    model = model_of()
+    write("signature lift_all", model, "float32", ("lift", "lift_all"))
+    write("repeated signature lift", model, "float32", ("lift", "lift"))
+    write("int8 is calibrated on poses", model, "int8")
+    write(
+        "got none",
+        model,
+        "int8",
+        calibration={"keypoints_2d": np.empty((0, 17, 2), np.float32)},
+    )
+    write(
+        "NaN or infinity in keypoints_2d",
+        model,
+        "int8",
+        calibration={"keypoints_2d": np.full((2, 17, 2), np.nan, np.float32)},
+    )
+
+
+def tensor(name, *shape, constant=False, type="FLOAT32", dynamic=False):
+    return flatbuffer.Tensor(name, shape, dynamic, type, constant)
+
+
+@pytest.mark.parametrize(
+    ("message", "made"),
+    [
+        (
+            "constant on its left",
+            [("BATCH_MATMUL", [tensor("a", 2, 2, constant=True)], {})],
+        ),
+        (
+            "adj_x or adj_y",
+            [("BATCH_MATMUL", [tensor("a", 2, 2)], {"adjY": True})],
+        ),
+        (
+            "broadcast each other",
+            [("MUL", [tensor("a", 1, 17, 1), tensor("b", 1, 1, 3)], {})],
+        ),
+        (
+            "a mask added",
+            [
+                ("ADD", [tensor("a", 2), tensor("m", 2, constant=True)], {}),
+                ("SOFTMAX", [tensor("0", 2)], {}),
+            ],
+        ),
+        ("NEG", [("NEG", [tensor("a", 2)], {})]),
+        ("not on the list", [("CUMSUM", [tensor("a", 2)], {})]),
+        ("5 dimensions", [("ADD", [tensor("a", 1, 1, 1, 1, 1)], {})]),
+        ("INT64", [("ADD", [tensor("a", 1, type="INT64")], {})]),
+        ("dynamic", [("ADD", [tensor("a", 1, dynamic=True)], {})]),
+    ],
+)
+def test_each_refusal_has_its_reason(message, made):
+    subgraph = [
+        flatbuffer.Operator(name, tuple(read), (tensor(str(i), 2),), options)
+        for i, (name, read, options) in enumerate(made)
+    ]
+    tensors = [t for operator in subgraph for t in operator.inputs]
+    assert message in operators.fault(subgraph, tensors)
+
+
+def test_describe_says_what_a_file_is(tmp_path, released, make_poses, capsys):
+    exporting.export(
+        *(Config(), released, make_poses(20), tmp_path, ("float16",)),
+        origin={"training_data": "people", "licence": "none needed"},
+    )
+    text = describe.describe(tmp_path / "ampose_float16.tflite")
+    for needed in (
+        "signature lift(keypoints_2d (1, 17, 2), seen (1, 17)) -> poses_3d",
+        "units: metres",
+        "training_data: people",
+        "licence: none needed",
+        "mpjpe_mm:",
+        "10 GELU"[3:],
+        "FLOAT16, constant",
+        "parts that XNNPACK takes over: 1",
+        "what delegates refuse: nothing known",
+    ):
+        assert needed in text, needed
+    text = tmp_path / "text.tflite"
+    text.write_text("not a model")
+    with pytest.raises(ValueError, match="text.tflite: not a readable"):
+        describe.describe(text)
+    with pytest.raises(OSError, match="no file"):
+        describe.describe(tmp_path / "missing.tflite")
+
+
+@pytest.mark.skipif(
+    "AMPOSE_SAMPLES" not in os.environ, reason="AMPOSE_SAMPLES is not set"
+)
+def test_signatures_agree_with_python_on_a_detectors_clip(tmp_path):
+    from ampose_tf import weights
+    from ampose_tf.lifting.predictor import load_predictor
+    from ampose_tf.models import stored
+
+    folder = pathlib.Path(os.environ["AMPOSE_SAMPLES"], "made_from_cmu")
+    clip = np.load(folder / "detector_truth.npz")
+    pixels, scores = clip["keypoints"], clip["scores"]
+    size = np.full((len(pixels), 2), 1000)
+    converted = COCO_17.convert(pixels)
+    seen = COCO_17.convert_scores(scores) >= 0.3
+    keypoints_2d = camera.normalize_screen(converted, (1000, 1000), "longest")
+    expected = load_predictor(weights.AMPOSE_S)(keypoints_2d, seen)
+    model = stored.load(weights.AMPOSE_S)
+    path = tmp_path / "x.tflite"
+    tflite.write(model, path, "float32", "test", signatures.SIGNATURES)
+    for name, arrays in {
+        "lift": {"keypoints_2d": keypoints_2d, "seen": seen},
+        "lift_pixels": {
+            "keypoints_px": converted,
+            "image_size": size,
+            "seen": seen,
+        },
+        "lift_coco17": {
+            "keypoints_px": pixels,
+            "scores": scores,
+            "image_size": size,
+        },
+    }.items():
+        lifted = runtime.tflite(path, name)(**arrays)
+        apart_mm = 1000 * np.linalg.norm(lifted - expected, axis=-1)
+        assert apart_mm.max() < 0.1, name
