@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from ampose_tf.data import archive
+from tests import clips
 from tests.downloads import annotations, write_annotations
 from tests.people import STANDING
 
@@ -30,6 +31,7 @@ TINY = [
     "--config.train.batch_size=512",
     "--config.export.float16_mm=100",
     "--config.export.dynamic_int8_mm=1000",
+    "--config.export.int8_float_attention_mm=1000",
 ]
 
 
@@ -144,13 +146,15 @@ def test_readme_snippets(folder):
     snippets = re.findall(r"```python\n(.*?)```", text, flags=re.S)
     assert len(snippets) == 4
     clip = archive.read(folder / "data/synthetic/clip_S9_Walking.npz")
-    for name in ("clip.npy", "coco.npy"):
-        np.save(folder / name, clip["keypoints_px"][:3])
+    np.save(folder / "clip.npy", clip["keypoints_px"][:3])
+    (folder / "clip.json").write_text(json.dumps(clips.coco_results(1)))
     shown = [f"{snippet}\nprint(poses_3d.shape)\n" for snippet in snippets]
     ended = run([sys.executable, "-c", "".join(shown)], folder)
     assert ended.returncode == 0, ended.stderr
-    shapes = [*3 * ["(3, 17, 3)"], "(1, 17, 3)"]
-    assert ended.stdout.splitlines() == shapes
+    *notes, lifted, predicted, served, on_a_phone = ended.stdout.splitlines()
+    assert "level" in notes[-1]
+    assert lifted == f"({clips.FRAMES}, 17, 3)"
+    assert predicted == served == "(3, 17, 3)" and on_a_phone == "(1, 17, 3)"
 
 
 def test_readme_is_whole():
@@ -393,6 +397,7 @@ def test_drawn_cameras_from_training_to_export(archived, folder):
         "--config.train.jit_compile=false",
         "--config.export.float16_mm=100",
         "--config.export.dynamic_int8_mm=1000",
+        "--config.export.int8_float_attention_mm=1000",
     ]
     model = archived / "run/last.keras"
     ended = run(
