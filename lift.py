@@ -78,7 +78,7 @@ _SKELETON = flags.DEFINE_string(
     None,
     "Of the file's joints, where it should not be recognised: a name, such as "
     "COCO-17, or a JSON file that describes one of your own, see "
-    "ampose_tf.conversion.load.",
+    "ampose_tf.lifting.own_skeleton.load.",
 )
 _SEEN_SCORE = flags.DEFINE_float(
     "seen_score", 0.3, "A joint counts as seen from this score on."

@@ -27,9 +27,9 @@ import numpy as np
 from ampose_tf.conversion import Conversion
 from ampose_tf.lifting import recognition, values
 from ampose_tf.lifting.detections import Batch, Detection, Recording, gather
-from ampose_tf.lifting.frame_forms import is_score, split_columns
 from ampose_tf.lifting.keypoints import find_skeleton
-from ampose_tf.lifting.sequences import check_format
+from ampose_tf.lifting.points import is_score, split_columns
+from ampose_tf.lifting.sequences import check_format, check_span
 from ampose_tf.lifting.values import brief
 
 # Detectron2 gives a joint the probability of one cell of its heatmap, and
@@ -275,9 +275,14 @@ def _table(rows, skeleton):
             "expected a header with <joint>_x and <joint>_y for every joint, "
             f"got {brief(header)}"
         )
-    table = values.numbers(
-        [_cells(row, header, rows.line_num) for row in rows if row], "table"
-    ).reshape(-1, len(header))
+    cells = []
+    for row in filter(None, rows):
+        cells.append(_cells(row, header, rows.line_num))
+        if len(cells) > values.MAX_FRAMES:
+            raise ValueError(
+                f"more than {values.MAX_FRAMES} rows, which is not read"
+            )
+    table = values.numbers(cells, "table").reshape(-1, len(header))
     points = np.stack(
         [
             table[:, [columns[f"{name}_{axis}"] for name in names]]
@@ -308,6 +313,7 @@ def _table(rows, skeleton):
         )
         number = values.whole_number(number, f"{what}, frame")
         frames.setdefault(number, []).append(person)
+    check_span(frames)
     batch, found = gather(sorted(frames.items()), skeleton)
     return Recording(batch, found, max(frames, default=-1) + 1)
 

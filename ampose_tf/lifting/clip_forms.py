@@ -14,10 +14,8 @@
 * One frame.
 """
 
-import json
-
 from ampose_tf.conversion import Conversion
-from ampose_tf.lifting import coco_forms, values
+from ampose_tf.lifting import coco_forms, contents, values
 from ampose_tf.lifting.detections import Recording
 from ampose_tf.lifting.frame_forms import form_of, is_empty
 from ampose_tf.lifting.keypoints import find_skeleton
@@ -112,10 +110,10 @@ def _parsed(item):
     if not isinstance(item, str):
         return item
     try:
-        return json.loads(item)
-    except (ValueError, RecursionError) as error:
+        return contents.parse(item)
+    except ValueError as error:
         raise ValueError(
-            f"expected frames as JSON, got the text {brief(item)}"
+            f"expected frames as JSON, got the text {brief(item)}: {error}"
         ) from error
 
 

@@ -21,15 +21,26 @@ def read_results(
             raise ValueError(f"image_id: got {brief(label)}")
         images.setdefault(label, []).append(person)
     frames, _ = read_frames(list(images.values()), format)
-    ids = [[person.track_id for person in f.people] for f in frames]
-    if any("idx" in person for person in people) and not are_tracked(ids):
-        frames = [
-            frame._replace(
-                people=[p._replace(track_id=None) for p in frame.people]
-            )
-            for frame in frames
-        ]
+    if any(map(has_index, people)):
+        frames = without_useless_ids(frames)
     return record(frames, number_frames(list(images)), skeleton, "coco")
+
+
+def has_index(person: dict) -> bool:
+    """Whether it has AlphaPose's `idx`, which may be no id; `are_tracked`."""
+    return "idx" in person
+
+
+def without_useless_ids(frames: list[FramePeople]) -> list[FramePeople]:
+    """Returns frames whose people have no ids unless `are_tracked`."""
+    if are_tracked([[p.track_id for p in frame.people] for frame in frames]):
+        return frames
+    return [
+        frame._replace(
+            people=[p._replace(track_id=None) for p in frame.people]
+        )
+        for frame in frames
+    ]
 
 
 def are_tracked(ids: list[list[int | None]]) -> bool:

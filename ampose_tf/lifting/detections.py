@@ -174,7 +174,7 @@ def settle(
 
     A person's id is the file's where it has one. Where only some people have
     one, the others are those whom the tool's own tracker has not confirmed;
-    they are left out. Where nobody has one, `tracks.associate` follows them.
+    they are left out, and counted. Where nobody has one, `tracks.associate` follows them.
 
     Args:
         recording: Of any format.
@@ -193,8 +193,11 @@ def settle(
             "frames"
         )
     batch = chosen(batch, present)
-    if (batch.track_ids >= 0).any():
-        batch = chosen(batch, batch.track_ids >= 0)
+    left_out = 0
+    known = batch.track_ids >= 0
+    if known.any():
+        left_out = int((~known).sum())
+        batch = chosen(batch, known)
     elif recording.is_clip:
         ids = tracks.associate(batch.frames, batch.points, batch.scores)
         batch = batch._replace(track_ids=ids)
@@ -206,6 +209,7 @@ def settle(
         recording.fps,
         recording.frame_count,
         split(batch),
+        left_out,
     )
 
 

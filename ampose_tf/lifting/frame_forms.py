@@ -31,6 +31,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ampose_tf.lifting.detections import Detection
+from ampose_tf.lifting.points import (
+    check_shapes,
+    is_numeric,
+    is_point,
+    of_named_points,
+    of_points,
+)
 from ampose_tf.lifting.values import (
     brief,
     numbers,
@@ -156,28 +163,18 @@ def _form_of_object(value):
         return "coco"
     if {"class", "box"} <= value.keys():
         return "ultralytics"
-    if sum(_is_point(point) for point in value.values()) >= _FEW:
+    if sum(is_point(point) for point in value.values()) >= _FEW:
         return "tfjs"
     return None
 
 
 def _form_of_points(value):
     first = _first(value)
-    if isinstance(first, dict) and _is_point(first):
+    if isinstance(first, dict) and is_point(first):
         return "tfjs" if "name" in first else "mediapipe"
-    if isinstance(first, list) and _is_numeric(first):
+    if isinstance(first, list) and is_numeric(first):
         return "mediapipe" if len(value) == 33 else "array"
     return None
-
-
-def _is_point(value):
-    return isinstance(value, dict) and "x" in value and "y" in value
-
-
-def _is_numeric(value):
-    return all(
-        item is None or isinstance(item, (int, float)) for item in value
-    )
 
 
 def _objects(values, what):
@@ -237,7 +234,7 @@ def _mmpose(value):
                 "keypoints: they are in 3D, of a model that has lifted them; "
                 "expected those of a 2D detector"
             )
-        _check_shapes(points, scores)
+        check_shapes(points, scores)
         own = track_id(person.get("track_id"), "track_id")
         people.append(Detection(points, scores, track_id=own))
     return people
@@ -263,7 +260,7 @@ def _ultralytics(value):
         if keypoints.get("visible") is not None:
             scores = numbers(keypoints["visible"], "keypoints.visible")
         points = np.stack([x, y], axis=1)
-        _check_shapes(points, scores)
+        check_shapes(points, scores)
         own = track_id(person.get("track_id"), "track_id")
         people.append(Detection(points, scores, track_id=own))
     if others and not people:
@@ -275,14 +272,14 @@ def _ultralytics(value):
 
 def _tfjs(value):
     if isinstance(value, list) and _form_of_points(value) == "tfjs":
-        return [_of_points(value)]
+        return [of_points(value)]
     people = []
     for person in _objects(value, "poses"):
         if "keypoints" not in person:
-            people.append(_of_named_points(person))
+            people.append(of_named_points(person))
         elif not is_empty(person["keypoints"]):
             own = track_id(person.get("id"), "id")
-            found = _of_points(person["keypoints"])
+            found = of_points(person["keypoints"])
             people.append(found._replace(track_id=own))
     return people
 
@@ -301,17 +298,17 @@ def _mediapipe(value):
     if is_empty(value):
         return []
     if isinstance(value, dict):
-        return [_of_named_points(value)]
+        return [of_named_points(value)]
     if not isinstance(value, list):
         raise ValueError(f"landmarks: expected a list, got {brief(value)}")
     if _form_of_points(value):
-        return [_of_points(value)]
+        return [of_points(value)]
     people = []
     for person in value:
         if isinstance(person, dict):
             person = person.get("landmark")
         if not is_empty(person):
-            people.append(_of_points(person))
+            people.append(of_points(person))
     return people
 
 
@@ -336,93 +333,8 @@ def coco_person(person: dict) -> Detection:
 
 def _array(value):
     if _form_of_points(value):
-        return [_of_points(value)]
-    return [_of_points(person) for person in value if not is_empty(person)]
-
-
-def _of_points(points):
-    """Reads a person's points, all objects or all lists of numbers."""
-    if not isinstance(points, list) or not points:
-        raise ValueError(f"expected a list of points, got {brief(points)}")
-    if not all(isinstance(point, dict) for point in points):
-        return _of_rows(numbers(points, "points"))
-    if not all(_is_point(point) for point in points):
-        raise ValueError("expected points with x and y")
-    rows = [
-        (point["x"], point["y"], _score_of_point(point)) for point in points
-    ]
-    table = numbers(rows, "points")
-    names = [point.get("name") for point in points]
-    if not all(isinstance(name, str) for name in names):
-        names = None
-    elif len(set(names)) < len(names):
-        raise ValueError("two points of a person have the same name")
-    return Detection(
-        table[:, :2], table[:, 2], None if names is None else tuple(names)
-    )
-
-
-def _of_named_points(points):
-    return _of_points(
-        [
-            {**point, "name": name}
-            for name, point in points.items()
-            if _is_point(point)
-        ]
-    )
-
-
-def _score_of_point(point):
-    for key in ("score", "visibility", "confidence"):
-        # null where a model does not have them.
-        if point.get(key) is not None:
-            return point[key]
-    return 1
-
-
-def _of_rows(table):
-    if table.ndim != 2 or table.shape[1] not in (2, 3, 4):
-        raise ValueError(
-            f"expected points of 2 to 4 numbers, got shape {table.shape}"
-        )
-    return Detection(*split_columns(table))
-
-
-def split_columns(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Splits joints into points (..., S, 2) and scores (..., S).
-
-    Args:
-        table: (..., S, 2), or 3 with scores. Of MediaPipe's 33 joints, a
-            third column outside [0, 1] is z, and a fourth the visibility.
-
-    Raises:
-        ValueError: Where the third column is none of these.
-    """
-    joints, columns = table.shape[-2:]
-    scores = np.ones(table.shape[:-1])
-    if columns == 4 and joints == 33:
-        scores = table[..., 3]
-    elif columns == 3 and is_score(table[..., 2]):
-        scores = table[..., 2]
-    elif columns == 4 or (columns == 3 and joints != 33):
-        raise ValueError(
-            "expected joints of x, y and a score within [0, 1]; the third "
-            "numbers are something else"
-        )
-    return table[..., :2], scores
-
-
-def is_score(values: np.ndarray) -> bool:
-    """Whether numbers may be scores: within [0, 1], but for NaN."""
-    return not (values < 0).any() and not (values > 1).any()
-
-
-def _check_shapes(points, scores):
-    if points.shape != (*scores.shape, 2) or scores.ndim != 1:
-        raise ValueError(
-            "expected x, y and a score for every joint, got shapes "
-            f"{points.shape} and {scores.shape}"
-        )
+        return [of_points(value)]
+    return [of_points(person) for person in value if not is_empty(person)]
 
 
 _READERS = {

@@ -8,6 +8,7 @@ import numpy as np
 
 from ampose_tf import conversion
 from ampose_tf.conversion import CONVERSIONS, Conversion
+from ampose_tf.lifting import own_skeleton
 
 # A joint counts as seen from this score on, here and in `lift_coco17`.
 SEEN_SCORE = 0.3
@@ -51,6 +52,8 @@ class Keypoints(NamedTuple):
         fps: Frames a second; None where the file does not say it.
         frame_count: Frames in the clip, with those in which there is nobody.
         tracks: At least one, in increasing order of their ids.
+        left_out: People in single frames who are in no track: the file says
+            of others who they are, and not of them.
     """
 
     skeleton: str
@@ -58,6 +61,7 @@ class Keypoints(NamedTuple):
     fps: float | None
     frame_count: int
     tracks: tuple[Track, ...]
+    left_out: int = 0
 
 
 class Frame(NamedTuple):
@@ -100,7 +104,7 @@ def skeleton_of(
 
     Args:
         named: A name, see `find_skeleton`; a file `*.json`, see
-            `conversion.load`; or what is returned as it is.
+            `own_skeleton.load`; or what is returned as it is.
 
     Raises:
         OSError: Where the file cannot be read.
@@ -110,7 +114,7 @@ def skeleton_of(
         return named
     name = os.fspath(named)
     return (
-        conversion.load(name)
+        own_skeleton.load(name)
         if name.endswith(".json")
         else find_skeleton(name)
     )

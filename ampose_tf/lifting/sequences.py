@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections.abc import Collection
 
 from ampose_tf.conversion import Conversion
 from ampose_tf.lifting import frame_forms, recognition, values
@@ -14,9 +15,10 @@ from ampose_tf.lifting.frame_forms import (
     read_frame,
 )
 
-# Numbers count frames where at least one of so many is there; otherwise they
-# are names.
+# Numbers count frames where at least one of so many is there, or all lie
+# within so many, an hour at 30 a second; otherwise they are names.
 _SPARSE = 20
+_HOUR = 108_000
 
 
 def record(
@@ -81,6 +83,10 @@ def read_frames(
     Raises:
         ValueError: Where one is of no known form or of another one.
     """
+    if len(items) > values.MAX_FRAMES:
+        raise ValueError(
+            f"{len(items)} frames; at most {values.MAX_FRAMES} are read"
+        )
     frames, form = [], None
     for place, item in enumerate(items):
         try:
@@ -162,7 +168,7 @@ def own_numbers(frames: list[FramePeople]) -> list[int]:
     """Returns the frames' own numbers; their places where one has none.
 
     Raises:
-        ValueError: Where one is there twice.
+        ValueError: Where one is there twice, see also `check_span`.
     """
     numbers = [frame.number for frame in frames]
     if None in numbers:
@@ -171,4 +177,21 @@ def own_numbers(frames: list[FramePeople]) -> list[int]:
     for number, following in itertools.pairwise(ordered):
         if number == following:
             raise ValueError(f"frame {number} is there twice")
+    check_span(numbers)
     return numbers
+
+
+def check_span(numbers: Collection[int]) -> None:
+    """Checks that different numbers may count the frames of one clip.
+
+    Two frames a year apart would make a film of a year.
+
+    Raises:
+        ValueError: Where they are too far apart.
+    """
+    first, last = min(numbers, default=0), max(numbers, default=0)
+    if last - first + 1 > max(_SPARSE * len(numbers), _HOUR):
+        raise ValueError(
+            f"{len(numbers)} frames with numbers from {first} to {last}; "
+            "expected those of one clip, counted from its first frame on"
+        )

@@ -32,7 +32,11 @@ class Tracker:
         self._pixels = self._scores = self._sizes = None
 
     def step(
-        self, frame: int, pixels: np.ndarray, scores: np.ndarray
+        self,
+        frame: int,
+        pixels: np.ndarray,
+        scores: np.ndarray,
+        stride: int = 1,
     ) -> np.ndarray:
         """Returns the ids of the people of the next frame.
 
@@ -40,11 +44,14 @@ class Tracker:
             frame: Its number, larger than that of the last step.
             pixels: (P, S, 2).
             scores: (P, S), 0 for joints that were not seen.
+            stride: By how much the numbers of two frames differ that follow
+                each other, as far as is known.
 
         Returns:
             (P,) int64, ids that count from 0 in order of appearance.
         """
-        recent = self._last >= frame - MAX_GAP - 1
+        gaps = (frame - self._last) // stride - 1
+        recent = gaps <= MAX_GAP
         if not recent.all():
             self._keep(recent)
         ids = np.full(len(pixels), -1, np.int64)
@@ -53,7 +60,7 @@ class Tracker:
         sizes = _sizes(pixels, scores)
         matched = np.empty(0, np.int64)
         if len(self._ids):
-            rows, columns = self._assign(frame, pixels, scores, sizes)
+            rows, columns = self._assign(gaps[recent], pixels, scores, sizes)
             ids[columns] = self._ids[rows]
             matched = rows
         new = ids < 0
@@ -62,7 +69,7 @@ class Tracker:
         self._remember(frame, ids, pixels, scores, sizes, matched)
         return ids
 
-    def _assign(self, frame, pixels, scores, sizes):
+    def _assign(self, gaps, pixels, scores, sizes):
         """Returns indices of remembered people and of those they are now."""
         apart = self._pixels[:, None] - pixels[None]  # (A, P, S, 2)
         weights = self._scores[:, None] * scores[None]  # (A, P, S)
@@ -73,8 +80,7 @@ class Tracker:
         # Nobody is the same person by no common joint.
         cost = np.full(total.shape, _FAR)
         np.divide(distances, total * size, out=cost, where=total > 0)
-        gap = frame - self._last - 1
-        reach = REACH + _REACH_OF_GAP * gap[:, None]
+        reach = REACH + _REACH_OF_GAP * np.maximum(gaps, 0)[:, None]
         cost[cost > reach] = _FAR
         if cost.size == 1:
             rows = columns = np.zeros(1, np.int64)
@@ -127,7 +133,7 @@ def associate(
     tracker = Tracker()
     ends = [*starts[1:], len(frames)]
     ids = [
-        tracker.step(int(number) // step, pixels[start:end], scores[start:end])
+        tracker.step(int(number), pixels[start:end], scores[start:end], step)
         for number, start, end in zip(numbers, starts, ends, strict=True)
     ]
     return np.concatenate(ids)

@@ -5,6 +5,7 @@ import numpy as np
 # Beyond these a file is taken for damaged, or for another kind of file.
 MAX_PIXEL = 100_000  # Of a coordinate, either sign, and of an image's side.
 MAX_PEOPLE = 200  # In one frame.
+MAX_FRAMES = 1_000_000  # In a clip: nine hours at 30 a second.
 MAX_FRAME = 10_000_000  # Of a frame's number.
 MAX_FPS = 10_000
 
