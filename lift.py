@@ -14,6 +14,10 @@ JSON lines on standard input are answered line by line, as they come:
     detector | python lift.py --keypoints=- --image_size=640x480 \
         --smooth=one_euro
 
+What it has saved as .npz or .json it writes in other formats, as it is:
+
+    python lift.py --keypoints=lifted/clip.npz --formats=html
+
 What looks wrong with a file, in plain words:
 
     python lift.py --keypoints=clip.json --doctor
@@ -31,7 +35,8 @@ _KEYPOINTS = flags.DEFINE_string(
     "keypoints",
     None,
     "A keypoint file of any tool, a folder of one JSON file for each frame, "
-    "or - for JSON lines on standard input, answered on standard output.",
+    "- for JSON lines on standard input, answered on standard output, or a "
+    "saved result, which is written in other formats.",
     required=True,
 )
 _MODEL = flags.DEFINE_string(
@@ -62,7 +67,7 @@ _IMAGE_SIZE = flags.DEFINE_string(
     "image_size",
     None,
     "WIDTHxHEIGHT in pixels; where the file does not say it either, a square "
-    "around the people is assumed.",
+    "around the people is assumed, and where they stand is not estimated.",
 )
 _FPS = flags.DEFINE_float(
     "fps",
@@ -92,7 +97,8 @@ _FOV = flags.DEFINE_float(
     "fov_deg",
     None,
     "The camera's field of view along the image's longer side, in degrees; "
-    "60 are assumed. It decides how far away people are.",
+    "60 are assumed. It decides how far away people are, and needs the "
+    "image's size.",
 )
 _INTRINSICS = flags.DEFINE_string(
     "intrinsics",
@@ -112,6 +118,12 @@ _UP = flags.DEFINE_string(
     "who stand; or x,y,z in the camera's frame.",
 )
 
+# What a saved result has behind it.
+_OF_LIFTING = (
+    *("model", "doctor", "image_size", "fps", "format", "skeleton"),
+    *("seen_score", "smooth", "fov_deg", "intrinsics", "height_m", "up"),
+)
+
 
 def main():
     from ampose_tf.lifting import (
@@ -119,13 +131,20 @@ def main():
         floor,
         formats,
         keypoints,
+        results,
         root,
         saving,
     )
 
     source = _KEYPOINTS.value
-    stem = pathlib.Path(os.path.abspath(source)).stem
+    place = pathlib.Path(os.path.abspath(source))
+    stem = place.name if place.is_dir() else place.stem
     paths = saving.plan(_OUTPUT.value or "lifted/", stem, _FORMATS.value)
+    if results.is_saved(source):
+        _refuse(_OF_LIFTING, f"is for keypoints, and {source} is lifted")
+        motion = results.load(source)
+        saving.check(saving.targets(motion, paths), source, _OVERWRITE.value)
+        return _save(motion, paths)
     up = floor.parse_up(_UP.value)
     image_size = intrinsics = None
     if _IMAGE_SIZE.value is not None:
@@ -148,18 +167,29 @@ def main():
     if _DOCTOR.value:
         print(doctor.report(people, clip["skeleton"]))
         return
+    # What is known of the files by now is no reason to lift in vain.
+    certain = saving.certain(paths, is_alone=len(people.tracks) == 1)
+    saving.check(certain, source, _OVERWRITE.value)
     motion = _lifter()(people, up=up, **clip)
-    for target in saving.targets(motion, paths):
-        if target.resolve() == pathlib.Path(source).resolve():
-            raise ValueError(
-                f"{target} is the keypoint file; choose another --output"
-            )
+    saving.check(saving.targets(motion, paths), source, _OVERWRITE.value)
+    _save(motion, paths)
+
+
+def _save(motion, paths):
+    from ampose_tf.lifting import saving
+
     written = saving.save(motion, paths, _OVERWRITE.value)
     # Not before: whoever made a mistake reads one line.
     for note in motion.notes:
         print(note, file=sys.stderr)
     for path in written:
         print(path)
+
+
+def _refuse(names, why):
+    for name in names:
+        if flags.FLAGS[name].present:
+            raise ValueError(f"--{name} {why}")
 
 
 def _lifter():
@@ -175,14 +205,15 @@ def _lifter():
 
 def _answer(clip):
     """Answers standard input line by line."""
-    from ampose_tf.lifting import formats, results
+    from ampose_tf.lifting import formats, results, streams
 
-    for name in ("output", "formats", "overwrite", "up"):
-        if flags.FLAGS[name].present:
-            raise ValueError(
-                f"--{name} is for files, and --keypoints=- is answered on "
-                "standard output; name a .jsonl file for files"
-            )
+    _refuse(
+        ("output", "formats", "overwrite", "up"),
+        "is for files, and --keypoints=- is answered on standard output; name "
+        "a .jsonl file for files",
+    )
+    # Before TensorFlow loads.
+    streams.checked_image_size(clip["image_size"])
     lines = formats.read_lines(sys.stdin.buffer)
     is_first = True
     try:

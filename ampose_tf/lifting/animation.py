@@ -9,8 +9,8 @@ from absl import logging
 from PIL import Image
 
 from ampose_tf.lifting.film import Film
-from ampose_tf.lifting.motion import Motion
-from ampose_tf.lifting.scene import ASSUMED_FPS, Scene, arrange
+from ampose_tf.lifting.motion import ASSUMED_FPS, Motion
+from ampose_tf.lifting.scene import Scene, arrange
 
 _GIF_HEIGHT, _MP4_HEIGHT = 400, 720
 
@@ -20,6 +20,8 @@ _GIF_MOST_FPS = 50.0
 # least so many remain a second; beyond, the clip's end is.
 _GIF_FRAMES = 400
 _GIF_LEAST_FPS = 10.0
+# More the format cannot say: 65,535 hundredths of a second.
+_GIF_LONGEST_MS = 655_350
 # One of 256 is for pixels that stay as they were.
 _GIF_COLOURS = 255
 # Whose pictures the colours are chosen for.
@@ -30,12 +32,12 @@ def write_gif(path: pathlib.Path, motion: Motion) -> None:
     """Writes an animated GIF, at the clip's speed, repeated for ever.
 
     Long clips are thinned, and very long ones cut; what was done stands below
-    the picture and is logged.
+    the picture and is logged. No frame is shown for more than 655 s.
 
     Args:
         path: Of the file.
         motion: With at least one track; without a frame rate, it is shown at
-            `scene.ASSUMED_FPS`, and the picture says so.
+            `motion.ASSUMED_FPS`, and the picture says so.
     """
     scene = arrange(motion)
     shown, remark = _gif_frames(scene)
@@ -46,13 +48,14 @@ def write_gif(path: pathlib.Path, motion: Motion) -> None:
     # Delays are hundredths of a second: rounded at their ends, they add up.
     seconds_each = shown.step / scene.fps
     ends = np.round(100 * seconds_each * np.arange(len(shown) + 1))
+    durations = np.minimum(10 * np.diff(ends), _GIF_LONGEST_MS)
     pictures = _quantised(film, shown, palette)
     next(pictures).save(
         path,
         format="gif",
         save_all=True,
         append_images=pictures,
-        duration=(10 * np.diff(ends)).astype(int).tolist(),
+        duration=durations.astype(int).tolist(),
         loop=0,
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from ampose_tf.lifting import rig
-from ampose_tf.lifting.floor import world_positions, y_up
+from ampose_tf.lifting.floor import y_up
 from ampose_tf.lifting.motion import Motion, frame_step
 from ampose_tf.lifting.trc import marker_name
 
@@ -18,7 +18,9 @@ _ROTATIONS = "Zrotation Xrotation Yrotation"
 _POSITIONS = "Xposition Yposition Zposition"
 
 
-def write(path: pathlib.Path, motion: Motion, track: int) -> None:
+def write(
+    path: pathlib.Path, motion: Motion, track: int, positions: np.ndarray
+) -> None:
     """Writes one person as a skeleton with rotations; see `rig`.
 
     Metres (other programs than Blender may want a scale of 100), y upwards,
@@ -31,17 +33,15 @@ def write(path: pathlib.Path, motion: Motion, track: int) -> None:
 
     Args:
         path: Of the file.
-        motion: With a known frame rate.
+        motion: Without a frame rate, `motion.ASSUMED_FPS` is written.
         track: Index of the person.
-
-    Raises:
-        ValueError: Where the frame rate is unknown.
+        positions: (F, J, 3), the person's by `floor.world_positions`.
     """
-    fps = motion.known_fps("A .bvh file")
+    fps = motion.frame_rate
     frames = motion.tracks[track].frames
     step = frame_step(frames)
     grid = np.arange(frames[0], frames[-1] + 1, step)
-    positions = _between(y_up(world_positions(motion)[track]), frames, grid)
+    positions = _between(y_up(positions), frames, grid)
     animation = rig.fit(positions, motion.skeleton)
     lines = ["HIERARCHY", *_hierarchy(animation.nodes, 0, 0)]
     lines += ["MOTION", f"Frames: {len(grid)}"]

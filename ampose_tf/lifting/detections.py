@@ -174,7 +174,8 @@ def settle(
 
     A person's id is the file's where it has one. Where only some people have
     one, the others are those whom the tool's own tracker has not confirmed;
-    they are left out, and counted. Where nobody has one, `tracks.associate` follows them.
+    they are left out, and counted. Where nobody has one, `tracks.associate`
+    follows them.
 
     Args:
         recording: Of any format.

@@ -4,17 +4,16 @@ A file is recognised by what is in it. The forms are described, with their
 sources, in `frame_forms` (one frame in JSON), `clip_forms` (a clip in JSON)
 and `array_files` (`.npy`, `.npz`, `.csv`). A folder holds one JSON file for
 each frame, as OpenPose and MMPose write them. `-` is standard input and holds
-JSON lines, as a `.jsonl` file does: one frame a line, see `streams.stream`.
+JSON lines, as a `.jsonl` file does: one frame a line, see `streams`.
 
-Nothing in a file is executed. Files beyond `MAX_BYTES` are refused, as are
-coordinates, people and frames beyond the limits of `values`.
+Nothing in a file is executed. Files beyond the bounds of `contents` are
+refused, as are coordinates, people and frames beyond the limits of `values`.
 """
 
 import os
 import pathlib
 import re
 import sys
-import zipfile
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -25,17 +24,15 @@ from ampose_tf.data import archive
 from ampose_tf.lifting import (
     array_files,
     clip_forms,
+    contents,
     detections,
+    results,
     sequences,
+    streams,
     values,
 )
-from ampose_tf.lifting.detections import Batch
 from ampose_tf.lifting.keypoints import Keypoints
-from ampose_tf.lifting.streams import parse, stream
 
-# Of a file, of what an .npz unpacks to, of all files of a folder, and of
-# standard input.
-MAX_BYTES = 256 * 2**20
 MAX_LINE_BYTES = 16 * 2**20
 
 # What may stand before JSON: blanks and the mark of UTF-8.
@@ -70,7 +67,7 @@ def read(
         image_size: (width, height) in pixels, which beats the file's.
         format: One of `FORMATS`; None to recognise it.
         skeleton: Of the file's joints, see `keypoints.find_skeleton` and
-            `conversion.load`; None to tell it by their names or number.
+            `own_skeleton.load`; None to tell it by their names or number.
 
     Returns:
         Keypoints in pixels, in the order of the file's skeleton.
@@ -84,12 +81,12 @@ def read(
         if str(path) == "-":
             path = "standard input"
             lines = _bounded(read_lines(sys.stdin.buffer))
-            return _collected(lines, image_size, format, skeleton)
-        path = pathlib.Path(path)
-        if path.is_dir():
-            recording = _folder(path, format, skeleton)
-            return detections.settle(recording, image_size)
-        return _file(path, image_size, format, skeleton)
+            recording = streams.read_clip(lines, format, skeleton)
+        else:
+            path = pathlib.Path(path)
+            read_one = _folder if path.is_dir() else _file
+            recording = read_one(path, format, skeleton)
+        return detections.settle(recording, image_size)
     except ValueError as error:
         message = str(error)
         if message.startswith(f"{path}: "):  # `archive` names its file.
@@ -157,49 +154,37 @@ def _checked(image_size, format):
     return values.image_size(image_size, "image_size")
 
 
-def _file(path, image_size, format, skeleton):
+def _file(path, format, skeleton):
     if not path.exists():
         raise FileNotFoundError(f"no keypoint file {path}")
-    with open(path, "rb") as file:
-        content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise ValueError(f"larger than {MAX_BYTES} bytes")
+    content = contents.read(path)
     if content.startswith(b"\x93NUMPY"):
         array = archive.read_npy(path)
-        recording = array_files.read_array(array, format, skeleton)
-    elif content.startswith(b"PK"):
-        _check_unpacked_size(path)
+        return array_files.read_array(array, format, skeleton)
+    if content.startswith(b"PK"):
+        contents.check_unpacked_size(path)
         members = archive.read(path)
-        recording = array_files.read_npz(members, format, skeleton)
-    elif _is_table(path, content, format):
+        _refuse_lifted(members)
+        return array_files.read_npz(members, format, skeleton)
+    if _is_table(path, content, format):
         try:
             text = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise ValueError("its text is not UTF-8") from error
-        recording = array_files.read_csv(text, format, skeleton)
-    elif not content.lstrip(_SPACE).startswith((b"[", b"{", b"null")):
+        return array_files.read_csv(text, format, skeleton)
+    if not content.lstrip(_SPACE).startswith((b"[", b"{", b"null")):
         raise ValueError(
             "an empty file"
             if not content.strip()
             else "neither JSON, nor .npy or .npz, nor a table whose header "
             "has <joint>_x and <joint>_y"
         )
-    else:
-        lines = content.splitlines()
-        if _are_json_lines(lines):
-            return _collected(lines, image_size, format, skeleton)
-        recording = clip_forms.read_clip(parse(content), format, skeleton)
-    return detections.settle(recording, image_size)
-
-
-def _check_unpacked_size(path):
-    try:
-        with zipfile.ZipFile(path) as members:
-            size = sum(member.file_size for member in members.infolist())
-    except (zipfile.BadZipFile, NotImplementedError, ValueError):
-        return  # Which `archive` will explain.
-    if size > MAX_BYTES:
-        raise ValueError(f"unpacks to more than {MAX_BYTES} bytes")
+    lines = content.splitlines()
+    if _are_json_lines(lines):
+        return streams.read_clip(lines, format, skeleton)
+    value = contents.parse(content)
+    _refuse_lifted(value)
+    return clip_forms.read_clip(value, format, skeleton)
 
 
 def _is_table(path, content, format):
@@ -215,7 +200,7 @@ def _are_json_lines(lines):
     if len(lines) < 2:
         return False
     try:
-        parse(lines[0])
+        contents.parse(lines[0])
     except ValueError:
         return False
     return True
@@ -226,15 +211,18 @@ def _folder(path, format, skeleton):
     if not files:
         raise ValueError("no .json file in this folder")
     files.sort(key=lambda file: _natural(file.name))
-    items, rest = [], MAX_BYTES
+    items, rest = [], contents.MAX_BYTES
     for file in files:
         with open(file, "rb") as opened:
             content = opened.read(rest + 1)
         rest -= len(content)
         if rest < 0:
-            raise ValueError(f"its files are larger than {MAX_BYTES} bytes")
+            raise ValueError(
+                f"its files are larger than {contents.MAX_BYTES} bytes"
+            )
         try:
-            items.append(parse(content))
+            items.append(contents.parse(content))
+            _refuse_lifted(items[-1])
         except ValueError as error:
             raise ValueError(f"{file.name}: {error}") from error
     if len(items) == 1:
@@ -261,30 +249,17 @@ def _natural(name):
 
 def _bounded(lines):
     """Yields lines that are not longer than `MAX_BYTES` together."""
-    rest = MAX_BYTES
+    rest = contents.MAX_BYTES
     for line in lines:
         rest -= len(line)
         if rest < 0:
-            raise ValueError(f"larger than {MAX_BYTES} bytes")
+            raise ValueError(f"larger than {contents.MAX_BYTES} bytes")
         yield line
 
 
-def _collected(lines, image_size, format, skeleton):
-    """Makes keypoints of JSON lines."""
-    frames = list(stream(lines, image_size, format, skeleton))
-    found = [frame for frame in frames if len(frame.track_ids)]
-    if not found:
-        raise ValueError(f"nobody in its {len(frames)} frames")
-    batch = Batch(
-        np.concatenate([np.full(len(f.track_ids), f.index) for f in found]),
-        np.concatenate([frame.pixels for frame in found]),
-        np.concatenate([frame.scores for frame in found]),
-        np.concatenate([frame.track_ids for frame in found]),
-    )
-    return Keypoints(
-        found[0].skeleton,
-        image_size,
-        None,
-        frames[-1].index + 1,
-        detections.split(batch),
-    )
+def _refuse_lifted(value):
+    if results.is_motion(value):
+        raise ValueError(
+            "lifted motion, no keypoints; results.load reads it in Python, "
+            "and lift.py writes it in other --formats"
+        )

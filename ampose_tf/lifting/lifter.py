@@ -27,6 +27,7 @@ from ampose_tf.lifting.keypoints import (
     to_h36m,
 )
 from ampose_tf.lifting.motion import (
+    ASSUMED_FPS,
     LEVEL,
     LiftedTrack,
     Motion,
@@ -43,10 +44,15 @@ from ampose_tf.lifting.smoothing import (
 from ampose_tf.skeleton import H36M_17
 
 # Where neither the file nor the user says it.
-ASSUMED_FPS = 30.0
 _FPS_NOTE = (
     f"The frame rate is not known: {ASSUMED_FPS:g} frames per second are "
-    "assumed; give it where you know it."
+    "assumed where one is needed; give it where you know it."
+)
+# A square around somebody is twice as small at twice the distance, and so no
+# camera's image: a field of view along it would cancel the distance.
+_ROOT_NOTE = (
+    "Where people stand is not estimated: without the image's size, nothing "
+    "says how far away they are; give it, or the camera's intrinsics."
 )
 
 # As fast as any on two processors: a larger batch leaves their caches.
@@ -135,17 +141,19 @@ class Lifter:
                 `Keypoints`.
             image_size: (width, height) in pixels, which beats the file's.
                 Where the file does not say it either, the square around
-                everybody is assumed, enlarged by 25 %.
+                everybody is assumed, enlarged by 25 %, and nobody has a
+                `root` unless there are `intrinsics`.
             fps: The video's frames per second, which beats the file's. Where
-                neither says it, 30 are assumed.
+                neither says it, the motion's is None, and 30 are assumed
+                where one is needed.
             format: See `formats.read`.
             skeleton: Of the joints, see `keypoints.skeleton_of`; None to
                 recognise it.
             field_of_view_deg: Of the camera along the image's longer side;
                 `root.FIELD_OF_VIEW_DEG` where neither this nor `intrinsics`
-                is given.
+                is given. It needs the image's size.
             intrinsics: (fx, fy, cx, cy) of the camera in pixels.
-            height_m: See `root.place`.
+            height_m: See `root.scale`.
             up: See `floor.align`.
 
         Returns:
@@ -162,8 +170,19 @@ class Lifter:
             f"Looks wrong ({finding.certainty}): {finding.sentence}."
             for finding in doctor.examine(clip, skeleton)
         ]
+        if clip.left_out:
+            notes.append(
+                f"{clip.left_out} detections are left out: the file does not "
+                "say who they are, and of others it does."
+            )
         size, corner = clip.image_size, (0.0, 0.0)
         if size is None:
+            if field_of_view_deg is not None and intrinsics is None:
+                raise ValueError(
+                    f"{_name(keypoints)}: a field of view needs the image's "
+                    "size; give --image_size=WIDTHxHEIGHT, in Python "
+                    "image_size, or the camera's intrinsics"
+                )
             size, corner = assumed_image_size(clip)
             notes.append(
                 f"The image's size is not known: a square of {size[0]} pixels "
@@ -173,7 +192,6 @@ class Lifter:
             )
         fps = clip.fps if fps is None else values.frame_rate(fps, "fps")
         if fps is None:
-            fps = ASSUMED_FPS
             notes.append(_FPS_NOTE)
         tracks = self._lift(to_h36m(clip, skeleton).tracks, size, corner)
         if not tracks:
@@ -183,7 +201,12 @@ class Lifter:
             )
         motion = self._motion(tracks, size, corner, fps, notes)
         camera = _camera(size, corner, field_of_view_deg, intrinsics)
-        motion = root.place(motion, camera, height_m)
+        if camera is not None or clip.image_size is not None:
+            motion = root.place(motion, camera, height_m)
+        else:
+            if height_m is not None:
+                motion = root.scale(motion, height_m)
+            motion = motion.noted(_ROOT_NOTE)
         if self._smooth is not None:
             motion = smooth(motion, self._smooth)
         return floor.align(motion, up)
@@ -222,12 +245,7 @@ class Lifter:
         Raises:
             ValueError: Where an argument is wrong, or a line; it says which.
         """
-        if image_size is None:
-            raise ValueError(
-                "a stream needs its image's size; give "
-                "--image_size=WIDTHxHEIGHT, in Python image_size"
-            )
-        size = values.image_size(image_size, "image_size")
+        size = streams.checked_image_size(image_size)
         if self._smooth is not None and not isinstance(self._smooth, OneEuro):
             raise ValueError(
                 f"{type(self._smooth).__name__} needs the whole clip; a "
@@ -238,7 +256,6 @@ class Lifter:
         if fps is not None:
             fps = values.frame_rate(fps, "fps")
         elif self._smooth is not None:
-            fps = ASSUMED_FPS
             notes.append(_FPS_NOTE)
         camera = _camera(size, corner, field_of_view_deg, intrinsics)
         smoothed = self._smooth and MotionStream(self._smooth)

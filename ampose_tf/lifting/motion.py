@@ -10,6 +10,9 @@ import numpy as np
 from ampose_tf.camera import SCREEN_NORMALISATIONS
 from ampose_tf.skeleton import H36M_17, Skeleton
 
+# Of videos of which nobody says their frame rate.
+ASSUMED_FPS = 30.0
+
 # Upwards in the frame of a camera that is held level: y points down.
 LEVEL = (0.0, -1.0, 0.0)
 
@@ -23,7 +26,7 @@ class LiftedTrack(NamedTuple):
         poses_3d: (F, J, 3) float32 metres, camera frame (x right, y down, z
             forward), relative to the hip.
         keypoints_px: (F, J, 2) float32 pixels; of joints that were not seen,
-            NaN or whatever the detector says.
+            NaN or, as `Lifter` has them, made up by `completion`.
         scores: (F, J) float32, the detector's confidence.
         seen: (F, J) bool, whether the joint counts as detected.
         spread_m: (F, J) float32, see `ensemble_spread`; NaN without ensemble.
@@ -51,7 +54,9 @@ class Motion:
     Attributes:
         tracks: The people.
         image_size: (width, height) in pixels.
-        fps: The video's frames per second; None where unknown.
+        fps: The video's frames per second; None where unknown. What shows
+            times as facts leaves them out then; what cannot do without a
+            rate takes `frame_rate`.
         skeleton: Of the J joints.
         notes: What was assumed or done on the way, a sentence each.
         up: Unit vector that points upwards in the camera's frame.
@@ -108,21 +113,10 @@ class Motion:
             floats = tuple(float(value) for value in getattr(self, name))
             object.__setattr__(self, name, floats)
 
-    def known_fps(self, purpose: str) -> float:
-        """Returns the frames per second.
-
-        Args:
-            purpose: What needs them, as the message's subject.
-
-        Raises:
-            ValueError: Where they are unknown.
-        """
-        if self.fps is None:
-            raise ValueError(
-                f"{purpose} needs the video's frame rate, which the "
-                "keypoints do not say; give --fps, in Python Motion(fps=...)"
-            )
-        return self.fps
+    @property
+    def frame_rate(self) -> float:
+        """Frames per second, `ASSUMED_FPS` where they are unknown."""
+        return ASSUMED_FPS if self.fps is None else float(self.fps)
 
     def noted(self, note: str, **changes) -> "Motion":
         """Returns a copy with fields changed and one more note."""

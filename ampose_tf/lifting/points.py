@@ -6,18 +6,28 @@ from ampose_tf.lifting.detections import Detection
 from ampose_tf.lifting.values import brief, numbers
 
 
-def is_point(value):
+def is_point(value) -> bool:
+    """Whether a value of JSON is an object with x and y."""
     return isinstance(value, dict) and "x" in value and "y" in value
 
 
-def is_numeric(value):
+def is_numeric(value: list) -> bool:
+    """Whether a list of JSON holds nothing but numbers and null."""
     return all(
         item is None or isinstance(item, (int, float)) for item in value
     )
 
 
-def of_points(points):
-    """Reads a person's points, all objects or all lists of numbers."""
+def of_points(points: list) -> Detection:
+    """Reads a person's points.
+
+    Args:
+        points: All objects with x, y and optionally a score and a name, or
+            all lists as `split_columns` wants them.
+
+    Raises:
+        ValueError: Where they are not.
+    """
     if not isinstance(points, list) or not points:
         raise ValueError(f"expected a list of points, got {brief(points)}")
     if not all(isinstance(point, dict) for point in points):
@@ -38,7 +48,8 @@ def of_points(points):
     )
 
 
-def of_named_points(points):
+def of_named_points(points: dict) -> Detection:
+    """Reads a person's points by their names; see `of_points`."""
     return of_points(
         [
             {**point, "name": name}
@@ -93,7 +104,12 @@ def is_score(values: np.ndarray) -> bool:
     return not (values < 0).any() and not (values > 1).any()
 
 
-def check_shapes(points, scores):
+def check_shapes(points: np.ndarray, scores: np.ndarray) -> None:
+    """Checks that there are points (S, 2) and scores (S,).
+
+    Raises:
+        ValueError: Where their shapes are others.
+    """
     if points.shape != (*scores.shape, 2) or scores.ndim != 1:
         raise ValueError(
             "expected x, y and a score for every joint, got shapes "

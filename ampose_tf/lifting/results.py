@@ -8,6 +8,7 @@ import numpy as np
 
 from ampose_tf.camera import normalize_screen
 from ampose_tf.data import archive
+from ampose_tf.lifting import contents
 from ampose_tf.lifting.motion import LiftedTrack, Motion
 from ampose_tf.skeleton import by_joint_count
 
@@ -120,6 +121,33 @@ def answer(motion: Motion, frame: int, is_first: bool) -> str:
     return json.dumps(content, allow_nan=False, ensure_ascii=False)
 
 
+def is_motion(content) -> bool:
+    """Whether the members of an `.npz`, or JSON, say they hold a motion."""
+    return isinstance(content, dict) and str(content.get("format")) == FORMAT
+
+
+def is_saved(path: str | os.PathLike) -> bool:
+    """Whether `load` is for this file, rather than a reader of keypoints.
+
+    False for what cannot be read, which a reader will explain.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        return False
+    try:
+        if path.suffix == ".npz":
+            contents.check_unpacked_size(path)
+            return is_motion(archive.read(path, only="format"))
+        if path.suffix == ".json":
+            content = contents.read(path)
+            # Keypoints, which may be large, are not parsed for this.
+            if FORMAT.encode() in content:
+                return is_motion(contents.parse(content))
+    except ValueError:
+        return False
+    return False
+
+
 def load(path: str | os.PathLike) -> Motion:
     """Reads back what `write_npz` or `write_json` wrote, bit by bit.
 
@@ -132,9 +160,10 @@ def load(path: str | os.PathLike) -> Motion:
         raise FileNotFoundError(f"no file {path}")
     try:
         if path.suffix == ".npz":
+            contents.check_unpacked_size(path)
             return _of_npz(archive.read(path))
         if path.suffix == ".json":
-            return _of_json(json.loads(path.read_text(encoding="utf-8")))
+            return _of_json(contents.parse(contents.read(path)))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(
             f"{path}: not a motion that ampose_tf wrote: "

@@ -84,8 +84,7 @@ def place(
         motion: Its keypoints are those of an ideal camera.
         camera: Whose focal length and centre are used; `camera_of` the image
             where None.
-        height_m: Everybody's height when standing, by which poses and roots
-            are scaled; None takes the network's poses for metric.
+        height_m: See `scale`; None takes the network's poses for metric.
 
     Raises:
         ValueError: Where the camera's image has another size or is
@@ -111,16 +110,40 @@ def place(
             "first"
         )
     if height_m is not None:
-        if not 0.3 < height_m < 3:
-            raise ValueError(
-                f"Expected a person's height in metres, got {height_m}"
-            )
-        note += f", and all sizes a height of {height_m:g} m"
-    tracks = tuple(
-        _placed(track, motion.skeleton, camera, height_m)
-        for track in motion.tracks
-    )
+        motion = scale(motion, height_m)
+    tracks = tuple(_placed(track, camera) for track in motion.tracks)
     return motion.noted(f"{note}.", tracks=tracks)
+
+
+def scale(motion: Motion, height_m: float) -> Motion:
+    """Returns the motion with everybody of a height, and as far away as that.
+
+    Args:
+        motion: Of any size.
+        height_m: Everybody's height when standing, see `stature`.
+
+    Raises:
+        ValueError: Where it is no person's.
+    """
+    if not 0.3 < height_m < 3:
+        raise ValueError(
+            f"Expected a person's height in metres, got {height_m}"
+        )
+
+    def of_track(track):
+        # The sole's share of a height is no part of the pose.
+        stood = np.median(stature(track.poses_3d, motion.skeleton))
+        times = (height_m - ANKLE_HEIGHT_M) / (stood - ANKLE_HEIGHT_M)
+        return track._replace(
+            poses_3d=track.poses_3d * times,
+            spread_m=track.spread_m * times,
+            root=None if track.root is None else track.root * times,
+        )
+
+    return motion.noted(
+        f"All sizes assume a height of {height_m:g} m.",
+        tracks=tuple(of_track(track) for track in motion.tracks),
+    )
 
 
 def stature(poses_3d: np.ndarray, skeleton: Skeleton) -> np.ndarray:
@@ -196,14 +219,7 @@ def solve(
     return root
 
 
-def _placed(track: LiftedTrack, skeleton, camera, height_m) -> LiftedTrack:
-    if height_m is not None:
-        # The sole's share of a height is no part of the pose.
-        links = np.median(stature(track.poses_3d, skeleton)) - ANKLE_HEIGHT_M
-        scale = (height_m - ANKLE_HEIGHT_M) / links
-        track = track._replace(
-            poses_3d=track.poses_3d * scale, spread_m=track.spread_m * scale
-        )
+def _placed(track: LiftedTrack, camera) -> LiftedTrack:
     weights = np.where(track.seen, np.maximum(track.scores, 0), 0)
     root = solve(track.poses_3d, track.keypoints_px, weights, camera)
     told = np.isfinite(root).all(axis=1)

@@ -1,6 +1,7 @@
 """Which writer a path means, and writing all files or none."""
 
 import contextlib
+import functools
 import os
 import pathlib
 from collections.abc import Iterable
@@ -9,6 +10,7 @@ from ampose_tf import files
 from ampose_tf.lifting import (
     animation,
     bvh,
+    floor,
     results,
     sheet,
     tables,
@@ -18,7 +20,7 @@ from ampose_tf.lifting import (
 from ampose_tf.lifting.motion import Motion
 
 # By the path's ending, longer endings first: writers of all people, and
-# those of one.
+# those of one, which take the person's index and places in the world.
 _WRITERS = {
     "_angles.csv": tables.write_angles,
     ".csv": tables.write_positions,
@@ -102,23 +104,77 @@ def save(
     """Writes a motion to several files, all or none; see `Motion.save`."""
     found = _targets(motion, paths)
     for target, *_ in found:
-        if target.is_dir():
-            raise IsADirectoryError(f"{target} is a folder")
-        if target.exists() and not overwrite:
-            raise FileExistsError(
-                f"{target} exists; give --overwrite, in Python "
-                "overwrite=True, or another path"
-            )
+        _check_free(target, overwrite)
+    # Of everybody at once: people share a floor.
+    places = functools.cache(lambda: floor.world_positions(motion))
     # Renamed into place only after the last has been written.
     with contextlib.ExitStack() as stack:
-        for target, write, arguments in found:
+        for target, write, index in found:
             temporary = stack.enter_context(files.replacing(target))
-            write(temporary, motion, *arguments)
+            if index is None:
+                write(temporary, motion)
+            else:
+                write(temporary, motion, index, places()[index])
     return tuple(target for target, *_ in found)
 
 
+def certain(
+    paths: Iterable[str | os.PathLike], is_alone: bool
+) -> tuple[pathlib.Path, ...]:
+    """Returns those of the paths that `save` would write in any case.
+
+    Args:
+        paths: As of `save`.
+        is_alone: Whether there is one person; of several, each has a file,
+            and who they are is known when they have been lifted.
+    """
+    paths = map(pathlib.Path, paths)
+    return tuple(p for p in paths if is_alone or _ending(p) in _WRITERS)
+
+
+def check(
+    targets: Iterable[pathlib.Path],
+    source: str | os.PathLike,
+    overwrite: bool = False,
+) -> None:
+    """Checks that files may be written, before there is anything to write.
+
+    Args:
+        targets: Files, which `certain` or `targets` returns.
+        source: What is read: none of it is written to, and a folder of
+            keypoints would not be one with more files in it.
+        overwrite: Whether files that exist are replaced.
+
+    Raises:
+        OSError: Where a file exists.
+        ValueError: Where a file is the source, or in it.
+    """
+    source = pathlib.Path(source).resolve()
+    for target in targets:
+        if target.resolve() == source:
+            raise ValueError(
+                f"{target} is the keypoint file; choose another --output"
+            )
+        if source.is_dir() and source in target.resolve().parents:
+            raise ValueError(
+                f"{target} is in the folder of the keypoints; choose another "
+                "--output"
+            )
+        _check_free(target, overwrite)
+
+
+def _check_free(target, overwrite):
+    if target.is_dir():
+        raise IsADirectoryError(f"{target} is a folder")
+    if target.exists() and not overwrite:
+        raise FileExistsError(
+            f"{target} exists; give --overwrite, in Python overwrite=True, or "
+            "another path"
+        )
+
+
 def _targets(motion, paths):
-    """Returns each file with its writer and whom it is of."""
+    """Returns each file, its writer, and whose index it is of, or None."""
     found = []
     for path in map(pathlib.Path, paths):
         ending = _ending(path)
@@ -129,7 +185,7 @@ def _targets(motion, paths):
         if not motion.tracks:
             raise ValueError(f"{path}: there is nobody to write")
         if ending in _WRITERS:
-            found.append((path, _WRITERS[ending], ()))
+            found.append((path, _WRITERS[ending], None))
             continue
         for index, track in enumerate(motion.tracks):
             target = path
@@ -137,7 +193,7 @@ def _targets(motion, paths):
                 target = path.with_name(
                     f"{path.stem}_{track.track_id}{ending}"
                 )
-            found.append((target, _WRITERS_OF_ONE[ending], (index,)))
+            found.append((target, _WRITERS_OF_ONE[ending], index))
     return found
 
 

@@ -20,9 +20,6 @@ PEOPLE = (
     *("#18a0a8", "#c43d3d", "#8a6240", "#5c8a1f"),
 )
 
-# Of videos that do not say their frame rate; whoever shows one must say so.
-ASSUMED_FPS = 30.0
-
 # Between two people who stand side by side.
 _GAP_M = 0.4
 
@@ -76,7 +73,8 @@ class Scene(NamedTuple):
         frames: The video frames from the first to the last in which there is
             somebody, in the largest steps that meet them all.
         fps: The video's frames per second.
-        fps_known: Whether the motion says so; if not, they are assumed.
+        fps_known: Whether the motion says so; if not, they are assumed, and
+            whoever shows them must say so.
         placed: Whether people stand where they stood. If not, some or all
             stand side by side, with the lower ankle always on the floor.
         camera: (3,) metres, where the camera was; meant where `placed`.
@@ -126,7 +124,7 @@ def arrange(motion: Motion) -> Scene:
             for i, track in enumerate(motion.tracks)
         ),
         range(int(numbers[0]), int(numbers[-1]) + 1, frame_step(numbers)),
-        ASSUMED_FPS if motion.fps is None else float(motion.fps),
+        motion.frame_rate,
         motion.fps is not None,
         bool(rooted.all()),
         _camera(motion, positions),

@@ -99,7 +99,7 @@ def write(path: pathlib.Path, motion: Motion) -> None:
                 axes.set_ylabel(label, fontsize=8)
             if row is rows[0]:
                 drawing.image_frame(axes, motion.image_size)
-                axes.yaxis.set_major_formatter(lambda y, _: f"{-y:.0f}")
+                _count_pixels(axes, motion.image_corner)
                 when = (
                     f", {frame / scene.fps:.2f} s" if scene.fps_known else ""
                 )
@@ -121,6 +121,13 @@ def _limit(axes, drawn, row, half):
     y = min(d.low[1] for d in everybody) + max(d.high[1] for d in everybody)
     axes.set_xlim(x - half[0], x + half[0])
     axes.set_ylim(y / 2 - half[1], y / 2 + half[1])
+
+
+def _count_pixels(axes, corner):
+    """Labels axes in the file's pixels, wherever the image begins."""
+    x_corner, y_corner = corner
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x_corner + x:.0f}")
+    axes.yaxis.set_major_formatter(lambda y, _: f"{y_corner - y:.0f}")
 
 
 def _style(axes):

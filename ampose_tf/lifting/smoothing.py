@@ -219,17 +219,17 @@ def smooth(
     """Returns the motion with smoothed poses and, where known, roots.
 
     Keypoints, scores and spread stay as they are, and so does whoever is
-    never there in two frames that follow each other in the clip.
+    never there in two frames that follow each other in the clip. A note says
+    how many poses have changed.
 
     Args:
-        motion: With a known frame rate.
+        motion: Without a frame rate, `motion.ASSUMED_FPS` is taken.
         method: A `Butterworth` or a `OneEuro`.
 
     Raises:
-        ValueError: Where the frame rate is unknown, or too low for the
-            filter.
+        ValueError: Where the frame rate is too low for the filter.
     """
-    fps = motion.known_fps("Smoothing")
+    fps = motion.frame_rate
     steps = [np.diff(track.frames) for track in motion.tracks]
     step = min((own.min() for own in steps if len(own)), default=1)
 
@@ -243,10 +243,19 @@ def smooth(
         poses_3d = method(track.poses_3d, track.frames, fps)
         return track._replace(poses_3d=poses_3d, root=root)
 
-    return motion.noted(
-        f"Poses are smoothed over time by {method}.",
-        tracks=tuple(of_track(track) for track in motion.tracks),
+    smoothed = tuple(of_track(track) for track in motion.tracks)
+    count = sum(len(track.frames) for track in motion.tracks)
+    changed = sum(
+        int((now.poses_3d != before.poses_3d).any(axis=(1, 2)).sum())
+        for now, before in zip(smoothed, motion.tracks, strict=True)
     )
+    note = f"{changed} of {count} poses are smoothed over time by {method}"
+    if not changed:
+        note = (
+            f"No pose is smoothed over time by {method}: nobody is in frames "
+            "close enough to each other"
+        )
+    return motion.noted(f"{note}.", tracks=smoothed)
 
 
 class MotionStream:
@@ -263,14 +272,13 @@ class MotionStream:
         """Takes a frame and returns it with smoothed poses and roots.
 
         Args:
-            motion: Of that frame alone, with a known frame rate.
+            motion: Of that frame alone; as for `smooth`.
             frame: Its number, higher every time.
 
         Raises:
-            ValueError: Where the frame rate is unknown, or time does not go
-                on.
+            ValueError: Where time does not go on.
         """
-        seconds = frame / motion.known_fps("Smoothing")
+        seconds = frame / motion.frame_rate
         self._people = {
             identity: person
             for identity, person in self._people.items()

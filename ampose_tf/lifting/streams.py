@@ -1,16 +1,44 @@
-"""Keypoints as they come: JSON lines, one frame a line."""
+"""Keypoints in JSON lines, one frame a line: as they come, or of a file.
 
-import json
+A line is the JSON of one frame in any of the forms of `frame_forms`; of
+COCO's, it may also be one person, whose frame ends where `image_id` changes.
+null, [] and {} are a frame without people; blank lines are nothing.
+"""
+
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
 from ampose_tf.conversion import Conversion
-from ampose_tf.lifting import coco_forms, detections, recognition, sequences
+from ampose_tf.lifting import (
+    coco_forms,
+    contents,
+    detections,
+    recognition,
+    sequences,
+    values,
+)
 from ampose_tf.lifting.frame_forms import EITHER, FramePeople, form_of
 from ampose_tf.lifting.keypoints import Frame
 from ampose_tf.lifting.tracks import Tracker
 from ampose_tf.lifting.values import MAX_FRAME, MAX_PEOPLE, brief
+
+
+class _LineFrame(NamedTuple):
+    """A frame, the line where it ends, and what COCO's form says beside it.
+
+    Attributes:
+        line: Its number, from 1.
+        frame: Its people; its number where one is given.
+        image: COCO's id of its image, or None.
+        has_index: See `coco_forms.has_index`.
+    """
+
+    line: int
+    frame: FramePeople
+    image: int | str | None = None
+    has_index: bool = False
 
 
 def stream(
@@ -21,12 +49,9 @@ def stream(
 ) -> Iterator[Frame]:
     """Yields frame by frame, in constant memory.
 
-    A line is the JSON of one frame in any of the forms of `frame_forms`;
-    of COCO's, it may also be one person, whose frame ends where `image_id`
-    changes. null, [] and {} are a frame without people; blank lines are
-    nothing. What the first people show holds for all that follow: their
-    skeleton, and whether the tool follows them. If it does, people without an
-    id are left out.
+    The first people's skeleton holds for all that follow. People are followed
+    here until the tool gives somebody an id; from then on its ids hold, and
+    who has none is left out.
 
     Args:
         lines: Text, or bytes in UTF-8.
@@ -37,114 +62,168 @@ def stream(
     Raises:
         ValueError: Where a line is not that; it names the line.
     """
-    reader = _Reader(image_size, format, skeleton)
-    number = 0
-    for line in lines:
-        number += 1
-        if not line.strip():
-            continue
+    assembler = _Assembler(format)
+    clip = _Stream(image_size, skeleton)
+    for read in assembler.frames(lines):
         try:
-            frames = reader.read(line)
+            frame = clip.frame(read, assembler.form)
         except ValueError as error:
-            raise ValueError(f"line {number}: {error}") from error
-        yield from frames
-    try:
-        frames = reader.end()
-    except ValueError as error:
-        raise ValueError(f"line {number}: {error}") from error
-    yield from frames
+            raise ValueError(f"line {read.line}: {error}") from error
+        yield frame
 
 
-def parse(text: str | bytes):
-    """Parses JSON.
+def read_clip(
+    lines: Iterable[str | bytes],
+    format: str | None,
+    skeleton: Conversion | None,
+) -> detections.Recording:
+    """Reads all lines of a file, as the same frames in a list would be.
+
+    Args:
+        lines: Text, or bytes in UTF-8.
+        format: One of `formats.FORMATS`, where the user says it.
+        skeleton: Of its joints, where the user says it.
 
     Raises:
-        ValueError: Where it is none; it says where, in one line.
+        ValueError: Where a line is wrong, or all together are.
     """
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
+    assembler = _Assembler(format)
+    read = []
+    for one in assembler.frames(lines):
+        read.append(one)
+        if len(read) > values.MAX_FRAMES:
+            raise ValueError(f"more than {values.MAX_FRAMES} frames")
+    images = {}
+    for one in read:
+        if one.image is not None:
+            images.setdefault(one.image, []).extend(one.frame.people)
+        elif one.frame.people:
+            images = None
+            break
+    if images:
+        frames = [FramePeople(None, people) for people in images.values()]
+        numbers = sequences.number_frames(list(images))
+    else:
+        frames = [one.frame for one in read]
+        numbers = sequences.own_numbers(frames)
+    if any(one.has_index for one in read):
+        frames = coco_forms.without_useless_ids(frames)
+    return sequences.record(frames, numbers, skeleton, assembler.form)
+
+
+def checked_image_size(size) -> tuple[int, int]:
+    """Returns the image size that a stream is given.
+
+    Raises:
+        ValueError: Where it is None: a stream has no extents to guess it by;
+            or where it is none.
+    """
+    if size is None:
         raise ValueError(
-            f"not JSON: {error.msg} (line {error.lineno}, column "
-            f"{error.colno})"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ValueError("not JSON: its text is not UTF-8") from error
-    except RecursionError as error:
-        raise ValueError("not read: its JSON is nested too deeply") from error
+            "a stream needs its image's size; give "
+            "--image_size=WIDTHxHEIGHT, in Python image_size"
+        )
+    return values.image_size(size, "image_size")
 
 
-class _Reader:
-    """What is known of a stream so far."""
+class _Assembler:
+    """Makes frames of lines.
 
-    def __init__(self, image_size, format, skeleton):
-        self._image_size = image_size
+    Attributes:
+        form: See `frame_forms`; None as long as all frames are empty.
+    """
+
+    def __init__(self, format):
+        self.form = None
         self._format = format
-        self._skeleton = skeleton
-        self._form = None
-        self._are_tracked = None
-        self._tracker = Tracker()
-        self._index = -1
-        self._image = None  # COCO's id of the frame that is not yet complete,
-        self._people = []  # and who is in it.
+        self._begun = None  # A frame of which more lines may follow.
 
-    def read(self, line):
-        """Returns the frames that the line completes."""
-        value = parse(line)
-        frame, self._form = sequences.read_one(value, self._format, self._form)
-        images = _images(value)
+    def frames(self, lines: Iterable[str | bytes]) -> Iterator[_LineFrame]:
+        """Yields each frame as soon as it is complete."""
+        number = 0
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                complete = self._read(number, contents.parse(line))
+            except ValueError as error:
+                raise ValueError(f"line {number}: {error}") from error
+            yield from complete
+        if self._begun is not None:
+            yield self._begun._replace(line=number)
+
+    def _read(self, line, value):
+        """Returns the frames that a line completes."""
+        frame, self.form = sequences.read_one(value, self._format, self.form)
+        people = _of_coco(value)
+        images = _images(people)
         if len(images) > 1:
             raise ValueError(
                 f"results of {len(images)} images; expected one frame a line"
             )
-        label = images.pop() if images else None
-        if not isinstance(value, dict) or label is None:
-            if label is not None:
-                frame = frame._replace(number=_number(label))
-            return [*self.end(), self._frame(frame)]
-        completed = []
-        if label != self._image:
-            completed = self.end()
-            self._image = label
-        self._people += frame.people
-        if len(self._people) > MAX_PEOPLE:
+        image = images.pop() if images else None
+        has_index = any(map(coco_forms.has_index, people))
+        if image is not None:
+            frame = frame._replace(number=_number(image))
+        read = _LineFrame(line, frame, image, has_index)
+        begun, self._begun = self._begun, None
+        if image is None or isinstance(value, list):
+            return [read] if begun is None else [begun, read]
+        if begun is None or begun.image != image:
+            self._begun = read
+            return [] if begun is None else [begun]
+        together = [*begun.frame.people, *frame.people]
+        if len(together) > MAX_PEOPLE:
             raise ValueError(
-                f"more than {MAX_PEOPLE} people in the image {brief(label)}"
+                f"more than {MAX_PEOPLE} people in the image {brief(image)}"
             )
-        return completed
+        self._begun = read._replace(
+            frame=frame._replace(people=together),
+            has_index=begun.has_index or has_index,
+        )
+        return []
 
-    def end(self):
-        """Returns the frame that no further line has completed."""
-        if self._image is None:
-            return []
-        frame = FramePeople(_number(self._image), self._people)
-        self._image, self._people = None, []
-        return [self._frame(frame)]
 
-    def _frame(self, frame):
-        index = self._index + 1 if frame.number is None else frame.number
+class _Stream:
+    """What is known of a stream so far."""
+
+    def __init__(self, image_size, skeleton):
+        self._image_size = image_size
+        self._skeleton = skeleton
+        self._are_tracked = None
+        self._tracker = Tracker()
+        self._index = -1
+        self._stride = None  # Least difference of two frames' numbers.
+
+    def frame(self, read: _LineFrame, form: str | None) -> Frame:
+        """Returns the next frame, in pixels and with everybody's id."""
+        index = self._index + 1
+        if read.frame.number is not None:
+            index = read.frame.number
         if not self._index < index <= MAX_FRAME:
             raise ValueError(
                 f"frame {index} after frame {self._index}; expected them in "
                 f"order, and at most {MAX_FRAME}"
             )
+        if self._index >= 0:
+            away = index - self._index
+            self._stride = min(self._stride or away, away)
         self._index = index
         batch, skeleton = detections.gather(
-            [(index, frame.people)], self._skeleton
+            [(index, read.frame.people)], self._skeleton
         )
         if skeleton is None:
             return self._empty(index)
-        if self._skeleton is None and self._form == "array":
+        if self._skeleton is None and form == "array":
             skeleton = recognition.of_arrays(batch.points)
         batch, present = detections.clean(
-            batch,
-            "either" if self._form in EITHER else "pixels",
-            self._image_size,
+            batch, "either" if form in EITHER else "pixels", self._image_size
         )
         if not present.any():
             return self._empty(index)
         self._skeleton = skeleton
-        batch = self._identified(detections.chosen(batch, present))
+        batch = detections.chosen(batch, present)
+        batch = self._identified(batch, read.has_index)
         return Frame(
             skeleton.name,
             index,
@@ -153,16 +232,18 @@ class _Reader:
             batch.scores.astype(np.float32),
         )
 
-    def _identified(self, batch):
+    def _identified(self, batch, has_index):
         if self._are_tracked is None:
-            ids = batch.track_ids.tolist()
-            self._are_tracked = min(ids) >= 0 and coco_forms.are_tracked([ids])
+            self._are_tracked = _are_tracked(batch.track_ids, has_index)
         if self._are_tracked:
             batch = detections.chosen(batch, batch.track_ids >= 0)
             detections.split(batch)  # For what it refuses.
             return batch
         ids = self._tracker.step(
-            int(batch.frames[0]), batch.points, batch.scores
+            int(batch.frames[0]),
+            batch.points,
+            batch.scores,
+            self._stride or 1,
         )
         return batch._replace(track_ids=ids)
 
@@ -177,11 +258,26 @@ class _Reader:
         )
 
 
-def _images(value):
-    """Returns the ids of the images that a line of COCO's form is about."""
+def _are_tracked(ids, has_index):
+    """Whether a frame shows that the tool follows people; None: not yet."""
+    known = ids[ids >= 0].tolist()
+    if not known:
+        return None
+    if not has_index or coco_forms.are_tracked([known]):
+        return True
+    # Everybody's index is 0: of several, it is no id; of one, it may be.
+    return False if len(known) > 1 else None
+
+
+def _of_coco(value):
+    """Returns the people of a line in COCO's form; none of another."""
     if form_of(value) != "coco":
-        return set()
-    people = [value] if isinstance(value, dict) else value
+        return []
+    return [value] if isinstance(value, dict) else value
+
+
+def _images(people):
+    """Returns the ids of the images that people in COCO's form are in."""
     labels = [person.get("image_id") for person in people]
     for label in labels:
         if not isinstance(label, (int, str, type(None))):
@@ -191,5 +287,5 @@ def _images(value):
 
 def _number(label):
     """Returns the number of a frame in the name of its image, or None."""
-    number = None if label is None else sequences.last_number(label)
+    number = sequences.last_number(label)
     return None if number is None or number > MAX_FRAME else number

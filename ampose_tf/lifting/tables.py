@@ -22,7 +22,8 @@ def write_positions(path: pathlib.Path, motion: Motion) -> None:
     A column holds one kind of value, so that filters, pivot tables and
     `pandas.read_csv(path).pivot(...)` do the rest. `x_m`, `y_m`, `z_m` are
     relative to the hip, `camera_x_m`, ... to the camera, both with x to the
-    camera's right, y down and z forwards. What is unknown is empty: time
+    camera's right, y down and z forwards. `x_px` and `y_px` are the file's
+    pixels, also where the image is assumed. What is unknown is empty: time
     without a frame rate, places without a root. `seen` is 1 or 0.
 
     Args:
@@ -41,7 +42,7 @@ def write_positions(path: pathlib.Path, motion: Motion) -> None:
                     track.poses_3d,
                     track.spread_m[..., None],
                     absolute,
-                    track.keypoints_px,
+                    track.keypoints_px + np.asarray(motion.image_corner),
                     track.scores[..., None],
                 ],
                 axis=-1,

@@ -6,7 +6,9 @@ documents ("Marker (.trc) Files").
 
 import pathlib
 
-from ampose_tf.lifting.floor import world_positions, y_up
+import numpy as np
+
+from ampose_tf.lifting.floor import y_up
 from ampose_tf.lifting.motion import Motion, frame_step
 
 _KEYS = (
@@ -15,7 +17,9 @@ _KEYS = (
 )
 
 
-def write(path: pathlib.Path, motion: Motion, track: int) -> None:
+def write(
+    path: pathlib.Path, motion: Motion, track: int, positions: np.ndarray
+) -> None:
     """Writes one person's joints as markers.
 
     Metres, y upwards as OpenSim wants it, x to the camera's right and z
@@ -29,15 +33,13 @@ def write(path: pathlib.Path, motion: Motion, track: int) -> None:
 
     Args:
         path: Of the file.
-        motion: With a known frame rate.
+        motion: Without a frame rate, `motion.ASSUMED_FPS` is written.
         track: Index of the person.
-
-    Raises:
-        ValueError: Where the frame rate is unknown.
+        positions: (F, J, 3), the person's by `floor.world_positions`.
     """
-    fps = motion.known_fps("A .trc file")
+    fps = motion.frame_rate
     frames = motion.tracks[track].frames
-    positions = y_up(world_positions(motion)[track])  # (F, J, 3)
+    positions = y_up(positions)
     names = [marker_name(joint) for joint in motion.skeleton.joints]
     rate = f"{fps / frame_step(frames):.9g}"
     values = (

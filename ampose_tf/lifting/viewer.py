@@ -9,9 +9,8 @@ import re
 import numpy as np
 
 from ampose_tf.lifting.floor import rotation_to_world
-from ampose_tf.lifting.motion import Motion
+from ampose_tf.lifting.motion import ASSUMED_FPS, Motion
 from ampose_tf.lifting.scene import (
-    ASSUMED_FPS,
     LEFT,
     MIDDLE,
     RIGHT,
@@ -34,7 +33,7 @@ def write(path: pathlib.Path, motion: Motion) -> None:
     Args:
         path: Of the file; its stem is the page's title.
         motion: With at least one track; without a frame rate, it is played
-            at `scene.ASSUMED_FPS`, and the page's notes say so.
+            at `motion.ASSUMED_FPS`, and the page's notes say so.
     """
     parts = {
         "title": html.escape(path.stem),
