@@ -53,6 +53,12 @@ def test_a_gif_has_the_clips_speed(tmp_path):
     assert not changed[: len(changed) // 8].any()
 
 
+def test_no_frame_is_shown_longer_than_the_format_can_say(tmp_path):
+    motion = dataclasses.replace(film(frames=2).motion, fps=0.001)
+    (path,) = motion.save(tmp_path / "clip.gif")
+    assert delays(path) == [655_350] * 2
+
+
 @pytest.mark.parametrize(
     ("frames", "fps", "shown", "remark"),
     [

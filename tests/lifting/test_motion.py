@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from ampose_tf.lifting import saving
+from ampose_tf.lifting import floor, saving
 from ampose_tf.lifting.motion import Motion, ensemble_spread, frame_step
 from tests.lifting.filmed import film, only
 
@@ -181,12 +181,40 @@ def test_unknown_endings_are_refused(motion, tmp_path, name):
         motion.save(tmp_path / name)
 
 
-@pytest.mark.parametrize("ending", [".trc", ".bvh"])
-def test_time_needs_the_frame_rate(motion, tmp_path, ending):
-    timeless = dataclasses.replace(motion, fps=None)
-    with pytest.raises(ValueError, match="give --fps"):
-        timeless.save(tmp_path / f"clip{ending}")
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize(
+    ("ending", "rate"),
+    [(".trc", "\nDataRate\t"), (".bvh", "\nFrame Time: 0.033333333\n")],
+)
+def test_formats_that_need_a_frame_rate_get_the_assumed_one(
+    motion, tmp_path, ending, rate
+):
+    timeless, assumed = (
+        dataclasses.replace(motion, fps=fps) for fps in (None, 30.0)
+    )
+    assert timeless.fps is None and timeless.frame_rate == 30
+    (path,) = timeless.save(tmp_path / f"clip{ending}")
+    written = path.read_bytes()
+    assert rate in written.decode()
+    assumed.save(path, overwrite=True)
+    assert path.read_bytes() == written
+
+
+def test_people_are_placed_once_however_many_files(
+    motion, tmp_path, monkeypatch
+):
+    calls = []
+    places = floor.world_positions
+    monkeypatch.setattr(
+        floor,
+        "world_positions",
+        lambda motion: calls.append(motion) or places(motion),
+    )
+    (track,) = motion.tracks
+    crowd = dataclasses.replace(
+        motion, tracks=tuple(track._replace(track_id=i) for i in range(4))
+    )
+    saving.save(crowd, [tmp_path / "clip.bvh", tmp_path / "clip.trc"])
+    assert len(list(tmp_path.iterdir())) == 8 and len(calls) == 1
 
 
 def test_nobody_is_not_written(motion, tmp_path):

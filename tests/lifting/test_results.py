@@ -8,9 +8,10 @@ import pytest
 
 from ampose_tf.camera import normalize_screen
 from ampose_tf.data import archive
-from ampose_tf.lifting import results
+from ampose_tf.lifting import contents, results
 from ampose_tf.lifting.motion import LiftedTrack
 from ampose_tf.skeleton import H36M_16, H36M_17
+from tests import clips
 from tests.lifting.filmed import film, only
 
 ENDINGS = pytest.mark.parametrize("ending", [".npz", ".json"])
@@ -124,6 +125,33 @@ def test_json_is_strict_and_explains_itself(motion, tmp_path):
     # A float32's third, not its 16 digits as a float64.
     seen = np.argwhere(motion.tracks[0].seen)[0]
     assert first["spread_m"][seen[0]][seen[1]] == 0.33333334
+
+
+def test_files_that_would_take_all_memory_are_refused(
+    motion, tmp_path, monkeypatch
+):
+    deep = tmp_path / "deep.json"
+    deep.write_text("[" * 100_000)
+    with pytest.raises(ValueError, match="nested too deeply"):
+        results.load(deep)
+    written = [tmp_path / f"clip{ending}" for ending in (".npz", ".json")]
+    for path in written:
+        motion.save(path)
+    monkeypatch.setattr(contents, "MAX_BYTES", 3000)
+    for path in written:
+        with pytest.raises(ValueError, match="than 3000 bytes"):
+            results.load(path)
+
+
+def test_saved_motions_are_told_from_keypoints(motion, tmp_path):
+    for ending in (".npz", ".json"):
+        motion.save(tmp_path / f"clip{ending}")
+        assert results.is_saved(tmp_path / f"clip{ending}")
+    for path in clips.write_all(tmp_path).values():
+        assert not results.is_saved(path)
+    (tmp_path / "said.json").write_text(json.dumps([results.FORMAT]))
+    for name in ("said.json", "missing.npz", "."):
+        assert not results.is_saved(tmp_path / name)
 
 
 def test_other_files_are_refused(motion, tmp_path):

@@ -2,6 +2,7 @@ import dataclasses
 
 import numpy as np
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from PIL import Image
 
 from ampose_tf.lifting import scene
@@ -63,3 +64,26 @@ def test_what_little_there_is_is_drawn(tmp_path):
         motion = Motion((each,), filmed.image_size)
         (path,) = motion.save(tmp_path / f"{name}.png")
         assert rgb(scene.LEFT) in drawn(path)
+
+
+def test_pixels_are_the_files_where_the_image_is_assumed(
+    tmp_path, monkeypatch
+):
+    figures = []
+    savefig = Figure.savefig
+    monkeypatch.setattr(
+        Figure,
+        "savefig",
+        lambda figure, *path, **options: (
+            figures.append(figure) or savefig(figure, *path, **options)
+        ),
+    )
+    motion = dataclasses.replace(
+        film(frames=1).motion, image_corner=(1200.0, -30.0)
+    )
+    motion.save(tmp_path / "clip.png")
+    image, room, _ = figures[0].axes
+    # y points up, and is negative.
+    assert image.xaxis.get_major_formatter()(50) == "1250"
+    assert image.yaxis.get_major_formatter()(-50) == "20"
+    assert room.xaxis.get_major_formatter()(50) != "1250"

@@ -222,8 +222,27 @@ def test_motion_is_smoothed(method):
         motion, tracks=(shaken._replace(root=None),)
     )
     assert smooth(rootless, method).tracks[0].root is None
-    with pytest.raises(ValueError, match="Smoothing needs .* give --fps"):
-        smooth(dataclasses.replace(motion, fps=None), method)
+    timeless, assumed = (
+        smooth(dataclasses.replace(shaky, fps=fps), method).tracks[0].poses_3d
+        for fps in (None, 30.0)
+    )
+    np.testing.assert_array_equal(timeless, assumed)
+
+
+def test_notes_count_what_was_smoothed():
+    (track,) = film(frames=41).motion.tracks
+    track = track._replace(poses_3d=track.poses_3d + 0.02 * noise(41, 17, 3))
+    passing = only(track._replace(track_id=8), [3, 20])
+    motion = dataclasses.replace(
+        film(frames=41).motion, tracks=(track, passing)
+    )
+    assert smooth(motion, Butterworth()).notes[0].startswith("41 of 43 poses")
+    # Its first frame a causal filter leaves as it is.
+    assert smooth(motion, OneEuro()).notes[0].startswith("40 of 43 poses")
+    # At half a frame per second every frame is a stream's first.
+    slow = dataclasses.replace(motion, fps=0.5)
+    (note,) = smooth(slow, OneEuro()).notes
+    assert note.startswith("No pose is smoothed")
 
 
 def test_whoever_is_there_now_and_then_stays_as_they_are():

@@ -40,6 +40,88 @@ def test_equal_to_reading_the_file(tmp_path, name):
             )
 
 
+def same_tracks(one, other):
+    assert one[:4] == other[:4] and one.left_out == other.left_out
+    assert len(one.tracks) == len(other.tracks)
+    for track, twin in zip(one.tracks, other.tracks, strict=True):
+        assert track.track_id == twin.track_id
+        for array, its in zip(track[1:], twin[1:], strict=True):
+            np.testing.assert_array_equal(array, its)
+
+
+def thinned():
+    """Every fifteenth frame of a film, with its number there."""
+    frames = clips.mmpose_video()
+    for frame in frames:
+        frame["frame_id"] *= 15
+    return frames
+
+
+def confirmed_late():
+    """The tool's tracker has not yet confirmed one of them in frame 0."""
+    frames = [clips.ultralytics(frame, True) for frame in range(FRAMES)]
+    del frames[0][0]["track_id"], frames[0][1]
+    return frames
+
+
+def one_of_index_nought():
+    """Who is alone in the first frame has AlphaPose's idx 0."""
+    people = clips.alphapose("COCO-17", lambda person: person)
+    return [person for person in people if person is not people[1]]
+
+
+def alone_with_id_nought():
+    frames = clips.mmpose_video()
+    for frame in frames:
+        for own, person in enumerate(frame["instances"]):
+            person["track_id"] = own
+    del frames[0]["instances"][1]
+    return frames
+
+
+ODD = [thinned, confirmed_late, one_of_index_nought, alone_with_id_nought]
+
+
+@pytest.mark.parametrize("make", ODD)
+def test_lines_of_a_file_are_the_same_as_a_list(tmp_path, make):
+    """Whatever is told by the whole file rather than by its first frame."""
+    (tmp_path / "clip.json").write_text(json.dumps(make()))
+    (tmp_path / "clip.jsonl").write_text("\n".join(lines(make())))
+    read = formats.read(tmp_path / "clip.json")
+    assert len(read.tracks) == 2
+    same_tracks(formats.read(tmp_path / "clip.jsonl"), read)
+
+
+@pytest.mark.parametrize("make", ODD)
+def test_a_stream_comes_to_the_ids_of_the_file(tmp_path, make):
+    (tmp_path / "clip.json").write_text(json.dumps(make()))
+    read = formats.read(tmp_path / "clip.json")
+    of_file = {
+        (track.track_id, frame)
+        for track in read.tracks
+        for frame in track.frames.tolist()
+    }
+    frames = list(stream(lines(make())))
+    streamed = {
+        (own, frame.index)
+        for frame in frames
+        for own in frame.track_ids.tolist()
+    }
+    # Before somebody has an id, people are followed here.
+    extra = {(0, 0)} if make is confirmed_late else set()
+    assert streamed == of_file | extra
+
+
+def test_images_far_apart_are_frames_one_after_another(tmp_path):
+    people = clips.coco_results(1)
+    images = (785, 4008, 196141, 197388, 581781)
+    for person, image in zip(people, images, strict=True):
+        person["image_id"] = image
+    (tmp_path / "clip.jsonl").write_text("\n".join(lines(people)))
+    (track,) = formats.read(tmp_path / "clip.jsonl").tracks
+    assert track.frames.tolist() == [0, 1, 2, 3, 4]
+
+
 def test_frames_come_as_soon_as_their_line():
     """Of a stream without end, nothing is kept."""
     values = map(json.dumps, itertools.cycle([clips.mediapipe()]))

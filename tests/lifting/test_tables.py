@@ -161,3 +161,20 @@ def test_trc_of_every_other_frame_is_half_the_rate(motion, tmp_path):
     assert header["OrigDataStartFrame"] == "8"
     np.testing.assert_array_equal(frames, np.arange(8, 20, 2))
     np.testing.assert_allclose(times, np.arange(7, 19, 2) / 29.97, atol=1e-6)
+
+
+def test_pixels_are_the_files_where_the_image_is_assumed(motion, tmp_path):
+    corner = (1200.25, -30.5)
+    for name, image_corner in (("whole", (0, 0)), ("square", corner)):
+        moved = dataclasses.replace(motion, image_corner=image_corner)
+        moved.save(tmp_path / f"{name}.csv")
+    for there, here in zip(
+        rows_of(tmp_path / "square.csv"),
+        rows_of(tmp_path / "whole.csv"),
+        strict=True,
+    ):
+        for axis, by in zip("xy", corner, strict=True):
+            pair = there[f"{axis}_px"], here[f"{axis}_px"]
+            if pair != ("", ""):
+                moved, still = map(float, pair)
+                assert moved - still == pytest.approx(by, abs=1e-4)
