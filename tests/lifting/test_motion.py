@@ -164,7 +164,7 @@ def test_several_people_get_a_file_each(pair, tmp_path):
 
 
 def test_all_files_are_written_or_none(pair, tmp_path, monkeypatch):
-    def write(path, motion, track):
+    def write(path, motion, track, positions):
         path.write_text("half")
         if track == 1:
             raise OSError("disk full")

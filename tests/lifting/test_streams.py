@@ -66,7 +66,7 @@ def confirmed_late():
 
 def one_of_index_nought():
     """Who is alone in the first frame has AlphaPose's idx 0."""
-    people = clips.alphapose("COCO-17", lambda person: person)
+    people = clips.alphapose("COCO-17", lambda person: 5 * person)
     return [person for person in people if person is not people[1]]
 
 
@@ -74,7 +74,7 @@ def alone_with_id_nought():
     frames = clips.mmpose_video()
     for frame in frames:
         for own, person in enumerate(frame["instances"]):
-            person["track_id"] = own
+            person["track_id"] = 5 * own
     del frames[0]["instances"][1]
     return frames
 
