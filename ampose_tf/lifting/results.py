@@ -13,6 +13,11 @@ from ampose_tf.lifting.motion import LiftedTrack, Motion
 from ampose_tf.skeleton import by_joint_count
 
 FORMAT = "ampose_tf motion 1"
+# What values of another kind or shape end in.
+_DAMAGE = (
+    *(AttributeError, IndexError, KeyError, OverflowError, TypeError),
+    ValueError,
+)
 UNITS = "metres"
 FRAME = "camera: x right, y down, z forward"
 ROOT = "hip: the first joint, at the origin"
@@ -164,7 +169,7 @@ def load(path: str | os.PathLike) -> Motion:
             return _of_npz(archive.read(path))
         if path.suffix == ".json":
             return _of_json(contents.parse(contents.read(path)))
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except _DAMAGE as error:
         raise ValueError(
             f"{path}: not a motion that ampose_tf wrote: "
             f"{type(error).__name__}: {error}"

@@ -6,9 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from ampose_tf.lifting import Lifter, formats, keypoints, saving
+from ampose_tf.lifting import Lifter, formats, keypoints, results, saving
 from ampose_tf.lifting.values import MAX_FRAME, MAX_PIXEL
 from tests import clips
+from tests.lifting.filmed import film
 
 # Raise it to look for more; 2,000 are tried before a release.
 DAMAGED_FILES = 300
@@ -100,7 +101,9 @@ def mutate_members(random, path):
     elif kind == 1 and array.size:
         flat = array.ravel().copy()
         extreme = EXTREMES[random.integers(len(EXTREMES))]
-        if array.dtype != object:
+        if array.dtype.kind == "U":
+            extreme = "x"
+        elif array.dtype != object:
             flat = flat.astype(np.float64)
             extreme = random.choice([np.nan, np.inf, -1e30, 1e30, -1, 0])
         place = random.integers(flat.size)
@@ -217,3 +220,31 @@ def test_damaged_files_are_lifted_or_refused(
         for seed in range(LIFTED_FILES)
     ]
     assert 0.2 < np.mean(refused) < 0.95
+
+
+def load_mutated(seed, files, folder):
+    """Returns whether a damaged result was refused."""
+    random = np.random.default_rng(seed)
+    damaged = write_mutated(random, files[seed % len(files)], folder)
+    try:
+        results.is_saved(damaged)
+        results.load(damaged)
+    except (ValueError, OSError) as error:
+        message = str(error)
+        assert message.isprintable() and len(message) < 600, message
+        return True
+    return False
+
+
+def test_damaged_results_end_well(tmp_path):
+    motion = film(frames=3).motion
+    (tmp_path / "damaged").mkdir()
+    files = [
+        motion.save(tmp_path / f"clip{ending}")[0]
+        for ending in (".npz", ".json")
+    ]
+    refused = [
+        load_mutated(seed, files, tmp_path / "damaged")
+        for seed in range(DAMAGED_FILES)
+    ]
+    assert 0.3 < np.mean(refused) < 0.95
