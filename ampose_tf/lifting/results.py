@@ -10,6 +10,7 @@ from ampose_tf.camera import normalize_screen
 from ampose_tf.data import archive
 from ampose_tf.lifting import contents
 from ampose_tf.lifting.motion import LiftedTrack, Motion
+from ampose_tf.lifting.values import numbers
 from ampose_tf.skeleton import by_joint_count
 
 FORMAT = "ampose_tf motion 1"
@@ -264,8 +265,11 @@ def _motion(described, tracks):
     skeleton = by_joint_count(len(described["joint_names"]))
     if tuple(described["joint_names"]) != skeleton.joints:
         raise ValueError("its joints are not Human3.6M's")
+    # What a float32 cannot hold is infinite, which `Motion` refuses.
+    with np.errstate(over="ignore", invalid="ignore"):
+        tracks = tuple(_track(track) for track in tracks)
     return Motion(
-        tuple(_track(track) for track in tracks),
+        tracks,
         image_size=tuple(described["image_size"]),
         fps=described["fps"],
         skeleton=skeleton,
@@ -277,14 +281,13 @@ def _motion(described, tracks):
 
 
 def _track(rows):
-    # Of lists, None becomes NaN.
-    root = np.asarray(rows["root_positions"], np.float32)
+    root = numbers(rows["root_positions"], "root").astype(np.float32)
     return LiftedTrack(
         track_id=rows["track_id"],
         frames=np.asarray(rows["frame_numbers"]),
         root=None if np.isnan(root).all() else root,
         **{
-            name: np.asarray(rows[name], dtype)
+            name: numbers(rows[name], name).astype(dtype)
             for name, dtype in (
                 ("poses_3d", np.float32),
                 ("keypoints_px", np.float32),
