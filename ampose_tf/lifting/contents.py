@@ -10,7 +10,7 @@ from collections.abc import Callable
 # COCO's results.
 MAX_BYTES = 256 * 2**20
 # Of lists and objects in JSON, which take up to 200 bytes each, however short
-# they are written: with the numbers in them, a file takes 4 GB at most. That
+# they are written: with the numbers in them, a file takes some 4 GB. That
 # hour has 4 million where every joint is an object.
 MAX_NODES = 16_000_000
 

@@ -234,6 +234,8 @@ def _rounded(array):
 def _of_npz(members):
     _check_format(str(members["format"]))
     identities = members["track_ids"]
+    if identities.dtype.kind not in "iu":
+        raise ValueError(f"track_ids: whole numbers, not {identities.dtype}")
     # In the order in which they were written.
     order = identities[np.sort(np.unique(identities, return_index=True)[1])]
     described = {
