@@ -120,12 +120,22 @@ def put(onto: LineCollection, people: Sequence[Strokes]) -> None:
     onto.set_colors(all_of.colours[order])
 
 
-def image_frame(axes: Axes, image_size: tuple[int, int]) -> None:
-    """Draws the image's edge, on axes whose y points up and is negative."""
-    width, height = image_size
+def image_frame(
+    axes: Axes,
+    image_size: tuple[int, int],
+    corner: tuple[float, float] = (0.0, 0.0),
+) -> None:
+    """Draws the image's edge, on axes whose y points up and is negative.
+
+    Args:
+        axes: To draw on.
+        image_size: (width, height).
+        corner: (x, y) of the upper left one, y downwards.
+    """
+    (width, height), (left, top) = image_size, corner
     axes.add_patch(
         Rectangle(
-            (0, -height),
+            (left, -top - height),
             width,
             height,
             fill=False,

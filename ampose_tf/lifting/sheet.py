@@ -54,9 +54,12 @@ def write(path: pathlib.Path, motion: Motion) -> None:
     """
     scene = arrange(motion)
     shown = _spread(scene)
+    # In the file's pixels, wherever the image begins.
+    corner = np.asarray(motion.image_corner)
     rows = [
-        [make(scene, frame) for frame in shown]
-        for make in (_keypoints, _from_camera, _from_right)
+        [_keypoints(scene, frame, corner) for frame in shown],
+        [_from_camera(scene, frame) for frame in shown],
+        [_from_right(scene, frame) for frame in shown],
     ]
     sizes = [_size(row) for row in rows]
     heights = [float(np.clip(_COLUMN * h / w, _LOW, _HIGH)) for w, h in sizes]
@@ -98,8 +101,8 @@ def write(path: pathlib.Path, motion: Motion) -> None:
             if column == 0:
                 axes.set_ylabel(label, fontsize=8)
             if row is rows[0]:
-                drawing.image_frame(axes, motion.image_size)
-                _count_pixels(axes, motion.image_corner)
+                drawing.image_frame(axes, motion.image_size, corner)
+                axes.yaxis.set_major_formatter(lambda y, _: f"{-y:.0f}")
                 when = (
                     f", {frame / scene.fps:.2f} s" if scene.fps_known else ""
                 )
@@ -123,13 +126,6 @@ def _limit(axes, drawn, row, half):
     axes.set_ylim(y / 2 - half[1], y / 2 + half[1])
 
 
-def _count_pixels(axes, corner):
-    """Labels axes in the file's pixels, wherever the image begins."""
-    x_corner, y_corner = corner
-    axes.xaxis.set_major_formatter(lambda x, _: f"{x_corner + x:.0f}")
-    axes.yaxis.set_major_formatter(lambda y, _: f"{y_corner - y:.0f}")
-
-
 def _style(axes):
     axes.tick_params(labelsize=6, length=2, color="0.7")
     axes.grid(color="0.92", linewidth=0.6)
@@ -147,10 +143,10 @@ def _spread(scene: Scene) -> list[int]:
     return numbers[chosen].tolist()
 
 
-def _keypoints(scene, frame):
+def _keypoints(scene, frame, corner):
     drawn = []
     for i, (person, row) in enumerate(scene.present(frame)):
-        points = person.pixels(row) * (1, -1)
+        points = (person.pixels(row) + corner) * (1, -1)
         seen = person.track.seen[row]
         # What a detector doubts may be anywhere.
         sure = points[seen] if seen.any() else np.zeros((1, 2))

@@ -78,12 +78,22 @@ def test_pixels_are_the_files_where_the_image_is_assumed(
             figures.append(figure) or savefig(figure, *path, **options)
         ),
     )
-    motion = dataclasses.replace(
-        film(frames=1).motion, image_corner=(1200.0, -30.0)
+    motion = film(frames=1).motion
+    for name, corner in (("whole", (0, 0)), ("square", (1200, -30))):
+        moved = dataclasses.replace(motion, image_corner=corner)
+        moved.save(tmp_path / f"{name}.png")
+    (image, room, _), (moved_image, moved_room, _) = (
+        figure.axes for figure in figures
     )
-    motion.save(tmp_path / "clip.png")
-    image, room, _ = figures[0].axes
     # y points up, and is negative.
-    assert image.xaxis.get_major_formatter()(50) == "1250"
-    assert image.yaxis.get_major_formatter()(-50) == "20"
-    assert room.xaxis.get_major_formatter()(50) != "1250"
+    for by, here, there in (
+        (1200, image.get_xlim(), moved_image.get_xlim()),
+        (30, image.get_ylim(), moved_image.get_ylim()),
+        (0, room.get_xlim(), moved_room.get_xlim()),
+    ):
+        np.testing.assert_allclose(np.subtract(there, here), by, atol=1e-3)
+    assert moved_image.yaxis.get_major_formatter()(-20) == "20"
+    edge, moved_edge = image.patches[0], moved_image.patches[0]
+    np.testing.assert_allclose(
+        np.subtract(moved_edge.get_xy(), edge.get_xy()), (1200, 30)
+    )
