@@ -4,6 +4,8 @@ A single camera does not say how it is tilted. It is taken as level, or its
 tilt is given, or it is estimated from people who stand or walk.
 """
 
+import itertools
+
 import numpy as np
 
 from ampose_tf.lifting.motion import LEVEL, LiftedTrack, Motion
@@ -152,13 +154,14 @@ def rotation_to_world(up: tuple[float, float, float]) -> np.ndarray:
 def world_positions(motion: Motion) -> tuple[np.ndarray, ...]:
     """Returns everybody's joints in a world with z up and the floor at 0.
 
-    The origin is on the floor below the camera. Without a root the hip stays
-    above the origin and the person moves about it.
+    The origin is on the floor below the camera. The floor is 0.09 m, an
+    ankle's height, below where the lower of the two ankles of anybody with a
+    root goes in the lowest twentieth of the frames. Who never touches the
+    floor still stands on it, and stairs are none.
 
-    The floor is 0.09 m, an ankle's height, below where the lower of the two
-    ankles goes in the lowest twentieth of the frames: of all people with a
-    root together, of each one without by itself. Who never touches the floor
-    still stands on it, and stairs are none.
+    Whoever has no root has the hip above the origin and, in every frame, the
+    lower ankle at its height: a hip that stayed where it is would make who
+    squats draw up the feet.
 
     Returns:
         Per track (F, J, 3) float64 metres.
@@ -169,20 +172,18 @@ def world_positions(motion: Motion) -> tuple[np.ndarray, ...]:
         @ rotation.T
         for track in motion.tracks
     ]
-    at = motion.skeleton.joints.index
-    lowest = [
-        positions[:, [at("RFoot"), at("LFoot")], 2].min(axis=1)
-        for positions in turned
-    ]
+    ankles = [motion.skeleton.joints.index(side + "Foot") for side in "RL"]
+    lowest = [positions[:, ankles, 2].min(axis=1) for positions in turned]
     rooted = [track.root is not None for track in motion.tracks]
-    shared = np.concatenate(
-        [np.empty(0)]
-        + [low for low, has in zip(lowest, rooted, strict=True) if has]
-    )
-    return tuple(
-        positions - [0, 0, _floor(shared if has else low)]
-        for positions, low, has in zip(turned, lowest, rooted, strict=True)
-    )
+    if any(rooted):
+        anybody = np.concatenate(list(itertools.compress(lowest, rooted)))
+        floor = np.percentile(anybody, _FLOOR_PERCENT) - ANKLE_HEIGHT_M
+    placed = []
+    for positions, low, has in zip(turned, lowest, rooted, strict=True):
+        height = floor if has else (low - ANKLE_HEIGHT_M)[:, None]
+        placed.append(positions.copy())
+        placed[-1][..., 2] -= height
+    return tuple(placed)
 
 
 def y_up(positions: np.ndarray) -> np.ndarray:
@@ -197,7 +198,3 @@ def y_up(positions: np.ndarray) -> np.ndarray:
 
 def _absolute(track: LiftedTrack) -> np.ndarray:
     return track.root[:, None].astype(np.float64) + track.poses_3d
-
-
-def _floor(lowest_ankles):
-    return np.percentile(lowest_ankles, _FLOOR_PERCENT) - ANKLE_HEIGHT_M

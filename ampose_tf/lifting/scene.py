@@ -6,7 +6,6 @@ import numpy as np
 
 from ampose_tf.lifting.floor import rotation_to_world, world_positions
 from ampose_tf.lifting.motion import LiftedTrack, Motion, frame_step
-from ampose_tf.lifting.root import ANKLE_HEIGHT_M
 from ampose_tf.skeleton import Skeleton
 
 # Blue and orange are told apart by the colour-blind, too; the grey shows on
@@ -103,12 +102,7 @@ def arrange(motion: Motion) -> Scene:
     numbers = np.unique(np.concatenate([t.frames for t in motion.tracks]))
     several = len(motion.tracks) > 1
     rooted = np.array([track.root is not None for track in motion.tracks])
-    positions = [
-        there if track.root is not None else _grounded(there, motion.skeleton)
-        for track, there in zip(
-            motion.tracks, world_positions(motion), strict=True
-        )
-    ]
+    positions = list(world_positions(motion))
     beside = np.zeros(len(positions))
     for index, place in _side_by_side(motion.tracks, positions).items():
         positions[index] = positions[index] + place
@@ -136,18 +130,6 @@ def joint_colours(skeleton: Skeleton) -> list[str]:
     colours = dict.fromkeys(skeleton.left, LEFT)
     colours |= dict.fromkeys(skeleton.right, RIGHT)
     return [colours.get(j, MIDDLE) for j in range(len(skeleton.joints))]
-
-
-def _grounded(positions, skeleton):
-    """Moves a person up or down until the lower ankle is on the floor.
-
-    A hip that stays where it is would make who squats draw up the feet.
-    """
-    ankles = [skeleton.joints.index(side + "Foot") for side in "RL"]
-    lowest = positions[:, ankles, 2].min(axis=1)
-    moved = positions.copy()
-    moved[..., 2] += (ANKLE_HEIGHT_M - lowest)[:, None]
-    return moved
 
 
 def _side_by_side(tracks, positions):
