@@ -14,7 +14,10 @@ from ampose_tf.skeleton import by_joint_count
 FORMAT = "ampose_tf motion 1"
 UNITS = "metres"
 FRAME = "camera: x right, y down, z forward"
-ROOT = "hip: the first joint, at the origin"
+ROOT = (
+    "hip: poses are relative to it; the first joint is the network's estimate "
+    "of it, near the origin"
+)
 
 
 _DESCRIBED = (
