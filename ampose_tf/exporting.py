@@ -92,6 +92,7 @@ def export(
                 f"{calibrated[0]} is calibrated on training poses; got none"
             )
         calibration = calibration_of(config, model, training)
+        tflite.check_calibration(calibration, calibrated[0], batch)
     count = min(config.export.verification_poses, validation.count)
     spread = np.linspace(0, validation.count - 1, count).astype(int)
     poses = validation.select(spread)

@@ -76,7 +76,7 @@ def write(
         )
     signatures.check(names, model)
     if format in CALIBRATED:
-        _check_calibration(calibration, format, batch)
+        check_calibration(calibration, format, batch)
     try:
         content = _converted(
             model.rebuilt(), format, names, batch, calibration
@@ -107,6 +107,28 @@ def replace_metadata(path: pathlib.Path, described: str) -> None:
     with path.open("r+b") as file:
         file.truncate(end)
     append_metadata(path, described)
+
+
+def check_calibration(
+    calibration: dict[str, np.ndarray] | None, format: str, batch: int
+) -> None:
+    """Checks what a format is to be calibrated on, as `write` does.
+
+    Raises:
+        ValueError: Where it is missing, not finite or less than a batch.
+    """
+    count = len(calibration["keypoints_2d"]) if calibration else 0
+    if count < batch:
+        raise ValueError(
+            f"{format} is calibrated on poses, at least one batch of {batch}; "
+            f"got {count or 'none'}"
+        )
+    for name, array in calibration.items():
+        if not np.isfinite(array).all():
+            raise ValueError(
+                f"The poses that {format} is calibrated on hold NaN or "
+                f"infinity in {name}"
+            )
 
 
 def _converted(model, format, names, batch, calibration):
@@ -218,21 +240,6 @@ def _inputs_of(name, model, calibration):
         sources = matrix[limbs].argmax(axis=1)
         arrays["scores"][:, sources] = calibration["seen"][:, limbs]
     return {n: a.astype(np.float32) for n, a in arrays.items()}
-
-
-def _check_calibration(calibration, format, batch):
-    count = len(calibration["keypoints_2d"]) if calibration else 0
-    if count < batch:
-        raise ValueError(
-            f"{format} is calibrated on poses, at least one batch of {batch}; "
-            f"got {count or 'none'}"
-        )
-    for name, array in calibration.items():
-        if not np.isfinite(array).all():
-            raise ValueError(
-                f"The poses that {format} is calibrated on hold NaN or "
-                f"infinity in {name}"
-            )
 
 
 @contextlib.contextmanager

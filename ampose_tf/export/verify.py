@@ -17,6 +17,8 @@ from ampose_tf.models.ampose import AMPose
 # side can be confused; the larger side is that of an 8K video.
 _IMAGE_SIZE = (4320, 7680)
 
+_FLOATS = ("float32", "float16")
+
 # Poses that the reference kernels, a hundred times slower, compute as well.
 _REFERENCE_POSES = 16
 
@@ -187,8 +189,11 @@ def saved_model(
     for case in cases:
         _measure(measured, case, lifts[case.signature], poses, path.name)
     for case in cases:
-        key = _key(measured, case, "max_mm")
-        _hold(path, measured, key, budget.float32_mm)
+        for measure, at_most in _limits(
+            "float32", case, budget.float32_mm, budget
+        ).items():
+            key = _key(measured, case, measure)
+            _hold(path, measured, key, at_most)
     return measured
 
 
@@ -247,7 +252,7 @@ def tflite(
     )
     for name, plan in measured["plans"].items():
         # Whole-number formats alone may go in and out of XNNPACK.
-        if format in ("float32", "float16") and plan != {"DELEGATE": 1}:
+        if format in _FLOATS and plan != {"DELEGATE": 1}:
             raise Refused(
                 f"{path.name} refused: {name} is run as {plan}, expected one "
                 "part that XNNPACK takes over",
@@ -279,11 +284,12 @@ def size_fault(path: pathlib.Path, budget: Export) -> str:
 
 def _limits(format, case, limit, budget):
     """Returns {measure: the most it may be} of a case."""
-    if format == "float32":
-        return {"max_mm": limit}
     if case.kind:
         # Whole numbers cannot be held to poses that calibration never saw.
-        return {"mean_mm": limit} if format == "float16" else {}
+        # Of a person without extent, float32's last bit is tenths of a mm.
+        return {"mean_mm": limit} if format in _FLOATS else {}
+    if format == "float32":
+        return {"max_mm": limit}
     return {
         "mean_mm": limit,
         "pose_95_mm": limit * budget.worst_poses,
