@@ -262,7 +262,7 @@ def test_wrong_weights_are_refused(exported, make_poses):
     tenth = np.zeros((40, 1, 1))
     tenth[::10] = 0.02
     for cases, message in (
-        (off_by(tenth), "refused: pose_95_mm .* is 34.6, more than 20"),
+        (off_by(tenth), "refused: pose_95_mm .* is 34.., more than 20"),
         (off_by([0, 0, 0.005]), "refused: mpjpe_change_mm"),
     ):
         with pytest.raises(verify.Refused, match=message):
@@ -494,7 +494,7 @@ TINY = [
 
 
 def test_the_script_exits_3_and_2(run):
-    """3 where a file is refused, 2 in one line where there is a mistake."""
+    """3 where a file is refused, 2 where there is a mistake."""
     root = pathlib.Path(__file__).parents[2]
     script = (root / "export.py").read_text()
     for format in exporting.FORMATS:
@@ -521,14 +521,10 @@ def test_the_script_exits_3_and_2(run):
     assert ended.returncode == 3, ended.stderr
     assert "export/ampose_float32.rejected.tflite: " in ended.stdout
     before = bytes_of(run)
-    for arguments, message in (
-        (["--formats=int8,onnx"], "Unknown or repeated format onnx"),
-        (["--formats=float32", f"--output={run}/last.keras/x"], "last.keras"),
-    ):
-        ended = export(*arguments)
-        assert ended.returncode == 2, ended.stdout
-        assert "Traceback" not in ended.stderr
-        assert message in ended.stderr.splitlines()[-1]
+    ended = export("--formats=int8,onnx")
+    assert ended.returncode == 2, ended.stdout
+    assert "Traceback" not in ended.stderr
+    assert "repeated format onnx; expected" in ended.stderr.splitlines()[-1]
     assert bytes_of(run) == before
 
 
@@ -577,6 +573,12 @@ def test_export_refuses_mistakes(tmp_path, everything, make_poses):
             export(config=config)
     with pytest.raises(OSError, match="no model"):
         export(path=tmp_path / "missing.keras")
+    occupied = tmp_path / "occupied"
+    occupied.write_text("a file")
+    with pytest.raises(OSError, match="occupied"):
+        exporting.export(
+            *(Config(), trained, make_poses(3), occupied, ("float32",))
+        )
     broken = tmp_path / "broken.keras"
     broken.write_bytes(trained.read_bytes()[:2000])
     with pytest.raises(ValueError, match="broken.keras"):
