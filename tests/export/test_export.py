@@ -261,9 +261,11 @@ def test_wrong_weights_are_refused(exported, make_poses):
     # One pose in ten is wrong, then the MPJPE alone.
     tenth = np.zeros((40, 1, 1))
     tenth[::10] = 0.02
+    limbs = np.zeros((17, 3))
+    limbs[1:, 2] = 0.005
     for cases, message in (
         (off_by(tenth), "refused: pose_95_mm .* is 34.., more than 20"),
-        (off_by([0, 0, 0.005]), "refused: mpjpe_change_mm"),
+        (off_by(limbs), "refused: mpjpe_change_mm"),
     ):
         with pytest.raises(verify.Refused, match=message):
             measure("float16", cases, Export(float16_mm=10, mpjpe_share=0.01))
