@@ -297,8 +297,10 @@ def test_attention_in_whole_numbers_is_caught(
     """The kernels that apps get compute another attention than they should."""
     model = model_of(width=64, heads=8)
     poses = make_poses(64)
+    arrays = lift_inputs(model, poses)
+    # Of an untrained network a few poses fall apart, and these are some.
+    poses = poses.select(np.arange(16))
     cases = verify.cases(model, poses, ("lift",))
-    arrays = cases[0].arrays
 
     def gate(name):
         path = tmp_path / f"{name}.tflite"
