@@ -349,6 +349,16 @@ def test_what_cannot_be(tmp_path, make_poses):
     )
 
 
+def test_a_converter_that_fails(tmp_path, monkeypatch):
+    def fails(*_):
+        raise tflite.ConverterError("no such kernel\nsee the log")
+
+    monkeypatch.setattr(tflite, "_converted", fails)
+    with pytest.raises(ValueError, match="to float32: no such kernel$"):
+        tflite.write(model_of(), tmp_path / "x.tflite", "float32", "test")
+    assert not (tmp_path / "x.tflite").exists()
+
+
 def tensor(name, *shape, constant=False, type="FLOAT32", dynamic=False):
     return flatbuffer.Tensor(name, shape, dynamic, type, constant)
 
