@@ -98,25 +98,23 @@ def _graphs(model, case, folder):
 
 def _of_keras(model, format):
     """Returns a .tflite of the Keras layers, of one pose."""
+    import keras
     import tensorflow as tf
 
-    joints = model.adjacency.shape[1]
-    specs = [tf.TensorSpec((1, joints, 2), name="keypoints_2d")]
-    if model.seen_input:
-        specs.append(tf.TensorSpec((1, joints), name="seen"))
+    from ampose_tf.export import signatures
 
-    def lift(*inputs):
-        given = inputs[0]
+    def forward(keypoints_2d, seen):
+        given = keypoints_2d
         if model.seen_input:
-            given = dict(zip(("keypoints_2d", "seen"), inputs, strict=True))
-        return {"poses_3d": model(given, training=False)}
+            given = {"keypoints_2d": keypoints_2d, "seen": seen}
+        return model(given, training=False)
 
-    module = tf.Module()
-    module.model = model
-    module.lift = tf.function(lift, input_signature=specs)
+    ends = signatures.endpoints(model, forward, ("lift",), batch=1)
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint("lift", *ends["lift"])
     with tempfile.TemporaryDirectory() as folder:
-        concrete = module.lift.get_concrete_function()
-        tf.saved_model.save(module, folder, {"lift": concrete})
+        archive.write_out(folder, verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(
             folder, signature_keys=["lift"]
         )
@@ -132,9 +130,13 @@ def _seconds(paths, case):
     invoked = []
     for path in paths:
         loaded = litert.Interpreter(model_path=str(path), num_threads=1)
-        runner = loaded.get_signature_runner("lift")
-        runner(**{n: a[:1].astype("f4") for n, a in case.arrays.items()})
         loaded.allocate_tensors()
+        # Keypoints and, where the model takes it, seen differ in shape.
+        given = {a[:1].shape: a[:1] for a in case.arrays.values()}
+        for detail in loaded.get_input_details():
+            array = given[tuple(detail["shape"].tolist())]
+            loaded.set_tensor(detail["index"], array.astype(np.float32))
+        loaded.invoke()
         invoked.append(loaded.invoke)
     taken = np.empty((_ROUNDS.value, len(invoked)))
     for index in range(_ROUNDS.value):
