@@ -6,8 +6,9 @@ r"""Exports a trained model as SavedModel and TFLite files.
 
 Every file is compared with the Keras model on the config's validation poses
 before it is kept; export.json holds what was measured. A file that misses its
-budget (config.export) is put aside as NAME.rejected.tflite, and the exit
-status is 3.
+budget (config.export) is put aside as NAME.rejected.tflite, a SavedModel as
+saved_model.rejected/1, and the exit status is 3. What the model was trained
+on is read from the config.json of its run, beside it.
 
     --signatures=lift,lift_pixels,lift_coco17   one .tflite each
     --combined                                  all of them in one
@@ -41,32 +42,31 @@ _BATCH = flags.DEFINE_integer(
     "batch", 1, "Poses per call of the .tflite files.", lower_bound=1
 )
 
-# The formats that look at training poses before they are made.
-_CALIBRATED = {"int8", "int8_float_attention"}
-
 
 def main():
     # Data first: it is there or not long before TensorFlow has loaded.
     from ampose_tf.data import sources
 
     validation = sources.load(_CONFIG.value, "validation")
-    training = None
-    if _CALIBRATED & set(_FORMATS.value):
-        training = sources.load(_CONFIG.value, "train")
 
     from ampose_tf import exporting
+    from ampose_tf.export import tflite
 
+    formats, names = tuple(_FORMATS.value), tuple(_SIGNATURES.value)
+    exporting.check(formats, names, _COMBINED.value, _BATCH.value)
+    training = None
+    if set(formats) & set(tflite.CALIBRATED):
+        training = sources.load(_CONFIG.value, "train")
     report = exporting.export(
         _CONFIG.value,
         pathlib.Path(_MODEL.value),
         validation,
         pathlib.Path(_OUTPUT.value),
-        tuple(_FORMATS.value),
-        tuple(_SIGNATURES.value),
+        formats,
+        names,
         _COMBINED.value,
         _BATCH.value,
         training,
-        sources.origin(_CONFIG.value),
     )
     for name, measured in report["files"].items():
         print(

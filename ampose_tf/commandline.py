@@ -8,7 +8,11 @@ from collections.abc import Callable, Iterator
 from absl import app, flags, logging
 
 
-def run(main: Callable[[], int | None], check: Callable[[], None]) -> None:
+def run(
+    main: Callable[..., int | None],
+    check: Callable[[], None] = lambda: None,
+    named: str = "",
+) -> None:
     """Runs a script's `main()` after its flags; see `ending_in_one_line`.
 
     The exit status is what `main` returns, where it returns.
@@ -16,16 +20,21 @@ def run(main: Callable[[], int | None], check: Callable[[], None]) -> None:
     Args:
         main: What to run.
         check: Called once flags are parsed; raises where they are wrong.
+        named: What stands on the command line beside flags, at least one, in
+            a word; `main` is called with the list. Empty where nothing may.
     """
     # What TensorFlow logs while it loads and saves would bury that one line.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-    def quiet_main(_):
+    def quiet_main(argv):
         logging.set_verbosity(logging.WARNING)
-        sys.exit(main())
+        sys.exit(main(argv[1:]) if named else main())
+
+    def parse(argv):
+        return _parse(argv, check, named)
 
     with ending_in_one_line():
-        app.run(quiet_main, flags_parser=lambda argv: _parse(argv, check))
+        app.run(quiet_main, flags_parser=parse)
 
 
 @contextlib.contextmanager
@@ -45,7 +54,7 @@ def ending_in_one_line() -> Iterator[None]:
         _fail(error, 2)
 
 
-def _parse(argv, check):
+def _parse(argv, check, named):
     """Parses the flags; every mistake in them raises a ValueError.
 
     config_flags raises KeyErrors and AttributeErrors for fields that do not
@@ -60,7 +69,9 @@ def _parse(argv, check):
         if "Traceback (most recent call last)" in message:
             message = message.strip().splitlines()[-1]
         raise ValueError(message) from error
-    if len(rest) > 1:
+    if named and len(rest) < 2:
+        raise ValueError(f"Expected {named}")
+    if len(rest) > 1 and not named:
         raise ValueError(
             f"Unexpected argument {rest[1]!r}; flags start with --"
         )

@@ -1,6 +1,7 @@
 """Driver: a trained model to verified files."""
 
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -9,12 +10,14 @@ import tempfile
 
 import numpy as np
 
+from ampose_tf import config as configuration
 from ampose_tf import files
 from ampose_tf.config import Config
-from ampose_tf.data import pipeline
+from ampose_tf.data import pipeline, sources
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.data.poses import Poses
 from ampose_tf.export import (
+    flatbuffer,
     runtime,
     saved_model,
     signatures,
@@ -45,7 +48,8 @@ def export(
     `lift`, `ampose_<format>_<signature>.tflite` with each other one asked
     for, and `export.json`, which holds what was measured. A file that is
     refused is put aside under a name with `.rejected` in it; a file that was
-    exported there before stays, as do files of other formats.
+    exported there before stays, as do files of other formats, and
+    `export.json` goes on to say what was measured of them.
 
     Args:
         config: Its `export` says what may differ.
@@ -58,22 +62,20 @@ def export(
         batch: Poses per call of the `.tflite` files.
         training: What the formats in `tflite.CALIBRATED` are calibrated on;
             None where there is none among `formats`.
-        origin: What files say of the training data, see `sources.origin`.
+        origin: What files say of the training data; None for `origin_of` the
+            model.
 
     Returns:
-        What `export.json` holds: `files` and `rejected`, {name: measured}.
+        `files` and `rejected`, {name: measured}, of this export.
 
     Raises:
         OSError: Where something cannot be read or written.
-        ValueError: Where a format or signature is unknown, or the model does
-            not fit the poses or a signature.
+        ValueError: Where `check` raises, a signature is unknown, the model
+            does not fit the poses or a signature, there is nothing to
+            calibrate on, or an earlier `export.json` is damaged.
     """
-    unknown = [name for name in formats if name not in FORMATS]
-    if unknown or not formats:
-        raise ValueError(
-            f"Unknown format {', '.join(unknown) or '(none)'}; expected some "
-            f"of {', '.join(FORMATS)}"
-        )
+    check(formats, names, combined, batch)
+    earlier = _earlier(output)
     model, refinement = stored.load_both(model_path)
     checkpoint = stored.describe_checkpoint(model_path)
     if refinement is not None:
@@ -83,8 +85,14 @@ def export(
     )
     signatures.check(names, model)
     calibration = {}
-    if set(formats) & set(tflite.CALIBRATED):
+    calibrated = [name for name in formats if name in tflite.CALIBRATED]
+    if calibrated:
+        if training is None:
+            raise ValueError(
+                f"{calibrated[0]} is calibrated on training poses; got none"
+            )
         calibration = calibration_of(config, model, training)
+        tflite.check_calibration(calibration, calibrated[0], batch)
     count = min(config.export.verification_poses, validation.count)
     spread = np.linspace(0, validation.count - 1, count).astype(int)
     poses = validation.select(spread)
@@ -92,7 +100,31 @@ def export(
     if "saved_model" in formats:
         asked = signatures.possible(model)
     cases = verify.cases(model, poses, asked)
-    known = origin or {}
+    known = origin_of(model_path) if origin is None else origin
+
+    def describe(path, format, held, measured):
+        """Writes what a file says of itself; its operators it shows."""
+        figures = {
+            name: value
+            for name, value in measured.items()
+            if name not in ("operators", "plans")
+        }
+        if format == "saved_model":
+            described = signatures.metadata(
+                model, checkpoint, **known, measured=figures
+            )
+            saved_model.write_metadata(path, described)
+            return
+        described = signatures.metadata(
+            *(model, checkpoint),
+            format=format,
+            batch=batch,
+            signatures=held,
+            **known,
+            measured=figures,
+        )
+        tflite.replace_metadata(path, described)
+
     kept, rejected, made = {}, {}, {}
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output, prefix=".export.") as folder:
@@ -103,52 +135,102 @@ def export(
             try:
                 if format == "saved_model":
                     saved_model.write(model, path, checkpoint)
-                    kept[name] = verify.saved_model(
+                    measured = verify.saved_model(
                         path, cases, poses, config.export
-                    )
-                    known_of = known | {"measured": _figures(kept[name])}
-                    saved_model.write_metadata(
-                        path,
-                        signatures.metadata(model, checkpoint, **known_of),
                     )
                 else:
                     tflite.write(
                         *(model, path, format, checkpoint, held, batch),
                         calibration,
                     )
-                    kept[name] = verify.tflite(
+                    measured = verify.tflite(
                         path, format, cases, poses, config.export
                     )
-                    if combined and len(held) > 1:
-                        kept[name] |= _growth(
-                            path, model, format, batch, calibration
-                        )
-                    known_of = known | {"measured": _figures(kept[name])}
-                    tflite.replace_metadata(
-                        path,
-                        signatures.metadata(
-                            *(model, checkpoint),
-                            format=format,
-                            batch=batch,
-                            signatures=held,
-                            **known_of,
-                        ),
-                    )
-                made[name] = path
+                    if combined:
+                        measured |= _growth(path)
             except verify.Refused as error:
-                rejected[name] = error.measured | {"reason": str(error)}
+                measured = error.measured | {"reason": str(error)}
+            describe(path, format, held, measured)
+            # Only now has it the size that it will have.
+            fault = verify.size_fault(path, config.export)
+            if fault and "reason" not in measured:
+                measured["reason"] = fault
+                describe(path, format, held, measured)
+            measured |= verify.sizes(path)
+            if "reason" in measured:
+                rejected[name] = measured
                 made[rejected_name(name)] = path
+            else:
+                kept[name] = measured
+                made[name] = path
         report = {
             "model": str(model_path),
+            "model_sha256": _sha256(model_path),
             "checkpoint": checkpoint,
             **known,
             "files": kept,
             "rejected": rejected,
         }
-        _place(made, output, report)
+        _place(made, output, _with_earlier(report, earlier, output))
     for name in kept:
         _remove(output / rejected_name(name))
     return report
+
+
+def check(
+    formats: tuple[str, ...],
+    names: tuple[str, ...] = ("lift",),
+    combined: bool = False,
+    batch: int = 1,
+) -> None:
+    """Checks what `export` is asked for, before anything is loaded.
+
+    Raises:
+        ValueError: Where a format is unknown or comes twice, or the other
+            arguments make no sense for these formats.
+    """
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown or not formats or len(set(formats)) < len(formats):
+        raise ValueError(
+            f"Unknown or repeated format "
+            f"{', '.join(unknown or formats) or '(none)'}; expected some of "
+            f"{', '.join(FORMATS)}"
+        )
+    if combined and ("lift" not in names or len(names) < 2):
+        raise ValueError(
+            "A combined file has lift and other signatures; got "
+            f"{', '.join(names)}"
+        )
+    if formats == ("saved_model",) and (
+        combined or batch != 1 or names != ("lift",)
+    ):
+        raise ValueError(
+            "A SavedModel always has all signatures and takes any batch; "
+            "signatures, combined and batch are for .tflite formats"
+        )
+
+
+def origin_of(model_path: pathlib.Path) -> dict[str, str]:
+    """Returns what a model was trained on, see `sources.origin`.
+
+    Its run says so, by the `config.json` beside it; without one, it is not
+    known.
+
+    Raises:
+        ValueError: Where that file, or one of the data, is damaged.
+    """
+    path = pathlib.Path(model_path).with_name("config.json")
+    if not path.is_file():
+        return sources.UNKNOWN.copy()
+    trained = configuration.load(path)
+    known = sources.origin(trained)
+    if trained.train.lifter:
+        before = origin_of(pathlib.Path(trained.train.lifter))
+        known = {
+            name: "; ".join(dict.fromkeys((before[name], value)))
+            for name, value in known.items()
+        }
+    return known
 
 
 def calibration_of(
@@ -201,23 +283,70 @@ def _plan(formats, names, combined):
                 yield f"ampose_{format}{suffix}.tflite", format, (name,)
 
 
-def _growth(path, model, format, batch, calibration):
+def _growth(path):
     """Says what the further signatures of a file cost."""
-    with tempfile.TemporaryDirectory() as folder:
-        alone = pathlib.Path(folder, path.name)
-        tflite.write(
-            *(model, alone, format, "", ("lift",), batch), calibration
-        )
-        return {
-            "bytes_of_lift_alone": alone.stat().st_size,
-            "memory_bytes": runtime.memory_bytes(path),
-            "memory_bytes_of_lift_alone": runtime.memory_bytes(alone),
-        }
+    whole = runtime.tables(path)
+    alone = flatbuffer.only(whole, "lift")
+    size, size_alone = (len(flatbuffer.write(t)) for t in (whole, alone))
+    return {"bytes_of_further_signatures": size - size_alone}
 
 
-def _figures(measured):
-    """Returns what a file says of itself; its operators it shows."""
-    return {n: value for n, value in measured.items() if n != "operators"}
+def _sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _earlier(output):
+    """Returns what an earlier export left in `export.json`, or {}."""
+    path = output / "export.json"
+    if not path.is_file():
+        return {}
+    try:
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+        for kind in ("files", "rejected"):
+            earlier[kind].keys()
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path}: damaged, or not from an export; remove it to go on"
+        ) from error
+    return earlier
+
+
+def _with_earlier(report, earlier, output):
+    """Adds what is known of files that were there and stay.
+
+    Figures of another model's files would be read as this one's: those files
+    are named alone.
+    """
+    merged = report | {kind: dict(report[kind]) for kind in _KINDS}
+    others = list(earlier.get("of_another_model", ()))
+    for kind, place in _KINDS.items():
+        for name, measured in earlier.get(kind, {}).items():
+            # What passes now takes its refused forerunner away.
+            gone = kind == "rejected" and name in report["files"]
+            if gone or name in report[kind]:
+                continue
+            if not (output / place(name)).exists():
+                continue
+            if earlier.get("model_sha256") == report["model_sha256"]:
+                merged[kind][name] = measured
+            else:
+                others.append(place(name))
+    made = {place(n) for kind, place in _KINDS.items() for n in report[kind]}
+    made |= {rejected_name(name) for name in report["files"]}
+    others = [
+        name
+        for name in dict.fromkeys(others)
+        if name not in made and (output / name).exists()
+    ]
+    if others:
+        merged["of_another_model"] = others
+        print(f"from another model, in {output}: {', '.join(others)}")
+    return merged
+
+
+# Of the kinds of files in `export.json`: under which names they lie.
+_KINDS = {"files": str, "rejected": rejected_name}
 
 
 def _place(made, output, report):
@@ -228,8 +357,6 @@ def _place(made, output, report):
             files.replacing(output / "export.json")
         )
         for name, path in made.items():
-            if name in report["files"] and path.is_file():
-                report["files"][name]["bytes"] = path.stat().st_size
             os.replace(
                 path, placed.enter_context(files.replacing(output / name))
             )
@@ -242,5 +369,7 @@ def _remove(path):
     """Removes what an earlier export put aside."""
     if path.is_dir():
         shutil.rmtree(path)
+        if not any(path.parent.iterdir()):
+            path.parent.rmdir()
     else:
         path.unlink(missing_ok=True)

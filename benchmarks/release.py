@@ -47,7 +47,8 @@ def main():
         model = shutil.copy(workdir / "last.keras", made / f"{name}.keras")
         exported = exporting.export(
             *(experiment, model, poses["fixed"], made, _FORMATS),
-            origin=sources.origin(experiment),
+            # The copy has no config.json beside it.
+            origin=exporting.origin_of(workdir / "last.keras"),
         )
         if exported["rejected"]:
             raise ValueError(

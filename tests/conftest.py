@@ -7,7 +7,7 @@ from ampose_tf.config import Config, Data, Model, Train
 from ampose_tf.data.poses import Poses
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_poses():
     """Returns a maker of random poses whose depth the 2D gives away."""
 

@@ -211,6 +211,7 @@ def test_the_modules_are_found():
         "ampose_tf.config",
         "ampose_tf.data.human36m",
         "ampose_tf.data.prepare",
+        "ampose_tf.export.describe",
         "ampose_tf.lifting",
         "ampose_tf.lifting.formats",
     ],

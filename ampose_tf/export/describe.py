@@ -10,8 +10,6 @@ import collections
 import pathlib
 import textwrap
 
-from absl import flags
-
 from ampose_tf import commandline
 from ampose_tf.export import flatbuffer, operators, runtime
 
@@ -60,7 +58,10 @@ def describe(path: pathlib.Path) -> str:
     faults = [fault for fault in faults if fault] or ["nothing known"]
     lines += [
         "",
-        f"parts that XNNPACK takes over: {runtime.partitions(path)}",
+        *(
+            f"run of {name}, DELEGATE being XNNPACK: {_counts(plan)}"
+            for name, plan in runtime.plans(path).items()
+        ),
         f"what delegates refuse: {'; '.join(faults)}",
     ]
     return "\n".join(lines)
@@ -75,23 +76,15 @@ def _wrapped(name, value):
     return textwrap.wrap(f"{name}: {value}", 79, subsequent_indent="    ")
 
 
+def _counts(plan):
+    return ", ".join(f"{n} {operator}" for operator, n in plan.items())
+
+
 def main(arguments: list[str]) -> None:
     """Prints what `describe` says of each file named."""
     for argument in arguments:
         print(describe(pathlib.Path(argument)))
 
 
-def _main():
-    import sys
-
-    arguments = flags.FLAGS(sys.argv)[1:]
-    with commandline.ending_in_one_line():
-        if not arguments:
-            raise ValueError(
-                "Expected a file: python -m ampose_tf.export.describe FILE"
-            )
-        main(arguments)
-
-
 if __name__ == "__main__":
-    _main()
+    commandline.run(main, named=".tflite files")

@@ -4,7 +4,7 @@ Tables as in TensorFlow Lite's schema, which LiteRT's package brings as Python
 classes.
 """
 
-import collections
+import copy
 import dataclasses
 
 import flatbuffers
@@ -121,14 +121,34 @@ def tensors(model: schema.ModelT) -> list[list[Tensor]]:
     return [_tensors_of(model, subgraph) for subgraph in model.subgraphs]
 
 
-def repeated(model: schema.ModelT, least: int = 1024) -> list[int]:
-    """Returns the sizes of buffers over `least` bytes stored before."""
-    stored = collections.Counter(
-        bytes(buffer.data)
-        for buffer in model.buffers
-        if buffer.data is not None and len(buffer.data) > least
+def signatures(model: schema.ModelT) -> dict[str, int]:
+    """Returns which subgraph each signature runs."""
+    return {
+        defined.signatureKey.decode(): int(defined.subgraphIndex)
+        for defined in model.signatureDefs or []
+    }
+
+
+def only(model: schema.ModelT, name: str) -> schema.ModelT:
+    """Returns the tables of one signature alone; `model` stays as it is."""
+    subgraph = copy.deepcopy(model.subgraphs[signatures(model)[name]])
+    buffers = [model.buffers[0]]
+    for tensor in subgraph.tensors:
+        # The first buffer is the empty one of all that is computed.
+        if tensor.buffer:
+            buffers.append(model.buffers[tensor.buffer])
+            tensor.buffer = len(buffers) - 1
+    alone = copy.copy(model)
+    alone.subgraphs, alone.buffers, alone.metadata = [subgraph], buffers, []
+    (defined,) = (
+        copy.copy(d)
+        for d in model.signatureDefs
+        if d.signatureKey.decode() == name
     )
-    return [len(data) for data, times in stored.items() if times > 1]
+    defined.subgraphIndex = 0
+    alone.signatureDefs = [defined]
+    share_buffers(alone)
+    return alone
 
 
 def share_buffers(model: schema.ModelT) -> None:

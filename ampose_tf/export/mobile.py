@@ -11,9 +11,10 @@ to hand part of it back to the CPU:
 * no product of two tensors broadcasts both of them, which GPUs refuse.
 
 Query, key and value stay one product, and the logits' scale is in its
-weights. Nothing else is folded into kernels: pruned weights stay zero and
-clustered ones in their clusters, and what folding would save was measured as
-one hundredth of the time (`benchmarks/mobile_graph.md`).
+weights. Nothing else is folded into kernels here: it would save one hundredth
+of the time (`benchmarks/mobile_graph.md`). The converter folds the scale and
+shift of a layer norm into the dense layer that reads it, so that clusters of
+those kernels do not reach the file; pruned weights stay zero everywhere.
 
 The scopes below name parts of the graph, by which `tflite` chooses what to
 quantise.
@@ -86,8 +87,9 @@ def _channels(frame, keypoints, seen):
     squared = tf.reduce_sum(keypoints * keypoints, axis=(1, 2), keepdims=True)
     spread = tf.sqrt(squared / count + 1e-8)  # (B, 1, 1)
     place = tf.concat([middle, spread], axis=-1)  # (B, 1, 3)
-    # (B, J, 1) times (B, 1, 3) would broadcast both.
-    everywhere = tf.matmul(seen, tf.ones((1, 3)))  # (B, J, 3)
+    # (B, J, 1) times (B, 1, 3) would broadcast both; and a product with ones
+    # the converter turns into another one of that kind.
+    everywhere = tf.concat([seen] * 3, axis=-1)  # (B, J, 3)
     return tf.concat([keypoints / spread, everywhere * place, *told], axis=-1)
 
 

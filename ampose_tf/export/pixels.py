@@ -4,6 +4,12 @@ What `camera.normalize_screen` and `conversion` do in NumPy, in operators that
 phones take. All constants here are small whole numbers, which float16 holds
 exactly, and no coordinate is ever quantised: an image of 8,000 pixels keeps
 its hundredths of a pixel in every format.
+
+That is so where the delegate computes in float32. Of delegates that compute
+in float16, as those of GPUs do unless told otherwise, nothing here overflows
+for coordinates up to 65,504; but float16 has no odd pixels beyond 2,048, and
+steps of four beyond 4,096. Pixels and image size divided by the same number,
+in the app, keep what float16 can.
 """
 
 import numpy as np
@@ -34,14 +40,15 @@ def normalize_coco(
 ) -> tf.Tensor:
     """Returns Human3.6M's joints of COCO's, screen-normalised, (B, 17, 2).
 
-    The conversion's rows sum to one, so that it may follow the shift to the
-    image's middle; its weights are whole numbers over one divisor.
+    The conversion's rows sum to one, so that it may follow the normalisation;
+    its weights are whole numbers over one divisor. Pixels times those would
+    be beyond float16.
     """
-    size, side = _sides(image_size, normalisation)
     weights, divisor = _whole_numbers(COCO_17.matrix)
-    centered = tf.transpose(keypoints_px - size / 2, (0, 2, 1))  # (B, 2, 17)
-    converted = tf.matmul(centered, tf.constant(weights.T))
-    return tf.transpose(converted, (0, 2, 1)) / (side * (divisor / 2))
+    normalized = normalize(keypoints_px, image_size, normalisation)
+    channels = tf.transpose(normalized, (0, 2, 1))  # (B, 2, 17)
+    converted = tf.matmul(channels, tf.constant(weights.T))
+    return tf.transpose(converted, (0, 2, 1)) / divisor
 
 
 def seen_of_coco(scores: tf.Tensor) -> tf.Tensor:

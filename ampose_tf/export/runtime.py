@@ -4,16 +4,16 @@ import collections
 import json
 import os
 import pathlib
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 
 import numpy as np
-import tensorflow as tf
 from ai_edge_litert import interpreter as litert
 
-from ampose_tf.export import flatbuffer, signatures
+from ampose_tf.export import flatbuffer
+
+# The file inside an artefact that says what it is.
+METADATA = "ampose.json"
 
 
 def saved_model(path: str | os.PathLike, signature: str = "lift") -> Callable:
@@ -29,6 +29,9 @@ def saved_model(path: str | os.PathLike, signature: str = "lift") -> Callable:
     Raises:
         ValueError: Where it cannot be loaded or lacks the signature.
     """
+    # Reading a `.tflite` needs none of it, and it takes seconds to load.
+    import tensorflow as tf
+
     try:
         loaded = tf.saved_model.load(str(path))
     except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
@@ -131,31 +134,36 @@ def operators(path: str | os.PathLike) -> dict[str, int]:
     return dict(sorted(counted.items()))
 
 
-def partitions(path: str | os.PathLike) -> int:
-    """Returns in how many parts XNNPACK takes over a file's first signature.
+def plans(path: str | os.PathLike) -> dict[str, dict[str, int]]:
+    """Returns what is run of each signature, once delegates are applied.
 
-    One says that nothing between its first and last operator is left to
-    another runtime; 0 that this machine's LiteRT has no such delegate.
+    By signature, how often each operator is run; a part that XNNPACK takes
+    over counts as one DELEGATE. `{"DELEGATE": 1}` says that nothing is left
+    to slower kernels, and that no tensor is handed over on the way.
 
     Raises:
+        OSError: Where there is no such file.
         ValueError: Where it cannot be loaded.
     """
-    interpreter = _interpreter(path)
-    interpreter.allocate_tensors()  # when delegates are applied
-    details = interpreter._get_ops_details()
-    return sum(operator["op_name"] == "DELEGATE" for operator in details)
-
-
-def tensor_shapes(path: str | os.PathLike) -> list[tuple[int, ...]]:
-    """Returns the shapes of inputs and outputs, -1 where dynamic."""
-    interpreter = _interpreter(path)
-    return [
-        tuple(detail["shape_signature"].tolist())
-        for detail in (
-            *interpreter.get_input_details(),
-            *interpreter.get_output_details(),
-        )
-    ]
+    whole = tables(path)
+    made = {}
+    for name in flatbuffer.signatures(whole):
+        # The interpreter lists the operators of the first subgraph alone.
+        content = flatbuffer.write(flatbuffer.only(whole, name))
+        interpreter = litert.Interpreter(model_content=content)
+        interpreter.allocate_tensors()  # when delegates are applied
+        details = interpreter._get_ops_details()
+        # What has been taken over is still listed, before its delegate.
+        makers = {int(i): d for d in details for i in d["outputs"]}
+        wanted = [d["index"] for d in interpreter.get_output_details()]
+        run = {}
+        while wanted:
+            maker = makers.get(wanted.pop())
+            if maker is not None and maker["index"] not in run:
+                run[maker["index"]] = maker["op_name"]
+                wanted += [int(i) for i in maker["inputs"]]
+        made[name] = dict(sorted(collections.Counter(run.values()).items()))
+    return made
 
 
 def signature_shapes(path: str | os.PathLike) -> dict[str, dict]:
@@ -178,48 +186,6 @@ def signature_shapes(path: str | os.PathLike) -> dict[str, dict]:
     return shapes
 
 
-_MEMORY = """
-import sys
-import numpy as np
-from ai_edge_litert import interpreter as litert
-
-def peak():
-    for line in open("/proc/self/status"):
-        if line.startswith("VmHWM"):
-            return 1024 * int(line.split()[1])
-
-before = peak()
-loaded = litert.Interpreter(model_path=sys.argv[1], num_threads=1)
-for name in loaded.get_signature_list():
-    runner = loaded.get_signature_runner(name)
-    runner(**{
-        n: np.ones(detail["shape"], np.float32)
-        for n, detail in runner.get_input_details().items()
-    })
-print(peak() - before)
-"""
-
-
-def memory_bytes(path: str | os.PathLike) -> int:
-    """Returns by how much a process grows that runs all signatures once.
-
-    Measured in a process of its own; Linux alone tells.
-
-    Raises:
-        OSError: Where that process fails.
-    """
-    ended = subprocess.run(
-        [sys.executable, "-c", _MEMORY, str(path)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if ended.returncode:
-        lines = ended.stderr.strip().splitlines() or ["no message"]
-        raise OSError(f"{path}: cannot measure its memory: {lines[-1]}")
-    return int(ended.stdout)
-
-
 def metadata(path: str | os.PathLike) -> dict:
     """Returns what `signatures.metadata` put into an exported artefact.
 
@@ -229,11 +195,11 @@ def metadata(path: str | os.PathLike) -> dict:
     path = pathlib.Path(path)
     try:
         if path.is_dir():
-            file = path / "assets.extra" / signatures.METADATA
+            file = path / "assets.extra" / METADATA
             described = json.loads(file.read_text(encoding="utf-8"))
         else:
             with zipfile.ZipFile(path) as appended:
-                described = json.loads(appended.read(signatures.METADATA))
+                described = json.loads(appended.read(METADATA))
         missing = {"joints", "normalisation", "seen_input", "checkpoint"}
         missing -= set(described)
         if missing:
@@ -246,7 +212,7 @@ def metadata(path: str | os.PathLike) -> dict:
         zipfile.BadZipFile,
     ) as error:
         raise ValueError(
-            f"{path}: no {signatures.METADATA} inside; not exported by this "
+            f"{path}: no {METADATA} inside; not exported by this "
             "project, or damaged"
         ) from error
     return described

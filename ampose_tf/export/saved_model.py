@@ -5,7 +5,7 @@ import pathlib
 import keras
 import tensorflow as tf
 
-from ampose_tf.export import signatures
+from ampose_tf.export import runtime, signatures
 from ampose_tf.models.ampose import AMPose
 
 
@@ -48,5 +48,5 @@ def write(model: AMPose, path: pathlib.Path, checkpoint: str) -> None:
 
 def write_metadata(path: pathlib.Path, described: str) -> None:
     """Writes `ampose.json` into a SavedModel's folder."""
-    file = path / "assets.extra" / signatures.METADATA
+    file = path / "assets.extra" / runtime.METADATA
     file.write_text(described, encoding="utf-8")

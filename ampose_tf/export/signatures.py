@@ -6,18 +6,15 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from ampose_tf import __version__
-from ampose_tf.export import pixels
+from ampose_tf.export import mobile, pixels
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.skeleton import by_joint_count
-
-# The file inside an artefact that says what it is.
-METADATA = "ampose.json"
 
 SIGNATURES = ("lift", "lift_pixels", "lift_coco17")
 
 
 def metadata(model: AMPose, checkpoint: str, **more) -> str:
-    """Returns, as JSON, what a user of the file must know.
+    """Returns, as JSON, what a user of the file must know: `ampose.json`.
 
     Args:
         model: What is exported.
@@ -37,7 +34,10 @@ def metadata(model: AMPose, checkpoint: str, **more) -> str:
             "seen_input": model.seen_input,
             "units": "metres",
             "frame": "camera: x right, y down, z forward",
-            "root": "hip: the first joint, at the origin",
+            "root": (
+                "hip: poses are relative to it; the first joint is the "
+                "network's estimate of it, near the origin"
+            ),
             "inputs": _conventions(model),
             **more,
         }
@@ -55,7 +55,8 @@ def _conventions(model):
         ),
         "keypoints_px": (
             "(B, J, 2): x and y in pixels from the image's upper left corner, "
-            "finite; of lift_pixels in the order of joint_names, of "
+            "finite; computed in float16, those beyond 2,048 lose whole "
+            "pixels; of lift_pixels in the order of joint_names, of "
             "lift_coco17 in COCO's"
         ),
         "image_size": "(B, 2): width and height in pixels",
@@ -135,14 +136,14 @@ def endpoints(
         return {"poses_3d": forward(keypoints_2d, seen)}
 
     def lift_pixels(keypoints_px, image_size, seen=None):
-        with tf.name_scope("front"):
+        with tf.name_scope(mobile.FRONT):
             keypoints_2d = pixels.normalize(
                 keypoints_px, image_size, normalisation
             )
         return lift(keypoints_2d, seen)
 
     def lift_coco17(keypoints_px, scores, image_size):
-        with tf.name_scope("front"):
+        with tf.name_scope(mobile.FRONT):
             keypoints_2d = pixels.normalize_coco(
                 keypoints_px, image_size, normalisation
             )

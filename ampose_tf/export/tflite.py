@@ -10,9 +10,10 @@ import zipfile
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.lite.python.convert_phase import ConverterError
 
 from ampose_tf import conversion
-from ampose_tf.export import flatbuffer, mobile, signatures
+from ampose_tf.export import flatbuffer, mobile, runtime, signatures
 from ampose_tf.models.ampose import AMPose
 
 # What stays float32 in the formats that quantise activations, by the scopes
@@ -34,8 +35,8 @@ FORMATS = ("float32", "float16", "dynamic_int8", *_FLOAT)
 # Those that need to see poses before they can be made.
 CALIBRATED = tuple(_FLOAT)
 
-# The pixels that calibration shows to signatures that take pixels.
-_IMAGE_SIZE = np.float32([[1280, 720]])
+# Of the pixels that calibration shows; portrait, as in `verify`.
+_IMAGE_SIZE = np.float32([[720, 1280]])
 
 
 def write(
@@ -64,8 +65,9 @@ def write(
 
     Raises:
         OSError: Where it cannot be written.
-        ValueError: Where the format or a signature is unknown, or the
-            calibration is missing, empty or not finite.
+        ValueError: Where the format or a signature is unknown, the
+            calibration is missing, not finite or less than a batch, or the
+            converter fails.
     """
     if format not in FORMATS:
         raise ValueError(
@@ -74,8 +76,14 @@ def write(
         )
     signatures.check(names, model)
     if format in CALIBRATED:
-        _check_calibration(calibration, format, batch)
-    content = _converted(model.rebuilt(), format, names, batch, calibration)
+        check_calibration(calibration, format, batch)
+    try:
+        content = _converted(
+            model.rebuilt(), format, names, batch, calibration
+        )
+    except ConverterError as error:
+        reason = (str(error).strip() or "no message").splitlines()[0]
+        raise ValueError(f"cannot convert to {format}: {reason}") from error
     tables = flatbuffer.read(content)
     if format == "float16":
         flatbuffer.halve_weights(tables)
@@ -87,7 +95,7 @@ def write(
 def append_metadata(path: pathlib.Path, described: str) -> None:
     """Appends `ampose.json` to a file that has none."""
     # One fixed date: the same model makes the same bytes.
-    entry = zipfile.ZipInfo(signatures.METADATA, (1980, 1, 1, 0, 0, 0))
+    entry = zipfile.ZipInfo(runtime.METADATA, (1980, 1, 1, 0, 0, 0))
     with zipfile.ZipFile(path, "a") as appended:
         appended.writestr(entry, described)
 
@@ -95,10 +103,32 @@ def append_metadata(path: pathlib.Path, described: str) -> None:
 def replace_metadata(path: pathlib.Path, described: str) -> None:
     """Gives a file another `ampose.json` than `write` gave it."""
     with zipfile.ZipFile(path) as appended:
-        end = appended.getinfo(signatures.METADATA).header_offset
+        end = appended.getinfo(runtime.METADATA).header_offset
     with path.open("r+b") as file:
         file.truncate(end)
     append_metadata(path, described)
+
+
+def check_calibration(
+    calibration: dict[str, np.ndarray] | None, format: str, batch: int
+) -> None:
+    """Checks what a format is to be calibrated on, as `write` does.
+
+    Raises:
+        ValueError: Where it is missing, not finite or less than a batch.
+    """
+    count = len(calibration["keypoints_2d"]) if calibration else 0
+    if count < batch:
+        raise ValueError(
+            f"{format} is calibrated on poses, at least one batch of {batch}; "
+            f"got {count or 'none'}"
+        )
+    for name, array in calibration.items():
+        if not np.isfinite(array).all():
+            raise ValueError(
+                f"The poses that {format} is calibrated on hold NaN or "
+                f"infinity in {name}"
+            )
 
 
 def _converted(model, format, names, batch, calibration):
@@ -210,19 +240,6 @@ def _inputs_of(name, model, calibration):
         sources = matrix[limbs].argmax(axis=1)
         arrays["scores"][:, sources] = calibration["seen"][:, limbs]
     return {n: a.astype(np.float32) for n, a in arrays.items()}
-
-
-def _check_calibration(calibration, format, batch):
-    if not calibration or len(calibration["keypoints_2d"]) < batch:
-        raise ValueError(
-            f"{format} is calibrated on poses, at least {batch}; got none"
-        )
-    for name, array in calibration.items():
-        if not np.isfinite(array).all():
-            raise ValueError(
-                f"The poses that {format} is calibrated on hold NaN or "
-                f"infinity in {name}"
-            )
 
 
 @contextlib.contextmanager

@@ -21,7 +21,10 @@ _DAMAGE = (
 )
 UNITS = "metres"
 FRAME = "camera: x right, y down, z forward"
-ROOT = "hip: the first joint, at the origin"
+ROOT = (
+    "hip: poses are relative to it; the first joint is the network's estimate "
+    "of it, near the origin"
+)
 
 
 _DESCRIBED = (

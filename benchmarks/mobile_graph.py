@@ -1,0 +1,226 @@
+r"""Measures again what of mobile_graph.md can still be made.
+
+    python benchmarks/mobile_graph.py --config=configs/mocap_s.py \
+        --config.data.root=DIR --model=runs/mocap_s/last.keras
+
+Prints three tables: the Keras graph beside the graph for phones, by
+processor time; static int8 with more and more of the graph in float32; what
+further signatures cost in bytes and in memory (on Linux).
+"""
+
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+from absl import flags
+
+from ampose_tf import config
+
+_CONFIG = config.define_flag()
+_MODEL = flags.DEFINE_string("model", None, "A .keras file.", required=True)
+_ROUNDS = flags.DEFINE_integer(
+    "rounds", 20, "How often each file's turn comes.", lower_bound=1
+)
+
+_CALLS = 20  # of one file, in one round
+_FORMATS = ("float32", "dynamic_int8")
+
+# What a process grows by that runs all signatures of a file once.
+_MEMORY = """
+import sys
+import numpy as np
+from ai_edge_litert import interpreter as litert
+
+def peak():
+    for line in open("/proc/self/status"):
+        if line.startswith("VmHWM"):
+            return 1024 * int(line.split()[1])
+
+before = peak()
+loaded = litert.Interpreter(model_path=sys.argv[1], num_threads=1)
+for name in loaded.get_signature_list():
+    runner = loaded.get_signature_runner(name)
+    runner(**{
+        n: np.ones(detail["shape"], np.float32)
+        for n, detail in runner.get_input_details().items()
+    })
+print(peak() - before)
+"""
+
+
+def main():
+    from ampose_tf.data import sources
+
+    experiment = _CONFIG.value
+    validation = sources.load(experiment, "validation")
+    training = sources.load(experiment, "train")
+
+    from ampose_tf import exporting
+    from ampose_tf.export import verify
+    from ampose_tf.models import stored
+
+    model = stored.load(_MODEL.value).rebuilt()
+    spread = np.linspace(0, validation.count - 1, 256).astype(int)
+    poses = validation.select(spread)
+    (case, *_) = verify.cases(model, poses, ("lift",))
+    calibration = exporting.calibration_of(experiment, model, training)
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        _graphs(model, case, folder)
+        _static(model, case, poses, calibration, folder)
+        _signatures(model, folder)
+
+
+def _graphs(model, case, folder):
+    from ampose_tf.export import tflite
+
+    for format in _FORMATS:
+        paths = {
+            "Keras layers as they are": folder / f"keras_{format}.tflite",
+            "mobile.py": folder / f"mobile_{format}.tflite",
+        }
+        as_it_is, chosen = paths.values()
+        as_it_is.write_bytes(_of_keras(model, format))
+        tflite.write(model, chosen, format, "")
+        seconds = _seconds(paths.values(), case)
+        print(f"\n| {format} | ms | ratio | mean deviation, mm |")
+        print("|---|---|---|---|")
+        for (name, path), taken in zip(paths.items(), seconds, strict=True):
+            apart = _apart_mm(path, case)
+            print(
+                f"| {name} | {1e3 * taken:.2f} | {taken / seconds[0]:.3f} | "
+                f"{apart.mean():.2f} |"
+            )
+
+
+def _of_keras(model, format):
+    """Returns a .tflite of the Keras layers, of one pose."""
+    import keras
+    import tensorflow as tf
+
+    from ampose_tf.export import signatures
+
+    def forward(keypoints_2d, seen):
+        given = keypoints_2d
+        if model.seen_input:
+            given = {"keypoints_2d": keypoints_2d, "seen": seen}
+        return model(given, training=False)
+
+    ends = signatures.endpoints(model, forward, ("lift",), batch=1)
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint("lift", *ends["lift"])
+    with tempfile.TemporaryDirectory() as folder:
+        archive.write_out(folder, verbose=False)
+        converter = tf.lite.TFLiteConverter.from_saved_model(
+            folder, signature_keys=["lift"]
+        )
+        if format == "dynamic_int8":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        return converter.convert()
+
+
+def _seconds(paths, case):
+    """Returns the median processor time of a call, by file."""
+    from ai_edge_litert import interpreter as litert
+
+    invoked = []
+    for path in paths:
+        loaded = litert.Interpreter(model_path=str(path), num_threads=1)
+        loaded.allocate_tensors()
+        # Keypoints and, where the model takes it, seen differ in shape.
+        given = {a[:1].shape: a[:1] for a in case.arrays.values()}
+        for detail in loaded.get_input_details():
+            array = given[tuple(detail["shape"].tolist())]
+            loaded.set_tensor(detail["index"], array.astype(np.float32))
+        loaded.invoke()
+        invoked.append(loaded.invoke)
+    taken = np.empty((_ROUNDS.value, len(invoked)))
+    for index in range(_ROUNDS.value):
+        for place in np.random.default_rng(index).permutation(len(invoked)):
+            start = time.process_time()
+            for _ in range(_CALLS):
+                invoked[place]()
+            taken[index, place] = (time.process_time() - start) / _CALLS
+    return np.median(taken, axis=0)
+
+
+def _apart_mm(path, case):
+    from ampose_tf.export import runtime
+
+    lifted = runtime.tflite(path, "lift")(**case.arrays)
+    return 1000 * np.linalg.norm(lifted - case.expected, axis=-1)
+
+
+def _static(model, case, poses, calibration, folder):
+    from ampose_tf.evaluation.metrics import mpjpe
+    from ampose_tf.export import mobile, runtime, tflite
+
+    stays = {"nothing but the front": [mobile.FRONT]}
+    stays["attention"] = [mobile.FRONT, mobile.ATTENTION]
+    stays["layer norms"] = [mobile.FRONT, mobile.NORM]
+    stays["…, sums"] = [*stays["layer norms"], mobile.RESIDUAL]
+    stays["…, ends"] = [*stays["…, sums"], mobile.ENDS]
+    stays["…, attention (`int8`)"] = [*stays["…, ends"], mobile.ATTENTION]
+    stays["all but dense layers (`int8_float_attention`)"] = None
+    print(
+        "\n| float32 | MPJPE | mean | kernels | bytes |\n|---|---|---|---|---|"
+    )
+    kept = tflite._FLOAT["int8"]
+    try:
+        for name, scopes in stays.items():
+            tflite._FLOAT["int8"] = scopes
+            path = folder / "static.tflite"
+            tflite.write(model, path, "int8", "", calibration=calibration)
+            lifted = runtime.tflite(path)(**case.arrays)
+            change = mpjpe(lifted, poses.poses_3d) - mpjpe(
+                case.expected, poses.poses_3d
+            )
+            some = {n: a[:: len(a) // 16] for n, a in case.arrays.items()}
+            kernels = runtime.tflite(path)(**some) - runtime.tflite(
+                path, reference=True
+            )(**some)
+            print(
+                f"| {name} | {1000 * change.mean():+.1f} mm | "
+                f"{_apart_mm(path, case).mean():.1f} mm | "
+                f"{1000 * np.linalg.norm(kernels, axis=-1).mean():.1f} mm | "
+                f"{path.stat().st_size:,} |",
+                flush=True,
+            )
+    finally:
+        tflite._FLOAT["int8"] = kept
+
+
+def _signatures(model, folder):
+    from ampose_tf.export import flatbuffer, runtime, signatures, tflite
+
+    print("\n| file | signatures | bytes | memory, MB |\n|---|---|---|---|")
+    for format in _FORMATS:
+        path = folder / f"all_{format}.tflite"
+        names = signatures.possible(model)
+        tflite.write(model, path, format, "", names)
+        alone = folder / f"alone_{format}.tflite"
+        tables = flatbuffer.only(runtime.tables(path), "lift")
+        alone.write_bytes(flatbuffer.write(tables))
+        for file, count in ((alone, 1), (path, len(names))):
+            size = file.stat().st_size
+            print(f"| {format} | {count} | {size:,} | {_memory(file)} |")
+
+
+def _memory(path):
+    if not pathlib.Path("/proc/self/status").is_file():
+        return "not measured"
+    ended = subprocess.run(
+        [sys.executable, "-c", _MEMORY, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return f"{int(ended.stdout) / 1e6:.1f}"
+
+
+if __name__ == "__main__":
+    config.run(main)
