@@ -133,7 +133,9 @@ def judge(clips, thinned=1):
         if findings:
             flagged.append((sample, findings))
         for row, (damage, change) in enumerate(damages.DAMAGES.items()):
-            if (number + row) % thinned or not _applies(damage, sample):
+            # Skeletons take turns: no damage is to meet one of them alone.
+            turn = number // 2 + row
+            if turn % thinned or not _applies(damage, sample):
                 continue
             random = np.random.default_rng((number, row))
             kinds = {

@@ -16,12 +16,14 @@ _JOINT = {name: index for index, name in enumerate(H36M_17.joints)}
 # Heights of people in longest sides of the image, between which nearly all
 # of the training data lie: drawn cameras stand 2 to 7 m away and farther,
 # until people fit.
-SMALLEST, LARGEST = 0.1, 1.0
+SMALLEST, LARGEST = 0.1, 0.9
 # Beyond this share of the image's longest side a joint is outside.
 _MARGIN = 0.01
 # Of the frames, in which a joint is lost at the border, or anywhere.
 _SOMETIMES = 0.05
 _OFTEN = 0.25
+# Of the frames, in which a hidden joint is farther out than any that is seen.
+_BEYOND = 0.1
 # Heights of the person, from the border, at which joints are lost there.
 _NEAR = 0.08
 # Half of the joints: somebody is rather elsewhere than cut off.
@@ -31,7 +33,7 @@ _ELSEWHERE = 0.4
 # share of the width to the right stands for one of the height.
 _EMPTY_BELOW = 0.55
 _EMPTY_BESIDE = 2.4
-_EMPTY = 1.76
+_EMPTY = 1.72
 
 _FEET = (_JOINT["LFoot"], _JOINT["RFoot"])
 # The head alone is not seen where a detector misses one ear of a profile.
@@ -116,7 +118,7 @@ def _cut_off(people, image_size):
 def _lost(person, image_size):
     """Returns in which share of the frames the person is cut off, or 0.
 
-    And whether the image's borders say so, or only what is missing.
+    And whether the image's borders say so, or only what is not seen.
     """
     rows = person.spread()
     pixels, seen = person.pixels[rows], person.seen[rows]
@@ -128,11 +130,17 @@ def _lost(person, image_size):
         | (hidden.sum(axis=1) > hidden.shape[1] / 3)
     )
     missing = float(missing) if missing > _OFTEN else 0.0
-    if image_size is None:
-        return missing, False
-    size = np.array(image_size, np.float64)
     placed = completion.complete(pixels, seen, person.frames[rows])
-    outside = _beyond(placed.astype(np.float64), size).any(axis=1)
+    placed = placed.astype(np.float64)
+    if image_size is None:
+        # Where nothing has been seen in the whole clip is no image, perhaps;
+        # what somebody hides himself lies among what is seen.
+        low, high = pixels[seen].min(axis=0), pixels[seen].max(axis=0)
+        away = ((placed < low) | (placed > high)).any(axis=2) & hidden
+        share = float(away.any(axis=1).mean())
+        return max(missing, share if share > _BEYOND else 0.0), False
+    size = np.array(image_size, np.float64)
+    outside = _beyond(placed, size).any(axis=1)
     # Detectors that never leave the image put joints on its border.
     depth = np.minimum(pixels, size - pixels).min(axis=2)  # (F, 17)
     outside |= (seen & (depth <= 1)).sum(axis=1) >= 2

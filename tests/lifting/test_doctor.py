@@ -12,7 +12,12 @@ import pytest
 from ampose_tf.data import mocap
 from ampose_tf.lifting import doctor, formats, symptoms
 from ampose_tf.lifting.findings import KINDS, people_of
-from ampose_tf.lifting.keypoints import SKELETONS, find_skeleton, to_h36m
+from ampose_tf.lifting.keypoints import (
+    SEEN_SCORE,
+    SKELETONS,
+    find_skeleton,
+    to_h36m,
+)
 from ampose_tf.skeleton import H36M_17
 from tests.lifting.filmed import film
 
@@ -159,7 +164,7 @@ def test_heights_are_those_of_who_stands(benchmarks):
     clip = benchmarks.damages.one_person(
         pixels, "H36M-17", (1000, 1000), scores
     )
-    (person,) = people_of(clip, to_h36m(clip))
+    (person,) = people_of(clip, to_h36m(clip), SEEN_SCORE)
     np.testing.assert_allclose(person.height, 100, rtol=1e-6)
 
 
