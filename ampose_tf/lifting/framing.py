@@ -22,8 +22,10 @@ _MARGIN = 0.01
 # Of the frames, in which a joint is lost at the border, or anywhere.
 _SOMETIMES = 0.05
 _OFTEN = 0.25
-# Of the frames, in which a hidden joint is farther out than any that is seen.
+# Of the frames, in which a hidden joint is farther out than any that is seen;
+# photographs do not show how far people reach.
 _BEYOND = 0.1
+_FEWEST_FRAMES = 5
 # Heights of the person, from the border, at which joints are lost there.
 _NEAR = 0.08
 # Half of the joints: somebody is rather elsewhere than cut off.
@@ -138,7 +140,9 @@ def _lost(person, image_size):
         low, high = pixels[seen].min(axis=0), pixels[seen].max(axis=0)
         away = ((placed < low) | (placed > high)).any(axis=2) & hidden
         share = float(away.any(axis=1).mean())
-        return max(missing, share if share > _BEYOND else 0.0), False
+        if len(rows) < _FEWEST_FRAMES or share <= _BEYOND:
+            return missing, False
+        return max(missing, share), False
     size = np.array(image_size, np.float64)
     outside = _beyond(placed, size).any(axis=1)
     # Detectors that never leave the image put joints on its border.
