@@ -188,8 +188,13 @@ def _examine_people(people, skeleton, image_size, fps, found, unjudged):
         kinds = "image_size", "cut_off", "scale"
         unjudged |= dict.fromkeys(kinds, _OTHER_FIRST)
         return
-    upright = _upright(people, posture, image_size)
-    found += framing.examine(upright, image_size)
+    framed = framing.examine(_upright(people, posture, image_size), image_size)
+    if posture is not None and posture.certainty == POSSIBLE:
+        # They may lie indeed: what holds both ways.
+        as_written = framing.examine(people, image_size)
+        kinds = {finding.kind for finding in as_written}
+        framed = [finding for finding in framed if finding.kind in kinds]
+    found += framed
     if image_size is None:
         unjudged |= dict.fromkeys(("image_size", "scale"), _NO_SIZE)
     elif not any(np.isfinite(person.height) for person in people):
@@ -255,10 +260,10 @@ def _posture(people, skeleton, image_size, odds):
         # No image goes on above its upper edge.
         sure = np.median(points[:, 1]) < 0
         sentence = (
-            "people are upside down: y seems to grow upwards; replace each y "
-            "by the image's height minus y"
+            "people stand on their heads: y seems to grow upwards; replace "
+            "each y by the image's height minus y"
         )
-        unless = ", unless they stand on their hands or hang"
+        unless = ", unless they stand on their hands"
     else:
         sure = image_size is not None and _outside(points, image_size) > max(
             _OUTSIDE, 2 * _outside(points[:, ::-1], image_size)

@@ -72,7 +72,7 @@ class Person(NamedTuple):
         pixels: (F, 17, 2) float64, Human3.6M's joints.
         seen: (F, 17) bool.
         height: About how tall in pixels the person is, were he to stand; NaN
-            where none of `_LINKS` is seen.
+            where none of `_LINKS` is seen, or all are points.
     """
 
     track_id: int
@@ -132,4 +132,6 @@ def _height(pixels, seen):
         link = pixels[both, end] - pixels[both, start]
         lengths.append(np.linalg.norm(link, axis=1) / share)
     lengths = np.concatenate(lengths)
-    return float(np.quantile(lengths, _PARALLEL)) if len(lengths) else np.nan
+    if not lengths.any():
+        return np.nan
+    return float(np.quantile(lengths, _PARALLEL)) or np.nan

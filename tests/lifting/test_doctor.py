@@ -253,8 +253,23 @@ def test_people_may_lie_and_stand_on_their_hands(benchmarks):
     assert above.kind == "y_up" and above.certainty == LIKELY
     # Below 1000, where the image ends once x and y are exchanged.
     low = [0, 1200 - clip.tracks[0].pixels[..., 1].max()]
+    # Where they lie in the image is not held against people who may lie.
+    assert kinds(
+        benchmarks.damages.moved(
+            clip._replace(image_size=(1400, 1000)),
+            lambda pixels: pixels[..., ::-1],
+        )
+    ) == ["xy_swapped"]
     beyond = turned(lambda pixels: (pixels + low)[..., ::-1])
     assert beyond.kind == "xy_swapped" and beyond.certainty == LIKELY
+
+
+def test_people_of_one_point(benchmarks):
+    """Have no height; nothing is divided by it."""
+    clip = benchmarks.damages.one_person(
+        np.full((20, 17, 2), 300.0), "H36M-17", (1000, 1000)
+    )
+    assert kinds(clip) == ["order"]
 
 
 def test_one_who_stands_shows_that_another_lies(benchmarks):
