@@ -215,8 +215,9 @@ def _normalised(people, image_size):
     size = 2 * (high - low) if image_size is None else np.array(image_size)
     across = (points < 0).mean(axis=0)
     across = np.minimum(across, 1 - across)
+    # What is larger than the image is not wrong for where it lies alone.
     if across.max() > _ACROSS and np.all(
-        np.abs(low + high) / 2 < _MIDDLE * size
+        (np.abs(low + high) / 2 < _MIDDLE * size) & (high - low <= size)
     ):
         return Finding(
             "normalised",
@@ -248,7 +249,7 @@ def _posture(people, skeleton, image_size, odds):
                 "say which with --skeleton=NAME, or describe your own in a "
                 "JSON file"
             )
-        return Finding(kind, sentence, CERTAIN)
+        return Finding(kind, sentence, CERTAIN if other else LIKELY)
     # Of everybody, or it is not the file: people do lie and stand on hands.
     if len(people) > 1 and not all(
         own is None or own[symptoms.POSTURES.index(kind)] > 0

@@ -31,11 +31,18 @@ _NEAR = 0.08
 # Half of the joints: somebody is rather elsewhere than cut off.
 _ELSEWHERE = 0.4
 # People below whose feet half of the image is empty are rare, and more so
-# where it is empty beside them too: lowest share of the height, and how far a
-# share of the width to the right stands for one of the height.
-_EMPTY_BELOW = 0.55
-_EMPTY_BESIDE = 2.4
-_EMPTY = 1.72
+# where it is empty beside them too. By how much it is likelier that the image
+# is smaller than said, in logarithms of probabilities, by `extent_features`:
+# benchmarks/extents.py.
+_EMPTY_BELOW = 0.6
+_EMPTY_EXCHANGED = 0.55
+_EMPTY_WEIGHTS = np.array(
+    [14.5]
+    + [16.2, 16.2, -2.5, -2.8]
+    + [-34.0, -52.1, 3.6, -21.9]
+    + [-21.3, -29.7, -10.9, 36.5]
+)
+_EMPTY = 1.7
 
 _FEET = (_JOINT["LFoot"], _JOINT["RFoot"])
 # The head alone is not seen where a detector misses one ear of a profile.
@@ -57,6 +64,28 @@ def examine(
     return [finding for finding in found if finding]
 
 
+def extents(people: tuple[Person, ...], image_size) -> np.ndarray:
+    """Returns (4,): left, top, right and bottom of all in shares of the image.
+
+    Quantiles, since single joints may be anywhere.
+    """
+    points = np.concatenate([p.pixels[p.seen] for p in people])
+    return (np.quantile(points, (0.01, 0.99), axis=0) / image_size).ravel()
+
+
+def extent_features(placed: np.ndarray) -> np.ndarray:
+    """Returns (..., 13), extents (..., 4) with their squares and products."""
+    left, top, right, bottom = np.moveaxis(placed, -1, 0)
+    return np.stack(
+        [
+            *(np.ones_like(left), left, top, right, bottom),
+            *(left**2, top**2, right**2, bottom**2),
+            *(left * right, top * bottom, right * bottom, left * top),
+        ],
+        axis=-1,
+    )
+
+
 def _image_size(people, image_size):
     size = np.array(image_size, np.float64)
     points = np.concatenate([p.pixels[p.seen] for p in people])
@@ -71,15 +100,16 @@ def _image_size(people, image_size):
             f"({high[0]:.0f}, {high[1]:.0f}); {advice}",
             LIKELY if beyond > _ELSEWHERE else POSSIBLE,
         )
-    # By quantiles, since single joints may be anywhere.
-    low, high = np.quantile(points, (0.01, 0.99), axis=0)
-    right, bottom = high / size
+    placed = extents(people, image_size)
+    low, high = placed[:2] * size, placed[2:] * size
+    bottom = placed[3]
     exchanged = size[::-1]
     middle = (low + high) / 2
-    if bottom < _EMPTY_BELOW and right + _EMPTY_BESIDE * bottom < _EMPTY:
+    odds = float(extent_features(placed) @ _EMPTY_WEIGHTS)
+    if bottom < _EMPTY_BELOW and odds > _EMPTY:
         guess = "as if it were larger than the frames"
     elif (
-        bottom < _EMPTY_BELOW
+        bottom < _EMPTY_EXCHANGED
         and size[1] > size[0]
         and (high < exchanged).all()
         and np.linalg.norm(middle - exchanged / 2)
@@ -90,7 +120,7 @@ def _image_size(people, image_size):
         return None
     return Finding(
         "image_size",
-        f"{said}, but its lower half is empty, {guess}; {advice}",
+        f"{said}, but it is empty below people, {guess}; {advice}",
         POSSIBLE,
     )
 
