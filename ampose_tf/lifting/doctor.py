@@ -2,21 +2,25 @@
 
 A finding is made where keypoints fit a known mistake much better than
 keypoints as they should be. What the places of the joints tell is in
-`symptoms`, what their places in the image tell in `framing`. A clip of which
-nothing is found may still be wrong: that left and right are exchanged is
-often not to be seen.
+`symptoms`, which of them are left in `sides`, what their places in the image
+tell in `framing`, what their times tell in `timing`. A clip of which nothing
+is found may still be wrong: that left and right are exchanged is often not to
+be seen. How often each mistake is found: benchmarks/doctor.md.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 
 from ampose_tf.conversion import Conversion
-from ampose_tf.lifting import framing, sides, symptoms
+from ampose_tf.lifting import framing, sides, symptoms, timing, values
 from ampose_tf.lifting.findings import (
     CERTAIN,
     KINDS,
     LIKELY,
     POSSIBLE,
     Finding,
+    is_seen,
     people_of,
 )
 from ampose_tf.lifting.keypoints import (
@@ -39,55 +43,70 @@ _MIDDLE = 0.35
 # benchmarks/doctor.py.
 _POSTURE = 1.0
 
+# Of the joints, outside of the image, which exchanging x and y brings in.
+_OUTSIDE = 0.05
+
 # Of somebody of whom less is seen, the posture is not judged.
 _POSTURE_JOINTS = 11
 
-# A step this many times as long as those around it, and this long in sizes
-# of the person, is a cut.
-_STEP_FACTOR = 2.5
-_STEP = 0.05
+# Why something has not been judged.
+_FEW_JOINTS = "too few joints of anybody are seen"
+_OTHER_FIRST = "mend what is marked first"
+_NO_SIZE = "the image's size is not known"
+
+
+class _Examination(NamedTuple):
+    """What was found, and of other kinds why they were not judged."""
+
+    findings: dict[str, Finding]
+    unjudged: dict[str, str]
 
 
 def examine(
-    clip: Keypoints, skeleton: Conversion | None = None
+    clip: Keypoints,
+    skeleton: Conversion | None = None,
+    *,
+    fps: float | None = None,
+    seen_score: float = SEEN_SCORE,
 ) -> tuple[Finding, ...]:
     """Returns what looks wrong with a clip, in the order of `KINDS`.
 
     Args:
         clip: As read, in the skeleton of its file.
         skeleton: The user's own; None for one of `SKELETONS`.
+        fps: The video's frames per second, which beats the clip's.
+        seen_score: A joint counts as seen from this score on.
 
     Raises:
-        ValueError: Where the skeleton is not known or not the clip's.
+        ValueError: Where the skeleton is not known or not the clip's, or a
+            number is out of its range.
     """
-    skeleton = skeleton or find_skeleton(clip.skeleton)
-    people = people_of(clip, to_h36m(clip, skeleton))
-    found = [_missing_frames(clip, people)]
-    if people:
-        normalised = _normalised(people, clip.image_size)
-        posture = _posture(people, skeleton)
-        found += [normalised, posture]
-        if posture is None:
-            size = None if normalised else clip.image_size
-            found.append(sides.examine(people, skeleton, size, clip.fps))
-        if normalised is None and (posture is None or posture.kind != "order"):
-            upright = _upright(people, posture, clip.image_size)
-            found += framing.examine(upright, clip.image_size)
-    kinds = {finding.kind: finding for finding in found if finding}
-    return tuple(kinds[kind] for kind in KINDS if kind in kinds)
+    found = _examination(clip, skeleton, fps, seen_score).findings
+    return tuple(found[kind] for kind in KINDS if kind in found)
 
 
-def report(clip: Keypoints, skeleton: Conversion | None = None) -> str:
+def report(
+    clip: Keypoints,
+    skeleton: Conversion | None = None,
+    *,
+    fps: float | None = None,
+    seen_score: float = SEEN_SCORE,
+) -> str:
     """Returns the examination in words: what was read, then all `KINDS`.
+
+    Each is marked [!] where it looks wrong, [ ] where it looks right, and [?]
+    where nothing can be said.
 
     Args:
         clip: As of `examine`.
         skeleton: As of `examine`.
+        fps: As of `examine`.
+        seen_score: As of `examine`.
 
     Raises:
         ValueError: As of `examine`.
     """
-    findings = {finding.kind: finding for finding in examine(clip, skeleton)}
+    findings, unjudged = _examination(clip, skeleton, fps, seen_score)
     people = len(clip.tracks)
     size = "of unknown size: --image_size=WIDTHxHEIGHT says it"
     if clip.image_size is not None:
@@ -103,17 +122,87 @@ def report(clip: Keypoints, skeleton: Conversion | None = None) -> str:
             lines.append(
                 f"[!] {kind} ({finding.certainty}): {finding.sentence}"
             )
-        elif clip.image_size is None and kind in ("image_size", "scale"):
-            lines.append(f"[?] {kind}: the image's size is not known")
+        elif kind in unjudged:
+            lines.append(f"[?] {kind}: not judged, {unjudged[kind]}")
         else:
             lines.append(f"[ ] {kind}: it seems that {wanted}")
     return "\n".join(lines)
 
 
-def _normalised(people, image_size):
-    points = np.concatenate(
-        [p.source[p.source_scores >= SEEN_SCORE] for p in people]
+def _examination(clip, skeleton, fps, seen_score):
+    skeleton = skeleton or find_skeleton(clip.skeleton)
+    if not 0 <= seen_score <= 1:
+        raise ValueError(
+            f"seen_score: expected a score from 0 to 1, got {seen_score}"
+        )
+    fps = clip.fps if fps is None else values.frame_rate(fps, "fps")
+    converted = to_h36m(clip, skeleton)
+    people = people_of(clip, converted, seen_score)
+    # As the lifter keeps them: where anything of anybody is seen.
+    frames = np.concatenate(
+        [
+            track.frames[is_seen(track.scores, seen_score).any(axis=1)]
+            for track in converted.tracks
+        ]
     )
+    found, unjudged = [], {}
+    if max(len(track.frames) for track in clip.tracks) < 2:
+        unjudged["missing_frames"] = "nobody is in more than one frame"
+    else:
+        found.append(timing.examine(people, np.unique(frames)))
+    if people:
+        _examine_people(
+            people, skeleton, clip.image_size, fps, found, unjudged
+        )
+    else:
+        unjudged |= dict.fromkeys(
+            (kind for kind in KINDS if kind != "missing_frames"), _FEW_JOINTS
+        )
+    findings = {finding.kind: finding for finding in found if finding}
+    return _Examination(findings, unjudged)
+
+
+def _examine_people(people, skeleton, image_size, fps, found, unjudged):
+    """Adds what is found of everything but time, and what is not judged."""
+    normalised = _normalised(people, image_size)
+    odds = _posture_odds(people)
+    posture = _posture(people, skeleton, image_size, odds)
+    found += [normalised, posture]
+    if odds is None:
+        kinds = "y_up", "xy_swapped", "order", "sides_swapped"
+        unjudged |= dict.fromkeys(kinds, _FEW_JOINTS)
+    elif posture is None:
+        size = None if normalised else image_size
+        finding, told = sides.examine(people, skeleton, size, fps)
+        found.append(finding)
+        if not told:
+            unjudged["sides_swapped"] = (
+                "these movements do not tell left from right"
+            )
+    else:
+        kinds = "y_up", "xy_swapped", "order", "sides_swapped"
+        unjudged |= {
+            kind: _OTHER_FIRST for kind in kinds if kind != posture.kind
+        }
+    if normalised or (posture is not None and posture.kind == "order"):
+        kinds = "image_size", "cut_off", "scale"
+        unjudged |= dict.fromkeys(kinds, _OTHER_FIRST)
+        return
+    framed = framing.examine(_upright(people, posture, image_size), image_size)
+    if posture is not None and posture.certainty == POSSIBLE:
+        # They may lie indeed: what holds both ways.
+        as_written = framing.examine(people, image_size)
+        kinds = {finding.kind for finding in as_written}
+        framed = [finding for finding in framed if finding.kind in kinds]
+    found += framed
+    if image_size is None:
+        unjudged |= dict.fromkeys(("image_size", "scale"), _NO_SIZE)
+    elif not any(np.isfinite(person.height) for person in people):
+        unjudged["scale"] = "no whole limb is seen"
+
+
+def _normalised(people, image_size):
+    points = np.concatenate([p.source[p.source_seen] for p in people])
     if np.median(np.abs(points)) < _NORMALISED:
         return Finding(
             "normalised",
@@ -126,8 +215,9 @@ def _normalised(people, image_size):
     size = 2 * (high - low) if image_size is None else np.array(image_size)
     across = (points < 0).mean(axis=0)
     across = np.minimum(across, 1 - across)
+    # What is larger than the image is not wrong for where it lies alone.
     if across.max() > _ACROSS and np.all(
-        np.abs(low + high) / 2 < _MIDDLE * size
+        (np.abs(low + high) / 2 < _MIDDLE * size) & (high - low <= size)
     ):
         return Finding(
             "normalised",
@@ -139,25 +229,14 @@ def _normalised(people, image_size):
     return None
 
 
-def _posture(people, skeleton):
-    odds = _posture_odds(people)
+def _posture(people, skeleton, image_size, odds):
     if odds is None:
         return None
     kind = int(odds[1:].argmax()) + 1
     if odds[kind] < _POSTURE:
         return None
     kind = symptoms.POSTURES[kind]
-    if kind == "y_up":
-        sentence = (
-            "people stand on their heads: y seems to grow upwards; replace "
-            "each y by the image's height minus y"
-        )
-    elif kind == "xy_swapped":
-        sentence = (
-            "people lie on their sides: x and y seem to be exchanged; write "
-            "x first"
-        )
-    else:
+    if kind == "order":
         sentence = (
             f"the joints are not where those of {skeleton.name} are, as if in "
             "another order; "
@@ -170,7 +249,39 @@ def _posture(people, skeleton):
                 "say which with --skeleton=NAME, or describe your own in a "
                 "JSON file"
             )
-    return Finding(kind, sentence, CERTAIN if kind == "order" else LIKELY)
+        return Finding(kind, sentence, CERTAIN if other else LIKELY)
+    # Of everybody, or it is not the file: people do lie and stand on hands.
+    if len(people) > 1 and not all(
+        own is None or own[symptoms.POSTURES.index(kind)] > 0
+        for own in (_posture_odds((person,)) for person in people)
+    ):
+        return None
+    points = np.concatenate([p.source[p.source_seen] for p in people])
+    if kind == "y_up":
+        # No image goes on above its upper edge.
+        sure = np.median(points[:, 1]) < 0
+        sentence = (
+            "people stand on their heads: y seems to grow upwards; replace "
+            "each y by the image's height minus y"
+        )
+        unless = ", unless they stand on their hands"
+    else:
+        sure = image_size is not None and _outside(points, image_size) > max(
+            _OUTSIDE, 2 * _outside(points[:, ::-1], image_size)
+        )
+        sentence = (
+            "people lie on their sides: x and y seem to be exchanged; write "
+            "x first"
+        )
+        unless = ", unless they do lie"
+    if sure:
+        return Finding(kind, sentence, LIKELY)
+    return Finding(kind, sentence + unless, POSSIBLE)
+
+
+def _outside(points, image_size):
+    """Returns which share of points (N, 2) lies outside of the image."""
+    return float(((points < 0) | (points > image_size)).any(axis=1).mean())
 
 
 def _posture_odds(people):
@@ -202,7 +313,7 @@ def _fitting(people, claimed):
         others = [
             p._replace(
                 pixels=skeleton.convert(p.source),
-                seen=skeleton.convert_scores(p.source_scores) >= SEEN_SCORE,
+                seen=skeleton.convert_scores(p.source_seen) > 0,
             )
             for p in people
         ]
@@ -224,76 +335,3 @@ def _upright(people, posture, image_size):
         height = image_size[1]
     turned, origin = np.array([1, -1]), np.array([0, height])
     return tuple(p._replace(pixels=origin + turned * p.pixels) for p in people)
-
-
-def _missing_frames(clip, people):
-    if max(len(track.frames) for track in clip.tracks) < 2:
-        return None  # Photographs.
-    frames = np.unique(np.concatenate([t.frames for t in clip.tracks]))
-    empty = _gaps(frames)
-    if empty:
-        return _gap_finding("in which there is nobody", empty, CERTAIN)
-    for person in people:
-        gaps = _gaps(person.frames)
-        if gaps:
-            return _gap_finding(
-                f"in which person {person.track_id} is not seen", gaps, LIKELY
-            )
-    for person in people:
-        jump = _jump(person)
-        if jump is not None:
-            return Finding(
-                "missing_frames",
-                f"person {person.track_id} jumps from frame {jump} to the "
-                "next: frames seem to have been left out there; keep all, or "
-                "their numbers",
-                POSSIBLE,
-            )
-    return None
-
-
-def _gap_finding(which, gaps, certainty):
-    number = sum(last - first + 1 for first, last in gaps)
-    shown = ", ".join(
-        f"{first}" if first == last else f"{first} to {last}"
-        for first, last in gaps[:5]
-    )
-    return Finding(
-        "missing_frames",
-        f"{number} frames {which}: {shown}{', …' if len(gaps) > 5 else ''}; "
-        "they are left out of the result; give all frames where speed matters",
-        certainty,
-    )
-
-
-def _gaps(frames):
-    """Returns (first, last) of the frames that are missing in between.
-
-    Where a film has been thinned evenly nothing is missing.
-    """
-    steps = np.diff(frames)
-    if not len(steps):
-        return []
-    usual = int(steps.min())
-    rows = np.flatnonzero(steps > usual)
-    return [
-        (int(frames[row]) + usual, int(frames[row + 1]) - 1) for row in rows
-    ]
-
-
-def _jump(person):
-    """Returns the frame after which a person is suddenly elsewhere, or None.
-
-    One step is much longer than those before and after it, for most of the
-    joints.
-    """
-    if len(person.frames) < 5:
-        return None
-    both = person.seen[1:] & person.seen[:-1]
-    steps = np.linalg.norm(np.diff(person.pixels, axis=0), axis=2)
-    steps = np.ma.median(np.ma.array(steps, mask=~both), axis=1).filled(0)
-    steps = steps / person.height
-    around = np.maximum(steps[:-2], steps[2:])
-    sudden = (steps[1:-1] > _STEP) & (steps[1:-1] > _STEP_FACTOR * around)
-    rows = np.flatnonzero(sudden)
-    return int(person.frames[rows[0] + 1]) if len(rows) else None

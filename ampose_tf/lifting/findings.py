@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ampose_tf.lifting.keypoints import SEEN_SCORE, Keypoints
+from ampose_tf.lifting.keypoints import Keypoints
 from ampose_tf.skeleton import H36M_17
 
 # What is examined, and how it should be.
@@ -68,17 +68,17 @@ class Person(NamedTuple):
         track_id: As in `keypoints.Track`.
         frames: (F,) int64, increasing.
         source: (F, S, 2) float64, pixels in the order of the file's skeleton.
-        source_scores: (F, S).
+        source_seen: (F, S) bool.
         pixels: (F, 17, 2) float64, Human3.6M's joints.
         seen: (F, 17) bool.
         height: About how tall in pixels the person is, were he to stand; NaN
-            where none of `_LINKS` is seen.
+            where none of `_LINKS` is seen, or all are points.
     """
 
     track_id: int
     frames: np.ndarray
     source: np.ndarray
-    source_scores: np.ndarray
+    source_seen: np.ndarray
     pixels: np.ndarray
     seen: np.ndarray
     height: float
@@ -90,16 +90,24 @@ class Person(NamedTuple):
         return rows.round().astype(np.int64)
 
 
-def people_of(clip: Keypoints, converted: Keypoints) -> tuple[Person, ...]:
+def is_seen(scores: np.ndarray, seen_score: float) -> np.ndarray:
+    """Returns which joints count as seen, of any shape; as in `Lifter`."""
+    return (scores >= seen_score) & (scores > 0)
+
+
+def people_of(
+    clip: Keypoints, converted: Keypoints, seen_score: float
+) -> tuple[Person, ...]:
     """Returns those who are seen longest, without frames of too few joints.
 
     Args:
         clip: As read.
         converted: The same in Human3.6M's joints.
+        seen_score: A joint counts as seen from this score on.
     """
     people = []
     for track, own in zip(clip.tracks, converted.tracks, strict=True):
-        seen = own.scores >= SEEN_SCORE
+        seen = is_seen(own.scores, seen_score)
         rows = seen.sum(axis=1) >= _FEWEST_JOINTS
         if rows.any():
             people.append(
@@ -107,7 +115,7 @@ def people_of(clip: Keypoints, converted: Keypoints) -> tuple[Person, ...]:
                     track.track_id,
                     track.frames[rows],
                     track.pixels[rows].astype(np.float64),
-                    track.scores[rows],
+                    is_seen(track.scores[rows], seen_score),
                     own.pixels[rows].astype(np.float64),
                     seen[rows],
                     _height(own.pixels[rows], seen[rows]),
@@ -124,4 +132,6 @@ def _height(pixels, seen):
         link = pixels[both, end] - pixels[both, start]
         lengths.append(np.linalg.norm(link, axis=1) / share)
     lengths = np.concatenate(lengths)
-    return float(np.quantile(lengths, _PARALLEL)) if len(lengths) else np.nan
+    if not lengths.any():
+        return np.nan
+    return float(np.quantile(lengths, _PARALLEL)) or np.nan

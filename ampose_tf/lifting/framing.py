@@ -16,22 +16,33 @@ _JOINT = {name: index for index, name in enumerate(H36M_17.joints)}
 # Heights of people in longest sides of the image, between which nearly all
 # of the training data lie: drawn cameras stand 2 to 7 m away and farther,
 # until people fit.
-SMALLEST, LARGEST = 0.1, 1.0
+SMALLEST, LARGEST = 0.1, 0.9
 # Beyond this share of the image's longest side a joint is outside.
 _MARGIN = 0.01
 # Of the frames, in which a joint is lost at the border, or anywhere.
 _SOMETIMES = 0.05
 _OFTEN = 0.25
+# Of the frames, in which a hidden joint is farther out than any that is seen;
+# photographs do not show how far people reach.
+_BEYOND = 0.1
+_FEWEST_FRAMES = 5
 # Heights of the person, from the border, at which joints are lost there.
 _NEAR = 0.08
 # Half of the joints: somebody is rather elsewhere than cut off.
 _ELSEWHERE = 0.4
 # People below whose feet half of the image is empty are rare, and more so
-# where it is empty beside them too: lowest share of the height, and how far a
-# share of the width to the right stands for one of the height.
-_EMPTY_BELOW = 0.55
-_EMPTY_BESIDE = 2.4
-_EMPTY = 1.76
+# where it is empty beside them too. By how much it is likelier that the image
+# is smaller than said, in logarithms of probabilities, by `extent_features`:
+# benchmarks/extents.py.
+_EMPTY_BELOW = 0.6
+_EMPTY_EXCHANGED = 0.55
+_EMPTY_WEIGHTS = np.array(
+    [14.5]
+    + [16.2, 16.2, -2.5, -2.8]
+    + [-34.0, -52.1, 3.6, -21.9]
+    + [-21.3, -29.7, -10.9, 36.5]
+)
+_EMPTY = 1.7
 
 _FEET = (_JOINT["LFoot"], _JOINT["RFoot"])
 # The head alone is not seen where a detector misses one ear of a profile.
@@ -53,6 +64,28 @@ def examine(
     return [finding for finding in found if finding]
 
 
+def extents(people: tuple[Person, ...], image_size) -> np.ndarray:
+    """Returns (4,): left, top, right and bottom of all in shares of the image.
+
+    Quantiles, since single joints may be anywhere.
+    """
+    points = np.concatenate([p.pixels[p.seen] for p in people])
+    return (np.quantile(points, (0.01, 0.99), axis=0) / image_size).ravel()
+
+
+def extent_features(placed: np.ndarray) -> np.ndarray:
+    """Returns (..., 13), extents (..., 4) with their squares and products."""
+    left, top, right, bottom = np.moveaxis(placed, -1, 0)
+    return np.stack(
+        [
+            *(np.ones_like(left), left, top, right, bottom),
+            *(left**2, top**2, right**2, bottom**2),
+            *(left * right, top * bottom, right * bottom, left * top),
+        ],
+        axis=-1,
+    )
+
+
 def _image_size(people, image_size):
     size = np.array(image_size, np.float64)
     points = np.concatenate([p.pixels[p.seen] for p in people])
@@ -67,15 +100,16 @@ def _image_size(people, image_size):
             f"({high[0]:.0f}, {high[1]:.0f}); {advice}",
             LIKELY if beyond > _ELSEWHERE else POSSIBLE,
         )
-    # By quantiles, since single joints may be anywhere.
-    low, high = np.quantile(points, (0.01, 0.99), axis=0)
-    right, bottom = high / size
+    placed = extents(people, image_size)
+    low, high = placed[:2] * size, placed[2:] * size
+    bottom = placed[3]
     exchanged = size[::-1]
     middle = (low + high) / 2
-    if bottom < _EMPTY_BELOW and right + _EMPTY_BESIDE * bottom < _EMPTY:
+    odds = float(extent_features(placed) @ _EMPTY_WEIGHTS)
+    if bottom < _EMPTY_BELOW and odds > _EMPTY:
         guess = "as if it were larger than the frames"
     elif (
-        bottom < _EMPTY_BELOW
+        bottom < _EMPTY_EXCHANGED
         and size[1] > size[0]
         and (high < exchanged).all()
         and np.linalg.norm(middle - exchanged / 2)
@@ -86,7 +120,7 @@ def _image_size(people, image_size):
         return None
     return Finding(
         "image_size",
-        f"{said}, but its lower half is empty, {guess}; {advice}",
+        f"{said}, but it is empty below people, {guess}; {advice}",
         POSSIBLE,
     )
 
@@ -116,7 +150,7 @@ def _cut_off(people, image_size):
 def _lost(person, image_size):
     """Returns in which share of the frames the person is cut off, or 0.
 
-    And whether the image's borders say so, or only what is missing.
+    And whether the image's borders say so, or only what is not seen.
     """
     rows = person.spread()
     pixels, seen = person.pixels[rows], person.seen[rows]
@@ -128,11 +162,19 @@ def _lost(person, image_size):
         | (hidden.sum(axis=1) > hidden.shape[1] / 3)
     )
     missing = float(missing) if missing > _OFTEN else 0.0
-    if image_size is None:
-        return missing, False
-    size = np.array(image_size, np.float64)
     placed = completion.complete(pixels, seen, person.frames[rows])
-    outside = _beyond(placed.astype(np.float64), size).any(axis=1)
+    placed = placed.astype(np.float64)
+    if image_size is None:
+        # Where nothing has been seen in the whole clip is no image, perhaps;
+        # what somebody hides himself lies among what is seen.
+        low, high = pixels[seen].min(axis=0), pixels[seen].max(axis=0)
+        away = ((placed < low) | (placed > high)).any(axis=2) & hidden
+        share = float(away.any(axis=1).mean())
+        if len(rows) < _FEWEST_FRAMES or share <= _BEYOND:
+            return missing, False
+        return max(missing, share), False
+    size = np.array(image_size, np.float64)
+    outside = _beyond(placed, size).any(axis=1)
     # Detectors that never leave the image put joints on its border.
     depth = np.minimum(pixels, size - pixels).min(axis=2)  # (F, 17)
     outside |= (seen & (depth <= 1)).sum(axis=1) >= 2

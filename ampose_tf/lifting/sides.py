@@ -5,7 +5,6 @@ import numpy as np
 from ampose_tf.conversion import Conversion
 from ampose_tf.lifting import symptoms
 from ampose_tf.lifting.findings import LIKELY, POSSIBLE, Finding, Person
-from ampose_tf.lifting.keypoints import SEEN_SCORE
 from ampose_tf.skeleton import H36M_17
 
 _JOINT = {name: index for index, name in enumerate(H36M_17.joints)}
@@ -13,16 +12,24 @@ _JOINT = {name: index for index, name in enumerate(H36M_17.joints)}
 # probabilities, the mean over the frames: of people who move, whom the
 # direction of walking tells, and of others. Chosen on training subjects.
 _MOVING = 1.7
-_STAYING = 3.0
+_STAYING = 4.5
 # Somebody moves who goes this far within a movement, in heights of the person
 # across the image, or in changes of size that stand for as much.
 _MOVES = 0.1
 _DEPTH = 1.5
 # Where the file does not say it.
 _USUAL_FPS = 30
-# A pair of joints closer together than this share of the person shows no
-# direction.
-_WIDE = 0.08
+# Products of two pairs' directions, in squares of the person's height. No
+# frame counts for more than _FULL, so that a few which are twisted do not
+# decide; those opposite must outweigh the others by _SHARE of all frames, of
+# few frames by _FEWEST.
+_FULL = 0.001
+_SHARE = 0.2
+_FEWEST = 5
+# Of all weight, on the side of those opposite: of hips against shoulders, and
+# of a face, which may look back over a shoulder.
+_MOST = 0.75
+_NEARLY_ALL = 0.9
 
 
 def examine(
@@ -30,7 +37,7 @@ def examine(
     skeleton: Conversion,
     image_size: tuple[int, int] | None,
     fps: float | None,
-) -> Finding | None:
+) -> tuple[Finding | None, bool]:
     """Returns a finding where left and right are exchanged.
 
     Args:
@@ -38,40 +45,42 @@ def examine(
         skeleton: Of their file.
         image_size: (width, height); None where it is not known.
         fps: Frames a second; None where it is not known.
+
+    Returns:
+        The finding or None, and whether the clip tells at all.
     """
     what = _disagreement(people, skeleton)
     if what:
-        return Finding(
+        finding = Finding(
             "sides_swapped",
             f"{what} do not agree on which side is left; exchange left and "
             "right of one of them, or describe the skeleton in a JSON file "
             "for --skeleton",
             LIKELY,
         )
+        return finding, True
     judged = [_sides_odds(person, image_size, fps) for person in people]
     moving = [odds for odds, moved in judged if moved > _MOVES]
     staying = [odds for odds, _ in judged]
-    if (
-        np.concatenate(moving).mean() < _MOVING
-        if moving
-        else np.concatenate(staying).mean() < _STAYING
-    ):
-        return None
-    return Finding(
+    odds = float(np.mean(np.concatenate(moving or staying)))
+    least = _MOVING if moving else _STAYING
+    if odds < least:
+        return None, odds < -least
+    finding = Finding(
         "sides_swapped",
         "people seem to walk backwards: left and right seem to be exchanged; "
         "describe the skeleton in a JSON file for --skeleton with its sides "
         "exchanged",
         POSSIBLE,
     )
+    return finding, True
 
 
 def _disagreement(people, skeleton):
     """Returns the two parts of the body whose sides are opposite, or None."""
     hips = _across(people, "LHip", "RHip")
     shoulders = _across(people, "LShoulder", "RShoulder")
-    # Hips are narrower than shoulders, heads are narrower still.
-    if _opposite(2 * hips, shoulders):
+    if _opposite(hips, shoulders, _MOST):
         return "hips and shoulders"
     for part in ("ear", "eye"):
         pair = f"left_{part}", f"right_{part}"
@@ -80,18 +89,11 @@ def _disagreement(people, skeleton):
         left, right = (skeleton.joints.index(name) for name in pair)
         face = np.concatenate(
             [
-                np.where(
-                    (p.source_scores[:, [left, right]] >= SEEN_SCORE).all(
-                        axis=1, keepdims=True
-                    ),
-                    p.source[:, left] - p.source[:, right],
-                    np.nan,
-                )
-                / p.height
+                _between(p.source, p.source_seen, left, right) / p.height
                 for p in people
             ]
         )
-        if _opposite(shoulders, 3 * face):
+        if _opposite(face, shoulders, _NEARLY_ALL):
             return f"{part}s and shoulders"
     return None
 
@@ -100,25 +102,25 @@ def _across(people, left, right):
     """Returns (F, 2), from right to left in heights of the person."""
     left, right = _JOINT[left], _JOINT[right]
     return np.concatenate(
-        [
-            np.where(
-                p.seen[:, [left, right]].all(axis=1, keepdims=True),
-                p.pixels[:, left] - p.pixels[:, right],
-                np.nan,
-            )
-            / p.height
-            for p in people
-        ]
+        [_between(p.pixels, p.seen, left, right) / p.height for p in people]
     )
 
 
-def _opposite(first, second):
-    """Whether two directions (F, 2) are opposite wherever they show."""
-    wide = (np.linalg.norm(first, axis=1) > _WIDE) & (
-        np.linalg.norm(second, axis=1) > _WIDE
-    )
-    along = np.sum(first[wide] * second[wide], axis=1)
-    return len(along) >= 1 and np.mean(along < 0) > 0.9
+def _between(points, seen, left, right):
+    both = seen[:, left] & seen[:, right]
+    return np.where(both[:, None], points[:, left] - points[:, right], np.nan)
+
+
+def _opposite(first, second, most):
+    """Whether two directions (F, 2) are opposite in most of the frames.
+
+    NaN in frames that do not tell.
+    """
+    along = np.nan_to_num(np.sum(first * second, axis=1))
+    along = np.clip(along / _FULL, -1, 1)
+    needed = max(min(_FEWEST, len(along)), _SHARE * len(along))
+    against = -np.minimum(along, 0).sum()
+    return -along.sum() >= needed and against > most * np.abs(along).sum()
 
 
 def _sides_odds(person, image_size, fps):

@@ -11,8 +11,13 @@ import pytest
 
 from ampose_tf.data import mocap
 from ampose_tf.lifting import doctor, formats, symptoms
-from ampose_tf.lifting.findings import KINDS, people_of
-from ampose_tf.lifting.keypoints import SKELETONS, find_skeleton, to_h36m
+from ampose_tf.lifting.findings import KINDS, LIKELY, POSSIBLE, people_of
+from ampose_tf.lifting.keypoints import (
+    SEEN_SCORE,
+    SKELETONS,
+    find_skeleton,
+    to_h36m,
+)
 from ampose_tf.skeleton import H36M_17
 from tests.lifting.filmed import film
 
@@ -106,36 +111,226 @@ def test_a_report_has_a_line_for_each_kind(benchmarks):
     assert "[?] image_size" in unknown and "[!]" not in unknown
 
 
+def at_frames(clip, rows, frames=None):
+    """Returns some frames of a clip of one person, with their numbers."""
+    (track,) = clip.tracks
+    track = track._replace(
+        frames=np.array(rows if frames is None else frames),
+        pixels=track.pixels[rows],
+        scores=track.scores[rows],
+    )
+    return clip._replace(tracks=(track,))
+
+
+def with_scores(clip, scores):
+    (track,) = clip.tracks
+    return clip._replace(
+        tracks=(track._replace(scores=scores.astype(np.float32)),)
+    )
+
+
 def test_missing_frames_are_named(benchmarks):
     clip = filmed_clip(benchmarks, frames=20)
-    (track,) = clip.tracks
-
-    def seen_at(rows, frames):
-        return clip._replace(
-            tracks=(
-                track._replace(
-                    frames=np.array(frames),
-                    pixels=track.pixels[rows],
-                    scores=track.scores[rows],
-                ),
-            )
-        )
-
     rows = [*range(7), *range(9, 13), *range(14, 20)]
-    (finding,) = doctor.examine(seen_at(rows, rows))
+    (finding,) = doctor.examine(at_frames(clip, rows))
     assert finding.kind == "missing_frames"
+    assert finding.certainty == POSSIBLE
     assert finding.sentence.startswith(
-        "3 frames in which there is nobody: 7 to 8, 13;"
+        "nobody is seen in 3 frames: 7 to 8, 13; unless nobody was there"
     )
-    # Every second frame of a film, and somebody who comes later.
-    assert kinds(seen_at(range(0, 20, 2), range(0, 20, 2))) == []
-    assert kinds(seen_at(range(5, 20), range(5, 20))) == []
-    # Frames of which nothing is sure.
-    scores = track.scores.copy()
-    scores[11] = 0.1
-    unsure = clip._replace(tracks=(track._replace(scores=scores),))
+    # Somebody who comes later.
+    assert kinds(at_frames(clip, range(5, 20))) == []
+
+
+@pytest.mark.parametrize("rate", [2, 2.5, 10 / 3, 30 / 25])
+def test_thinned_films_miss_nothing(benchmarks, rate):
+    """30 frames a second to 15, 12, 9 or 25, with their numbers."""
+    clip = filmed_clip(benchmarks, frames=80)
+    rows = (np.arange(80 / rate) * rate).astype(int)
+    assert kinds(at_frames(clip, rows[rows < 80])) == []
+
+
+def test_who_is_hidden_is_no_missing_frame(benchmarks):
+    clip = filmed_clip(benchmarks, frames=20)
+    rows = [*range(7), *range(12, 20)]
+    (track,) = at_frames(clip, rows).tracks
+    both = clip._replace(tracks=(*clip.tracks, track._replace(track_id=1)))
+    assert kinds(both) == []
+
+
+def test_frames_are_missing_where_the_lifter_leaves_them_out(benchmarks):
+    """It keeps a frame for one joint, from the user's own score on."""
+    clip = filmed_clip(benchmarks, frames=20)
+    scores = np.ones((20, 17))
+    scores[11:13, 4:] = 0
+    assert kinds(with_scores(clip, scores)) == []
+    scores[11:13] = 0.25
+    unsure = with_scores(clip, scores)
     (finding,) = doctor.examine(unsure)
-    assert "person 0 is not seen: 11;" in finding.sentence
+    assert finding.kind == "missing_frames" and "11 to 12" in finding.sentence
+    assert doctor.examine(unsure, seen_score=0.2) == ()
+    # What is not seen has a score of 0, which no score counts as seen.
+    scores[11:13] = 0
+    lost = with_scores(clip, scores)
+    assert [f.kind for f in doctor.examine(lost, seen_score=0.0)] == [
+        "missing_frames"
+    ]
+    with pytest.raises(ValueError, match="seen_score: expected"):
+        doctor.examine(clip, seen_score=1.5)
+
+
+def test_the_frame_rate_counts(benchmarks):
+    """Film of 50 a second: at 5, nobody moves enough to be judged."""
+    clip = filmed_clip(benchmarks, frames=60)
+    backwards = benchmarks.damages.DAMAGES["sides_swapped", "all"](clip, None)
+    (finding,) = doctor.examine(backwards, fps=50)
+    assert finding.kind == "sides_swapped"
+    assert doctor.examine(backwards._replace(fps=50.0), fps=5) == ()
+    assert "[!] sides_swapped" in doctor.report(backwards, fps=50)
+    with pytest.raises(ValueError, match="fps: expected"):
+        doctor.examine(clip, fps=0)
+
+
+def marks(clip):
+    """Returns {kind: its mark} of a report."""
+    lines = doctor.report(clip).splitlines()[1:]
+    return {line[4:].split()[0].rstrip(":"): line[:3] for line in lines}
+
+
+def test_what_was_not_examined_is_not_judged(benchmarks):
+    clip = filmed_clip(benchmarks)
+    assert set(marks(clip).values()) == {"[ ]"}
+    # Four joints are nobody; one frame has no others to be missing.
+    few = np.zeros((41, 17))
+    few[:, :4] = 1
+    found = marks(with_scores(clip, few))
+    assert found.pop("missing_frames") == "[ ]"
+    assert set(found.values()) == {"[?]"}
+    assert marks(at_frames(clip, [0]))["missing_frames"] == "[?]"
+    # Eight joints have a place in the image, but no posture.
+    some = np.zeros((41, 17))
+    some[:, :8] = 1
+    found = marks(with_scores(clip, some))
+    assert found["normalised"] == found["image_size"] == "[ ]"
+    assert found["y_up"] == found["order"] == found["sides_swapped"] == "[?]"
+    # What is found hides others.
+    order = benchmarks.damages.DAMAGES["order", "MPI-INF-3DHP's"](clip, None)
+    found = marks(order)
+    assert found.pop("order") == "[!]"
+    assert found.pop("normalised") == found.pop("missing_frames") == "[ ]"
+    assert set(found.values()) == {"[?]"}
+    normalised = benchmarks.damages.DAMAGES["normalised", "to [0, 1]"](
+        clip, None
+    )
+    assert marks(normalised)["cut_off"] == "[?]"
+    # Of somebody who stands still, nothing tells left from right.
+    still = at_frames(clip, [0] * 20, range(20))
+    assert marks(still)["sides_swapped"] == "[?]"
+
+
+def test_people_may_lie_and_stand_on_their_hands(benchmarks):
+    """What is only unusual is possible; what no image shows is likely."""
+    clip = filmed_clip(benchmarks)
+    clip = clip._replace(image_size=(1000, 1400))
+
+    def turned(change):
+        (finding,) = [
+            finding
+            for finding in doctor.examine(
+                benchmarks.damages.moved(clip, change)
+            )
+            if finding.kind in ("y_up", "xy_swapped", "order")
+        ]
+        return finding
+
+    lies = turned(lambda pixels: pixels[..., ::-1])
+    assert lies.kind == "xy_swapped" and lies.certainty == POSSIBLE
+    assert lies.sentence.endswith("unless they do lie")
+    on_hands = turned(lambda pixels: [0, 1000] + [1, -1] * pixels)
+    assert on_hands.kind == "y_up" and on_hands.certainty == POSSIBLE
+    assert "unless they stand on their hands" in on_hands.sentence
+    above = turned(lambda pixels: [1, -1] * pixels)
+    assert above.kind == "y_up" and above.certainty == LIKELY
+    # Below 1000, where the image ends once x and y are exchanged.
+    low = [0, 1200 - clip.tracks[0].pixels[..., 1].max()]
+    # Where they lie in the image is not held against people who may lie.
+    assert kinds(
+        benchmarks.damages.moved(
+            clip._replace(image_size=(1400, 1000)),
+            lambda pixels: pixels[..., ::-1],
+        )
+    ) == ["xy_swapped"]
+    beyond = turned(lambda pixels: (pixels + low)[..., ::-1])
+    assert beyond.kind == "xy_swapped" and beyond.certainty == LIKELY
+
+
+def test_people_of_one_point(benchmarks):
+    """Have no height; nothing is divided by it."""
+    clip = benchmarks.damages.one_person(
+        np.full((20, 17, 2), 300.0), "H36M-17", (1000, 1000)
+    )
+    assert kinds(clip) == ["order"]
+
+
+def test_one_who_stands_shows_that_another_lies(benchmarks):
+    clip = filmed_clip(benchmarks)
+    (track,) = clip.tracks
+    lying = [
+        track._replace(track_id=number, pixels=track.pixels[..., ::-1])
+        for number in (1, 2, 3)
+    ]
+    everybody = clip._replace(tracks=(track, *lying))
+    assert "xy_swapped" not in kinds(everybody)
+    assert "xy_swapped" in kinds(clip._replace(tracks=tuple(lying)))
+
+
+def test_few_twisted_frames_do_not_decide(benchmarks):
+    """Hips and shoulders are turned against each other in 3 of 300 frames."""
+    clip = at_frames(filmed_clip(benchmarks), [0] * 300, range(300))
+    pixels = clip.tracks[0].pixels.copy()
+    for part in ("Hip", "Shoulder"):
+        pair = [JOINT[f"L{part}"], JOINT[f"R{part}"]]
+        middle = pixels[:, pair].mean(axis=1)
+        pixels[:, pair] = middle[:, None]  # In profile.
+        away = 40 if part == "Hip" else -40
+        pixels[100:103, pair[0], 0] += away
+        pixels[100:103, pair[1], 0] -= away
+    profile = benchmarks.damages.one_person(pixels, "H36M-17", (1000, 1000))
+    assert "sides_swapped" not in kinds(profile)
+    always = at_frames(profile, [*range(100, 103)] * 7, range(21))
+    (finding,) = [
+        f for f in doctor.examine(always) if f.kind == "sides_swapped"
+    ]
+    assert "hips and shoulders do not agree" in finding.sentence
+
+
+def test_people_larger_than_the_image_are_not_normalised(benchmarks):
+    """Six times as large, they lie on both sides of 0."""
+    clip = filmed_clip(benchmarks)
+    points = clip.tracks[0].pixels.reshape(-1, 2)
+    middle = (points.min(axis=0) + points.max(axis=0)) / 2
+    large = benchmarks.damages.moved(
+        clip, lambda pixels: 6 * (pixels - middle) + 250
+    )
+    assert np.mean(large.tracks[0].pixels[..., 1] < 0) > 0.2
+    assert "scale" in kinds(large) and "normalised" not in kinds(large)
+    centred = benchmarks.damages.DAMAGES["normalised", "from the centre"]
+    assert "normalised" in kinds(centred(clip, None))
+
+
+def test_who_is_hidden_is_not_cut_off(benchmarks):
+    """Without an image's size: what leaves the extents, not what is inside."""
+    clip = filmed_clip(benchmarks)._replace(image_size=None)
+    hidden = np.ones((41, 17))
+    hidden[10:30, [JOINT["LElbow"], JOINT["LWrist"]]] = 0
+    hidden[10:30, JOINT["RFoot"]] = 0
+    assert kinds(with_scores(clip, hidden)) == []
+    # Below the knees there is no image; one shin is seen while it swings up.
+    pixels = clip.tracks[0].pixels
+    edge = np.median(pixels[:, [JOINT["LFoot"], JOINT["RFoot"]], 1]) - 10
+    scores = (pixels[..., 1] < edge).astype(float)
+    cut = with_scores(clip, scores)
+    assert "cut_off" in kinds(cut)
 
 
 def test_a_jump_between_frames(benchmarks):
@@ -144,7 +339,21 @@ def test_a_jump_between_frames(benchmarks):
     clip = benchmarks.damages.one_person(pixels, "H36M-17", (1000, 1000))
     (finding,) = doctor.examine(clip)
     assert finding.kind == "missing_frames"
-    assert "jumps from frame 7 to the next" in finding.sentence
+    assert "people jump from frame 7 to the next" in finding.sentence
+    # A detector's slip goes there and back.
+    pixels[8:] -= 60
+    pixels[8] += 60
+    slip = benchmarks.damages.one_person(pixels, "H36M-17", (1000, 1000))
+    assert kinds(slip) == []
+    # What one of three does while the others walk on is no cut of the film.
+    (track,) = clip.tracks
+    walks = np.array(track.pixels)
+    walks[8:] -= 60
+    walks += 10 * np.arange(20)[:, None, None]
+    others = [track._replace(track_id=n, pixels=walks) for n in (1, 2)]
+    assert "missing_frames" not in kinds(
+        clip._replace(tracks=(track, *others))
+    )
 
 
 def test_heights_are_those_of_who_stands(benchmarks):
@@ -159,7 +368,7 @@ def test_heights_are_those_of_who_stands(benchmarks):
     clip = benchmarks.damages.one_person(
         pixels, "H36M-17", (1000, 1000), scores
     )
-    (person,) = people_of(clip, to_h36m(clip))
+    (person,) = people_of(clip, to_h36m(clip), SEEN_SCORE)
     np.testing.assert_allclose(person.height, 100, rtol=1e-6)
 
 
@@ -242,34 +451,33 @@ def test_real_detections():
     assert set(kinds(photographs)) <= {"cut_off"}
 
 
-# What is found less often than in 95 of 100 clips, see benchmarks/doctor.py;
-# so few clips may differ by a tenth.
+# What is found less often than in 98 of 100 clips, see benchmarks/doctor.md.
+# Of 38 clips each: two standard deviations below.
 FOUND = {
-    ("sides_swapped", "legs"): 0.8,
-    ("image_size", "1.5 times"): 0.85,
-    ("image_size", "exchanged"): 0.85,
-    ("cut_off", "not seen, size unknown"): 0.5,
-    ("cut_off", "not seen outside"): 0.85,
-    ("scale", "6 times"): 0.85,
-    ("missing_frames", "renumbered"): 0.7,
+    ("sides_swapped", "legs"): 0.9,
+    ("sides_swapped", "body, not face"): 0.9,
+    ("image_size", "1.5 times"): 0.9,
+    ("missing_frames", "renumbered"): 0.9,
 }
 
 
 def test_motion_capture(benchmarks):
-    """Each damage of an eighth of the clips, exchanged sides of all."""
+    """Each damage of an eighth of 300 clips, exchanged sides of all."""
     if "AMPOSE_MOCAP" not in os.environ:
         pytest.skip("AMPOSE_MOCAP is not set")
     motion = mocap.load(os.environ["AMPOSE_MOCAP"], ("cmu17",), "validation")
     clips = benchmarks.doctor.samples(motion, 1, noise=0.01)
+    # Eight of them are of recordings that jump themselves.
+    flagged = [sample for sample in clips if kinds(sample.clip)]
+    assert len(flagged) <= 0.02 * len(clips)
     chosen = np.random.default_rng(0).permutation(len(clips))[:300]
     clips = [clips[row] for row in chosen]  # Both skeletons take turns.
     assert len(clips) == 300
-    found, _, flagged = benchmarks.doctor.judge(clips, thinned=8)
-    assert len(flagged) <= 0.02 * len(clips)
+    found, _, _ = benchmarks.doctor.judge(clips, thinned=8)
     sides = "sides_swapped", "all"
     del found[sides]
     for damage, (count, right) in found.items():
-        assert right >= FOUND.get(damage, 0.9) * count, damage
+        assert right >= FOUND.get(damage, 0.93) * count, damage
     moving = [
         benchmarks.damages.DAMAGES[sides](sample.clip, None)
         for sample in clips

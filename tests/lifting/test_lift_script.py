@@ -88,11 +88,11 @@ def test_the_doctor_lifts_nothing(lift, script, capsys):
     out, notes = capsys.readouterr()
     lines = out.splitlines()
     assert len(lines) == 1 + len(KINDS) and not notes
-    assert [line for line in lines if line.startswith("[!] y_up (likely)")]
+    assert [line for line in lines if line.startswith("[!] y_up (possible)")]
     assert [path.name for path in pathlib.Path().iterdir()] == ["clip.json"]
     # Whoever lifts it all the same is told so.
     _, notes = lift(f"--keypoints={path}")
-    assert "Looks wrong (likely): people stand on their heads" in notes
+    assert "Looks wrong (possible): people stand on their heads" in notes
 
 
 def test_several_formats(lift):

@@ -1,0 +1,71 @@
+r"""Makes the weights by which the doctor tells that an image is too large.
+
+    python benchmarks/extents.py --mocap=DIR
+
+Where in the image the training subjects' clips lie, against where they would
+lie in one that is said to be larger: a logistic regression, by Newton's
+method. Prints the weights of `ampose_tf/lifting/framing.py`.
+"""
+
+import doctor
+import numpy as np
+from absl import flags
+
+from ampose_tf import config
+from ampose_tf.data import mocap
+from ampose_tf.lifting import framing
+from ampose_tf.lifting.findings import people_of
+from ampose_tf.lifting.keypoints import SEEN_SCORE, to_h36m
+
+# How much larger an image is said to be.
+_LARGER = (1.5, 2.5)
+_PENALTY = 1e-2
+
+
+def extents(clips):
+    """Returns (N, 4) of `framing.extents`."""
+    found = []
+    for sample in clips:
+        people = people_of(sample.clip, to_h36m(sample.clip), SEEN_SCORE)
+        found.append(framing.extents(people, sample.clip.image_size))
+    return np.array(found)
+
+
+def fit(right):
+    """Returns the weights of `framing.extent_features`."""
+    wrong = [right / factor for factor in _LARGER]
+    features = framing.extent_features(np.concatenate([right, *wrong]))
+    is_wrong = np.repeat([0.0, 1.0], [len(right), len(_LARGER) * len(right)])
+    weights = np.zeros(features.shape[1])
+    for _ in range(40):
+        odds = np.clip(features @ weights, -40, 40)
+        chance = 1 / (1 + np.exp(-odds))
+        slope = features.T @ (is_wrong - chance) - _PENALTY * weights
+        curve = (features.T * (chance * (1 - chance))) @ features
+        curve += _PENALTY * np.eye(len(weights))
+        weights += np.linalg.solve(curve, slope)
+    return weights
+
+
+def main():
+    motion = mocap.load(_MOCAP.value, ("cmu17",), "train")
+    right = np.concatenate(
+        [extents(doctor.samples(motion, 1, noise)) for noise in (0.0, 0.01)]
+    )
+    weights = fit(right).round(1)
+    print(*weights, sep=", ")
+    odds = framing.extent_features(right) @ weights
+    for share in (0.005, 0.007, 0.008, 0.01):
+        least = np.quantile(odds, 1 - share)
+        told = [
+            np.mean(framing.extent_features(right / factor) @ weights > least)
+            for factor in (1.25, *_LARGER)
+        ]
+        print(f"{share:.1%} flagged above {least:.2f}; told", *told)
+
+
+if __name__ == "__main__":
+    _MOCAP = flags.DEFINE_string(
+        "mocap", None, "Folder of the motion archives.", required=True
+    )
+    config.run(main)
