@@ -165,7 +165,20 @@ def main():
     # Read before TensorFlow is: most mistakes are in here.
     people = formats.read(source, image_size, _FORMAT.value, clip["skeleton"])
     if _DOCTOR.value:
-        print(doctor.report(people, clip["skeleton"]))
+        _refuse(
+            (
+                *("model", "output", "formats", "overwrite", "smooth"),
+                *("fov_deg", "intrinsics", "height_m", "up"),
+            ),
+            "is for lifting, and --doctor lifts nothing",
+        )
+        report = doctor.report(
+            people,
+            clip["skeleton"],
+            fps=_FPS.value,
+            seen_score=_SEEN_SCORE.value,
+        )
+        print(report)
         return
     # What is known of the files by now is no reason to lift in vain.
     certain = saving.certain(paths, is_alone=len(people.tracks) == 1)

@@ -168,7 +168,9 @@ class Lifter:
         clip = _read(keypoints, image_size, format, skeleton)
         notes = [
             f"Looks wrong ({finding.certainty}): {finding.sentence}."
-            for finding in doctor.examine(clip, skeleton)
+            for finding in doctor.examine(
+                clip, skeleton, fps=fps, seen_score=self._seen_score
+            )
         ]
         if clip.left_out:
             notes.append(

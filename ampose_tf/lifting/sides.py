@@ -5,6 +5,7 @@ import numpy as np
 from ampose_tf.conversion import Conversion
 from ampose_tf.lifting import symptoms
 from ampose_tf.lifting.findings import LIKELY, POSSIBLE, Finding, Person
+from ampose_tf.lifting.motion import ASSUMED_FPS
 from ampose_tf.skeleton import H36M_17
 
 _JOINT = {name: index for index, name in enumerate(H36M_17.joints)}
@@ -17,8 +18,6 @@ _STAYING = 4.5
 # across the image, or in changes of size that stand for as much.
 _MOVES = 0.1
 _DEPTH = 1.5
-# Where the file does not say it.
-_USUAL_FPS = 30
 # Products of two pairs' directions, in squares of the person's height. No
 # frame counts for more than _FULL, so that a few which are twisted do not
 # decide; those opposite must outweigh the others by _SHARE of all frames, of
@@ -128,7 +127,7 @@ def _sides_odds(person, image_size, fps):
 
     The former is (N,), of some frames; the latter their mean.
     """
-    step = max(1, round(symptoms.STEP_S * (fps or _USUAL_FPS)))
+    step = max(1, round(symptoms.STEP_S * (fps or ASSUMED_FPS)))
     away = step * (np.arange(symptoms.STEPS) - symptoms.STEPS // 2)
     frames, rows = person.frames, person.spread()
     asked = np.clip(frames[rows, None] + away, frames[0], frames[-1])

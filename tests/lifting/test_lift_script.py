@@ -244,6 +244,7 @@ def test_saved_results_want_no_flags_of_lifting(convert):
         ("WIDTHxHEIGHT", ["--image_size=640"]),
         ("got both", ["--fov_deg=60", "--intrinsics=900,900,320,240"]),
         ("--image_size=WIDTHxHEIGHT", ["--keypoints=-"]),
+        ("--model is for lifting, and --doctor lifts", ["--doctor"]),
         (
             "--output is for files",
             ["--keypoints=-", "--image_size=5x7", "--output=x"],
