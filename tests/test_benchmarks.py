@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+from absl import flags
 
 from ampose_tf.config import Config
 from ampose_tf.data.mocap import Motion3D
@@ -19,14 +20,18 @@ from ampose_tf.skeleton import H36M_17
 FOLDER = pathlib.Path(__file__).parent.parent / "benchmarks"
 
 
-@functools.cache  # A module's flags can be defined once.
+@functools.cache
 def module_of(name, *packages):
     for package in packages:
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
     spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
+    before = set(flags.FLAGS)
     spec.loader.exec_module(module)
+    # Several benchmarks have a flag of the same name.
+    for flag in set(flags.FLAGS) - before:
+        delattr(flags.FLAGS, flag)
     return module
 
 
