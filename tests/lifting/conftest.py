@@ -5,6 +5,7 @@ import functools
 import keras
 import pytest
 
+from ampose_tf import weights
 from ampose_tf.lifting import Lifter, lifter
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.skeleton import H36M_17
@@ -53,3 +54,19 @@ def seeing_model(tmp_path_factory):
     path = tmp_path_factory.mktemp("seeing") / "last.keras"
     model.save(path)
     return path
+
+
+@pytest.fixture(scope="session", name="lifter")
+def deaf_lifter(deaf_model):
+    return Lifter(deaf_model)
+
+
+@pytest.fixture(scope="session")
+def seeing_lifter(seeing_model):
+    return Lifter(seeing_model)
+
+
+@pytest.fixture(scope="session")
+def able_lifter():
+    """With a model whose people have depth, and so a place in the room."""
+    return Lifter(weights.AMPOSE_T)

@@ -5,25 +5,14 @@ import json
 import numpy as np
 import pytest
 
-from ampose_tf import camera, weights
-from ampose_tf.lifting import Lifter, root
+from ampose_tf import camera
+from ampose_tf.lifting import root
 from ampose_tf.skeleton import H36M_17
 from tests import clips
 from tests.people import STANDING
 
 # Nobody, in COCO's order.
 PIXELS = np.random.default_rng(2).uniform(100, 900, (5, 17, 2))
-
-
-@pytest.fixture(scope="module")
-def lifter(deaf_model):
-    return Lifter(deaf_model)
-
-
-@pytest.fixture(scope="module")
-def able_lifter():
-    """With a model whose people have depth, and so a place in the room."""
-    return Lifter(weights.AMPOSE_T)
 
 
 def noted(motion, text):

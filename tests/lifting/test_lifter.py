@@ -22,23 +22,6 @@ PIXELS = np.random.default_rng(2).uniform(100, 900, (5, 17, 2))
 PERSON = clips.truth()[0][:, 0]
 
 
-@pytest.fixture(scope="module")
-def lifter(deaf_model):
-    """With a small model that hears nothing of what was seen."""
-    return Lifter(deaf_model)
-
-
-@pytest.fixture(scope="module")
-def seeing_lifter(seeing_model):
-    return Lifter(seeing_model)
-
-
-@pytest.fixture(scope="module")
-def able_lifter():
-    """With a model whose people have depth, and so a place in the room."""
-    return Lifter(weights.AMPOSE_T)
-
-
 def noted(motion, text):
     return [note for note in motion.notes if text in note]
 

@@ -16,22 +16,6 @@ from tests import clips
 from tests.lifting.filmed import film, only
 
 
-@pytest.fixture(scope="module")
-def lifter(deaf_model):
-    return Lifter(deaf_model)
-
-
-@pytest.fixture(scope="module")
-def seeing_lifter(seeing_model):
-    return Lifter(seeing_model)
-
-
-@pytest.fixture(scope="module")
-def able_lifter():
-    """With a model whose people have depth, and so a place in the room."""
-    return Lifter(weights.AMPOSE_T)
-
-
 def stream_lines(frames=5):
     results = [clips.openpose_frames()[f % 5] for f in range(frames)]
     return [json.dumps(frame) for frame in results]

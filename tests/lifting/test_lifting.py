@@ -7,6 +7,7 @@ import pytest
 from ampose_tf.export import saved_model, tflite
 from ampose_tf.lifting import formats
 from ampose_tf.lifting.predictor import load_predictor
+from ampose_tf.models import stored
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.skeleton import H36M_17
 
@@ -27,20 +28,10 @@ def artefacts(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def seeing_artefacts(tmp_path_factory):
+def seeing_artefacts(seeing_model, tmp_path_factory):
     """One that is told which joints were seen."""
     folder = tmp_path_factory.mktemp("seeing")
-    keras.utils.set_random_seed(5)
-    model = AMPose(
-        H36M_17.adjacency(),
-        depth=1,
-        width=8,
-        heads=2,
-        seen_input=True,
-        frame="person",
-    )
-    for weight in model.weights:
-        weight.assign(weight + 0.1)
+    model = stored.load(seeing_model)
     model.save(folder / "last.keras")
     saved_model.write(model, folder / "saved_model/1", "x: test")
     for format in ("float32", "float16", "dynamic_int8"):
