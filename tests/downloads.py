@@ -1,12 +1,8 @@
 """The writers of benchmarks/downloads.py, for tests."""
 
-import importlib.util
-import pathlib
+from tests.scripts import benchmark
 
-_PATH = pathlib.Path(__file__).parents[1] / "benchmarks" / "downloads.py"
-_SPEC = importlib.util.spec_from_file_location("downloads", _PATH)
-_MODULE = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(_MODULE)
+_MODULE = benchmark("downloads")
 
 H36M_OF_3DHP = _MODULE.H36M_OF_3DHP
 annotations = _MODULE.annotations

@@ -1,7 +1,5 @@
 """What the benchmarks compare is the same network."""
 
-import functools
-import importlib.util
 import pathlib
 import re
 import subprocess
@@ -9,35 +7,18 @@ import sys
 
 import numpy as np
 import pytest
-from absl import flags
 
 from ampose_tf.config import Config
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.evaluation import report
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.skeleton import H36M_17
-
-FOLDER = pathlib.Path(__file__).parent.parent / "benchmarks"
-
-
-@functools.cache
-def module_of(name, *packages):
-    for package in packages:
-        if importlib.util.find_spec(package) is None:
-            pytest.skip(f"{package} is not installed")
-    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    before = set(flags.FLAGS)
-    spec.loader.exec_module(module)
-    # Several benchmarks have a flag of the same name.
-    for flag in set(flags.FLAGS) - before:
-        delattr(flags.FLAGS, flag)
-    return module
+from tests.scripts import FOLDER, benchmark
 
 
 @pytest.fixture(scope="module")
 def onnx_peer():
-    return module_of("onnx_peer", "onnx", "onnxruntime")
+    return benchmark("onnx_peer", "onnx", "onnxruntime")
 
 
 def small_model(**design):
@@ -149,7 +130,7 @@ def test_latency_names_the_extra_that_is_missing(package):
 
 
 def test_torch_peer_is_the_same_network(make_poses):
-    peer = module_of("torch_peer", "torch")
+    peer = benchmark("torch_peer", "torch")
     model = small_model()
     keypoints_2d = make_poses(7).keypoints_2d
     lifted = peer.peer_of(model)(peer.torch.tensor(keypoints_2d))
@@ -158,8 +139,8 @@ def test_torch_peer_is_the_same_network(make_poses):
 
 
 def test_torch_peer_takes_the_same_steps(make_poses):
-    peer = module_of("torch_peer", "torch")
-    train_step = module_of("train_step")
+    peer = benchmark("torch_peer", "torch")
+    train_step = benchmark("train_step")
     model = small_model()
     poses = make_poses(7)
     batch = poses.keypoints_2d, poses.poses_3d
@@ -179,7 +160,7 @@ def test_torch_peer_takes_the_same_steps(make_poses):
 
 
 def test_train_step_prints_its_table():
-    train_step = module_of("train_step")
+    train_step = benchmark("train_step")
     seconds = {
         "torch.compile": np.array([[0.2, 0.4], [0.4, 0.8], [0.2, 0.4]]),
         "Keras XLA": np.array([[0.1, 0.2], [0.6, 0.8], [0.2, 0.4]]),
@@ -191,7 +172,7 @@ def test_train_step_prints_its_table():
 
 
 def test_gallery_chooses_by_rule():
-    gallery = module_of("gallery")
+    gallery = benchmark("gallery")
     actions = np.repeat([0, 1, 2], 8)
     # Motion 1 is the best, motion 2 the worst.
     errors = np.arange(24) % 8 + np.repeat([10.0, 0.0, 20.0], 8)
@@ -201,7 +182,7 @@ def test_gallery_chooses_by_rule():
 
 
 def test_the_card_is_filled_in():
-    cards = module_of("cards")
+    cards = benchmark("cards")
     errors = {"mpjpe_mm": 41.26, "p_mpjpe_mm": 30.5, "n_mpjpe_mm": 39.1}
     row = errors | {"single_mpjpe_mm": 44.4, "poses": 4912}
     fixed = row | {
@@ -292,7 +273,7 @@ def test_the_table_of_designs():
         "p_mpjpe_mm": [30.0, 30.5, 31.0],
     }
     one = {name: values[:1] for name, values in errors.items()}
-    table = module_of("designs").as_text(
+    table = benchmark("designs").as_text(
         {
             "ours": {"parameters": 1234567, **errors},
             "none": {"parameters": 89, **one},

@@ -1,9 +1,7 @@
 """What the doctor finds is what was done, and nothing where nothing was."""
 
-import importlib
 import os
 import pathlib
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,24 +18,19 @@ from ampose_tf.lifting.keypoints import (
 )
 from ampose_tf.skeleton import H36M_17
 from tests.lifting.filmed import film
+from tests.scripts import benchmark
 
 JOINT = {name: index for index, name in enumerate(H36M_17.joints)}
 
 
 @pytest.fixture(scope="module")
 def benchmarks():
-    """The modules of benchmarks/, which import each other by name."""
-    folder = str(pathlib.Path(__file__).parents[2] / "benchmarks")
-    sys.path.insert(0, folder)
-    try:
-        return SimpleNamespace(
-            **{
-                name: importlib.import_module(name)
-                for name in ("conditions", "damages", "doctor")
-            }
-        )
-    finally:
-        sys.path.remove(folder)
+    return SimpleNamespace(
+        **{
+            name: benchmark(name)
+            for name in ("conditions", "damages", "doctor")
+        }
+    )
 
 
 def filmed_clip(benchmarks, action="Walking", skeleton="H36M-17", frames=41):
