@@ -1,5 +1,6 @@
 """`load_predictor`: any artefact of this project as one callable."""
 
+import functools
 import os
 import pathlib
 
@@ -8,6 +9,10 @@ import numpy as np
 from ampose_tf.export import runtime
 from ampose_tf.models import stored
 from ampose_tf.skeleton import by_joint_count
+
+# From so many poses on, XLA's faster network has made up for the seconds that
+# compiling it takes (ampose_s on two cores).
+_MANY = 4096
 
 
 class Predictor:
@@ -95,13 +100,30 @@ class Predictor:
             }
         if not np.isfinite(arrays["keypoints_2d"]).all():
             raise ValueError("Expected finite keypoints, got NaN or infinity")
+        lift, count = self._lift, len(keypoints_2d)
+        if self.network is not None and count >= _MANY:
+            lift = self._lift_compiled
+            # Another size of the last batch would be compiled anew.
+            missing = -count % self._batch_size
+            arrays = {
+                name: np.pad(
+                    array, [(0, missing), *[(0, 0)] * (array.ndim - 1)]
+                )
+                for name, array in arrays.items()
+            }
         lifted = [np.empty((0, joints, 3), np.float32)]
-        for start in range(0, len(keypoints_2d), self._batch_size):
+        for start in range(0, count, self._batch_size):
             batch = slice(start, start + self._batch_size)
             lifted.append(
-                self._lift(**{n: array[batch] for n, array in arrays.items()})
+                lift(**{n: array[batch] for n, array in arrays.items()})
             )
-        return np.concatenate(lifted)
+        return np.concatenate(lifted)[:count]
+
+    @functools.cached_property
+    def _lift_compiled(self):
+        network = self.network.rebuilt()
+        network.jit_compile = True
+        return _of_keras(network)
 
 
 def load_predictor(

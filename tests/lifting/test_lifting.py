@@ -96,6 +96,24 @@ def test_every_artefact_predicts_alike(artefacts, make_poses, kind):
     assert predict.megabytes > 0
 
 
+@pytest.mark.parametrize("batch_size", [512, 5000])
+def test_many_poses_are_compiled_to_the_same(
+    seeing_artefacts, make_poses, batch_size
+):
+    _, folder = seeing_artefacts
+    predict = load_predictor(folder / "last.keras", batch_size)
+    keypoints_2d = make_poses(4098).keypoints_2d
+    seen = np.random.default_rng(0).random((4098, 17)) < 0.9
+    lifted = predict(keypoints_2d, seen)
+    assert "_lift_compiled" in vars(predict)
+    few = load_predictor(folder / "last.keras", 683)
+    halves = [few(keypoints_2d[i::2], seen[i::2]) for i in (0, 1)]
+    assert "_lift_compiled" not in vars(few)
+    expected = np.stack(halves, axis=1).reshape(4098, 17, 3)
+    assert expected.std(axis=0).min() > 1e-3
+    np.testing.assert_allclose(lifted, expected, atol=1e-5)
+
+
 def test_newest_version_is_taken(artefacts, tmp_path, make_poses):
     """Ten comes after two, not before."""
     _, folder = artefacts
