@@ -261,6 +261,17 @@ class Export:
         kernels_mm: Largest deviation between the kernels that apps get and
             LiteRT's reference kernels, on average over all joints.
         max_bytes: Largest size of a `.tflite`.
+        finetune_epochs: How long compression trains on, in epochs of
+            training; the techniques asked for share it.
+        finetune_learning_rate: Of Adam, at the start; it falls to zero along
+            a cosine.
+        sparsity: Share of the weights that pruning sets to zero.
+        sparsity_pattern: Which ones: the smallest of a kernel
+            (`"unstructured"`), or two in every four inputs (`"2:4"`).
+        pruning_share: Of the fine-tuning, after which `sparsity` is reached.
+        clusters: Values per kernel that clustering leaves.
+        qat_bits: Of the weights that quantisation-aware training leaves;
+            files hold them as int8.
     """
 
     verification_poses: int = at_least(1, 256)
@@ -274,6 +285,13 @@ class Export:
     mpjpe_share: float = at_least(0, 0.2)
     kernels_mm: float = at_least(0, 2.0)
     max_bytes: int = at_least(1, 200_000_000)
+    finetune_epochs: float = at_least(0, 1.0)
+    finetune_learning_rate: float = at_least(0, 1e-4)
+    sparsity: float = within(0, 0.99, 0.5)
+    sparsity_pattern: str = choice("unstructured", "unstructured", "2:4")
+    pruning_share: float = within(0, 1, 0.5)
+    clusters: int = at_least(3, 16)
+    qat_bits: int = within(2, 8, 8)
 
 
 @dataclasses.dataclass

@@ -37,13 +37,35 @@ FRONT, NORM, RESIDUAL, ENDS, DENSE, ATTENTION = (
 )
 
 
-def lift(model: AMPose, keypoints_2d: tf.Tensor, seen=None) -> tf.Tensor:
+def constant_dense(layer, x, factors=None):
+    """Returns a dense layer's output; its weights are constants.
+
+    Args:
+        layer: A `keras.layers.Dense`.
+        x: (..., C).
+        factors: Of the output channels; None for ones.
+    """
+
+    def multiplied(array):
+        return array if factors is None else array * factors
+
+    x = tf.matmul(x, _constant(layer.kernel, multiplied))
+    if layer.bias is not None:
+        x = x + _constant(layer.bias, multiplied)
+    return x
+
+
+def lift(
+    model: AMPose, keypoints_2d: tf.Tensor, seen=None, dense=constant_dense
+) -> tf.Tensor:
     """Returns the poses of keypoints, to be called while a graph is traced.
 
     Args:
         model: In float32; its weights become constants of the graph.
-        keypoints_2d: (B, J, 2), screen-normalised, B static.
+        keypoints_2d: (B, J, 2), screen-normalised; B static, but for a
+            `dense` of which no file is made.
         seen: (B, J), 1 or 0, where the model takes it.
+        dense: What computes the dense layers, see `constant_dense`.
 
     Returns:
         poses_3d, (B, J, 3) metres.
@@ -51,32 +73,32 @@ def lift(model: AMPose, keypoints_2d: tf.Tensor, seen=None) -> tf.Tensor:
     with tf.name_scope(FRONT):
         x = _channels(model.frame, keypoints_2d, seen)
     with tf.name_scope(ENDS):
-        x = _dense(model.get_layer("embedding"), x)
+        x = dense(model.get_layer("embedding"), x)
     for index in range(1, model.depth + 1):
         if model.gcn != "gcn_only":
             shared = model.position == "shared"
             position = model.get_layer(f"position_{1 if shared else index}")
             with tf.name_scope(RESIDUAL):
                 x = x + _constant(position.embedding, lambda e: e[None])
-            x = _encode(model.get_layer(f"encoder_{index}"), x)
+            x = _encode(model.get_layer(f"encoder_{index}"), x, dense)
         if model.gcn != "none":
-            x = _gcn_block(model.get_layer(f"gcn_{index}"), x)
+            x = _gcn_block(model.get_layer(f"gcn_{index}"), x, dense)
     if model.final_norm:
         x = _normalize(model.get_layer("final_norm"), x)
     with tf.name_scope(ENDS):
-        return _dense(model.get_layer("poses_3d"), x)
+        return dense(model.get_layer("poses_3d"), x)
 
 
 def _channels(frame, keypoints, seen):
     """`models.inputs.InputChannels`; (B, J, C)."""
-    batch, joints, _ = keypoints.shape
+    joints = keypoints.shape[1]
     told = []
     if seen is None:
         if frame == "screen":
             return keypoints
-        seen = tf.ones((batch, joints, 1))
+        seen = tf.ones_like(keypoints[..., :1])
     else:
-        seen = tf.reshape(seen, (batch, joints, 1))
+        seen = tf.reshape(seen, (_batch(seen), joints, 1))
         told = [seen]
         keypoints = keypoints * seen
     if frame == "screen":
@@ -93,28 +115,30 @@ def _channels(frame, keypoints, seen):
     return tf.concat([keypoints / spread, everywhere * place, *told], axis=-1)
 
 
-def _encode(encoder, x):
+def _batch(x):
+    """Returns what to call the batch in a shape."""
+    return x.shape[0] or -1
+
+
+def _encode(encoder, x, dense):
     """`models.layers.TransformerEncoder`."""
-    attended = _attend(encoder, _normalize(encoder.norm_1, x))
+    attended = _attend(encoder, _normalize(encoder.norm_1, x), dense)
     with tf.name_scope(RESIDUAL):
         x = x + attended
-    changed = _mlp(encoder.mlp, _normalize(encoder.norm_2, x))
+    changed = _mlp(encoder.mlp, _normalize(encoder.norm_2, x), dense)
     with tf.name_scope(RESIDUAL):
         return x + changed
 
 
-def _attend(encoder, x):
-    batch, joints, width = x.shape
+def _attend(encoder, x, dense):
+    _, joints, width = x.shape
     heads = encoder.heads
+    batch = _batch(x)
     shape = (batch, joints, heads, width // heads)
-
-    def scaled(array):
-        scale = np.ones(3 * width, np.float32)
-        scale[:width] = encoder.scale
-        return array * scale
-
+    scale = np.ones(3 * width, np.float32)
+    scale[:width] = encoder.scale
     with tf.name_scope(DENSE):
-        x = _dense(encoder.query_key_value, x, scaled)
+        x = dense(encoder.query_key_value, x, scale)
     with tf.name_scope(ATTENTION):
         query, key, value = tf.split(x, 3, axis=-1)
         query = tf.transpose(tf.reshape(query, shape), (0, 2, 1, 3))
@@ -129,21 +153,25 @@ def _attend(encoder, x):
         x = tf.transpose(tf.matmul(weights, value), (0, 2, 1, 3))
         x = tf.reshape(x, (batch, joints, width))
     with tf.name_scope(DENSE):
-        return _dense(encoder.projection, x)
+        return dense(encoder.projection, x)
 
 
-def _gcn_block(block, x):
+def _gcn_block(block, x, dense):
     """`models.layers.GCNBlock`."""
-    convs = [lambda x, c=conv: _graph_conv(c, x) for conv in block.convs]
+    convs = [
+        lambda x, c=conv: _graph_conv(c, x, dense) for conv in block.convs
+    ]
     if block.design == "transformer":
         changed = convs[0](_normalize(block.norms[0], x))
         with tf.name_scope(RESIDUAL):
             y = x + changed
-        changed = _mlp(block.mlp, _normalize(block.norms[1], y))
+        changed = _mlp(block.mlp, _normalize(block.norms[1], y), dense)
         with tf.name_scope(RESIDUAL):
             return y + changed
     if block.design == "convnext":
-        changed = _mlp(block.mlp, _normalize(block.norms[0], convs[0](x)))
+        changed = _mlp(
+            block.mlp, _normalize(block.norms[0], convs[0](x)), dense
+        )
         with tf.name_scope(RESIDUAL):
             return x + changed
     y = _phi(block, 0, convs[0](x))
@@ -159,12 +187,12 @@ def _gcn_block(block, x):
         return y + changed
 
 
-def _graph_conv(conv, x):
+def _graph_conv(conv, x, dense):
     """`models.layers.PartitionedGraphConv`."""
-    batch, joints, _ = x.shape
     with tf.name_scope(DENSE):
-        x = _dense(conv.dense, x)  # (B, J, K units)
-    x = tf.reshape(x, (batch, -1, conv.units))  # (B, J K, units)
+        x = dense(conv.dense, x)  # (B, J, K units)
+    gathered = len(conv.aggregation)  # J K
+    x = tf.reshape(x, (_batch(x), gathered, conv.units))
     x = tf.matmul(tf.transpose(x, (0, 2, 1)), tf.constant(conv.aggregation))
     x = tf.transpose(x, (0, 2, 1))  # (B, J, units)
     if conv.shared_bias is not None:
@@ -179,12 +207,12 @@ def _phi(block, index, x):
     )
 
 
-def _mlp(mlp, x):
+def _mlp(mlp, x, dense):
     with tf.name_scope(DENSE):
-        x = _dense(mlp.expand, x)
+        x = dense(mlp.expand, x)
     x = _activate("gelu", x)
     with tf.name_scope(DENSE):
-        return _dense(mlp.contract, x)
+        return dense(mlp.contract, x)
 
 
 def _activate(kind, x):
@@ -210,13 +238,6 @@ def _of_batch_norm(norm):
         gamma, beta, mean, variance = map(np.asarray, norm.weights)
     scale = gamma / np.sqrt(variance + norm.epsilon)
     return tf.constant(scale), tf.constant(beta - mean * scale)
-
-
-def _dense(dense, x, changed=lambda array: array):
-    x = tf.matmul(x, _constant(dense.kernel, changed))
-    if dense.bias is not None:
-        x = x + _constant(dense.bias, changed)
-    return x
 
 
 def _constant(variable, changed=lambda array: array):

@@ -1,0 +1,311 @@
+"""Pruning, clustering and quantisation-aware training of a trained AMPose.
+
+tensorflow-model-optimization compresses Keras 2 models. So `mobile.lift`
+writes the network once more, as a `tf_keras` twin in which its dense layers
+are `tf_keras` ones and all else is constant. The library wraps those dense
+layers; the twin is trained on; what its layers have become goes back into an
+AMPose, which is exported as any other.
+
+The first and the last dense layer, a thousandth of the weights, are trained
+on but stay as they are.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import scipy.cluster.vq
+import tensorflow as tf
+import tensorflow_model_optimization as tfmot
+import tf_keras
+from tensorflow_model_optimization.python.core.clustering.keras.experimental import (  # noqa: E501
+    cluster,
+)
+
+from ampose_tf.config import Export
+from ampose_tf.export import mobile
+from ampose_tf.models.ampose import AMPose
+
+# How often pruning looks again which weights are the smallest.
+_PRUNINGS = 25
+
+
+def compress(
+    model: AMPose,
+    techniques: tuple[str, ...],
+    batches: Callable[[range], tf.data.Dataset],
+    steps_per_epoch: int,
+    loss: Callable,
+    options: Export,
+    verbose: int = 1,
+) -> AMPose:
+    """Compresses a trained model, and trains it to bear that.
+
+    Args:
+        model: What to compress; it stays as it is.
+        techniques: Some of "prune", "cluster" and "qat", in this order: each
+            keeps what those before it did.
+        batches: From a range of epochs to their batches, of the model's
+            inputs and poses_3d.
+        steps_per_epoch: Batches of an epoch.
+        loss: Of poses, as Keras calls it.
+        options: How strongly, and how long to train; the techniques share
+            that time.
+        verbose: See `keras.Model.fit`.
+
+    Returns:
+        A copy in float32. Pruned kernels hold zeros, clustered ones few
+        values, those of quantisation-aware training whole multiples of a
+        scale. The scales of layer norms that a dense layer follows are in its
+        kernel.
+
+    Raises:
+        FloatingPointError: Where the training diverges.
+    """
+    model = folded(model)
+    epochs = options.finetune_epochs / len(techniques)
+    steps = max(1, round(epochs * steps_per_epoch))
+    for index, technique in enumerate(techniques):
+        print(f"{technique}: {steps} steps", flush=True)
+        first = index * math.ceil(epochs)
+        _fine_tune(
+            model,
+            _wrapper(technique, techniques[:index], steps, options),
+            batches(range(first, first + math.ceil(epochs))),
+            steps,
+            loss,
+            options.finetune_learning_rate,
+            verbose,
+        )
+    return model
+
+
+def folded(model: AMPose) -> AMPose:
+    """Returns the same network with the scales of some norms in kernels.
+
+    The converter does this to every layer norm that a dense layer follows.
+    Done before, the kernel that is compressed is the one in the file.
+    """
+    model = model.rebuilt()
+    for norm, dense in _normalised(model):
+        gamma, beta = np.asarray(norm.gamma), np.asarray(norm.beta)
+        kernel = np.asarray(dense.kernel)
+        dense.bias.assign(dense.bias + beta @ kernel)
+        dense.kernel.assign(gamma[:, None] * kernel)
+        norm.gamma.assign(np.ones_like(gamma))
+        norm.beta.assign(np.zeros_like(beta))
+    return model
+
+
+def _normalised(model):
+    """Yields (layer norm, the dense layer that alone reads it)."""
+    for index in range(1, model.depth + 1):
+        if model.gcn != "gcn_only":
+            encoder = model.get_layer(f"encoder_{index}")
+            yield encoder.norm_1, encoder.query_key_value
+            yield encoder.norm_2, encoder.mlp.expand
+        if model.gcn == "none":
+            continue
+        block = model.get_layer(f"gcn_{index}")
+        if block.design == "transformer":
+            # Without a bias per group, a norm's shift has nowhere to go.
+            if block.bias == "group":
+                yield block.norms[0], block.convs[0].dense
+            yield block.norms[1], block.mlp.expand
+        elif block.design == "convnext":
+            yield block.norms[0], block.mlp.expand
+
+
+def twin(model: AMPose, wrap: Callable = lambda layer: [layer]):
+    """Returns AMPose as a `tf_keras` model, weights included.
+
+    Args:
+        model: In float32.
+        wrap: What a `tf_keras` dense layer, built, is replaced by: a list of
+            layers, one after the other.
+
+    Returns:
+        The model, and of each dense layer of AMPose: it, the `tf_keras`
+        layer, and the last layer that replaced that.
+    """
+    ends = (model.get_layer("embedding"), model.get_layer("poses_3d"))
+    made = []
+
+    def dense(layer, x, factors=None):
+        plain = tf_keras.layers.Dense(
+            layer.units,
+            use_bias=layer.bias is not None,
+            name=f"dense_{len(made)}",
+        )
+        plain.build(x.shape)
+        plain.set_weights(layer.get_weights())
+        is_end = any(layer is end for end in ends)
+        replacing = [plain] if is_end else wrap(plain)
+        made.append((layer, plain, replacing[-1]))
+        for replacement in replacing:
+            x = replacement(x)
+        return x if factors is None else x * factors
+
+    joints = model.adjacency.shape[1]
+    shapes = {"keypoints_2d": (joints, 2)}
+    if model.seen_input:
+        shapes["seen"] = (joints,)
+    inputs = {n: tf_keras.Input(shape, name=n) for n, shape in shapes.items()}
+    poses_3d = mobile.lift(model, **inputs, dense=dense)
+    if not model.seen_input:
+        inputs = inputs["keypoints_2d"]
+    return tf_keras.Model(inputs, poses_3d), made
+
+
+def _fine_tune(model, wrap, batches, steps, loss, learning_rate, verbose):
+    """Trains the wrapped twin; the model takes over what has become of it."""
+    network, made = twin(model, wrap)
+    network.compile(
+        tf_keras.optimizers.Adam(
+            tf_keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+        ),
+        loss,
+        jit_compile=True,
+    )
+    network.fit(
+        batches,
+        steps_per_epoch=steps,
+        callbacks=[
+            # Of the wrappers that count steps; others take no notice.
+            tfmot.sparsity.keras.UpdatePruningStep(),
+            tf_keras.callbacks.TerminateOnNaN(),
+        ],
+        verbose=verbose,
+    )
+    for layer, plain, wrapped in made:
+        # Wrappers put the kernel that they compute into the layer.
+        wrapped(tf.zeros((1, 1, plain.input_spec.axes[-1])), training=False)
+        weights = [np.asarray(plain.kernel)]
+        if plain.use_bias:
+            weights.append(np.asarray(plain.bias))
+        if not all(np.isfinite(array).all() for array in weights):
+            raise FloatingPointError(
+                "The weights are not finite after fine-tuning; lower "
+                "export.finetune_learning_rate"
+            )
+        layer.set_weights(weights)
+
+
+def _wrapper(technique, before, steps, options):
+    """Returns what a technique replaces a dense layer by."""
+    if technique == "prune":
+        return _pruning(steps, options)
+    if technique == "cluster":
+        return _clustering(options.clusters, "prune" in before)
+    return _quantising(before, options.qat_bits)
+
+
+def _pruning(steps, options):
+    last = max(1, round(options.pruning_share * steps))
+    interval = max(1, last // _PRUNINGS)
+    schedule = {
+        "pruning_schedule": tfmot.sparsity.keras.PolynomialDecay(
+            initial_sparsity=0.0,
+            final_sparsity=options.sparsity,
+            begin_step=0,
+            # The library prunes at multiples of the interval alone.
+            end_step=last - last % interval,
+            frequency=interval,
+        )
+    }
+    if options.sparsity_pattern == "2:4":
+        schedule = {"sparsity_m_by_n": (2, 4)}
+    return lambda layer: [
+        tfmot.sparsity.keras.prune_low_magnitude(layer, **schedule)
+    ]
+
+
+def _clustering(clusters, sparse):
+    def wrap(layer):
+        kernel = np.asarray(layer.kernel)
+        wrapped = cluster.cluster_weights(
+            layer, number_of_clusters=clusters, preserve_sparsity=sparse
+        )
+        wrapped.build((None, *kernel.shape[:1]))
+        # The library starts from weights drawn at random; these are means.
+        centroids = wrapped.cluster_centroids["kernel"]
+        values = kernel[kernel != 0] if sparse else kernel.ravel()
+        found, _ = scipy.cluster.vq.kmeans2(
+            values, np.asarray(centroids), minit="matrix"
+        )
+        centroids.assign(found)
+        return [wrapped]
+
+    return wrap
+
+
+class _Quantisation(tfmot.quantization.keras.QuantizeConfig):
+    """Whole-number kernels and outputs, the outputs with each batch's range.
+
+    Args:
+        weights: The kernel's `Quantizer`; None where there is no kernel.
+    """
+
+    def __init__(self, weights=None):
+        self._weights = weights
+
+    def get_weights_and_quantizers(self, layer):
+        return [] if self._weights is None else [(layer.kernel, self._weights)]
+
+    def get_activations_and_quantizers(self, layer):
+        return []
+
+    def set_quantize_weights(self, layer, quantize_weights):
+        for kernel in quantize_weights:
+            layer.kernel = kernel
+
+    def set_quantize_activations(self, layer, quantize_activations):
+        pass
+
+    def get_output_quantizers(self, layer):
+        return [
+            tfmot.quantization.keras.quantizers.LastValueQuantizer(
+                num_bits=8, per_axis=False, symmetric=False, narrow_range=False
+            )
+        ]
+
+    def get_config(self):
+        return {"weights": self._weights}
+
+
+def _quantising(before, bits):
+    wrapper = tfmot.quantization.keras.QuantizeWrapperV2
+
+    def wrap(layer):
+        taken = tf_keras.layers.Activation(
+            "linear", name=f"{layer.name}_input"
+        )
+        weights = _weight_quantizer(layer, before, bits)
+        return [
+            wrapper(taken, _Quantisation()),
+            wrapper(layer, _Quantisation(weights)),
+        ]
+
+    return wrap
+
+
+def _weight_quantizer(layer, before, bits):
+    """Returns a kernel's quantiser that keeps what was done before."""
+    if "cluster" in before:
+        scheme = tfmot.experimental.combine
+        scheme = scheme.Default8BitClusterPreserveQuantizeScheme(
+            preserve_sparsity="prune" in before
+        )
+    elif "prune" in before:
+        scheme = tfmot.quantization.keras.collab_opts
+        scheme = scheme.Default8BitPrunePreserveQuantizeScheme()
+    else:
+        return tfmot.quantization.keras.quantizers.LastValueQuantizer(
+            num_bits=bits, per_axis=True, symmetric=True, narrow_range=True
+        )
+    config = scheme.get_quantize_registry().get_quantize_config(layer)
+    quantizer = config.weight_quantizer
+    quantizer.num_bits = bits
+    # As in the files: a scale per output channel.
+    quantizer.per_axis = True
+    return quantizer
