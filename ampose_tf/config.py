@@ -205,6 +205,14 @@ class Train:
         jit_compile: Whether XLA compiles the training step.
         lifter: A trained `.keras` that pose refinement starts from, see
             `models.refinement`; empty to train a lifter.
+        teacher: A trained `.keras` whose poses for the same keypoints a new
+            lifter learns beside the true ones, see `models.distillation`;
+            empty for none. Its size is free, joints, normalisation and
+            `seen_input` are the config's. It computes in `precision`.
+        teacher_weight: The teacher's share of `loss`; the truth has the rest.
+            By default both have the same: with `"mean_distance"` they pull at
+            a joint with equal force, wherever they are, and where the teacher
+            errs, the truth still counts as much.
         seed: Of the initial weights, the order of the poses, and every
             augmentation.
     """
@@ -221,6 +229,8 @@ class Train:
     )
     jit_compile: bool = False
     lifter: str = ""
+    teacher: str = ""
+    teacher_weight: float = within(0, 1, 0.5)
     seed: int = at_least(0, 0)
 
 
@@ -314,6 +324,11 @@ def check(config: Config) -> None:
         raise ValueError(
             "train.lifter: pose refinement is trained with fixed cameras; "
             "expected data.training_cameras=fixed"
+        )
+    if config.train.lifter and config.train.teacher:
+        raise ValueError(
+            "train.teacher: a new lifter can be taught, pose refinement "
+            "cannot; expected train.teacher or train.lifter to be empty"
         )
     shared = sorted(set(data.train_subjects) & set(data.validation_subjects))
     if shared:

@@ -1,7 +1,6 @@
 """Driver: a trained model to verified files."""
 
 import contextlib
-import hashlib
 import json
 import os
 import pathlib
@@ -11,7 +10,7 @@ import tempfile
 import numpy as np
 
 from ampose_tf import config as configuration
-from ampose_tf import files
+from ampose_tf import files, weights
 from ampose_tf.config import Config
 from ampose_tf.data import pipeline, sources
 from ampose_tf.data.mocap import Motion3D
@@ -165,7 +164,7 @@ def export(
                 made[name] = path
         report = {
             "model": str(model_path),
-            "model_sha256": _sha256(model_path),
+            "model_sha256": files.sha256(model_path),
             "checkpoint": checkpoint,
             **known,
             "files": kept,
@@ -213,24 +212,36 @@ def check(
 def origin_of(model_path: pathlib.Path) -> dict[str, str]:
     """Returns what a model was trained on, see `sources.origin`.
 
-    Its run says so, by the `config.json` beside it; without one, it is not
-    known.
+    Its run says so, by the `config.json` beside it; what its lifter or its
+    teacher was trained on is part of it. Of a released model, the files
+    exported from it say so. Of others, it is not known.
 
     Raises:
-        ValueError: Where that file, or one of the data, is damaged.
+        ValueError: Where one of these files, or one of the data, is damaged.
     """
-    path = pathlib.Path(model_path).with_name("config.json")
+    model_path = pathlib.Path(model_path)
+    path = model_path.with_name("config.json")
     if not path.is_file():
-        return sources.UNKNOWN.copy()
+        return _origin_of_released(model_path)
     trained = configuration.load(path)
     known = sources.origin(trained)
-    if trained.train.lifter:
-        before = origin_of(pathlib.Path(trained.train.lifter))
+    earlier = trained.train.lifter or trained.train.teacher
+    if earlier:
+        before = origin_of(pathlib.Path(earlier))
         known = {
             name: "; ".join(dict.fromkeys((before[name], value)))
             for name, value in known.items()
         }
     return known
+
+
+def _origin_of_released(model_path):
+    exported = model_path.with_name(f"{model_path.stem}_float32.tflite")
+    folder = weights.AMPOSE_S.parent.resolve()
+    if model_path.resolve().parent != folder or not exported.is_file():
+        return sources.UNKNOWN.copy()
+    described = runtime.metadata(exported)
+    return {name: described[name] for name in sources.UNKNOWN}
 
 
 def calibration_of(
@@ -289,11 +300,6 @@ def _growth(path):
     alone = flatbuffer.only(whole, "lift")
     size, size_alone = (len(flatbuffer.write(t)) for t in (whole, alone))
     return {"bytes_of_further_signatures": size - size_alone}
-
-
-def _sha256(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _earlier(output):

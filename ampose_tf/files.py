@@ -1,7 +1,8 @@
-"""Writing files so that nothing is ever half-written."""
+"""Files: written so that nothing is ever half-written, and told apart."""
 
 import contextlib
 import glob
+import hashlib
 import os
 import pathlib
 import shutil
@@ -43,6 +44,16 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     """Writes UTF-8 text through `replacing`."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def sha256(path: str | os.PathLike) -> str:
+    """Returns the SHA-256 of a file, in hexadecimal digits.
+
+    Raises:
+        OSError: Where it cannot be read.
+    """
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def remove_leftovers(path: str | os.PathLike) -> None:

@@ -1,14 +1,11 @@
 """Driver: poses and a config to a trained model in a workdir."""
 
 import contextlib
-import csv
 import ctypes
 import dataclasses
-import io
 import math
 import pathlib
 import sys
-import time
 
 import keras
 import numpy as np
@@ -19,16 +16,19 @@ from ampose_tf.config import Config
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.data.poses import Poses
 from ampose_tf.evaluation import metrics
-from ampose_tf.models import checkpoint, losses, stored
+from ampose_tf.models import losses, stored
 from ampose_tf.models.ampose import AMPose
+from ampose_tf.models.distillation import Distillation
 from ampose_tf.models.losses import LOSSES, mpjpe_mm
+from ampose_tf.models.recorder import (
+    BEST,
+    CHECKPOINT,
+    HISTORY,
+    LAST,
+    Recorder,
+)
 from ampose_tf.models.refinement import RefinedLifter
 from ampose_tf.skeleton import by_joint_count
-
-CHECKPOINT = "checkpoint.npz"
-BEST = "best.keras"
-LAST = "last.keras"
-HISTORY = "history.csv"
 
 
 def train(
@@ -65,7 +65,7 @@ def train(
     claim(workdir, config)
     keep_freed_memory()
     compile_for(model, config, feed.steps)
-    recorder = _Recorder(workdir, model)
+    recorder = Recorder(workdir, model, config.train.teacher)
     finished = recorder.resume()
     baseline = mean_pose_error_mm(feed.mean_pose(), validation)
     print(
@@ -110,10 +110,17 @@ def claim(workdir: pathlib.Path, config: Config) -> None:
 
     Raises:
         OSError: Where workdir cannot be written.
-        ValueError: Where it belongs to another config.
+        ValueError: Where it belongs to another config, or holds the model
+            that the run starts or learns from.
     """
     if workdir.exists() and not workdir.is_dir():
         raise ValueError(f"--workdir: {workdir} is not a folder")
+    given = config.train.lifter or config.train.teacher
+    if given and pathlib.Path(given).resolve().parent == workdir.resolve():
+        raise ValueError(
+            f"{workdir} holds {given}, which this run starts or learns from; "
+            "choose another --workdir"
+        )
     path = workdir / "config.json"
     if path.exists():
         difference = configuration.difference(configuration.load(path), config)
@@ -128,14 +135,16 @@ def claim(workdir: pathlib.Path, config: Config) -> None:
         files.remove_leftovers(workdir / name)
 
 
-def build(config: Config) -> AMPose | RefinedLifter:
+def build(config: Config) -> AMPose | Distillation | RefinedLifter:
     """Returns the config's model, initialised from its seed, uncompiled.
 
-    With `train.lifter`, that one and a new refinement.
+    With `train.lifter`, that one and a new refinement; with `train.teacher`,
+    a new AMPose before it, with the weights that it has without.
 
     Raises:
-        OSError: Where there is no such lifter.
-        ValueError: Where it is not a model of this config.
+        OSError: Where there is no such lifter or teacher.
+        ValueError: Where it is not a model of this config, or a teacher does
+            not take what this config's model is given.
     """
     keras.utils.set_random_seed(config.train.seed)
     skeleton = by_joint_count(config.data.joints)
@@ -144,7 +153,8 @@ def build(config: Config) -> AMPose | RefinedLifter:
     precision = config.train.precision
     path = config.train.lifter
     if not path:
-        return AMPose(adjacency, **arguments, dtype=precision)
+        model = AMPose(adjacency, **arguments, dtype=precision)
+        return _taught(model, config) if config.train.teacher else model
     lifter = stored.load(path)
     for name, value in arguments.items():
         if getattr(lifter, name) != value:
@@ -160,6 +170,25 @@ def build(config: Config) -> AMPose | RefinedLifter:
     model = RefinedLifter(lifter.get_config(), dtype=precision)
     model.lifter.set_weights(lifter.get_weights())
     return model
+
+
+def _taught(student, config):
+    path = config.train.teacher
+    teacher = stored.load(path)
+    stored.check_fits(
+        path, teacher.adjacency.shape[1], teacher.normalisation, config
+    )
+    if teacher.seen_input != student.seen_input:
+        raise ValueError(
+            f"{path}: its model.seen_input is {teacher.seen_input}, the "
+            f"config's {student.seen_input}; a teacher is told what its "
+            "student is told"
+        )
+    return Distillation(
+        student,
+        teacher.rebuilt(config.train.precision),
+        config.train.teacher_weight,
+    )
 
 
 def compile_for(
@@ -303,102 +332,3 @@ def _summary_errors(path):
         if "Summary" not in error.message:
             raise
         raise OSError(f"cannot write {path}: {error.message}") from error
-
-
-class _Recorder(keras.callbacks.Callback):
-    """Keeps the run on disk and stops it where the loss is not finite."""
-
-    def __init__(self, workdir, model):
-        super().__init__()
-        self.workdir = workdir
-        self.history = []
-        self._model = model
-        self._best_epoch = 0
-        # What is published computes in float32 whatever trained it, and
-        # carries no optimiser.
-        self._portable = model.rebuilt()
-
-    @property
-    def best(self):
-        return self.history[self._best_epoch]
-
-    def resume(self):
-        """Takes up an earlier run; returns how many epochs it finished."""
-        path = self.workdir / CHECKPOINT
-        if not path.exists():
-            return 0
-        progress = checkpoint.restore(path, self._model)
-        self.history = progress.history
-        self._best_epoch = progress.best_epoch
-        self._publish()
-        return len(self.history)
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self._start = time.monotonic()
-        self._rate = float(self._model.optimizer.learning_rate)
-
-    def on_train_batch_end(self, batch, logs=None):
-        # The running mean of an epoch stays NaN once a step's loss was.
-        self._steps = batch + 1
-        if not math.isfinite(logs["loss"]):
-            self._stop(f"The loss is {logs['loss']} at step {self._steps}")
-
-    def _stop(self, what):
-        finished = len(self.history)
-        kept = "no epoch was finished"
-        if finished:
-            kept = f"{self.workdir / CHECKPOINT} holds epoch {finished}"
-        raise FloatingPointError(f"{what} of epoch {finished + 1}; {kept}")
-
-    def _check_finite(self, logs):
-        """The last step's update shows in no loss of its epoch."""
-        state = self._model.variables + self._model.optimizer.variables
-        if not (
-            all(map(math.isfinite, logs.values()))
-            and all(np.isfinite(variable).all() for variable in state)
-        ):
-            self._stop(f"The weights are not finite after step {self._steps}")
-
-    def on_epoch_end(self, epoch, logs=None):
-        seconds = time.monotonic() - self._start
-        logs = {name: float(value) for name, value in logs.items()}
-        self._check_finite(logs)
-        self.history.append(
-            {"epoch": epoch + 1, **logs, "learning_rate": self._rate}
-            | {"seconds": round(seconds, 1)}
-        )
-        if logs["val_mpjpe_mm"] < self.best["val_mpjpe_mm"]:
-            self._best_epoch = epoch
-        checkpoint.save(
-            self.workdir / CHECKPOINT,
-            self._model,
-            checkpoint.Progress(self.history, self._best_epoch),
-        )
-        self._publish()
-
-    def _publish(self):
-        """Writes what follows from the checkpoint; the history comes last.
-
-        So a history that lacks the last epoch tells a resumed run that it was
-        killed in here, and what to write again.
-        """
-        path = self.workdir / HISTORY
-        table = _as_csv(self.history)
-        if path.exists() and path.read_text(encoding="utf-8") == table:
-            return
-        self._portable.set_weights(self._model.get_weights())
-        names = [LAST]
-        if self._best_epoch == len(self.history) - 1:
-            names.append(BEST)
-        for name in names:
-            with files.replacing(self.workdir / name) as temporary:
-                self._portable.save(temporary)
-        files.write_text(path, table)
-
-
-def _as_csv(rows):
-    text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()

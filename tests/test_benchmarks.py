@@ -267,7 +267,7 @@ def test_the_plan_of_the_tables():
     assert "--config.model" not in plan and "downloads.py" not in plan
 
 
-def test_the_table_of_designs():
+def test_the_table_of_repeats():
     """Mean, and what one run says of the next: divided by n - 1."""
     errors = {
         "mpjpe_mm": [40.0, 41.0, 42.0],
@@ -275,16 +275,28 @@ def test_the_table_of_designs():
         "p_mpjpe_mm": [30.0, 30.5, 31.0],
     }
     one = {name: values[:1] for name, values in errors.items()}
-    table = benchmark("designs").as_text(
+    table = benchmark("repeats").as_text(
+        "design",
         {
             "ours": {"parameters": 1234567, **errors},
             "none": {"parameters": 89, **one},
-        }
+        },
     )
-    assert table.splitlines()[2:] == [
+    head, _, *rows = table.splitlines()
+    assert head.startswith("| design | parameters | MPJPE, two calls |")
+    assert rows == [
         "| `ours` | 1,234,567 | 41.00 ± 1.00 | 43.00 ± 0.00 | 30.50 ± 0.50 |",
         "| `none` | 89 | 40.00 | 43.00 | 30.00 |",
     ]
+
+
+def test_a_teachers_worth_is_given_seed_by_seed():
+    runs = {
+        "alone": {"mpjpe_mm": [40.0, 41.0, 42.5]},
+        "taught": {"mpjpe_mm": [39.5, 41.25, 40.0]},
+    }
+    text = benchmark("distillation").differences(runs)
+    assert text.endswith("seed by seed: -0.50, +0.25, -2.50 mm.")
 
 
 @pytest.mark.parametrize("arguments", [[], ["--size=huge"], ["--siz=small"]])

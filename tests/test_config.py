@@ -110,6 +110,8 @@ def test_what_an_older_version_wrote_is_read():
     values = json.loads(config.to_json(altered(train__seed=3)))
     del values["data"]["generated"]["seed"]
     del values["train"]["lifter"]
+    del values["train"]["teacher"]
+    del values["train"]["teacher_weight"]
     del values["export"]
     assert config.from_json(json.dumps(values)) == altered(train__seed=3)
 
@@ -220,6 +222,14 @@ def test_what_an_older_version_wrote_is_read():
         (
             DRAWN | {"data__train_stride": 2},
             "data.train_stride: drawn cameras thin frames",
+        ),
+        (
+            {"train__teacher": "a.keras", "train__lifter": "b.keras"},
+            "train.teacher: a new lifter can be taught, pose refinement",
+        ),
+        (
+            {"train__teacher_weight": 1.5},
+            "train.teacher_weight: expected 0 to 1, got 1.5",
         ),
         (
             DRAWN | {"data__poses_per_epoch": 127},

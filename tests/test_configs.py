@@ -7,7 +7,7 @@ import re
 import pytest
 
 from ampose_tf import config as configuration
-from ampose_tf import published, training
+from ampose_tf import published, training, weights
 from ampose_tf.evaluation import report
 
 CONFIGS = sorted((pathlib.Path(__file__).parents[1] / "configs").glob("*.py"))
@@ -65,6 +65,18 @@ def test_builds(name):
     model = training.build(config)
     assert model.width == config.model.width
     assert model.output_shape == (None, config.data.joints, 3)
+
+
+def test_the_distilled_has_a_released_teacher(monkeypatch):
+    """Given from the repository's root, where commands are run."""
+    experiments = {path.stem: path for path in EXPERIMENTS}
+    config = module_of(experiments["mocap_t_distilled"]).get_config()
+    alone = module_of(experiments["mocap_t"]).get_config()
+    assert configuration.difference(alone, config).startswith("train.teacher ")
+    monkeypatch.chdir(CONFIGS[0].parents[1])
+    assert weights.AMPOSE_S.samefile(config.train.teacher)
+    student = training.build(config).student
+    assert student.count_params() == 239_747  # As the card of ampose_t says.
 
 
 def test_papers_recipe():

@@ -169,3 +169,11 @@ def test_a_full_disk_is_an_os_error_and_leaves_the_old_file(tmp_path):
     assert ended.stdout == "OSError\n", ended.stderr
     assert path.read_text() == "old"
     assert names(tmp_path) == ["best.keras"]
+
+
+def test_sha256_is_fips_180s(tmp_path):
+    """Of "abc", the first example of FIPS 180-4's test vectors."""
+    (tmp_path / "file").write_bytes(b"abc")
+    assert files.sha256(tmp_path / "file") == (
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )

@@ -20,6 +20,7 @@ from ampose_tf import files, training
 from ampose_tf.data import pipeline
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.models import stored
+from ampose_tf.models.recorder import Recorder
 from tests.people import STANDING
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -114,7 +115,7 @@ def test_killed_on_drawn_cameras(
         raise Killed
 
     with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(training._Recorder, "_publish", die)
+        patched.setattr(Recorder, "_publish", die)
         training.train(experiment, motion, validation, tmp_path / "killed")
     training.train(experiment, motion, validation, tmp_path / "killed")
     assert_same_run(tmp_path / "whole", tmp_path / "killed")

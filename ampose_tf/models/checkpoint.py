@@ -18,10 +18,12 @@ class Progress(NamedTuple):
         history: One {name: number} per finished epoch.
         best_epoch: The epoch, counted from 0, with the lowest validation
             MPJPE.
+        teacher_sha256: Of the file of the run's teacher; empty for none.
     """
 
     history: list[dict[str, float]]
     best_epoch: int
+    teacher_sha256: str = ""
 
 
 def save(

@@ -11,6 +11,7 @@ from ampose_tf.evaluation import protocols
 from ampose_tf.lifting.predictor import load_predictor
 from ampose_tf.models import losses, refinement, stored
 from ampose_tf.models.ampose import AMPose
+from ampose_tf.models.recorder import Recorder
 from ampose_tf.models.refinement import PoseRefinement, RefinedLifter
 from ampose_tf.skeleton import H36M_17
 from tests.people import STANDING
@@ -186,7 +187,7 @@ def test_a_killed_second_stage_goes_on(lifter, tmp_path, monkeypatch):
     poses = made_poses(37), made_poses(11, 1)
     config = small_config(lifter)
     training.train(config, *poses, tmp_path / "whole")
-    monkeypatch.setattr(training._Recorder, "on_epoch_begin", _killed)
+    monkeypatch.setattr(Recorder, "on_epoch_begin", _killed)
     with pytest.raises(KeyboardInterrupt):
         training.train(config, *poses, tmp_path / "killed")
     monkeypatch.undo()
@@ -199,7 +200,7 @@ def test_a_killed_second_stage_goes_on(lifter, tmp_path, monkeypatch):
         np.testing.assert_array_equal(a, b)
 
 
-_on_epoch_begin = training._Recorder.on_epoch_begin
+_on_epoch_begin = Recorder.on_epoch_begin
 
 
 def _killed(self, epoch, logs=None):

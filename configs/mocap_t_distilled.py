@@ -1,0 +1,25 @@
+r"""ampose_t on real motion, taught by the released ampose_s.
+
+The recipe of mocap_t with as many steps; half of the loss is the distance to
+ampose_s's poses for the same keypoints (see models/distillation.py), which
+costs a call of that network in every step. Nobody has measured yet what it
+gives; benchmarks/distillation.py trains it with and without its teacher.
+
+    python train.py --config=configs/mocap_t_distilled.py \
+        --config.data.root=DIR --workdir=runs/mocap_t_distilled
+
+--config.train.teacher=runs/mocap_b/last.keras is another teacher.
+"""
+
+import pathlib
+import runpy
+
+from ampose_tf.config import Config
+
+_MOCAP_T = pathlib.Path(__file__).with_name("mocap_t.py")
+
+
+def get_config() -> Config:
+    config = runpy.run_path(str(_MOCAP_T))["get_config"]()
+    config.train.teacher = "ampose_tf/weights/ampose_s.keras"
+    return config
