@@ -52,8 +52,8 @@ def shortened(command):
     if "ampose_tf.data.synthetic" in command:
         return [*arguments, "--frames=2"], 0
     if "benchmarks/mobile.py" in command:
-        short = ["--model=runs/demo/best.keras", "--rounds=1", "--starts=1"]
-        return [*arguments, *short], 0
+        short = ["--rounds=1", "--starts=1", "--formats=float32"]
+        return [*arguments, "--model=runs/demo/best.keras", *short], 0
     return arguments, 0
 
 
