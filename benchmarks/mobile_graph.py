@@ -32,14 +32,10 @@ _FORMATS = ("float32", "dynamic_int8")
 _MEMORY = """
 import sys
 import numpy as np
+import runtimes
 from ai_edge_litert import interpreter as litert
 
-def peak():
-    for line in open("/proc/self/status"):
-        if line.startswith("VmHWM"):
-            return 1024 * int(line.split()[1])
-
-before = peak()
+before = runtimes.memory("VmHWM")
 loaded = litert.Interpreter(model_path=sys.argv[1], num_threads=1)
 for name in loaded.get_signature_list():
     runner = loaded.get_signature_runner(name)
@@ -47,7 +43,7 @@ for name in loaded.get_signature_list():
         n: np.ones(detail["shape"], np.float32)
         for n, detail in runner.get_input_details().items()
     })
-print(peak() - before)
+print(runtimes.memory("VmHWM") - before)
 """
 
 
@@ -211,15 +207,15 @@ def _signatures(model, folder):
 
 
 def _memory(path):
-    if not pathlib.Path("/proc/self/status").is_file():
-        return "not measured"
     ended = subprocess.run(
         [sys.executable, "-c", _MEMORY, str(path)],
+        # Where `runtimes` is.
+        cwd=pathlib.Path(__file__).parent,
         capture_output=True,
         text=True,
         check=True,
     )
-    return f"{int(ended.stdout) / 1e6:.1f}"
+    return f"{float(ended.stdout):.1f}"
 
 
 if __name__ == "__main__":

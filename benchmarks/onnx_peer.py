@@ -1,4 +1,4 @@
-"""AMPose as an ONNX graph: what `latency.py` measures ours against.
+"""AMPose as an ONNX graph: what `mobile.py` measures ours against.
 
 One pose at a time, so that every tensor is a matrix of joints by channels and
 every dense layer one Gemm, weights packed and bias included. MatMul and Add
@@ -10,7 +10,6 @@ import tempfile
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnxruntime import quantization
 
 from ampose_tf.models.ampose import AMPose
@@ -34,6 +33,8 @@ _DESIGN = {
 def float32(model: AMPose) -> bytes:
     """Returns an ONNX model: `keypoints_2d` (1, J, 2) -> `poses_3d`.
 
+    A model with `seen_input` takes `seen`, (1, J), too.
+
     Raises:
         ValueError: Where the model is not of the default design.
     """
@@ -43,17 +44,15 @@ def float32(model: AMPose) -> bytes:
                 f"Expected a model of {name}={expected!r}, got "
                 f"{getattr(model, name)!r}"
             )
-    joints = model.adjacency.shape[1]
-    graph = _Graph(joints)
-    x = graph.reshape("keypoints_2d", (joints, 2))
-    x = graph.dense(x, model.get_layer("embedding"))
+    graph = _Graph(model.adjacency.shape[1], model.seen_input)
+    x = graph.dense(graph.channels(model.frame), model.get_layer("embedding"))
     for index in range(1, model.depth + 1):
         position = model.get_layer(f"position_{index}").embedding
         x = graph.add("Add", x, graph.constant(position))
         x = graph.encoder(x, model.get_layer(f"encoder_{index}"))
         x = graph.gcn_block(x, model.get_layer(f"gcn_{index}"))
     x = graph.dense(x, model.get_layer("poses_3d"))
-    return graph.finish(graph.reshape(x, (1, joints, 3)))
+    return graph.finish(graph.reshape(x, (1, graph.joints, 3)))
 
 
 def dynamic_int8(model: AMPose) -> bytes:
@@ -77,25 +76,14 @@ def dynamic_int8(model: AMPose) -> bytes:
         return target.read_bytes()
 
 
-def session(model: bytes) -> onnxruntime.InferenceSession:
-    """Returns a session on one thread, with all graph optimisations."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.graph_optimization_level = (
-        onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    )
-    return onnxruntime.InferenceSession(
-        model, options, providers=["CPUExecutionProvider"]
-    )
-
-
 class _Graph:
     """Nodes and constants in the making; methods return a tensor's name."""
 
-    def __init__(self, joints):
+    def __init__(self, joints, seen_input):
         self.joints = joints
+        self.inputs = {"keypoints_2d": (1, joints, 2)}
+        if seen_input:
+            self.inputs["seen"] = (1, joints)
         self.nodes = []
         self.constants = []
 
@@ -116,6 +104,38 @@ class _Graph:
 
     def reshape(self, x, shape):
         return self.add("Reshape", x, self.constant(np.int64(shape)))
+
+    def channels(self, frame):
+        """What the embedding reads, (J, C): `models.inputs.InputChannels`."""
+        x = self.reshape("keypoints_2d", (self.joints, 2))
+        told = []
+        if "seen" in self.inputs:
+            seen = self.reshape("seen", (self.joints, 1))
+            told = [seen]
+            x = self.add("Mul", x, seen)
+        else:
+            seen = self.constant(np.ones((self.joints, 1), np.float32))
+        if frame == "person":
+            one = self.constant(np.float32(1))
+            count = self.add("Max", self.sum(seen, [0]), one)
+            middle = self.add("Div", self.sum(x, [0]), count)
+            x = self.add("Mul", self.add("Sub", x, middle), seen)
+            squared = self.sum(self.add("Mul", x, x), [0, 1])
+            spread = self.add(
+                "Sqrt",
+                self.add(
+                    "Add",
+                    self.add("Div", squared, count),
+                    self.constant(np.float32(1e-8)),
+                ),
+            )  # (1, 1)
+            place = self.add("Concat", middle, spread, axis=1)  # (1, 3)
+            told = [self.add("Mul", place, seen), *told]
+            x = self.add("Div", x, spread)
+        return self.add("Concat", x, *told, axis=1) if told else x
+
+    def sum(self, x, axes):
+        return self.add("ReduceSum", x, self.constant(np.int64(axes)))
 
     def dense(self, x, layer):
         kernel, bias = self.constant(layer.kernel), self.constant(layer.bias)
@@ -200,7 +220,10 @@ class _Graph:
             onnx.helper.make_graph(
                 self.nodes,
                 "ampose",
-                [info("keypoints_2d", floats, (1, joints, 2))],
+                [
+                    info(name, floats, shape)
+                    for name, shape in self.inputs.items()
+                ],
                 [info("poses_3d", floats, (1, joints, 3))],
                 self.constants,
             ),

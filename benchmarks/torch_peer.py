@@ -1,8 +1,11 @@
 """The network of `AMPose` in PyTorch, as one would write it there.
 
 For comparison alone: the defaults of `config.Model` for everything but depth,
-width and heads. The Keras model's weights fit into it, see `copy_weights`.
+width, heads and what the embedding reads. The Keras model's weights fit into
+it, see `peer_of`.
 """
+
+import os
 
 import numpy as np
 import torch
@@ -65,26 +68,57 @@ class Block(nn.Module):
 
 
 class AMPose(nn.Module):
-    def __init__(self, adjacency, depth, width, heads):
+    def __init__(
+        self,
+        adjacency,
+        depth,
+        width,
+        heads,
+        seen_input=False,
+        frame="screen",
+    ):
         super().__init__()
-        self.embedding = nn.Linear(2, width)
+        self.frame = frame
+        channels = {"screen": 2, "person": 5}[frame] + seen_input
+        self.embedding = nn.Linear(channels, width)
         self.blocks = nn.Sequential(
             *(Block(width, heads, adjacency) for _ in range(depth))
         )
         self.head = nn.Linear(width, 3)
 
-    def forward(self, keypoints_2d):
-        return self.head(self.blocks(self.embedding(keypoints_2d)))
+    def forward(self, keypoints_2d, seen=None):
+        x = self._channels(keypoints_2d, seen)
+        return self.head(self.blocks(self.embedding(x)))
+
+    def _channels(self, x, seen):
+        """`models.inputs.InputChannels`."""
+        told = []
+        if seen is None:
+            seen = torch.ones_like(x[..., :1])
+        else:
+            seen = seen[..., None]  # (B, J, 1)
+            told = [seen]
+            x = x * seen
+        if self.frame == "person":
+            count = seen.sum(dim=1, keepdim=True).clamp(min=1)
+            middle = x.sum(dim=1, keepdim=True) / count
+            x = (x - middle) * seen
+            squared = x.square().sum(dim=(1, 2), keepdim=True)
+            spread = (squared / count + 1e-8).sqrt()  # (B, 1, 1)
+            place = torch.cat([middle, spread], dim=-1)  # (B, 1, 3)
+            told = [place * seen, *told]
+            x = x / spread
+        return torch.cat([x, *told], dim=-1) if told else x
 
 
 def peer_of(model) -> AMPose:
     """Returns the same network with the weights of a Keras model.
 
     Args:
-        model: Of `ampose_tf`, float32, every option beside depth, width and
-            heads at its default.
+        model: Of `ampose_tf`, float32, every option beside depth, width,
+            heads, `seen_input` and `frame` at its default.
     """
-    peer = AMPose(model.adjacency, model.depth, model.width, model.heads)
+    peer = AMPose(*_arguments(model))
     _copy(model.get_layer("embedding"), peer.embedding)
     _copy(model.get_layer("poses_3d"), peer.head)
     for index, block in enumerate(peer.blocks, start=1):
@@ -106,6 +140,38 @@ def peer_of(model) -> AMPose:
         ):
             _copy(keras_layer, layer)
     return peer
+
+
+def save(model, path: str | os.PathLike) -> None:
+    """Writes the peer of a Keras model, for a process without Keras."""
+    adjacency, *others = _arguments(model)
+    torch.save(
+        {
+            "arguments": [torch.tensor(adjacency), *others],
+            "state": peer_of(model).state_dict(),
+        },
+        path,
+    )
+
+
+def load(path: str | os.PathLike) -> AMPose:
+    """Returns what `save` wrote."""
+    stored = torch.load(path, weights_only=True)
+    adjacency, *others = stored["arguments"]
+    peer = AMPose(adjacency.numpy(), *others)
+    peer.load_state_dict(stored["state"])
+    return peer
+
+
+def _arguments(model):
+    return (
+        model.adjacency,
+        model.depth,
+        model.width,
+        model.heads,
+        model.seen_input,
+        model.frame,
+    )
 
 
 def _copy(keras_layer, layer):

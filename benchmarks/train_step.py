@@ -1,6 +1,6 @@
 r"""Times a training step of `model.fit` beside PyTorch's.
 
-    pip install -e '.[benchmark_training]'
+    pip install -e '.[benchmark]'
     python benchmarks/train_step.py
     python benchmarks/train_step.py --width=512 --rounds=10
 
@@ -39,7 +39,7 @@ _RATE = 1e-3
 def main():
     if importlib.util.find_spec("torch") is None:
         raise ValueError(
-            "torch is not installed: pip install -e '.[benchmark_training]'"
+            "torch is not installed: pip install -e '.[benchmark]'"
         )
     from ampose_tf import training
 

@@ -9,9 +9,12 @@ import keras
 import numpy as np
 import pytest
 
+from ampose_tf import weights
 from ampose_tf.config import Config
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.evaluation import report
+from ampose_tf.export import runtime, tflite
+from ampose_tf.models import stored
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.skeleton import H36M_17
 from tests.scripts import FOLDER, benchmark
@@ -33,32 +36,82 @@ def small_model(**design):
     return model
 
 
-def lift_all(session, keypoints_2d):
+def run_onnx(content, inputs):
+    lift = benchmark("runtimes").RUNTIMES["ONNX Runtime"]()(content, 1)
+    count = len(inputs["keypoints_2d"])
     return np.concatenate(
         [
-            session.run(None, {"keypoints_2d": pose[None]})[0]
-            for pose in keypoints_2d
+            lift(**{n: a[i : i + 1] for n, a in inputs.items()})
+            for i in range(count)
         ]
     )
 
 
-@pytest.mark.parametrize("attention_scale", ["head_dim", "full_dim"])
-def test_onnx_peer_is_the_same_network(onnx_peer, attention_scale, make_poses):
-    model = small_model(attention_scale=attention_scale)
-    keypoints_2d = make_poses(7).keypoints_2d
-    session = onnx_peer.session(onnx_peer.float32(model))
-    lifted = lift_all(session, keypoints_2d)
-    expected = np.asarray(model(keypoints_2d))
+def partly_seen(poses):
+    """Inputs of `lift`, nobody seen in one pose, and where nothing is."""
+    seen = np.random.default_rng(1).random((poses.count, 17)) > 0.2
+    seen[0] = False
+    keypoints_2d = poses.keypoints_2d.copy()
+    keypoints_2d[1] = 0.5
+    return {"keypoints_2d": keypoints_2d, "seen": seen.astype(np.float32)}
+
+
+# Of the embedding's inputs; the released models have the last.
+INPUTS = [
+    {},
+    {"frame": "person"},
+    {"seen_input": True},
+    {"seen_input": True, "frame": "person"},
+]
+
+
+def inputs_of(model, poses):
+    """Inputs of `lift`, and what the model makes of them."""
+    inputs = partly_seen(poses)
+    if not model.seen_input:
+        inputs.pop("seen")
+    expected = model(inputs if model.seen_input else inputs["keypoints_2d"])
     assert np.ptp(expected) > 1  # of which 1e-5 is a rounding error
+    return inputs, np.asarray(expected)
+
+
+@pytest.mark.parametrize(
+    "design", [{"attention_scale": "full_dim"}, *INPUTS], ids=str
+)
+def test_onnx_peer_is_the_same_network(onnx_peer, design, make_poses):
+    model = small_model(**design)
+    inputs, expected = inputs_of(model, make_poses(7))
+    lifted = run_onnx(onnx_peer.float32(model), inputs)
+    np.testing.assert_allclose(lifted, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("design", INPUTS, ids=str)
+def test_torch_peer_is_the_same_network(design, make_poses, tmp_path):
+    peer = benchmark("torch_peer", "torch")
+    model = small_model(**design)
+    inputs, expected = inputs_of(model, make_poses(7))
+    peer.save(model, tmp_path / "peer.pt")
+    tensors = {n: peer.torch.tensor(a) for n, a in inputs.items()}
+    for made in (peer.peer_of(model), peer.load(tmp_path / "peer.pt")):
+        lifted = made(**tensors).detach().numpy()
+        np.testing.assert_allclose(lifted, expected, atol=1e-5)
+
+
+def test_peers_are_the_released_model(onnx_peer, make_poses):
+    model = stored.load(weights.AMPOSE_S)
+    inputs, expected = inputs_of(model, make_poses(3))
+    lifted = run_onnx(onnx_peer.float32(model), inputs)
+    np.testing.assert_allclose(lifted, expected, atol=1e-5)
+    peer = benchmark("torch_peer", "torch")
+    tensors = {n: peer.torch.tensor(a) for n, a in inputs.items()}
+    lifted = peer.peer_of(model)(**tensors).detach().numpy()
     np.testing.assert_allclose(lifted, expected, atol=1e-5)
 
 
 def test_quantised_onnx_peer_is_near(onnx_peer, make_poses):
     model = small_model()
-    keypoints_2d = make_poses(7).keypoints_2d
-    content = onnx_peer.dynamic_int8(model)
-    lifted = lift_all(onnx_peer.session(content), keypoints_2d)
-    expected = np.asarray(model(keypoints_2d))
+    inputs, expected = inputs_of(model, make_poses(7))
+    lifted = run_onnx(onnx_peer.dynamic_int8(model), inputs)
     deviation = np.abs(lifted - expected).mean()
     assert 1e-5 < deviation < 0.1 * np.abs(expected).mean()
 
@@ -81,14 +134,32 @@ def test_onnx_peer_refuses_other_designs(onnx_peer, design):
         onnx_peer.float32(small_model(**design))
 
 
-def test_latency_prints_a_table(onnx_peer, tmp_path):
-    small_model().save(tmp_path / "small.keras")
+@pytest.fixture(scope="module")
+def timed(tmp_path_factory):
+    """A small model, a `.tflite` beside it, and another's."""
+    folder = tmp_path_factory.mktemp("timed")
+    model = small_model(seen_input=True, frame="person")
+    model.save(folder / "small.keras")
+    path = folder / "small_dynamic_int8.tflite"
+    tflite.write(model, path, "dynamic_int8", "")
+    tflite.write(small_model(), folder / "other.tflite", "float32", "")
+    return folder
+
+
+def test_mobile_prints_a_table(onnx_peer, timed):
+    further = timed / "small_dynamic_int8.tflite"
+    # Without PyTorch, whether it is here or not.
+    code = (
+        "import runpy, sys; sys.modules['torch'] = None; "
+        f"sys.path.insert(0, {str(FOLDER)!r}); "
+        f"runpy.run_path({str(FOLDER / 'mobile.py')!r}, None, '__main__')"
+    )
     done = subprocess.run(
         [
-            sys.executable,
-            FOLDER / "latency.py",
-            f"--model={tmp_path / 'small.keras'}",
-            "--rounds=2",
+            *(sys.executable, "-c", code, "--rounds=1", "--starts=1"),
+            "--formats=float32,dynamic_int8",
+            f"--model={timed / 'small.keras'}",
+            f"--file={further}",
         ],
         capture_output=True,
         text=True,
@@ -99,45 +170,73 @@ def test_latency_prints_a_table(onnx_peer, tmp_path):
         for line in done.stdout.splitlines()
         if line.startswith("| ")
     ]
+    assert rows[0][:2] == ["small", "runtime"]
     assert [row[:2] for row in rows[1:]] == [
         ["float32", "LiteRT"],
-        ["float32", "ONNX Runtime"],
         ["dynamic_int8", "LiteRT"],
+        ["float32", "ONNX Runtime"],
         ["dynamic_int8", "ONNX Runtime"],
+        ["small_dynamic_int8", "LiteRT"],
     ]
     for row in rows[1:]:
-        size, median, percentile, ratio = row[2:]
-        assert float(size) >= 0
-        assert 0 < float(median) <= float(percentile)
-        assert float(ratio.removeprefix("× ")) > 0
-    assert rows[2][5] == rows[4][5] == "× 1.00"
-    assert "Depth 2, width 16, 17 joints (small.keras" in done.stdout
+        size, first, _, *times = row[2:]
+        assert float(size) > 0 and float(first) > 0
+        for median, percentile, ratio in (times[:3], times[3:]):
+            assert 0 < float(median) <= float(percentile)
+            assert float(ratio.removeprefix("× ")) > 0
+    # What lies beside the model is taken, and not made again.
+    assert float(rows[2][2]) == round(further.stat().st_size / 1e6, 2)
+    for row in rows[3:5]:
+        assert row[7] == row[10] == "× 1.00"
+    assert "Without PyTorch: torch is not installed" in done.stdout
 
 
-@pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
-def test_latency_names_the_extra_that_is_missing(package):
-    hidden = (
-        f"import runpy, sys; sys.modules[{package!r}] = None; "
-        "sys.argv = ['latency.py']; "
-        f"runpy.run_path({str(FOLDER / 'latency.py')!r}, None, '__main__')"
+def test_mobile_names_files_that_it_cannot_time(timed):
+    mobile = benchmark("mobile")
+    model = stored.load(timed / "small.keras")
+    with pytest.raises(OSError, match="no file .*none.tflite"):
+        mobile._further(timed / "none.tflite", model)
+    with pytest.raises(ValueError, match="other.tflite: .*'seen'.*, got {'k"):
+        mobile._further(timed / "other.tflite", model)
+
+
+def test_processes_of_mobile(timed, make_poses):
+    """Of every runtime that is here: what it lifts, and how it fails."""
+    runtimes = benchmark("runtimes")
+    inputs, _ = inputs_of(stored.load(timed / "small.keras"), make_poses(3))
+    path = timed / "inputs.npz"
+    np.savez(path, **{n: a[:, None] for n, a in inputs.items()})
+    file = timed / "small_dynamic_int8.tflite"
+    with runtimes.Process("LiteRT", file, path) as held:
+        expected = runtime.tflite(file)(**inputs)
+        np.testing.assert_allclose(held.poses_3d, expected, atol=1e-6)
+        assert held.first_ms > 0
+        if sys.platform == "linux":
+            assert 0 < held.megabytes < 50
+        for calls in (2, 5):
+            seconds = held.seconds(calls)
+            assert seconds.shape == (calls,) and (seconds > 0).all()
+    with pytest.raises(ValueError, match=r"LiteRT, .*inputs\.npz: "):
+        runtimes.Process("LiteRT", path, path)
+
+
+def test_ratios_are_to_onnx_runtime_of_the_same_round():
+    mobile = benchmark("mobile")
+    ours, theirs, more = (
+        mobile.Entry(*names, None)
+        for names in (
+            ("qat_int8", "LiteRT"),
+            ("dynamic_int8", "ONNX Runtime"),
+            ("float32", "LiteRT"),
+        )
     )
-    done = subprocess.run(
-        [sys.executable, "-c", hidden], capture_output=True, text=True
-    )
-    assert done.returncode == 2
-    assert done.stderr == (
-        f"latency.py: {package} is not installed: "
-        "pip install -e '.[benchmark]'\n"
-    )
-
-
-def test_torch_peer_is_the_same_network(make_poses):
-    peer = benchmark("torch_peer", "torch")
-    model = small_model()
-    keypoints_2d = make_poses(7).keypoints_2d
-    lifted = peer.peer_of(model)(peer.torch.tensor(keypoints_2d))
-    lifted = lifted.detach().numpy()
-    np.testing.assert_allclose(lifted, model(keypoints_2d), atol=1e-5)
+    milliseconds = {
+        (ours, 1): np.array([[1.0, 2.0, 3.0], [8.0, 8.0, 8.0]]),
+        (theirs, 1): np.array([[4.0, 4.0, 4.0], [4.0, 4.0, 9.0]]),
+        (theirs, 2): np.array([[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]),
+    }
+    assert mobile._ratio(ours, 1, milliseconds) == "× 1.25"
+    assert mobile._ratio(more, 1, milliseconds) == ""
 
 
 def test_torch_peer_takes_the_same_steps(make_poses):

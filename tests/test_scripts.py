@@ -51,8 +51,9 @@ def shortened(command):
         return arguments, 2
     if "ampose_tf.data.synthetic" in command:
         return [*arguments, "--frames=2"], 0
-    if "benchmarks/latency.py" in command:
-        return [*arguments, "--model=runs/demo/best.keras", "--rounds=1"], 0
+    if "benchmarks/mobile.py" in command:
+        short = ["--rounds=1", "--starts=1", "--formats=float32"]
+        return [*arguments, "--model=runs/demo/best.keras", *short], 0
     return arguments, 0
 
 

@@ -1,0 +1,350 @@
+r"""Times exported files beside ONNX Runtime and PyTorch, a pose at a time.
+
+    pip install -e '.[benchmark]'
+    python benchmarks/mobile.py
+    python benchmarks/mobile.py --model=runs/demo/best.keras --rounds=50
+    python benchmarks/mobile.py --file=runs/qat/export/ampose_int8.tflite
+
+The `.tflite` formats of each model under LiteRT (with XNNPACK, its default),
+the same weights in ONNX (`onnx_peer.py`), float32 and by ONNX Runtime's
+dynamic int8, and PyTorch eager (`torch_peer.py`): the released models and,
+with random weights, the paper's size. NAME_<format>.tflite beside NAME.keras
+is taken as it is, what is not there is made; the formats that would be
+calibrated on real poses then are on random ones, good for their time alone.
+
+Each file is held by a process of its own (`runtimes.py`). A call is timed as
+a Python program makes it, from NumPy arrays to NumPy array, with one thread
+and with two; every round takes all of them in turn, each time in another
+order, so that what else the machine does meets them alike. Before, fresh
+processes measure the first pose, from opening the file (which the system has
+read already) on, and by how much memory they grow at most until 32 poses are
+lifted. What float32 makes is compared with Keras.
+"""
+
+import contextlib
+import dataclasses
+import datetime
+import importlib.metadata
+import importlib.util
+import os
+import pathlib
+import platform
+import tempfile
+import time
+
+import numpy as np
+from absl import flags
+
+from ampose_tf import config, weights
+
+_MODELS = flags.DEFINE_multi_string(
+    "model",
+    [str(weights.AMPOSE_S), str(weights.AMPOSE_T), "ampose_b"],
+    f"A .keras file, or {', '.join(config.SIZES)}: untrained, of that size.",
+)
+_FILES = flags.DEFINE_multi_string(
+    "file", [], "A further .tflite, taken in turns with the first model's."
+)
+_FORMATS = flags.DEFINE_list(
+    "formats",
+    ["float32", "float16", "dynamic_int8", "int8", "int8_float_attention"],
+    "Of the .tflite files.",
+)
+_ROUNDS = flags.DEFINE_integer(
+    "rounds", 30, "How often each one's turn comes.", lower_bound=1
+)
+_STARTS = flags.DEFINE_integer(
+    "starts", 5, "Fresh processes for each one's first pose.", lower_bound=1
+)
+
+_CALLS = 30  # of one, in one round
+_POSES = 32
+_THREADS = (1, 2)
+_FLOAT32_METRES = 1e-4
+# The threads of whoever came before spin for a while.
+_PAUSE_S = 0.02
+
+# What each peer needs.
+_PACKAGES = {"ONNX Runtime": ("onnx", "onnxruntime"), "PyTorch": ("torch",)}
+
+# Instruction sets that the kernels choose by.
+_INSTRUCTIONS = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "asimddp")
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One file under one runtime.
+
+    Attributes:
+        weights: What they are stored as.
+        runtime: One of `runtimes.RUNTIMES`.
+        path: The file.
+    """
+
+    weights: str
+    runtime: str
+    path: pathlib.Path
+
+
+def main():
+    absent = {}
+    for runtime, packages in _PACKAGES.items():
+        for package in packages:
+            if importlib.util.find_spec(package) is None:
+                absent.setdefault(runtime, package)
+    further = [pathlib.Path(name) for name in _FILES.value]
+    for name in _MODELS.value:
+        with tempfile.TemporaryDirectory() as folder:
+            model, described = _load(name)
+            entries = [_further(path, model) for path in further]
+            entries = _entries(name, model, folder, absent) + entries
+            further = []
+            print(_measured(described, model, entries, folder), flush=True)
+    print(_circumstances(absent))
+
+
+def _load(name):
+    """Returns a float32 model, and what it is."""
+    from ampose_tf.models import stored
+
+    if name not in config.SIZES:
+        model = stored.load(name).rebuilt()
+        return model, pathlib.Path(name).stem
+
+    import keras
+
+    from ampose_tf.models.ampose import AMPose
+    from ampose_tf.skeleton import H36M_17
+
+    keras.utils.set_random_seed(0)
+    # With the inputs that the released models have.
+    model = AMPose(
+        H36M_17.adjacency(),
+        **config.SIZES[name],
+        normalisation="longest",
+        seen_input=True,
+        frame="person",
+    )
+    random = np.random.default_rng(0)
+    for variable in model.variables:
+        if len(variable.shape) == 1:
+            # Zeros and ones would hide a bias or a scale that was lost.
+            noise = random.normal(0, 0.1, variable.shape)
+            variable.assign(variable + noise.astype(np.float32))
+    return model, f"{name}, untrained"
+
+
+def _entries(name, model, folder, absent):
+    """Returns all entries of a model, its files made where they are not."""
+    from ampose_tf.export import tflite
+
+    folder = pathlib.Path(folder)
+    entries = []
+    for format in _FORMATS.value:
+        path = pathlib.Path(name)
+        path = path.with_name(f"{path.stem}_{format}.tflite")
+        if not path.is_file():
+            path = folder / path.name
+            tflite.write(
+                *(model, path, format, "made to be timed"),
+                calibration=_inputs(model),
+            )
+        entries.append(Entry(format, "LiteRT", path))
+    if "ONNX Runtime" not in absent:
+        import onnx_peer
+
+        for make in (onnx_peer.float32, onnx_peer.dynamic_int8):
+            path = folder / f"{make.__name__}.onnx"
+            path.write_bytes(make(model))
+            entries.append(Entry(make.__name__, "ONNX Runtime", path))
+    if "PyTorch" not in absent:
+        import torch_peer
+
+        path = folder / "float32.pt"
+        torch_peer.save(model, path)
+        entries.append(Entry("float32", "PyTorch", path))
+    return entries
+
+
+def _further(path, model):
+    """Returns the entry of a `.tflite` of the same inputs as the model."""
+    from ampose_tf.export import runtime
+
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}")
+    held = runtime.signature_shapes(path).get("lift", {"inputs": "none"})
+    expected = {n: list(a.shape) for n, a in _pose(_inputs(model)).items()}
+    if held["inputs"] != expected:
+        raise ValueError(
+            f"{path}: expected a signature lift of {expected}, got "
+            f"{held['inputs']}"
+        )
+    return Entry(path.stem, "LiteRT", path)
+
+
+def _inputs(model):
+    """Returns random inputs of `lift`, (N, ...) by name."""
+    random = np.random.default_rng(0)
+    joints = model.adjacency.shape[1]
+    inputs = {"keypoints_2d": random.uniform(-1, 1, (_POSES, joints, 2))}
+    if model.seen_input:
+        inputs["seen"] = random.random((_POSES, joints)) > 0.1
+    return {name: array.astype(np.float32) for name, array in inputs.items()}
+
+
+def _pose(inputs):
+    return {name: array[:1] for name, array in inputs.items()}
+
+
+def _measured(described, model, entries, folder):
+    """Returns the table of a model's entries."""
+    given = _inputs(model)
+    inputs = pathlib.Path(folder, "inputs.npz")
+    np.savez(inputs, **{name: array[:, None] for name, array in given.items()})
+    expected = model.predict_on_batch(
+        given if model.seen_input else given["keypoints_2d"]
+    )
+    firsts, megabytes = _first(entries, inputs, described, expected)
+    milliseconds = {
+        key: 1e3 * seconds
+        for key, seconds in _time(entries, inputs, _ROUNDS.value).items()
+    }
+    return _table(described, entries, firsts, megabytes, milliseconds)
+
+
+def _first(entries, inputs, described, expected):
+    """Returns, by entry, each start's ms to the first pose, and its MB."""
+    import runtimes
+
+    firsts = {entry: [] for entry in entries}
+    megabytes = {entry: [] for entry in entries}
+    for start in range(_STARTS.value):
+        for entry in entries:
+            with runtimes.Process(entry.runtime, entry.path, inputs) as held:
+                firsts[entry].append(held.first_ms)
+                megabytes[entry].append(held.megabytes)
+                if start == 0:
+                    _check(described, entry, held.poses_3d, expected)
+    print()
+    return firsts, megabytes
+
+
+def _check(described, entry, lifted, expected):
+    """Prints how far from Keras; raises where float32 is wrong."""
+    name = f"{described}: {entry.runtime}, {entry.weights}"
+    largest = np.abs(lifted - expected).max()
+    # Not `>`, which NaN would pass.
+    if entry.weights == "float32" and not largest <= _FLOAT32_METRES:
+        raise ValueError(
+            f"{name}: {largest:.2g} m from Keras, more than "
+            f"{_FLOAT32_METRES:g} m; not worth timing"
+        )
+    size = np.linalg.norm(expected, axis=-1).mean()
+    mean = np.linalg.norm(lifted - expected, axis=-1).mean()
+    print(
+        f"{name}: joints {1e3 * mean:.4f} mm from Keras's on average, "
+        f"{mean / size:.2%} of their distance from the root"
+    )
+
+
+def _time(entries, inputs, rounds):
+    """Returns seconds by (entry, threads), arrays (rounds, calls)."""
+    import runtimes
+
+    with contextlib.ExitStack() as stack:
+        held = {
+            (entry, threads): stack.enter_context(
+                runtimes.Process(entry.runtime, entry.path, inputs, threads)
+            )
+            for entry in entries
+            for threads in _THREADS
+        }
+        turns = list(held)
+        seconds = {key: np.empty((rounds, _CALLS)) for key in turns}
+        for index in range(rounds):
+            first = index % len(turns)
+            for key in turns[first:] + turns[:first]:
+                time.sleep(_PAUSE_S)
+                seconds[key][index] = held[key].seconds(_CALLS)
+    return seconds
+
+
+def _table(described, entries, firsts, megabytes, milliseconds):
+    timed = "median ms | 95th percentile ms | to ONNX Runtime"
+    rows = [
+        f"| {described} | runtime | MB | first pose, ms | memory, MB | "
+        + " | ".join(f"{n} thread{'s' * (n > 1)}: {timed}" for n in _THREADS)
+        + " |",
+        "|---" * (5 + 3 * len(_THREADS)) + "|",
+    ]
+    for entry in entries:
+        cells = [
+            entry.weights,
+            entry.runtime,
+            f"{entry.path.stat().st_size / 1e6:.2f}",
+            f"{np.median(firsts[entry]):.1f}",
+            f"{np.median(megabytes[entry]):.1f}",
+        ]
+        for threads in _THREADS:
+            times = milliseconds[entry, threads]
+            cells += [
+                f"{np.median(times):.3f}",
+                f"{np.percentile(times, 95):.3f}",
+                _ratio(entry, threads, milliseconds),
+            ]
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _ratio(entry, threads, milliseconds):
+    """Returns the median of the rounds' ratios to ONNX Runtime's like."""
+    like = "dynamic_int8" if "int8" in entry.weights else "float32"
+    for (other, n), times in milliseconds.items():
+        if (other.runtime, other.weights, n) == (
+            *("ONNX Runtime", like),
+            threads,
+        ):
+            rounds = np.median(milliseconds[entry, threads], axis=1)
+            return f"× {np.median(rounds / np.median(times, axis=1)):.2f}"
+    return ""
+
+
+def _circumstances(absent):
+    packages = ["ai-edge-litert", "tensorflow"]
+    for runtime, needed in _PACKAGES.items():
+        if runtime not in absent:
+            packages += needed
+    versions = ", ".join(
+        f"{package} {importlib.metadata.version(package)}"
+        for package in packages
+    )
+    missing = "".join(
+        f" Without {runtime}: {package} is not installed, pip install -e "
+        "'.[benchmark]'."
+        for runtime, package in absent.items()
+    )
+    return (
+        f"Batch 1, {os.cpu_count()} cores of {_processor()}; {versions}; "
+        f"{_ROUNDS.value} rounds of {_CALLS} calls, {_STARTS.value} starts; "
+        f"{datetime.date.today().isoformat()}.{missing}"
+    )
+
+
+def _processor():
+    """Returns the processor's name and the instruction sets that matter."""
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    fields = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        fields.setdefault(name.strip(), value.strip())
+    name = fields.get("model name", platform.machine())
+    known = fields.get("flags", fields.get("Features", "")).split()
+    found = [flag for flag in _INSTRUCTIONS if flag in known]
+    return f"{name} ({', '.join(found) or 'no vector extensions known'})"
+
+
+if __name__ == "__main__":
+    config.run(main)

@@ -1,0 +1,191 @@
+"""A file under one runtime, in a process of its own, for `mobile.py`.
+
+Figures of several runtimes in one process would mix: memory, threads that
+wait for work, libraries that were loaded already.
+"""
+
+import contextlib
+import json
+import pathlib
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+_WARM_UP = 5
+
+
+class Process(contextlib.AbstractContextManager):
+    """Holds a file loaded, and calls it when told.
+
+    Attributes:
+        first_ms: From opening the file, the runtime being imported, to the
+            first pose.
+        megabytes: By how much the process then grew at most, NaN where the
+            system does not tell.
+        poses_3d: What it makes of its inputs, (N, J, 3).
+
+    Args:
+        runtime: One of `RUNTIMES`.
+        path: A file of that runtime.
+        inputs: An .npz of (N, 1, ...) float32 by name.
+        threads: Of the runtime.
+
+    Raises:
+        ValueError: Where the runtime fails.
+    """
+
+    def __init__(self, runtime, path, inputs, threads=1):
+        self._name = f"{runtime}, {path}"
+        self._child = subprocess.Popen(
+            [sys.executable, __file__, runtime, path, inputs, str(threads)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            loaded = self._answer()
+        except ValueError:
+            self.close()
+            raise
+        self.first_ms = loaded["first_ms"]
+        self.megabytes = loaded["megabytes"]
+        self.poses_3d = np.array(loaded["poses_3d"], np.float32)
+
+    def seconds(self, calls: int) -> np.ndarray:
+        """Returns how long each of some calls takes, after a few others."""
+        self._child.stdin.write(f"{calls}\n")
+        self._child.stdin.flush()
+        return np.array(self._answer())
+
+    def close(self):
+        """Ends the process."""
+        self._child.communicate()
+
+    def __exit__(self, *_):
+        self.close()
+
+    def _answer(self):
+        line = self._child.stdout.readline()
+        if not line:
+            said = self._child.stderr.read().strip().splitlines()
+            raise ValueError(f"{self._name}: {(said or ['ended'])[-1]}")
+        return json.loads(line)
+
+
+def _litert():
+    from ai_edge_litert import interpreter as litert
+
+    def load(path, threads):
+        loaded = litert.Interpreter(model_path=path, num_threads=threads)
+        runner = loaded.get_signature_runner("lift")
+        return lambda **arrays: runner(**arrays)["poses_3d"]
+
+    return load
+
+
+def _onnx_runtime():
+    import onnxruntime
+
+    def load(path, threads):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+        options.graph_optimization_level = (
+            onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+        )
+        session = onnxruntime.InferenceSession(
+            path, options, providers=["CPUExecutionProvider"]
+        )
+        return lambda **arrays: session.run(None, arrays)[0]
+
+    return load
+
+
+def _pytorch():
+    import torch
+    import torch_peer
+
+    def load(path, threads):
+        torch.set_num_threads(threads)
+        peer = torch_peer.load(path)
+
+        @torch.inference_mode()
+        def lift(**arrays):
+            tensors = {n: torch.from_numpy(a) for n, a in arrays.items()}
+            return peer(**tensors).numpy()
+
+        return lift
+
+    return load
+
+
+# Each imports the runtime, and returns what loads a file, on some threads, as
+# a function of named arrays.
+RUNTIMES = {
+    "LiteRT": _litert,
+    "ONNX Runtime": _onnx_runtime,
+    "PyTorch": _pytorch,
+}
+
+
+def memory(field: str) -> float:
+    """Returns VmRSS, this process's memory, or VmHWM, its peak, in MB.
+
+    NaN where the system is not Linux.
+    """
+    status = pathlib.Path("/proc/self/status")
+    if status.is_file():
+        for line in status.read_text().splitlines():
+            if line.startswith(field):
+                return 1.024e-3 * int(line.split()[1])
+    return float("nan")
+
+
+def forget_peak() -> None:
+    """Lets VmHWM start again: imports hold more than they leave behind."""
+    # 5: proc_pid_clear_refs(5).
+    with contextlib.suppress(OSError):
+        pathlib.Path("/proc/self/clear_refs").write_text("5")
+
+
+def _serve(runtime, path, inputs, threads):
+    load = RUNTIMES[runtime]()
+    with np.load(inputs) as stored:
+        arrays = dict(stored)
+    count = len(arrays["keypoints_2d"])
+    poses = [{n: a[i] for n, a in arrays.items()} for i in range(count)]
+    forget_peak()
+    before, start = memory("VmRSS"), time.perf_counter()
+    lift = load(path, int(threads))
+    lifted = [lift(**poses[0])]
+    first = time.perf_counter() - start
+    lifted += [lift(**pose) for pose in poses[1:]]
+    _say(
+        {
+            "first_ms": 1e3 * first,
+            "megabytes": memory("VmHWM") - before,
+            "poses_3d": np.concatenate(lifted).tolist(),
+        }
+    )
+    for line in sys.stdin:
+        for _ in range(_WARM_UP):
+            lift(**poses[0])
+        seconds = []
+        for call in range(int(line)):
+            pose = poses[call % count]
+            start = time.perf_counter()
+            lift(**pose)
+            seconds.append(time.perf_counter() - start)
+        _say(seconds)
+
+
+def _say(answer):
+    print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    _serve(*sys.argv[1:])

@@ -1,0 +1,242 @@
+"""What docs/mobile.md says of files is what the files are."""
+
+import json
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from ampose_tf import weights
+from ampose_tf.camera import normalize_screen
+from ampose_tf.conversion import COCO_17, MEDIAPIPE_33, MOVENET_17
+from ampose_tf.export import runtime, signatures
+from ampose_tf.lifting.predictor import load_predictor
+from ampose_tf.models import stored
+
+ROOT = pathlib.Path(__file__).parents[1]
+PAGE = ROOT / "docs/mobile.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+LANGUAGES = ("kotlin", "swift", "js", "python")
+
+# MoveNet's y, x and score of a person, in a square of bars and image.
+MOVENET = np.random.default_rng(3).uniform(0.3, 0.7, (17, 3))
+MOVENET[9, 2] = 0.1  # the left wrist
+
+
+def snippet(language):
+    (found,) = re.findall(rf"```{language}\n(.*?)```", TEXT, flags=re.S)
+    return found
+
+
+def rows_below(heading):
+    """Cells of the table whose first cell is the heading."""
+    table = TEXT[TEXT.index(f"| {heading} |") :].split("\n\n")[0]
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in table.splitlines()[2:]
+    ]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A clone in which the page's commands have run, on less data."""
+    clone = tmp_path_factory.mktemp("clone")
+    for name in ("configs", "ampose_tf", "export.py", "lift.py"):
+        (clone / name).symlink_to(ROOT / name)
+    np.save(clone / "movenet.npy", MOVENET[None, None].astype(np.float32))
+    clip = np.tile(MOVENET * (1280, 720, 1), (4, 1, 1))[..., [1, 0, 2]]
+    np.save(clone / "clip.npy", clip)
+    blocks = re.findall(r"```sh\n(.*?)```", TEXT, flags=re.S)
+    commands = [line for block in blocks for line in block.splitlines()]
+    assert len(commands) == 3
+    for command in commands:
+        interpreter, *arguments = shlex.split(command)
+        assert interpreter == "python"
+        if "export.py" in arguments:
+            arguments += [
+                "--formats=float16",
+                "--config.data.generated.frames=10",
+                "--config.export.verification_poses=20",
+            ]
+        ended = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=clone,
+            capture_output=True,
+            text=True,
+        )
+        assert ended.returncode == 0, f"{command}\n{ended.stderr}"
+    return clone
+
+
+@pytest.fixture(scope="module")
+def exported(folder):
+    return folder / "phone/ampose_float16_lift_coco17.tflite"
+
+
+@pytest.fixture(scope="module")
+def shapes(exported):
+    """Shapes by name of what `lift_coco17` of ampose_s takes and gives."""
+    (known,) = runtime.signature_shapes(exported).values()
+    return known["inputs"] | known["outputs"]
+
+
+def test_the_table_of_signatures_is_the_files(exported):
+    model = stored.load(weights.AMPOSE_S)
+    ends = signatures.endpoints(model, None, signatures.SIGNATURES, 1)
+    expected = {
+        name: {spec.name: spec.shape.as_list() for spec in specs}
+        for name, (_, specs) in ends.items()
+    }
+    released = weights.AMPOSE_S.with_name("ampose_s_float32.tflite")
+    for path in (released, exported):
+        for name, known in runtime.signature_shapes(path).items():
+            assert known["inputs"] == expected[name]
+            assert known["outputs"] == {"poses_3d": [1, 17, 3]}
+    said = {
+        name.strip("`"): {
+            tensor: json.loads(shape)
+            for tensor, shape in re.findall(r"`(\w+)` (\[[^]]+\])", inputs)
+        }
+        for name, inputs, _ in rows_below("signature")
+    }
+    assert said == expected
+    assert "All give `poses_3d` [1, 17, 3]." in TEXT
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_snippets_address_what_the_file_has(language, shapes):
+    code = snippet(language)
+    said = {}
+    for line in code.splitlines():
+        names = [n for n in shapes if re.search(rf"\b{n}\b", line)]
+        for shape in re.findall(r"\[\d+(?:, \d+)+\]", line):
+            for name in names:
+                said[name] = json.loads(shape)
+    assert said == shapes
+    assert set(re.findall(r"[\"'](lift\w*)[\"']", code)) == {"lift_coco17"}
+    if language in ("kotlin", "swift"):
+        literals = set(re.findall(r'"([^"]*)"', code))
+        assert literals == {*shapes, "lift_coco17"}
+
+
+def test_indices_are_those_of_the_conversions():
+    assert MOVENET_17.joints == COCO_17.joints
+    indices = [MEDIAPIPE_33.joints.index(joint) for joint in COCO_17.joints]
+    said = {}
+    for row in rows_below("COCO"):
+        for coco, mediapipe in (row[:2], row[2:]):
+            if coco:
+                said[coco] = int(mediapipe)
+    assert said == {
+        f"{i} {joint}": indices[i] for i, joint in enumerate(COCO_17.joints)
+    }
+    for language in ("kotlin", "swift", "js"):
+        (listed,) = re.findall(
+            r"coco = (?:intArrayOf\()?\[?([\d, ]+)", snippet(language), re.I
+        )
+        assert [int(index) for index in listed.split(",")] == indices
+
+
+def test_the_python_snippet_computes_what_the_package_does(folder):
+    code = snippet("python") + "\nnp.save('lifted.npy', poses_3d)"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True
+    )
+    assert ended.returncode == 0, ended.stderr.decode()
+    y, x, score = MOVENET.T
+    # 1280 pixels of square, of which 280 left and right are bars.
+    pixels = np.stack([1280 * x - 280, 1280 * y], axis=-1)[None]
+    keypoints_2d = normalize_screen(COCO_17.convert(pixels), (720, 1280))
+    seen = COCO_17.convert_scores(score[None]) >= 0.3
+    assert seen.sum() == 16
+    expected = load_predictor(weights.AMPOSE_S)(
+        keypoints_2d.astype(np.float32), seen
+    )
+    lifted = np.load(folder / "lifted.npy")
+    assert np.abs(expected).max() > 0.3
+    np.testing.assert_allclose(lifted, expected, atol=2e-3)
+
+
+def test_what_the_javascript_makes_of_detectors():
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    landmarks = np.random.default_rng(4).uniform(0, 1, (33, 3))
+    names = ("x", "y", "visibility")
+    given = [dict(zip(names, landmark, strict=True)) for landmark in landmarks]
+    code = re.sub(r"import .*\n|const loaded.*\n", "", snippet("js"), count=2)
+    code += (
+        f"const output = {MOVENET.ravel().tolist()};\n"
+        f"const landmarks = {json.dumps(given)};\n"
+        "const rectangle = {left: 5, top: -7, width: 300, height: 200};\n"
+        "console.log(JSON.stringify([fromMoveNet(output, rectangle),"
+        " fromMediaPipe(landmarks, 300, 200)]));\n"
+    )
+    printed = subprocess.run(
+        ["node", "--input-type=module"],
+        input=code,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    movenet, mediapipe = json.loads(printed)
+    pixels = MOVENET[:, [1, 0]] * (300, 200) + (5, -7)
+    np.testing.assert_allclose(movenet["keypointsPx"], pixels.ravel())
+    assert movenet["scores"] == MOVENET[:, 2].tolist()
+    index = [MEDIAPIPE_33.joints.index(joint) for joint in COCO_17.joints]
+    pixels = landmarks[index, :2] * (300, 200)
+    np.testing.assert_allclose(mediapipe["keypointsPx"], pixels.ravel())
+    assert mediapipe["scores"] == landmarks[index, 2].tolist()
+
+
+def test_the_table_of_files_is_what_they_say_of_themselves():
+    rows = rows_below("file")
+    assert len(rows) == 6
+    for name, size, mean, largest, error, needed in rows:
+        path = weights.AMPOSE_S.with_name(f"{name.strip('`')}.tflite")
+        measured = runtime.metadata(path)["measured"]
+        assert size == f"{path.stat().st_size / 1e6:.2f}"
+        assert mean == f"{measured['mean_mm']:.3f}"
+        assert largest == f"{measured['max_mm']:.2f}"
+        assert error == f"{measured['mpjpe_mm']:.1f}"
+        tables = runtime.tables(path)
+        (stored_version,) = (
+            bytes(tables.buffers[entry.buffer].data)
+            for entry in tables.metadata
+            if entry.name == b"min_runtime_version"
+        )
+        version = stored_version.rstrip(b"\0").decode()
+        assert f"{needed}.0" == version
+
+
+def test_axes_of_engines():
+    """Down goes down, away away, and hands stay hands."""
+    # Of each engine: up, away from the camera, its handedness.
+    known = {
+        "three.js, SceneKit, RealityKit, Filament": ([0, 1, 0], [0, 0, -1], 1),
+        "Unity": ([0, 1, 0], [0, 0, 1], -1),
+        "Unreal": ([0, 0, 100], [100, 0, 0], -1),
+    }
+    rows = rows_below("engine")
+    assert [row[0] for row in rows] == list(known)
+    for name, _, position in rows:
+        matrix = np.zeros((3, 3))
+        for row, term in enumerate(position.strip("()").split(",")):
+            sign, factor, axis = re.fullmatch(
+                r"(-?)(\d*)([xyz])", term.replace(" ", "")
+            ).groups()
+            value = float(factor or 1) * (-1 if sign else 1)
+            matrix[row, "xyz".index(axis)] = value
+        up, away, hand = known[name]
+        np.testing.assert_array_equal(matrix @ [0, -1, 0], up)
+        np.testing.assert_array_equal(matrix @ [0, 0, 1], away)
+        assert np.sign(np.linalg.det(matrix)) == hand
+
+
+def test_links_lead_somewhere():
+    for link in re.findall(r"\]\(([^)#]+)", TEXT):
+        assert link.startswith("http") or (PAGE.parent / link).exists(), link
