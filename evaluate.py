@@ -14,7 +14,11 @@ from ampose_tf import config
 
 _CONFIG = config.define_flag()
 _MODEL = flags.DEFINE_multi_string(
-    "model", None, ".keras, SavedModel folder or .tflite.", required=True
+    "model",
+    None,
+    ".keras, SavedModel folder or .tflite, or ampose_s or ampose_t, which are "
+    "released.",
+    required=True,
 )
 _TABLE = flags.DEFINE_integer(
     "table", None, "Of the paper's tables, 1 to 4.", 1, 4

@@ -41,8 +41,9 @@ _KEYPOINTS = flags.DEFINE_string(
 )
 _MODEL = flags.DEFINE_string(
     "model",
-    None,
-    ".keras, SavedModel folder or .tflite; by default the released ampose_s.",
+    "ampose_s",
+    "ampose_s (the default) or ampose_t, which are released, or a .keras, "
+    "SavedModel folder or .tflite.",
 )
 _DOCTOR = flags.DEFINE_bool(
     "doctor",
@@ -52,7 +53,8 @@ _DOCTOR = flags.DEFINE_bool(
 _OUTPUT = flags.DEFINE_string(
     "output",
     None,
-    "Folder, by default lifted/, or a file whose ending says its format.",
+    "Folder, by default lifted/, or a file whose ending says its format; "
+    "beside an .npz its .png is drawn.",
 )
 _FORMATS = flags.DEFINE_list(
     "formats",
@@ -66,8 +68,9 @@ _OVERWRITE = flags.DEFINE_bool(
 _IMAGE_SIZE = flags.DEFINE_string(
     "image_size",
     None,
-    "WIDTHxHEIGHT in pixels; where the file does not say it either, a square "
-    "around the people is assumed, and where they stand is not estimated.",
+    "WIDTHxHEIGHT in pixels; where the file does not say it either, "
+    "normalised keypoints cannot be read, and for others a square around the "
+    "people is assumed, and where they stand is not estimated.",
 )
 _FPS = flags.DEFINE_float(
     "fps",
@@ -206,11 +209,10 @@ def _refuse(names, why):
 
 
 def _lifter():
-    from ampose_tf import weights
     from ampose_tf.lifting import Lifter
 
     return Lifter(
-        _MODEL.value or weights.AMPOSE_S,
+        _MODEL.value,
         seen_score=_SEEN_SCORE.value,
         smooth=None if _SMOOTH.value == "none" else _SMOOTH.value,
     )

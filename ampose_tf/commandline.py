@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 
@@ -65,6 +66,9 @@ def _parse(argv, check, named):
         check()
     except (flags.Error, KeyError, AttributeError, TypeError) as error:
         message = str(error.args[0]) if error.args else repr(error)
+        missing = re.match(r"flag --(\w+)=None: .* other than None", message)
+        if missing:
+            message = f"--{missing[1]}=... is missing; --help explains it"
         # What get_config() raised comes with its traceback, which ends so.
         if "Traceback (most recent call last)" in message:
             message = message.strip().splitlines()[-1]

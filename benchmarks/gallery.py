@@ -1,8 +1,8 @@
 r"""Draws good and bad poses of a model of real motion.
 
     python benchmarks/gallery.py --config=configs/mocap_s.py \
-        --config.data.root=DIR --model=runs/mocap_s/last.keras \
-        --output=docs
+        --config.data.root=DIR --config.data.archives="('cmu17',)" \
+        --model=ampose_s --output=docs
 
 Writes good_poses.png, of each of some motions the pose whose error is the
 first quartile, and bad_poses.png, the worst pose of each of the worst
@@ -18,7 +18,7 @@ from ampose_tf import config
 
 _CONFIG = config.define_flag()
 _MODEL = flags.DEFINE_string(
-    "model", None, ".keras, SavedModel folder or .tflite.", required=True
+    "model", None, "See `load_predictor`.", required=True
 )
 _OUTPUT = flags.DEFINE_string("output", None, "Folder.", required=True)
 
@@ -33,7 +33,8 @@ def main():
     from ampose_tf.lifting.predictor import load_predictor
 
     experiment = _CONFIG.value
-    data = sources.describe(experiment)
+    name = pathlib.Path(_MODEL.value).name
+    data = f"{sources.describe(experiment)}; {name}, one call"
     poses = conditions.poses_of(experiment)["fixed"]
     predict = load_predictor(_MODEL.value, experiment.evaluation.batch_size)
     lifted = predict(poses.keypoints_2d)

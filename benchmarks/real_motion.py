@@ -18,7 +18,7 @@ from ampose_tf import config, files
 
 _CONFIG = config.define_flag()
 _MODEL = flags.DEFINE_multi_string(
-    "model", None, ".keras, SavedModel folder or .tflite.", required=True
+    "model", None, "See `load_predictor`.", required=True
 )
 _REPORT = flags.DEFINE_string("report", None, "JSON file to write.")
 

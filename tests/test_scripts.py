@@ -8,11 +8,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from ampose_tf.data import archive
+from ampose_tf.lifting import formats
 from tests import clips
 from tests.downloads import annotations, write_annotations
 from tests.people import STANDING
@@ -83,7 +85,12 @@ def makefile_commands(target):
 def folder(tmp_path_factory):
     """A folder that looks like a clone and in which runs may leave files."""
     clone = tmp_path_factory.mktemp("clone")
-    for name in ("configs", "benchmarks", *(p.name for p in scripts())):
+    for name in (
+        "configs",
+        "benchmarks",
+        "docs",
+        *(p.name for p in scripts()),
+    ):
         (clone / name).symlink_to(ROOT / name)
     return clone
 
@@ -116,6 +123,9 @@ def test_readme_commands(folder):
     commands = readme_commands()
     assert len(commands) >= 10
     for command in commands:
+        if command.startswith("pip "):
+            assert command == "pip install -e ."
+            continue
         if command.startswith("make "):
             assert command.split()[1] in ("demo", "test")
             continue
@@ -145,6 +155,7 @@ def test_readme_snippets(folder):
     """The Python of the README, after its commands, as one program."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     snippets = re.findall(r"```python\n(.*?)```", text, flags=re.S)
+    media_pipe = snippets.pop(1)
     assert len(snippets) == 4
     clip = archive.read(folder / "data/synthetic/clip_S9_Walking.npz")
     np.save(folder / "clip.npy", clip["keypoints_px"][:3])
@@ -156,6 +167,15 @@ def test_readme_snippets(folder):
     assert "level" in notes[-1]
     assert lifted == f"({clips.FRAMES}, 17, 3)"
     assert predicted == served == "(3, 17, 3)" and on_a_phone == "(1, 17, 3)"
+    defined = {}
+    exec(media_pipe, defined)
+    seen = [SimpleNamespace(x=0.1, y=0.2, z=0.3, visibility=0.9)] * 33
+    results = [SimpleNamespace(pose_landmarks=p) for p in ([seen], [], [seen])]
+    defined["save"](folder / "video.json", results, 640, 480, 25)
+    read = formats.read(folder / "video.json")
+    assert read.image_size == (640, 480) and read.fps == 25
+    assert read.tracks[0].frames.tolist() == [0, 2]
+    np.testing.assert_allclose(read.tracks[0].pixels[0, 5], (64, 96))
 
 
 def test_readme_is_whole():

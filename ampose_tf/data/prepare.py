@@ -7,7 +7,7 @@ r"""Official downloads to the files that the configs read.
 None is distributed here: Human3.6M and MPI-INF-3DHP are for those whom their
 owners gave access; CMU's motion capture is free for all. What is interrupted
 can be run again; a file is replaced when its successor is whole. The first
-two need the libraries of `pip install 'ampose_tf[prepare]'`.
+two need the libraries of `pip install -e '.[prepare]'`.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         raise ValueError(
             f"needs the library {error.name}: pip install "
-            "'ampose_tf[prepare]' brings it"
+            "-e '.[prepare]' brings it"
         ) from error
 
 

@@ -128,6 +128,7 @@ def write(
         pathlib.Path(root) / _FILE_CLIP,
         keypoints_px=truth[subject][name][0],
         image_size=np.array(human36m.cameras(subject)[0].image_size),
+        fps=np.array(FRAMES_PER_SECOND),
     )
 
 

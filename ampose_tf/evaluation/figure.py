@@ -106,13 +106,17 @@ def show(
     predicted = predicted[index] - predicted[index][:, :1]
     errors = 1000 * metrics.mpjpe(predicted, some.poses_3d)
     titles = [
-        f"{some.subjects[i]} {some.action_names[some.actions[i]][:24]}\n"
+        f"{some.subjects[i]} {_short(some.action_names[some.actions[i]])}\n"
         f"{f'{what[i]}, ' if what else ''}{errors[i]:.0f} mm"
         for i in range(some.count)
     ]
     return Shown(
         some.keypoints_2d, predicted, some.poses_3d, np.array(titles), data
     )
+
+
+def _short(action):
+    return action if len(action) <= 24 else f"{action[:23]}…"
 
 
 def write(path: str | os.PathLike, shown: Shown) -> None:
@@ -175,7 +179,7 @@ def save(path: str | os.PathLike, shown: Shown) -> None:
     figure = Figure(figsize=(2.1 * len(titles), 6.4))
     FigureCanvasAgg(figure)
     axes = figure.subplots(3, len(titles), squeeze=False)
-    labels = ("2D", "from the camera", "from its right")
+    labels = ("2D", "from the camera", "from the camera's right")
     for column, title in enumerate(titles):
         axes[0, column].set_title(title, fontsize=8)
         points = keypoints_2d[column]

@@ -75,7 +75,7 @@ def align(
         up = tuple(float(v) for v in estimate_up(motion))
         note = "Up is estimated from people who stand"
     elif tuple(up) == LEVEL:
-        note = "The camera is taken as level"
+        return motion.noted("The camera is taken as level.", up=tuple(up))
     else:
         note = "Up is given"
     x, y, z = up

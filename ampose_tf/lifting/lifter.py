@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from ampose_tf import weights
 from ampose_tf.camera import Camera, normalize_screen
 from ampose_tf.conversion import Conversion
 from ampose_tf.evaluation.protocols import predict_mirrored
@@ -86,7 +85,7 @@ class Lifter:
 
     def __init__(
         self,
-        model: str | os.PathLike = weights.AMPOSE_S,
+        model: str | os.PathLike = "ampose_s",
         *,
         seen_score: float = SEEN_SCORE,
         flip_ensemble: bool = True,
@@ -187,8 +186,8 @@ class Lifter:
                 )
             size, corner = assumed_image_size(clip)
             notes.append(
-                f"The image's size is not known: a square of {size[0]} pixels "
-                "around the people is assumed, from "
+                "The image's size is not known, or not one: a square of "
+                f"{size[0]} pixels around the people is assumed, from "
                 f"({corner[0]:.0f}, {corner[1]:.0f}) on; give it where you "
                 "know it."
             )

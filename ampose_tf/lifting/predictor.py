@@ -6,6 +6,7 @@ import pathlib
 
 import numpy as np
 
+from ampose_tf import weights
 from ampose_tf.export import runtime
 from ampose_tf.models import stored
 from ampose_tf.skeleton import by_joint_count
@@ -133,14 +134,15 @@ def load_predictor(
 
     Args:
         path: A `.keras` file, a SavedModel's folder (or the one above with
-            its versions, of which the newest is taken), or a `.tflite` file.
+            its versions, of which the newest is taken), a `.tflite` file, or
+            the name of a model of `weights.RELEASED`.
         batch_size: Poses per call of the network.
 
     Raises:
         OSError: Where there is nothing at `path`.
         ValueError: Where it is no such artefact, or damaged.
     """
-    path = pathlib.Path(path)
+    path = pathlib.Path(weights.RELEASED.get(path, path))
     if not path.exists():
         raise FileNotFoundError(f"no model {path}")
     if path.suffix == ".keras":

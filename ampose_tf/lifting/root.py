@@ -93,12 +93,12 @@ def place(
     if camera is None:
         camera = camera_of(motion.image_size)
         note = (
-            f"Roots assume a field of view of {FIELD_OF_VIEW_DEG:g} degrees "
-            "along the image's longer side"
+            "Distances assume a field of view of "
+            f"{FIELD_OF_VIEW_DEG:g} degrees along the image's longer side"
         )
     else:
         fx, fy = camera.focal_length
-        note = f"Roots assume focal lengths of {fx:g} and {fy:g} pixels"
+        note = f"Distances assume focal lengths of {fx:g} and {fy:g} pixels"
     if camera.image_size != tuple(motion.image_size):
         raise ValueError(
             "Expected the camera's image size to be the keypoints', "
