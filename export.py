@@ -12,6 +12,8 @@ on is read from the config.json of its run, beside it.
 
     --signatures=lift,lift_pixels,lift_coco17   one .tflite each
     --combined                                  all of them in one
+    --compress=prune,cluster,qat                zeros, few values, weights
+                                                trained to be whole numbers
 """
 
 import pathlib
@@ -38,6 +40,12 @@ _SIGNATURES = flags.DEFINE_list(
 _COMBINED = flags.DEFINE_bool(
     "combined", False, "Whether one .tflite holds all signatures."
 )
+_COMPRESS = flags.DEFINE_list(
+    "compress",
+    [],
+    "Some of prune, cluster, qat, in this order: compresses the .tflite files "
+    "and trains on for config.export.finetune_epochs.",
+)
 _BATCH = flags.DEFINE_integer(
     "batch", 1, "Poses per call of the .tflite files.", lower_bound=1
 )
@@ -50,12 +58,13 @@ def main():
     validation = sources.load(_CONFIG.value, "validation")
 
     from ampose_tf import exporting
-    from ampose_tf.export import tflite
+    from ampose_tf.export import folder, tflite
 
     formats, names = tuple(_FORMATS.value), tuple(_SIGNATURES.value)
-    exporting.check(formats, names, _COMBINED.value, _BATCH.value)
+    techniques = tuple(_COMPRESS.value)
+    exporting.check(formats, names, _COMBINED.value, _BATCH.value, techniques)
     training = None
-    if set(formats) & set(tflite.CALIBRATED):
+    if techniques or set(formats) & set(tflite.CALIBRATED):
         training = sources.load(_CONFIG.value, "train")
     report = exporting.export(
         _CONFIG.value,
@@ -67,6 +76,7 @@ def main():
         _COMBINED.value,
         _BATCH.value,
         training,
+        techniques=techniques,
     )
     for name, measured in report["files"].items():
         print(
@@ -76,7 +86,7 @@ def main():
         )
     for name, measured in report["rejected"].items():
         print(
-            f"{_OUTPUT.value}/{exporting.rejected_name(name)}: "
+            f"{_OUTPUT.value}/{folder.rejected_name(name)}: "
             f"{measured['reason']}"
         )
     return 3 if report["rejected"] else 0

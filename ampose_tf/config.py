@@ -271,6 +271,8 @@ class Export:
         kernels_mm: Largest deviation between the kernels that apps get and
             LiteRT's reference kernels, on average over all joints.
         max_bytes: Largest size of a `.tflite`.
+        compression_mm: How much the MPJPE of a compressed file may change,
+            from the model before it was compressed.
         finetune_epochs: How long compression trains on, in epochs of
             training; the techniques asked for share it.
         finetune_learning_rate: Of Adam, at the start; it falls to zero along
@@ -295,6 +297,7 @@ class Export:
     mpjpe_share: float = at_least(0, 0.2)
     kernels_mm: float = at_least(0, 2.0)
     max_bytes: int = at_least(1, 200_000_000)
+    compression_mm: float = at_least(0, 5.0)
     finetune_epochs: float = at_least(0, 1.0)
     finetune_learning_rate: float = at_least(0, 1e-4)
     sparsity: float = within(0, 0.99, 0.5)

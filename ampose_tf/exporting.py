@@ -1,10 +1,8 @@
 """Driver: a trained model to verified files."""
 
-import contextlib
-import json
-import os
+import copy
 import pathlib
-import shutil
+import sys
 import tempfile
 
 import numpy as np
@@ -13,10 +11,12 @@ from ampose_tf import config as configuration
 from ampose_tf import files, weights
 from ampose_tf.config import Config
 from ampose_tf.data import pipeline, sources
+from ampose_tf.data.feed import Feed
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.data.poses import Poses
 from ampose_tf.export import (
     flatbuffer,
+    folder,
     runtime,
     saved_model,
     signatures,
@@ -25,8 +25,12 @@ from ampose_tf.export import (
 )
 from ampose_tf.models import stored
 from ampose_tf.models.ampose import AMPose
+from ampose_tf.models.losses import LOSSES
 
 FORMATS = ("saved_model", *tflite.FORMATS)
+
+# Of compression, in this order, as each keeps what those before it did.
+TECHNIQUES = ("prune", "cluster", "qat")
 
 
 def export(
@@ -40,6 +44,7 @@ def export(
     batch: int = 1,
     training: Poses | Motion3D | None = None,
     origin: dict[str, str] | None = None,
+    techniques: tuple[str, ...] = (),
 ) -> dict:
     """Exports a `.keras` model and verifies every file before it is kept.
 
@@ -59,22 +64,25 @@ def export(
         names: Signatures of the `.tflite` files, see `signatures.endpoints`.
         combined: Whether one `ampose_<format>.tflite` holds all of them.
         batch: Poses per call of the `.tflite` files.
-        training: What the formats in `tflite.CALIBRATED` are calibrated on;
-            None where there is none among `formats`.
+        training: What the formats in `tflite.CALIBRATED` are calibrated on,
+            and compression trains on; None where neither is asked for.
         origin: What files say of the training data; None for `origin_of` the
             model.
+        techniques: Some of `TECHNIQUES`, by which the model is compressed
+            before; the names of its files begin with them.
 
     Returns:
         `files` and `rejected`, {name: measured}, of this export.
 
     Raises:
         OSError: Where something cannot be read or written.
+        FloatingPointError: Where compression diverges.
         ValueError: Where `check` raises, a signature is unknown, the model
             does not fit the poses or a signature, there is nothing to
-            calibrate on, or an earlier `export.json` is damaged.
+            calibrate or train on, or an earlier `export.json` is damaged.
     """
-    check(formats, names, combined, batch)
-    earlier = _earlier(output)
+    check(formats, names, combined, batch, techniques)
+    earlier = folder.earlier(output)
     model, refinement = stored.load_both(model_path)
     checkpoint = stored.describe_checkpoint(model_path)
     if refinement is not None:
@@ -83,6 +91,10 @@ def export(
         model_path, model.adjacency.shape[1], model.normalisation, config
     )
     signatures.check(names, model)
+    before = change_mm = None
+    if techniques:
+        before, change_mm = model, config.export.compression_mm
+        model = _compressed(config, model, refinement, techniques, training)
     calibration = {}
     calibrated = [name for name in formats if name in tflite.CALIBRATED]
     if calibrated:
@@ -98,7 +110,7 @@ def export(
     asked = names
     if "saved_model" in formats:
         asked = signatures.possible(model)
-    cases = verify.cases(model, poses, asked)
+    cases = verify.cases(model, poses, asked, before, change_mm)
     known = origin_of(model_path) if origin is None else origin
 
     def describe(path, format, held, measured):
@@ -119,6 +131,7 @@ def export(
             format=format,
             batch=batch,
             signatures=held,
+            compression=techniques,
             **known,
             measured=figures,
         )
@@ -126,10 +139,10 @@ def export(
 
     kept, rejected, made = {}, {}, {}
     output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output, prefix=".export.") as folder:
-        for name, format, held in _plan(formats, names, combined):
+    with tempfile.TemporaryDirectory(dir=output, prefix=".export.") as place:
+        for name, format, held in _plan(formats, names, combined, techniques):
             print(f"exporting {name} ...", flush=True)
-            path = pathlib.Path(folder, name)
+            path = pathlib.Path(place, name)
             path.parent.mkdir(exist_ok=True)
             try:
                 if format == "saved_model":
@@ -158,7 +171,7 @@ def export(
             measured |= verify.sizes(path)
             if "reason" in measured:
                 rejected[name] = measured
-                made[rejected_name(name)] = path
+                made[folder.rejected_name(name)] = path
             else:
                 kept[name] = measured
                 made[name] = path
@@ -170,9 +183,10 @@ def export(
             "files": kept,
             "rejected": rejected,
         }
-        _place(made, output, _with_earlier(report, earlier, output))
+        merged = folder.with_earlier(report, earlier, output)
+        folder.place(made, output, merged)
     for name in kept:
-        _remove(output / rejected_name(name))
+        folder.remove(output / folder.rejected_name(name))
     return report
 
 
@@ -181,11 +195,13 @@ def check(
     names: tuple[str, ...] = ("lift",),
     combined: bool = False,
     batch: int = 1,
+    techniques: tuple[str, ...] = (),
 ) -> None:
     """Checks what `export` is asked for, before anything is loaded.
 
     Raises:
-        ValueError: Where a format is unknown or comes twice, or the other
+        ValueError: Where a format or a technique is unknown or comes twice,
+            the libraries for compression are not installed, or the other
             arguments make no sense for these formats.
     """
     unknown = [name for name in formats if name not in FORMATS]
@@ -207,6 +223,57 @@ def check(
             "A SavedModel always has all signatures and takes any batch; "
             "signatures, combined and batch are for .tflite formats"
         )
+
+    if techniques != tuple(name for name in TECHNIQUES if name in techniques):
+        raise ValueError(
+            f"Unknown, repeated or misplaced compression "
+            f"{','.join(techniques)}; expected some of "
+            f"{','.join(TECHNIQUES)}, in this order"
+        )
+    if techniques and "saved_model" in formats:
+        raise ValueError(
+            "Compression is for .tflite formats; got saved_model, too"
+        )
+    if techniques:
+        _compression()
+
+
+def _compression():
+    """Returns the module, whose libraries most users do without."""
+    try:
+        from ampose_tf.export import compression
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"Compression needs the library {error.name}: pip install -e "
+            "'.[compression]' brings it"
+        ) from error
+    return compression
+
+
+def _compressed(config, model, refinement, techniques, training):
+    if refinement is not None:
+        raise ValueError(
+            "A lifter with pose refinement is not compressed; expected one "
+            "without"
+        )
+    if training is None:
+        raise ValueError("Compression trains on poses; got none")
+    # What the model takes, whatever else the config would train.
+    config = copy.deepcopy(config)
+    config.model.seen_input = model.seen_input
+    config.train.lifter = ""
+    feed = Feed(config, training)
+    return _compression().compress(
+        model,
+        techniques,
+        feed.batches,
+        feed.steps,
+        LOSSES[config.train.loss],
+        config.export,
+        config.train.jit_compile,
+        # A bar that moves is for terminals; a log gets a line.
+        verbose=1 if sys.stdout.isatty() else 2,
+    )
 
 
 def origin_of(model_path: pathlib.Path) -> dict[str, str]:
@@ -274,24 +341,18 @@ def calibration_of(
     return verify.inputs(training.select(spread.astype(int)), model.seen_input)
 
 
-def rejected_name(name: str) -> str:
-    """Returns the name that a refused file gets."""
-    if name.endswith(".tflite"):
-        return name.removesuffix(".tflite") + ".rejected.tflite"
-    return name.replace("/", ".rejected/")
-
-
-def _plan(formats, names, combined):
+def _plan(formats, names, combined, techniques):
     """Yields (file, format, signatures) of what is to be written."""
+    stem = "_".join((*techniques, "ampose"))
     for format in formats:
         if format == "saved_model":
             yield "saved_model/1", format, ()
         elif combined:
-            yield f"ampose_{format}.tflite", format, names
+            yield f"{stem}_{format}.tflite", format, names
         else:
             for name in names:
                 suffix = "" if name == "lift" else f"_{name}"
-                yield f"ampose_{format}{suffix}.tflite", format, (name,)
+                yield f"{stem}_{format}{suffix}.tflite", format, (name,)
 
 
 def _growth(path):
@@ -300,82 +361,3 @@ def _growth(path):
     alone = flatbuffer.only(whole, "lift")
     size, size_alone = (len(flatbuffer.write(t)) for t in (whole, alone))
     return {"bytes_of_further_signatures": size - size_alone}
-
-
-def _earlier(output):
-    """Returns what an earlier export left in `export.json`, or {}."""
-    path = output / "export.json"
-    if not path.is_file():
-        return {}
-    try:
-        earlier = json.loads(path.read_text(encoding="utf-8"))
-        for kind in ("files", "rejected"):
-            earlier[kind].keys()
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{path}: damaged, or not from an export; remove it to go on"
-        ) from error
-    return earlier
-
-
-def _with_earlier(report, earlier, output):
-    """Adds what is known of files that were there and stay.
-
-    Figures of another model's files would be read as this one's: those files
-    are named alone.
-    """
-    merged = report | {kind: dict(report[kind]) for kind in _KINDS}
-    others = list(earlier.get("of_another_model", ()))
-    for kind, place in _KINDS.items():
-        for name, measured in earlier.get(kind, {}).items():
-            # What passes now takes its refused forerunner away.
-            gone = kind == "rejected" and name in report["files"]
-            if gone or name in report[kind]:
-                continue
-            if not (output / place(name)).exists():
-                continue
-            if earlier.get("model_sha256") == report["model_sha256"]:
-                merged[kind][name] = measured
-            else:
-                others.append(place(name))
-    made = {place(n) for kind, place in _KINDS.items() for n in report[kind]}
-    made |= {rejected_name(name) for name in report["files"]}
-    others = [
-        name
-        for name in dict.fromkeys(others)
-        if name not in made and (output / name).exists()
-    ]
-    if others:
-        merged["of_another_model"] = others
-        print(f"from another model, in {output}: {', '.join(others)}")
-    return merged
-
-
-# Of the kinds of files in `export.json`: under which names they lie.
-_KINDS = {"files": str, "rejected": rejected_name}
-
-
-def _place(made, output, report):
-    """Puts all files in their places, and the report last."""
-    with contextlib.ExitStack() as placed:
-        # Entered first, put in place last: it never speaks of files to come.
-        described = placed.enter_context(
-            files.replacing(output / "export.json")
-        )
-        for name, path in made.items():
-            os.replace(
-                path, placed.enter_context(files.replacing(output / name))
-            )
-        described.write_text(
-            json.dumps(report, indent=2) + "\n", encoding="utf-8"
-        )
-
-
-def _remove(path):
-    """Removes what an earlier export put aside."""
-    if path.is_dir():
-        shutil.rmtree(path)
-        if not any(path.parent.iterdir()):
-            path.parent.rmdir()
-    else:
-        path.unlink(missing_ok=True)

@@ -3,7 +3,6 @@
 import contextlib
 import ctypes
 import dataclasses
-import math
 import pathlib
 import sys
 
@@ -13,6 +12,7 @@ import numpy as np
 from ampose_tf import config as configuration
 from ampose_tf import files
 from ampose_tf.config import Config
+from ampose_tf.data.feed import Feed
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.data.poses import Poses
 from ampose_tf.evaluation import metrics
@@ -61,7 +61,7 @@ def train(
     """
     if model is None:
         model = build(config)
-    feed = _Feed(config, training)
+    feed = Feed(config, training)
     claim(workdir, config)
     keep_freed_memory()
     compile_for(model, config, feed.steps)
@@ -229,70 +229,6 @@ def mean_pose_error_mm(mean: np.ndarray, validation: Poses) -> float:
     return 1000 * float(metrics.mpjpe(predicted, validation.poses_3d).mean())
 
 
-class _Feed:
-    """Training batches, whether of poses or of motion seen anew each epoch.
-
-    TensorFlow feeds the model; the rest of this module is Keras alone.
-    """
-
-    def __init__(self, config, training):
-        self._config = config
-        self._training = training
-        size = config.train.batch_size
-        if isinstance(training, Poses):
-            self.steps = training.batches(size)
-            self.description = f"{training.count} training poses"
-        else:
-            self.steps = config.data.poses_per_epoch // size
-            self.description = (
-                f"{len(training.joints)} training frames, "
-                f"{self.steps * size} drawn poses per epoch"
-            )
-
-    def batches(self, epochs):
-        from ampose_tf.data import pipeline
-
-        config, training = self._config, self._training
-        recipe = config.train
-        if isinstance(training, Poses):
-            return pipeline.training_batches(
-                training,
-                by_joint_count(config.data.joints),
-                recipe.batch_size,
-                recipe.seed,
-                epochs,
-                config.data.flip_training,
-                _inputs(config),
-            )
-        return pipeline.motion_batches(
-            training,
-            config.data,
-            recipe.batch_size,
-            recipe.seed,
-            epochs,
-            config.model.seen_input,
-        )
-
-    def mean_pose(self):
-        """Returns (J, 3); of drawn poses, the mean of some 4,000."""
-        if isinstance(self._training, Poses):
-            return self._training.poses_3d.mean(axis=0, dtype=np.float64)
-        count = math.ceil(4096 / self._config.train.batch_size)
-        some = self.batches(range(1)).take(count).as_numpy_iterator()
-        poses_3d = np.concatenate([poses_3d for _, poses_3d in some])
-        return poses_3d.mean(axis=0, dtype=np.float64)
-
-
-def _inputs(config):
-    """Returns the names of what the config's network takes."""
-    names = ["keypoints_2d"]
-    if config.model.seen_input:
-        names.append("seen")
-    if config.train.lifter:
-        names += ["intrinsics", "root_depth"]
-    return tuple(names)
-
-
 def _fit(model, config, feed, validation, recorder):
     from ampose_tf.data import pipeline
 
@@ -305,7 +241,7 @@ def _fit(model, config, feed, validation, recorder):
             validation_data=pipeline.validation_batches(
                 validation,
                 config.evaluation.batch_size,
-                _inputs(config),
+                feed.inputs,
             ),
             initial_epoch=finished,
             epochs=recipe.epochs,

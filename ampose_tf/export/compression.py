@@ -11,6 +11,7 @@ on but stay as they are.
 """
 
 import math
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -37,6 +38,7 @@ def compress(
     steps_per_epoch: int,
     loss: Callable,
     options: Export,
+    jit_compile: bool = False,
     verbose: int = 1,
 ) -> AMPose:
     """Compresses a trained model, and trains it to bear that.
@@ -51,6 +53,7 @@ def compress(
         loss: Of poses, as Keras calls it.
         options: How strongly, and how long to train; the techniques share
             that time.
+        jit_compile: Whether XLA compiles the training steps.
         verbose: See `keras.Model.fit`.
 
     Returns:
@@ -67,16 +70,29 @@ def compress(
     steps = max(1, round(epochs * steps_per_epoch))
     for index, technique in enumerate(techniques):
         print(f"{technique}: {steps} steps", flush=True)
-        first = index * math.ceil(epochs)
-        _fine_tune(
-            model,
-            _wrapper(technique, techniques[:index], steps, options),
-            batches(range(first, first + math.ceil(epochs))),
-            steps,
+        wrap = _wrapper(technique, techniques[:index], steps, options)
+        network, made = twin(model, wrap)
+        network.compile(
+            tf_keras.optimizers.Adam(
+                tf_keras.optimizers.schedules.CosineDecay(
+                    options.finetune_learning_rate, steps
+                )
+            ),
             loss,
-            options.finetune_learning_rate,
-            verbose,
+            jit_compile=jit_compile,
         )
+        first = index * math.ceil(epochs)
+        network.fit(
+            batches(range(first, first + math.ceil(epochs))),
+            steps_per_epoch=steps,
+            callbacks=[
+                # Of wrappers that count steps; others take no notice.
+                tfmot.sparsity.keras.UpdatePruningStep(),
+                tf_keras.callbacks.TerminateOnNaN(),
+            ],
+            verbose=verbose,
+        )
+        _take_over(made)
     return model
 
 
@@ -157,26 +173,8 @@ def twin(model: AMPose, wrap: Callable = lambda layer: [layer]):
     return tf_keras.Model(inputs, poses_3d), made
 
 
-def _fine_tune(model, wrap, batches, steps, loss, learning_rate, verbose):
-    """Trains the wrapped twin; the model takes over what has become of it."""
-    network, made = twin(model, wrap)
-    network.compile(
-        tf_keras.optimizers.Adam(
-            tf_keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-        ),
-        loss,
-        jit_compile=True,
-    )
-    network.fit(
-        batches,
-        steps_per_epoch=steps,
-        callbacks=[
-            # Of the wrappers that count steps; others take no notice.
-            tfmot.sparsity.keras.UpdatePruningStep(),
-            tf_keras.callbacks.TerminateOnNaN(),
-        ],
-        verbose=verbose,
-    )
+def _take_over(made):
+    """Gives AMPose's dense layers what has become of the twin's."""
     for layer, plain, wrapped in made:
         # Wrappers put the kernel that they compute into the layer.
         wrapped(tf.zeros((1, 1, plain.input_spec.axes[-1])), training=False)
@@ -227,16 +225,29 @@ def _clustering(clusters, sparse):
             layer, number_of_clusters=clusters, preserve_sparsity=sparse
         )
         wrapped.build((None, *kernel.shape[:1]))
-        # The library starts from weights drawn at random; these are means.
         centroids = wrapped.cluster_centroids["kernel"]
-        values = kernel[kernel != 0] if sparse else kernel.ravel()
-        found, _ = scipy.cluster.vq.kmeans2(
-            values, np.asarray(centroids), minit="matrix"
-        )
-        centroids.assign(found)
+        centroids.assign(_means(kernel, np.asarray(centroids), sparse))
         return [wrapped]
 
     return wrap
+
+
+def _means(kernel, centroids, sparse):
+    """Returns centroids by k-means; the library's are weights at random."""
+    values, moving = kernel.ravel(), np.full(len(centroids), True)
+    if sparse:
+        # The one at zero stays for what was pruned.
+        values, moving = values[values != 0], centroids != 0
+    quantiles = (np.arange(moving.sum()) + 0.5) / moving.sum()
+    with warnings.catch_warnings():
+        # A centroid that is nearest to no weight stays where it is.
+        warnings.filterwarnings("ignore", "One of the clusters is empty")
+        found, _ = scipy.cluster.vq.kmeans2(
+            values, np.quantile(values, quantiles), minit="matrix"
+        )
+    centroids = centroids.copy()
+    centroids[moving] = np.sort(found)
+    return centroids
 
 
 class _Quantisation(tfmot.quantization.keras.QuantizeConfig):
@@ -306,6 +317,7 @@ def _weight_quantizer(layer, before, bits):
     config = scheme.get_quantize_registry().get_quantize_config(layer)
     quantizer = config.weight_quantizer
     quantizer.num_bits = bits
-    # As in the files: a scale per output channel.
-    quantizer.per_axis = True
+    # As in the files, a scale per output channel, but where that would make
+    # other values of one cluster.
+    quantizer.per_axis = "cluster" not in before
     return quantizer

@@ -1,0 +1,101 @@
+"""An export's folder: files of several exports, and what is known of them."""
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+
+from ampose_tf import files
+
+
+def rejected_name(name: str) -> str:
+    """Returns the name that a refused file gets."""
+    if name.endswith(".tflite"):
+        return name.removesuffix(".tflite") + ".rejected.tflite"
+    return name.replace("/", ".rejected/")
+
+
+def earlier(output: pathlib.Path) -> dict:
+    """Returns what an earlier export left in `export.json`, or {}.
+
+    Raises:
+        ValueError: Where that is damaged.
+    """
+    path = output / "export.json"
+    if not path.is_file():
+        return {}
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        for kind in ("files", "rejected"):
+            report[kind].keys()
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path}: damaged, or not from an export; remove it to go on"
+        ) from error
+    return report
+
+
+def with_earlier(report: dict, earlier: dict, output: pathlib.Path) -> dict:
+    """Adds what is known of files that were there and stay.
+
+    Figures of another model's files would be read as this one's: those files
+    are named alone.
+    """
+    merged = report | {kind: dict(report[kind]) for kind in _KINDS}
+    others = list(earlier.get("of_another_model", ()))
+    for kind, place in _KINDS.items():
+        for name, measured in earlier.get(kind, {}).items():
+            # What passes now takes its refused forerunner away.
+            gone = kind == "rejected" and name in report["files"]
+            if gone or name in report[kind]:
+                continue
+            if not (output / place(name)).exists():
+                continue
+            if earlier.get("model_sha256") == report["model_sha256"]:
+                merged[kind][name] = measured
+            else:
+                others.append(place(name))
+    made = {place(n) for kind, place in _KINDS.items() for n in report[kind]}
+    made |= {rejected_name(name) for name in report["files"]}
+    others = [
+        name
+        for name in dict.fromkeys(others)
+        if name not in made and (output / name).exists()
+    ]
+    if others:
+        merged["of_another_model"] = others
+        print(f"from another model, in {output}: {', '.join(others)}")
+    return merged
+
+
+# Of the kinds of files in `export.json`: under which names they lie.
+_KINDS = {"files": str, "rejected": rejected_name}
+
+
+def place(
+    made: dict[str, pathlib.Path], output: pathlib.Path, report: dict
+) -> None:
+    """Puts all files in their places, and the report last."""
+    with contextlib.ExitStack() as placed:
+        # Entered first, put in place last: it never speaks of files to come.
+        described = placed.enter_context(
+            files.replacing(output / "export.json")
+        )
+        for name, path in made.items():
+            os.replace(
+                path, placed.enter_context(files.replacing(output / name))
+            )
+        described.write_text(
+            json.dumps(report, indent=2) + "\n", encoding="utf-8"
+        )
+
+
+def remove(path: pathlib.Path) -> None:
+    """Removes what an earlier export put aside."""
+    if path.is_dir():
+        shutil.rmtree(path)
+        if not any(path.parent.iterdir()):
+            path.parent.rmdir()
+    else:
+        path.unlink(missing_ok=True)

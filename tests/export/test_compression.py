@@ -1,0 +1,315 @@
+"""Compression: the twin is the network, and what is compressed stays so."""
+
+import json
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ampose_tf import exporting
+from ampose_tf.config import Config, Data, Export, Model, Train
+from ampose_tf.export import compression, flatbuffer, runtime
+from ampose_tf.models.ampose import AMPose
+from ampose_tf.models.losses import mean_distance
+from ampose_tf.skeleton import H36M_17
+
+OPTIONS = Export(
+    finetune_epochs=1, finetune_learning_rate=1e-3, clusters=5, qat_bits=4
+)
+
+
+def model_of(**design):
+    """A model in which no bias is zero and no scale is one."""
+    keras.utils.set_random_seed(5)
+    arguments = {"depth": 1, "width": 48, "heads": 3} | design
+    model = AMPose(H36M_17.adjacency(), **arguments)
+    random = np.random.default_rng(5)
+    for variable in model.variables:
+        noise = random.normal(0, 0.05, variable.shape)
+        variable.assign(
+            np.abs(variable) + noise
+            if "variance" in variable.name
+            else variable + noise
+        )
+    return model
+
+
+def inputs_of(model, count=7):
+    random = np.random.default_rng(1)
+    keypoints_2d = random.normal(0, 0.5, (count, 17, 2)).astype(np.float32)
+    if not model.seen_input:
+        return keypoints_2d
+    seen = (random.random((count, 17)) < 0.8).astype(np.float32)
+    return {"keypoints_2d": keypoints_2d, "seen": seen}
+
+
+def between(model):
+    """The kernels between the first dense layer and the last, by name."""
+    return {
+        layer.path: np.asarray(layer.kernel)
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.Dense)
+        and layer.name not in ("embedding", "poses_3d")
+    }
+
+
+@pytest.mark.parametrize(
+    "design",
+    [
+        {"gcn": "ours", "seen_input": True, "frame": "person"},
+        {"gcn": "ours", "residual_from": "input", "position": "shared"},
+        {"gcn": "two_residual", "gcn_norm": "bn", "gcn_act": "relu"},
+        {"gcn": "transformer"},
+        {"gcn": "transformer", "gc_bias": "shared", "frame": "person"},
+        {"gcn": "convnext", "final_norm": True},
+        {"gcn": "vanilla", "depth": 2, "attention_scale": "full_dim"},
+        {"gcn": "none"},
+        {"gcn": "gcn_only"},
+    ],
+    ids=str,
+)
+def test_twin_and_folded_are_the_same_network(design):
+    model = model_of(**design)
+    given = inputs_of(model)
+    expected = np.asarray(model(given))
+    assert np.ptp(expected) > 0.5  # of which 1e-5 is a rounding error
+    twin, _ = compression.twin(model)
+    np.testing.assert_allclose(np.asarray(twin(given)), expected, atol=1e-5)
+    folded = compression.folded(model)
+    np.testing.assert_allclose(np.asarray(folded(given)), expected, atol=1e-5)
+
+
+def test_folded_norms_do_nothing():
+    folded = compression.folded(model_of())
+    encoder = folded.get_layer("encoder_1")
+    for norm in (encoder.norm_1, encoder.norm_2):
+        assert (np.asarray(norm.gamma) == 1).all()
+        assert (np.asarray(norm.beta) == 0).all()
+    # Of this one an activation follows, not a dense layer.
+    assert (np.asarray(folded.get_layer("gcn_1").norms[0].gamma) != 1).all()
+
+
+@pytest.fixture(scope="module")
+def compressed():
+    """Of each sequence of techniques: (before, after, the poses learnt)."""
+    model = model_of(seen_input=True)
+    given = inputs_of(model, 64)
+    # What a network of other weights says: something to be learnt.
+    target = np.asarray(model(given)) + 0.1
+    batches = tf.data.Dataset.from_tensors((given, target)).repeat()
+    asked = []
+
+    def run(*techniques, **changed):
+        options = Export(**(vars(OPTIONS) | changed))
+        after = compression.compress(
+            *(model, techniques, lambda e: asked.append(e) or batches),
+            *(30, mean_distance, options),
+            verbose=0,
+        )
+        return after
+
+    runs = {
+        "prune": run("prune"),
+        "2:4": run("prune", sparsity_pattern="2:4"),
+        "cluster": run("cluster"),
+        "qat": run("qat"),
+        "all": run("prune", "cluster", "qat"),
+    }
+    assert asked == [range(1)] * 5 + [range(1, 2), range(2, 3)]
+    return model, given, target, runs
+
+
+def test_pruned_are_the_smallest(compressed):
+    model, _, _, runs = compressed
+    before = between(compression.folded(model))
+    for name, kernel in between(runs["prune"]).items():
+        assert (kernel == 0).mean() == pytest.approx(0.5, abs=1 / kernel.size)
+        small = np.abs(before[name]) < np.median(np.abs(before[name]))
+        # Training moves some of them past each other.
+        assert (small == (kernel == 0)).mean() > 0.95
+    for name in ("embedding", "poses_3d"):
+        assert np.asarray(runs["prune"].get_layer(name).kernel).all()
+
+
+def test_two_of_four_inputs_are_zero(compressed):
+    for kernel in between(compressed[-1]["2:4"]).values():
+        fours = kernel.T.reshape(len(kernel.T), -1, 4)
+        assert ((fours == 0).sum(axis=-1) == 2).all()
+
+
+def test_clusters_share_values(compressed):
+    for kernel in between(compressed[-1]["cluster"]).values():
+        assert len(np.unique(kernel)) == 5
+
+
+def test_quantised_are_multiples_of_a_scale(compressed):
+    for kernel in between(compressed[-1]["qat"]).values():
+        # Four bits, symmetric: -7 to 7.
+        multiples = 7 * kernel / np.abs(kernel).max(axis=0)
+        np.testing.assert_allclose(multiples, multiples.round(), atol=1e-4)
+        assert len(np.unique(multiples.round())) == 15
+
+
+def test_each_keeps_what_came_before(compressed):
+    for kernel in between(compressed[-1]["all"]).values():
+        assert (kernel == 0).mean() >= 0.5 - 1 / kernel.size
+        assert len(np.unique(kernel)) <= 5
+
+
+def test_fine_tuning_learns(compressed):
+    model, given, target, runs = compressed
+
+    def error(network):
+        poses_3d = np.asarray(network(given))
+        return np.linalg.norm(poses_3d - target, axis=-1).mean()
+
+    for after in runs.values():
+        assert error(after) < 0.9 * error(model)
+
+
+def test_means_by_hand():
+    kernel = np.float32([[0, 1, 1.5], [0, 8, 9], [-4, -5, 0]])
+    found = compression._means(kernel, np.float32([-1, 0, 1, 2]), True)
+    np.testing.assert_allclose(found, [-4.5, 0, 1.25, 8.5])
+    found = compression._means(kernel, np.float32([7, 3, 5]), False)
+    np.testing.assert_allclose(found, [-4.5, 0.5, 8.5])
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory, make_poses):
+    folder = tmp_path_factory.mktemp("run")
+    model = model_of()
+    model.save(folder / "last.keras")
+    report = exporting.export(
+        config_of(compression_mm=1e6),
+        folder / "last.keras",
+        make_poses(60),
+        folder / "export",
+        ("float32", "dynamic_int8"),
+        training=make_poses(30, seed=1),
+        techniques=("prune", "cluster"),
+    )
+    return model, folder, report
+
+
+def config_of(**export):
+    return Config(
+        data=Data(dataset="synthetic"),
+        model=Model(depth=1, width=48, heads=3),
+        train=Train(batch_size=7, seed=3),
+        export=Export(
+            finetune_epochs=2,
+            clusters=6,
+            dynamic_int8_mm=1e5,
+            kernels_mm=1e5,
+            float32_mm=1,
+            **export,
+        ),
+    )
+
+
+def test_what_is_compressed_reaches_the_file(exported):
+    _, folder, report = exported
+    assert list(report["files"]) == [
+        "prune_cluster_ampose_float32.tflite",
+        "prune_cluster_ampose_dynamic_int8.tflite",
+    ]
+    path = folder / "export/prune_cluster_ampose_dynamic_int8.tflite"
+    assert runtime.metadata(path)["compression"] == ["prune", "cluster"]
+    tables = flatbuffer.read(path.read_bytes())
+    kernels = [
+        np.frombuffer(tables.buffers[tensor.buffer].data, np.int8).reshape(
+            tensor.shape
+        )
+        for tensor in tables.subgraphs[0].tensors
+        if tensor.type == 9 and len(tensor.shape) == 2
+    ]
+    # Query, key and value; projection; both of the MLP; two graph
+    # convolutions.
+    assert len(kernels) >= 6
+    for kernel in kernels:
+        assert (kernel == 0).mean() >= 0.49
+        assert max(len(np.unique(channel)) for channel in kernel) <= 6
+
+
+def test_changes_count_from_the_model_before(exported, make_poses):
+    model, folder, report = exported
+    poses = make_poses(60)
+    lift = runtime.tflite(
+        folder / "export/prune_cluster_ampose_float32.tflite"
+    )
+    change = [
+        1000 * np.linalg.norm(poses_3d - poses.poses_3d, axis=-1).mean()
+        for poses_3d in (
+            center(lift(keypoints_2d=poses.keypoints_2d)),
+            center(np.asarray(model(poses.keypoints_2d))),
+        )
+    ]
+    measured = report["files"]["prune_cluster_ampose_float32.tflite"]
+    assert abs(change[0] - change[1]) > 1  # of which 0.01 is rounding
+    assert measured["mpjpe_change_mm"] == pytest.approx(
+        change[0] - change[1], abs=1e-2
+    )
+    assert measured["max_mm"] < 1
+
+
+def center(poses_3d):
+    return poses_3d - poses_3d[:, :1]
+
+
+def test_a_missed_budget_is_put_aside(exported, make_poses):
+    _, folder, _ = exported
+    report = exporting.export(
+        config_of(compression_mm=0.01),
+        folder / "last.keras",
+        make_poses(20),
+        folder / "missed",
+        ("float32",),
+        training=make_poses(30, seed=1),
+        techniques=("prune",),
+    )
+    assert not report["files"]
+    reason = report["rejected"]["prune_ampose_float32.tflite"]["reason"]
+    assert "mpjpe_change_mm" in reason and "0.01" in reason
+    assert (folder / "missed/prune_ampose_float32.rejected.tflite").is_file()
+    written = json.loads((folder / "missed/export.json").read_text())
+    assert list(written["rejected"]) == ["prune_ampose_float32.tflite"]
+
+
+@pytest.mark.parametrize(
+    ("techniques", "formats", "message"),
+    [
+        (("quantise",), ("float32",), "compression quantise; expected some"),
+        (("qat", "prune"), ("float32",), "misplaced compression qat,prune"),
+        (("prune", "prune"), ("float32",), "repeated"),
+        (("prune",), ("saved_model",), "for .tflite formats"),
+    ],
+)
+def test_what_is_asked_is_checked(techniques, formats, message):
+    with pytest.raises(ValueError, match=message):
+        exporting.check(formats, techniques=techniques)
+
+
+def test_names_the_extra_that_is_missing(monkeypatch):
+    name = "tensorflow_model_optimization"
+    monkeypatch.delitem(sys.modules, "ampose_tf.export.compression", False)
+    monkeypatch.delattr("ampose_tf.export.compression", raising=False)
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ValueError, match=rf"{name}.*\.\[compression\]"):
+        exporting.check(("float32",), techniques=("prune",))
+
+
+def test_compression_needs_poses(exported, make_poses):
+    _, folder, _ = exported
+    with pytest.raises(ValueError, match="trains on poses; got none"):
+        exporting.export(
+            config_of(),
+            folder / "last.keras",
+            make_poses(20),
+            folder / "nothing",
+            ("float32",),
+            techniques=("prune",),
+        )
+    assert not (folder / "nothing").exists()
