@@ -39,8 +39,9 @@ from ampose_tf import config, weights
 
 _MODELS = flags.DEFINE_multi_string(
     "model",
-    [str(weights.AMPOSE_S), str(weights.AMPOSE_T), "ampose_b"],
-    f"A .keras file, or {', '.join(config.SIZES)}: untrained, of that size.",
+    sorted(config.SIZES, reverse=True),
+    f"A .keras file, or {', '.join(config.SIZES)}: the released one of that "
+    "size or, where there is none, an untrained one.",
 )
 _FILES = flags.DEFINE_multi_string(
     "file", [], "A further .tflite, taken in turns with the first model's."
@@ -94,6 +95,7 @@ def main():
                 absent.setdefault(runtime, package)
     further = [pathlib.Path(name) for name in _FILES.value]
     for name in _MODELS.value:
+        name = weights.RELEASED.get(name, name)
         with tempfile.TemporaryDirectory() as folder:
             model, described = _load(name)
             entries = [_further(path, model) for path in further]
