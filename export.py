@@ -23,7 +23,12 @@ from absl import flags
 from ampose_tf import config
 
 _CONFIG = config.define_flag()
-_MODEL = flags.DEFINE_string("model", None, "A .keras file.", required=True)
+_MODEL = flags.DEFINE_string(
+    "model",
+    None,
+    "A .keras file, or ampose_s or ampose_t, which are released.",
+    required=True,
+)
 _OUTPUT = flags.DEFINE_string("output", None, "A folder.", required=True)
 _FORMATS = flags.DEFINE_list(
     "formats",
@@ -44,7 +49,8 @@ _COMPRESS = flags.DEFINE_list(
     "compress",
     [],
     "Some of prune, cluster, qat, in this order: compresses the .tflite files "
-    "and trains on for config.export.finetune_epochs.",
+    "and trains on for config.export.finetune_epochs; --config is then that "
+    "of the model's run.",
 )
 _BATCH = flags.DEFINE_integer(
     "batch", 1, "Poses per call of the .tflite files.", lower_bound=1
@@ -57,7 +63,7 @@ def main():
 
     validation = sources.load(_CONFIG.value, "validation")
 
-    from ampose_tf import exporting
+    from ampose_tf import exporting, weights
     from ampose_tf.export import folder, tflite
 
     formats, names = tuple(_FORMATS.value), tuple(_SIGNATURES.value)
@@ -68,7 +74,7 @@ def main():
         training = sources.load(_CONFIG.value, "train")
     report = exporting.export(
         _CONFIG.value,
-        pathlib.Path(_MODEL.value),
+        pathlib.Path(weights.RELEASED.get(_MODEL.value, _MODEL.value)),
         validation,
         pathlib.Path(_OUTPUT.value),
         formats,
@@ -79,9 +85,14 @@ def main():
         techniques=techniques,
     )
     for name, measured in report["files"].items():
+        size = f"{measured['bytes'] / 1e6:.2f} MB"
+        changed = "MPJPE"
+        if techniques:
+            size += f", {measured['gzip_bytes'] / 1e6:.2f} MB zipped"
+            changed = "from the compressed network; MPJPE since before"
         print(
-            f"{_OUTPUT.value}/{name}: {measured['bytes'] / 1e6:.2f} MB, "
-            f"largest deviation {measured['max_mm']:.4f} mm, MPJPE "
+            f"{_OUTPUT.value}/{name}: {size}, largest deviation "
+            f"{measured['max_mm']:.4f} mm, {changed} "
             f"{measured['mpjpe_change_mm']:+.3f} mm"
         )
     for name, measured in report["rejected"].items():

@@ -271,17 +271,21 @@ class Export:
         kernels_mm: Largest deviation between the kernels that apps get and
             LiteRT's reference kernels, on average over all joints.
         max_bytes: Largest size of a `.tflite`.
-        compression_mm: How much the MPJPE of a compressed file may change,
-            from the model before it was compressed.
+        compression_mm: How much the MPJPE of a compressed file may grow over
+            the model before it was compressed; the other limits hold it to
+            the model after.
         finetune_epochs: How long compression trains on, in epochs of
             training; the techniques asked for share it.
         finetune_learning_rate: Of Adam, at the start; it falls to zero along
             a cosine.
         sparsity: Share of the weights that pruning sets to zero.
         sparsity_pattern: Which ones: the smallest of a kernel
-            (`"unstructured"`), or two in every four inputs (`"2:4"`).
-        pruning_share: Of the fine-tuning, after which `sparsity` is reached.
-        clusters: Values per kernel that clustering leaves.
+            (`"unstructured"`), or two in every four inputs (`"2:4"`), from
+            the first step on.
+        pruning_share: Of the fine-tuning, after which `sparsity` is reached,
+            where it is unstructured.
+        clusters: Values per kernel that clustering leaves; in int8 files, per
+            output channel.
         qat_bits: Of the weights that quantisation-aware training leaves;
             files hold them as int8.
     """
@@ -327,6 +331,12 @@ def check(config: Config) -> None:
         raise ValueError(
             "train.lifter: pose refinement is trained with fixed cameras; "
             "expected data.training_cameras=fixed"
+        )
+    export = config.export
+    if export.sparsity_pattern == "2:4" and export.sparsity != 0.5:
+        raise ValueError(
+            "export.sparsity: two of four are 0.5, got "
+            f"{export.sparsity}; expected sparsity_pattern=unstructured"
         )
     if config.train.lifter and config.train.teacher:
         raise ValueError(

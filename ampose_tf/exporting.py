@@ -1,6 +1,5 @@
 """Driver: a trained model to verified files."""
 
-import copy
 import pathlib
 import sys
 import tempfile
@@ -25,12 +24,14 @@ from ampose_tf.export import (
 )
 from ampose_tf.models import stored
 from ampose_tf.models.ampose import AMPose
-from ampose_tf.models.losses import LOSSES
 
 FORMATS = ("saved_model", *tflite.FORMATS)
 
 # Of compression, in this order, as each keeps what those before it did.
 TECHNIQUES = ("prune", "cluster", "qat")
+
+# What compression imports that most users do without.
+_LIBRARIES = ("distutils", "tensorflow_model_optimization", "tf_keras")
 
 
 def export(
@@ -69,7 +70,8 @@ def export(
         origin: What files say of the training data; None for `origin_of` the
             model.
         techniques: Some of `TECHNIQUES`, by which the model is compressed
-            before; the names of its files begin with them.
+            before; the names of its files begin with them, and it lies
+            beside them as `<techniques>_ampose.keras`.
 
     Returns:
         `files` and `rejected`, {name: measured}, of this export.
@@ -91,10 +93,7 @@ def export(
         model_path, model.adjacency.shape[1], model.normalisation, config
     )
     signatures.check(names, model)
-    before = change_mm = None
-    if techniques:
-        before, change_mm = model, config.export.compression_mm
-        model = _compressed(config, model, refinement, techniques, training)
+    known = origin_of(model_path) if origin is None else origin
     calibration = {}
     calibrated = [name for name in formats if name in tflite.CALIBRATED]
     if calibrated:
@@ -104,6 +103,19 @@ def export(
             )
         calibration = calibration_of(config, model, training)
         tflite.check_calibration(calibration, calibrated[0], batch)
+    compressed, before, change_mm = {}, None, None
+    if techniques:
+        if refinement is not None:
+            raise ValueError(
+                f"{model_path}: a lifter with pose refinement is not "
+                "compressed; expected one without"
+            )
+        before, change_mm = model, config.export.compression_mm
+        model = _compressed(config, model, techniques, training)
+        checkpoint += f"; then {', '.join(techniques)}"
+        if origin is None:
+            known = _joined(known, sources.origin(config))
+        compressed = {"compression": _described(techniques, config.export)}
     count = min(config.export.verification_poses, validation.count)
     spread = np.linspace(0, validation.count - 1, count).astype(int)
     poses = validation.select(spread)
@@ -111,14 +123,13 @@ def export(
     if "saved_model" in formats:
         asked = signatures.possible(model)
     cases = verify.cases(model, poses, asked, before, change_mm)
-    known = origin_of(model_path) if origin is None else origin
 
     def describe(path, format, held, measured):
         """Writes what a file says of itself; its operators it shows."""
         figures = {
             name: value
             for name, value in measured.items()
-            if name not in ("operators", "plans")
+            if name not in ("operators", "plans", *compressed)
         }
         if format == "saved_model":
             described = signatures.metadata(
@@ -131,7 +142,7 @@ def export(
             format=format,
             batch=batch,
             signatures=held,
-            compression=techniques,
+            **compressed,
             **known,
             measured=figures,
         )
@@ -162,6 +173,9 @@ def export(
                         measured |= _growth(path)
             except verify.Refused as error:
                 measured = error.measured | {"reason": str(error)}
+            if techniques:
+                # Other files in the report were trained on less.
+                measured |= compressed | known
             describe(path, format, held, measured)
             # Only now has it the size that it will have.
             fault = verify.size_fault(path, config.export)
@@ -175,6 +189,11 @@ def export(
             else:
                 kept[name] = measured
                 made[name] = path
+        if techniques:
+            # To be judged as any other, and exported again.
+            name = "_".join((*techniques, "ampose.keras"))
+            made[name] = pathlib.Path(place, name)
+            model.save(made[name])
         report = {
             "model": str(model_path),
             "model_sha256": files.sha256(model_path),
@@ -239,10 +258,12 @@ def check(
 
 
 def _compression():
-    """Returns the module, whose libraries most users do without."""
+    """Returns the module, if its libraries are installed."""
     try:
         from ampose_tf.export import compression
     except ModuleNotFoundError as error:
+        if error.name not in _LIBRARIES:
+            raise
         raise ValueError(
             f"Compression needs the library {error.name}: pip install -e "
             "'.[compression]' brings it"
@@ -250,30 +271,50 @@ def _compression():
     return compression
 
 
-def _compressed(config, model, refinement, techniques, training):
-    if refinement is not None:
-        raise ValueError(
-            "A lifter with pose refinement is not compressed; expected one "
-            "without"
-        )
+def _compressed(config, model, techniques, training):
     if training is None:
         raise ValueError("Compression trains on poses; got none")
-    # What the model takes, whatever else the config would train.
-    config = copy.deepcopy(config)
-    config.model.seen_input = model.seen_input
-    config.train.lifter = ""
+    if model.seen_input != config.model.seen_input:
+        raise ValueError(
+            f"model.seen_input is {config.model.seen_input}, the model's is "
+            f"{model.seen_input}; compression trains on as the model was "
+            "trained, so expected the config of its run"
+        )
     feed = Feed(config, training)
+    print(f"compressing on {feed.description}", flush=True)
+    trained = config.train.epochs
+
+    def batches(epochs):
+        # Those that come after training's: nothing is seen again.
+        return feed.batches(
+            range(trained + epochs.start, trained + epochs.stop)
+        )
+
     return _compression().compress(
         model,
         techniques,
-        feed.batches,
+        batches,
         feed.steps,
-        LOSSES[config.train.loss],
+        config.train,
         config.export,
-        config.train.jit_compile,
         # A bar that moves is for terminals; a log gets a line.
         verbose=1 if sys.stdout.isatty() else 2,
     )
+
+
+def _described(techniques, options):
+    """Returns what was done, and how, for `export.json` and the files."""
+    by = {
+        "prune": ("sparsity", "sparsity_pattern"),
+        "cluster": ("clusters",),
+        "qat": ("qat_bits",),
+    }
+    names = ["finetune_epochs", "finetune_learning_rate"]
+    for technique in techniques:
+        names += by[technique]
+    return {"techniques": techniques} | {
+        name: getattr(options, name) for name in names
+    }
 
 
 def origin_of(model_path: pathlib.Path) -> dict[str, str]:
@@ -294,18 +335,22 @@ def origin_of(model_path: pathlib.Path) -> dict[str, str]:
     known = sources.origin(trained)
     earlier = trained.train.lifter or trained.train.teacher
     if earlier:
-        before = origin_of(pathlib.Path(earlier))
-        known = {
-            name: "; ".join(dict.fromkeys((before[name], value)))
-            for name, value in known.items()
-        }
+        known = _joined(origin_of(pathlib.Path(earlier)), known)
     return known
+
+
+def _joined(one, other):
+    """Returns what two origins say, which may be the same."""
+    return {
+        name: "; ".join(dict.fromkeys((one[name], value)))
+        for name, value in other.items()
+    }
 
 
 def _origin_of_released(model_path):
     exported = model_path.with_name(f"{model_path.stem}_float32.tflite")
-    folder = weights.AMPOSE_S.parent.resolve()
-    if model_path.resolve().parent != folder or not exported.is_file():
+    beside = weights.AMPOSE_S.parent.resolve()
+    if model_path.resolve().parent != beside or not exported.is_file():
         return sources.UNKNOWN.copy()
     described = runtime.metadata(exported)
     return {name: described[name] for name in sources.UNKNOWN}

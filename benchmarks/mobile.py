@@ -144,8 +144,9 @@ def _entries(name, model, folder, absent):
     entries = []
     for format in _FORMATS.value:
         path = pathlib.Path(name)
+        is_file = path.is_file()
         path = path.with_name(f"{path.stem}_{format}.tflite")
-        if not path.is_file():
+        if not is_file or not path.is_file():
             path = folder / path.name
             tflite.write(
                 *(model, path, format, "made to be timed"),

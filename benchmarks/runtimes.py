@@ -9,6 +9,7 @@ import json
 import pathlib
 import subprocess
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -38,11 +39,13 @@ class Process(contextlib.AbstractContextManager):
 
     def __init__(self, runtime, path, inputs, threads=1):
         self._name = f"{runtime}, {path}"
+        # Not a pipe: who fills one that nobody reads waits for ever.
+        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self._child = subprocess.Popen(
             [sys.executable, __file__, runtime, path, inputs, str(threads)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._said,
             text=True,
         )
         try:
@@ -63,6 +66,7 @@ class Process(contextlib.AbstractContextManager):
     def close(self):
         """Ends the process."""
         self._child.communicate()
+        self._said.close()
 
     def __exit__(self, *_):
         self.close()
@@ -70,7 +74,9 @@ class Process(contextlib.AbstractContextManager):
     def _answer(self):
         line = self._child.stdout.readline()
         if not line:
-            said = self._child.stderr.read().strip().splitlines()
+            self._child.wait()
+            self._said.seek(0)
+            said = self._said.read().strip().splitlines()
             raise ValueError(f"{self._name}: {(said or ['ended'])[-1]}")
         return json.loads(line)
 

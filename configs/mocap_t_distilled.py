@@ -14,6 +14,7 @@ gives; benchmarks/distillation.py trains it with and without its teacher.
 import pathlib
 import runpy
 
+from ampose_tf import weights
 from ampose_tf.config import Config
 
 _MOCAP_T = pathlib.Path(__file__).with_name("mocap_t.py")
@@ -21,5 +22,5 @@ _MOCAP_T = pathlib.Path(__file__).with_name("mocap_t.py")
 
 def get_config() -> Config:
     config = runpy.run_path(str(_MOCAP_T))["get_config"]()
-    config.train.teacher = "ampose_tf/weights/ampose_s.keras"
+    config.train.teacher = str(weights.AMPOSE_S)
     return config

@@ -97,12 +97,17 @@ def test_torch_peer_is_the_same_network(design, make_poses, tmp_path):
         np.testing.assert_allclose(lifted, expected, atol=1e-5)
 
 
-def test_peers_are_the_released_model(onnx_peer, make_poses):
+def test_onnx_peer_is_the_released_model(onnx_peer, make_poses):
     model = stored.load(weights.AMPOSE_S)
     inputs, expected = inputs_of(model, make_poses(3))
     lifted = run_onnx(onnx_peer.float32(model), inputs)
     np.testing.assert_allclose(lifted, expected, atol=1e-5)
+
+
+def test_torch_peer_is_the_released_model(make_poses):
     peer = benchmark("torch_peer", "torch")
+    model = stored.load(weights.AMPOSE_S)
+    inputs, expected = inputs_of(model, make_poses(3))
     tensors = {n: peer.torch.tensor(a) for n, a in inputs.items()}
     lifted = peer.peer_of(model)(**tensors).detach().numpy()
     np.testing.assert_allclose(lifted, expected, atol=1e-5)

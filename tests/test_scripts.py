@@ -33,6 +33,7 @@ TINY = [
     "--config.train.batch_size=512",
     "--config.export.float16_mm=100",
     "--config.export.dynamic_int8_mm=1000",
+    "--config.export.compression_mm=1000",
     "--config.export.int8_float_attention_mm=1000",
 ]
 

@@ -23,9 +23,10 @@ from tensorflow_model_optimization.python.core.clustering.keras.experimental imp
     cluster,
 )
 
-from ampose_tf.config import Export
+from ampose_tf.config import Export, Train
 from ampose_tf.export import mobile
 from ampose_tf.models.ampose import AMPose
+from ampose_tf.models.losses import LOSSES
 
 # How often pruning looks again which weights are the smallest.
 _PRUNINGS = 25
@@ -36,9 +37,8 @@ def compress(
     techniques: tuple[str, ...],
     batches: Callable[[range], tf.data.Dataset],
     steps_per_epoch: int,
-    loss: Callable,
+    recipe: Train,
     options: Export,
-    jit_compile: bool = False,
     verbose: int = 1,
 ) -> AMPose:
     """Compresses a trained model, and trains it to bear that.
@@ -50,17 +50,19 @@ def compress(
         batches: From a range of epochs to their batches, of the model's
             inputs and poses_3d.
         steps_per_epoch: Batches of an epoch.
-        loss: Of poses, as Keras calls it.
+        recipe: Of training, whose loss, epsilon of Adam and use of XLA are
+            taken over.
         options: How strongly, and how long to train; the techniques share
             that time.
-        jit_compile: Whether XLA compiles the training steps.
         verbose: See `keras.Model.fit`.
 
     Returns:
         A copy in float32. Pruned kernels hold zeros, clustered ones few
-        values, those of quantisation-aware training whole multiples of a
-        scale. The scales of layer norms that a dense layer follows are in its
-        kernel.
+        values (counted before the logits' scale, which files have in a third
+        of `query_key_value`), those of quantisation-aware training whole
+        multiples of a scale per output channel, or per kernel where it was
+        clustered. The scales of layer norms that a dense layer follows are in
+        its kernel.
 
     Raises:
         FloatingPointError: Where the training diverges.
@@ -76,14 +78,15 @@ def compress(
             tf_keras.optimizers.Adam(
                 tf_keras.optimizers.schedules.CosineDecay(
                     options.finetune_learning_rate, steps
-                )
+                ),
+                epsilon=recipe.adam_epsilon,
             ),
-            loss,
-            jit_compile=jit_compile,
+            LOSSES[recipe.loss],
+            jit_compile=recipe.jit_compile,
         )
-        first = index * math.ceil(epochs)
+        count = max(1, math.ceil(epochs))
         network.fit(
-            batches(range(first, first + math.ceil(epochs))),
+            batches(range(index * count, (index + 1) * count)),
             steps_per_epoch=steps,
             callbacks=[
                 # Of wrappers that count steps; others take no notice.
@@ -132,17 +135,17 @@ def _normalised(model):
             yield block.norms[0], block.mlp.expand
 
 
-def twin(model: AMPose, wrap: Callable = lambda layer: [layer]):
+def twin(model: AMPose, wrap: Callable = lambda layer: ([], layer, [])):
     """Returns AMPose as a `tf_keras` model, weights included.
 
     Args:
         model: In float32.
-        wrap: What a `tf_keras` dense layer, built, is replaced by: a list of
-            layers, one after the other.
+        wrap: What a `tf_keras` dense layer, built, is replaced by: layers
+            before it, one in its place, and layers after it.
 
     Returns:
         The model, and of each dense layer of AMPose: it, the `tf_keras`
-        layer, and the last layer that replaced that.
+        layer, and the one in its place.
     """
     ends = (model.get_layer("embedding"), model.get_layer("poses_3d"))
     made = []
@@ -156,11 +159,15 @@ def twin(model: AMPose, wrap: Callable = lambda layer: [layer]):
         plain.build(x.shape)
         plain.set_weights(layer.get_weights())
         is_end = any(layer is end for end in ends)
-        replacing = [plain] if is_end else wrap(plain)
-        made.append((layer, plain, replacing[-1]))
-        for replacement in replacing:
-            x = replacement(x)
-        return x if factors is None else x * factors
+        before, wrapped, after = ([], plain, []) if is_end else wrap(plain)
+        made.append((layer, plain, wrapped))
+        for replacing in (*before, wrapped):
+            x = replacing(x)
+        if factors is not None:
+            x = x * factors
+        for replacing in after:
+            x = replacing(x)
+        return x
 
     joints = model.adjacency.shape[1]
     shapes = {"keypoints_2d": (joints, 2)}
@@ -213,9 +220,8 @@ def _pruning(steps, options):
     }
     if options.sparsity_pattern == "2:4":
         schedule = {"sparsity_m_by_n": (2, 4)}
-    return lambda layer: [
-        tfmot.sparsity.keras.prune_low_magnitude(layer, **schedule)
-    ]
+    prune = tfmot.sparsity.keras.prune_low_magnitude
+    return lambda layer: ([], prune(layer, **schedule), [])
 
 
 def _clustering(clusters, sparse):
@@ -227,7 +233,7 @@ def _clustering(clusters, sparse):
         wrapped.build((None, *kernel.shape[:1]))
         centroids = wrapped.cluster_centroids["kernel"]
         centroids.assign(_means(kernel, np.asarray(centroids), sparse))
-        return [wrapped]
+        return [], wrapped, []
 
     return wrap
 
@@ -251,17 +257,18 @@ def _means(kernel, centroids, sparse):
 
 
 class _Quantisation(tfmot.quantization.keras.QuantizeConfig):
-    """Whole-number kernels and outputs, the outputs with each batch's range.
+    """A kernel, or what passes a layer without one, in whole numbers.
 
     Args:
-        weights: The kernel's `Quantizer`; None where there is no kernel.
+        weights: The kernel's `Quantizer`; None where there is none, and what
+            passes is given the range that it has in each batch.
     """
 
     def __init__(self, weights=None):
         self._weights = weights
 
     def get_weights_and_quantizers(self, layer):
-        return [] if self._weights is None else [(layer.kernel, self._weights)]
+        return [(layer.kernel, self._weights)] if self._weights else []
 
     def get_activations_and_quantizers(self, layer):
         return []
@@ -274,6 +281,8 @@ class _Quantisation(tfmot.quantization.keras.QuantizeConfig):
         pass
 
     def get_output_quantizers(self, layer):
+        if self._weights:
+            return []
         return [
             tfmot.quantization.keras.quantizers.LastValueQuantizer(
                 num_bits=8, per_axis=False, symmetric=False, narrow_range=False
@@ -287,15 +296,17 @@ class _Quantisation(tfmot.quantization.keras.QuantizeConfig):
 def _quantising(before, bits):
     wrapper = tfmot.quantization.keras.QuantizeWrapperV2
 
+    def passing(name):
+        layer = tf_keras.layers.Activation("linear", name=name)
+        return wrapper(layer, _Quantisation())
+
     def wrap(layer):
-        taken = tf_keras.layers.Activation(
-            "linear", name=f"{layer.name}_input"
-        )
         weights = _weight_quantizer(layer, before, bits)
-        return [
-            wrapper(taken, _Quantisation()),
+        return (
+            [passing(f"{layer.name}_input")],
             wrapper(layer, _Quantisation(weights)),
-        ]
+            [passing(f"{layer.name}_output")],
+        )
 
     return wrap
 

@@ -36,6 +36,10 @@ def earlier(output: pathlib.Path) -> dict:
     return report
 
 
+# Of the kinds of files in `export.json`: under which names they lie.
+_KINDS = {"files": str, "rejected": rejected_name}
+
+
 def with_earlier(report: dict, earlier: dict, output: pathlib.Path) -> dict:
     """Adds what is known of files that were there and stay.
 
@@ -67,10 +71,6 @@ def with_earlier(report: dict, earlier: dict, output: pathlib.Path) -> dict:
         merged["of_another_model"] = others
         print(f"from another model, in {output}: {', '.join(others)}")
     return merged
-
-
-# Of the kinds of files in `export.json`: under which names they lie.
-_KINDS = {"files": str, "rejected": rejected_name}
 
 
 def place(

@@ -13,8 +13,8 @@ to hand part of it back to the CPU:
 Query, key and value stay one product, and the logits' scale is in its
 weights. Nothing else is folded into kernels here: it would save one hundredth
 of the time (`benchmarks/mobile_graph.md`). The converter folds the scale and
-shift of a layer norm into the dense layer that reads it, so that clusters of
-those kernels do not reach the file; pruned weights stay zero everywhere.
+shift of a layer norm into the dense layer that reads it, which would break up
+clusters; `compression.folded` does so before there are any.
 
 The scopes below name parts of the graph, by which `tflite` chooses what to
 quantise.

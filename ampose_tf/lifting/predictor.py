@@ -58,7 +58,9 @@ class Predictor:
     def __call__(
         self, keypoints_2d: np.ndarray, seen: np.ndarray | None = None
     ) -> np.ndarray:
-        """Lifts poses.
+        """Lifts poses; 4,096 and more, of a `.keras` file, compiled by XLA.
+
+        That changes a pose's last digits.
 
         Args:
             keypoints_2d: (N, J, 2), screen-normalised. Of joints that were
@@ -102,10 +104,11 @@ class Predictor:
         if not np.isfinite(arrays["keypoints_2d"]).all():
             raise ValueError("Expected finite keypoints, got NaN or infinity")
         lift, count = self._lift, len(keypoints_2d)
+        size = max(1, min(self._batch_size, count))
         if self.network is not None and count >= _MANY:
             lift = self._lift_compiled
             # Another size of the last batch would be compiled anew.
-            missing = -count % self._batch_size
+            missing = -count % size
             arrays = {
                 name: np.pad(
                     array, [(0, missing), *[(0, 0)] * (array.ndim - 1)]
@@ -113,8 +116,8 @@ class Predictor:
                 for name, array in arrays.items()
             }
         lifted = [np.empty((0, joints, 3), np.float32)]
-        for start in range(0, count, self._batch_size):
-            batch = slice(start, start + self._batch_size)
+        for start in range(0, count, size):
+            batch = slice(start, start + size)
             lifted.append(
                 lift(**{n: array[batch] for n, array in arrays.items()})
             )
