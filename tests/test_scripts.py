@@ -316,6 +316,15 @@ def test_data_that_is_missing_is_named_with_its_source(folder):
     assert not (folder / "x").exists()
 
 
+@pytest.mark.parametrize("arguments", [[], ["clip.json"]])
+def test_a_missing_flag_is_named(folder, arguments):
+    ended = run([sys.executable, "lift.py", *arguments], folder)
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        "lift.py: --keypoints=... is missing; --help explains it\n"
+    )
+
+
 @pytest.mark.parametrize("script", scripts(), ids=lambda path: path.stem)
 def test_docstring_has_a_command(script):
     assert f"python {script.name} --" in script.read_text(encoding="utf-8")

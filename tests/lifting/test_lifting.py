@@ -114,6 +114,10 @@ def test_many_poses_are_compiled_to_the_same(
     np.testing.assert_allclose(lifted, expected, atol=1e-5)
 
 
+def test_released_models_have_names():
+    assert load_predictor("ampose_t").checkpoint.startswith("ampose_t.keras")
+
+
 def test_newest_version_is_taken(artefacts, tmp_path, make_poses):
     """Ten comes after two, not before."""
     _, folder = artefacts
