@@ -303,7 +303,7 @@ class Export:
     max_bytes: int = at_least(1, 200_000_000)
     compression_mm: float = at_least(0, 5.0)
     finetune_epochs: float = at_least(0, 1.0)
-    finetune_learning_rate: float = at_least(0, 1e-4)
+    finetune_learning_rate: float = at_least(0, 3e-4)
     sparsity: float = within(0, 0.99, 0.5)
     sparsity_pattern: str = choice("unstructured", "unstructured", "2:4")
     pruning_share: float = within(0, 1, 0.5)

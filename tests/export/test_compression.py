@@ -241,7 +241,7 @@ def test_what_is_compressed_reaches_the_file(exported):
     done = {
         "techniques": ["prune", "cluster"],
         "finetune_epochs": 2,
-        "finetune_learning_rate": 1e-4,
+        "finetune_learning_rate": 3e-4,
         "sparsity": 0.5,
         "sparsity_pattern": "unstructured",
         "clusters": 6,
