@@ -10,6 +10,7 @@ The first and the last dense layer, a thousandth of the weights, are trained
 on but stay as they are.
 """
 
+import contextlib
 import math
 import warnings
 from collections.abc import Callable
@@ -19,6 +20,7 @@ import scipy.cluster.vq
 import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras
+from absl import logging
 from tensorflow_model_optimization.python.core.clustering.keras.experimental import (  # noqa: E501
     cluster,
 )
@@ -85,18 +87,30 @@ def compress(
             jit_compile=recipe.jit_compile,
         )
         count = max(1, math.ceil(epochs))
-        network.fit(
-            batches(range(index * count, (index + 1) * count)),
-            steps_per_epoch=steps,
-            callbacks=[
-                # Of wrappers that count steps; others take no notice.
-                tfmot.sparsity.keras.UpdatePruningStep(),
-                tf_keras.callbacks.TerminateOnNaN(),
-            ],
-            verbose=verbose,
-        )
+        with _quiet():
+            network.fit(
+                batches(range(index * count, (index + 1) * count)),
+                steps_per_epoch=steps,
+                callbacks=[
+                    # Of wrappers that count steps; others take no notice.
+                    tfmot.sparsity.keras.UpdatePruningStep(),
+                    tf_keras.callbacks.TerminateOnNaN(),
+                ],
+                verbose=verbose,
+            )
         _take_over(made)
     return model
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Where clusters are kept, kernels follow them and have no gradient."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 def folded(model: AMPose) -> AMPose:
