@@ -16,12 +16,30 @@ def benchmark(name, *packages):
     for package in packages:
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
-    before = set(flags.FLAGS)
+    held = _of_scripts()
+    _remove(held)
     sys.path.insert(0, str(FOLDER))
     try:
         return importlib.import_module(name)
     finally:
         sys.path.remove(str(FOLDER))
-        # Several benchmarks have a flag of the same name.
-        for flag in set(flags.FLAGS) - before:
-            delattr(flags.FLAGS, flag)
+        # Several scripts have a flag of the same name.
+        _remove(_of_scripts())
+        for name, (flag, defining) in held.items():
+            flags.FLAGS[name] = flag
+            flags.FLAGS.register_flag_by_module(defining, flag)
+
+
+def _of_scripts():
+    """Returns {name: (flag, module)} of all flags but absl's own."""
+    held = {}
+    for name in flags.FLAGS:
+        defining = flags.FLAGS.find_module_defining_flag(name)
+        if defining is not None and not defining.startswith("absl"):
+            held[name] = (flags.FLAGS[name], defining)
+    return held
+
+
+def _remove(held):
+    for name in held:
+        delattr(flags.FLAGS, name)

@@ -1,7 +1,6 @@
 """Training batches, whether of poses or of motion seen anew each epoch."""
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,9 +8,6 @@ from ampose_tf.config import Config
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.data.poses import Poses
 from ampose_tf.skeleton import by_joint_count
-
-if TYPE_CHECKING:
-    import tensorflow as tf
 
 
 class Feed:
@@ -42,8 +38,8 @@ class Feed:
                 f"{self.steps * size} drawn poses per epoch"
             )
 
-    def batches(self, epochs: range) -> "tf.data.Dataset":
-        """Returns the batches of some epochs, one epoch after the other."""
+    def batches(self, epochs: range):
+        """Returns the batches of some epochs, a `tf.data.Dataset`."""
         # TensorFlow feeds the model; who trains it may have another backend.
         from ampose_tf.data import pipeline
 
