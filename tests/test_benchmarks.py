@@ -277,6 +277,22 @@ def test_train_step_prints_its_table():
     ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "of_ampose_s"),
+    [("residual_mlp", 4), ("vanilla_gcn", 1), ("transformer", 1)],
+)
+def test_baselines_are_as_large_as_they_say(kind, of_ampose_s, make_poses):
+    baseline = benchmark("baselines").Baseline(kind, True, "person")
+    size = of_ampose_s * stored.load(weights.AMPOSE_S).count_params()
+    assert baseline.count_params() == pytest.approx(size, rel=0.05)
+    keypoints_2d = make_poses(3).keypoints_2d
+    seen = np.ones((3, 17), np.float32)
+    lifted = np.asarray(baseline({"keypoints_2d": keypoints_2d, "seen": seen}))
+    assert lifted.shape == (3, 17, 3)
+    # The head starts near zero, as AMPose's.
+    assert 1e-6 < np.abs(lifted).mean() < 0.1
+
+
 def test_gallery_chooses_by_rule():
     gallery = benchmark("gallery")
     actions = np.repeat([0, 1, 2], 8)
