@@ -103,6 +103,12 @@ def export(
             )
         calibration = calibration_of(config, model, training)
         tflite.check_calibration(calibration, calibrated[0], batch)
+    report = {
+        "model": str(model_path),
+        "model_sha256": files.sha256(model_path),
+        "checkpoint": checkpoint,
+        **known,
+    }
     compressed, before, change_mm = {}, None, None
     if techniques:
         if refinement is not None:
@@ -129,7 +135,7 @@ def export(
         figures = {
             name: value
             for name, value in measured.items()
-            if name not in ("operators", "plans", *compressed)
+            if name not in ("operators", "plans")
         }
         if format == "saved_model":
             described = signatures.metadata(
@@ -173,9 +179,6 @@ def export(
                         measured |= _growth(path)
             except verify.Refused as error:
                 measured = error.measured | {"reason": str(error)}
-            if techniques:
-                # Other files in the report were trained on less.
-                measured |= compressed | known
             describe(path, format, held, measured)
             # Only now has it the size that it will have.
             fault = verify.size_fault(path, config.export)
@@ -183,6 +186,9 @@ def export(
                 measured["reason"] = fault
                 describe(path, format, held, measured)
             measured |= verify.sizes(path)
+            if techniques:
+                # Of these alone: files of the model itself may lie beside.
+                measured |= {"checkpoint": checkpoint, **known, **compressed}
             if "reason" in measured:
                 rejected[name] = measured
                 made[folder.rejected_name(name)] = path
@@ -194,14 +200,7 @@ def export(
             name = "_".join((*techniques, "ampose.keras"))
             made[name] = pathlib.Path(place, name)
             model.save(made[name])
-        report = {
-            "model": str(model_path),
-            "model_sha256": files.sha256(model_path),
-            "checkpoint": checkpoint,
-            **known,
-            "files": kept,
-            "rejected": rejected,
-        }
+        report |= {"files": kept, "rejected": rejected}
         merged = folder.with_earlier(report, earlier, output)
         folder.place(made, output, merged)
     for name in kept:
@@ -274,6 +273,11 @@ def _compression():
 def _compressed(config, model, techniques, training):
     if training is None:
         raise ValueError("Compression trains on poses; got none")
+    if config.train.lifter:
+        raise ValueError(
+            "train.lifter: compression trains lifters, not their refinement; "
+            "expected the config of the lifter's own run"
+        )
     if model.seen_input != config.model.seen_input:
         raise ValueError(
             f"model.seen_input is {config.model.seen_input}, the model's is "

@@ -252,6 +252,12 @@ def test_what_is_compressed_reaches_the_file(exported):
     measured = report["files"]["prune_cluster_ampose_dynamic_int8.tflite"]
     assert json.loads(json.dumps(measured["compression"])) == done
     assert measured["training_data"] == described["training_data"]
+    assert measured["checkpoint"] == described["checkpoint"]
+    assert described["checkpoint"].endswith("then prune, cluster")
+    assert "compression" not in described["measured"]
+    # Of the model itself.
+    assert report["training_data"] == "not known"
+    assert report["checkpoint"] == "last.keras: the last epoch"
     tables = flatbuffer.read(path.read_bytes())
     kernels = [
         np.frombuffer(tables.buffers[tensor.buffer].data, np.int8).reshape(
@@ -354,11 +360,20 @@ def test_names_the_extra_that_is_missing(monkeypatch):
         exporting.check(("float32",), techniques=("prune",))
 
 
-def test_compression_needs_the_models_config(exported, make_poses):
+@pytest.mark.parametrize(
+    ("section", "field", "value", "message"),
+    [
+        ("model", "seen_input", True, "expected the config of its run"),
+        ("train", "lifter", "x.keras", "the config of the lifter's own run"),
+    ],
+)
+def test_compression_needs_the_models_config(
+    exported, make_poses, section, field, value, message
+):
     _, folder, _ = exported
     config = config_of()
-    config.model.seen_input = True
-    with pytest.raises(ValueError, match="expected the config of its run"):
+    setattr(getattr(config, section), field, value)
+    with pytest.raises(ValueError, match=message):
         exporting.export(
             config,
             folder / "last.keras",
