@@ -33,16 +33,11 @@ import tempfile
 import time
 
 import numpy as np
+import timed
 from absl import flags
 
-from ampose_tf import config, weights
+from ampose_tf import config
 
-_MODELS = flags.DEFINE_multi_string(
-    "model",
-    sorted(config.SIZES, reverse=True),
-    f"A .keras file, or {', '.join(config.SIZES)}: the released one of that "
-    "size or, where there is none, an untrained one.",
-)
 _FILES = flags.DEFINE_multi_string(
     "file", [], "A further .tflite, taken in turns with the first model's."
 )
@@ -59,7 +54,6 @@ _STARTS = flags.DEFINE_integer(
 )
 
 _CALLS = 30  # of one, in one round
-_POSES = 32
 _THREADS = (1, 2)
 _FLOAT32_METRES = 1e-4
 # The threads of whoever came before spin for a while.
@@ -94,65 +88,23 @@ def main():
             if importlib.util.find_spec(package) is None:
                 absent.setdefault(runtime, package)
     further = [pathlib.Path(name) for name in _FILES.value]
-    for name in _MODELS.value:
-        name = weights.RELEASED.get(name, name)
+    for name in timed.MODELS.value:
         with tempfile.TemporaryDirectory() as folder:
-            model, described = _load(name)
-            entries = [_further(path, model) for path in further]
-            entries = _entries(name, model, folder, absent) + entries
+            model, described, path = timed.load(name)
+            entries = [_further(file, model) for file in further]
+            entries = _entries(model, path, folder, absent) + entries
             further = []
             print(_measured(described, model, entries, folder), flush=True)
     print(_circumstances(absent))
 
 
-def _load(name):
-    """Returns a float32 model, and what it is."""
-    from ampose_tf.models import stored
-
-    if name not in config.SIZES:
-        model = stored.load(name).rebuilt()
-        return model, pathlib.Path(name).stem
-
-    import keras
-
-    from ampose_tf.models.ampose import AMPose
-    from ampose_tf.skeleton import H36M_17
-
-    keras.utils.set_random_seed(0)
-    # With the inputs that the released models have.
-    model = AMPose(
-        H36M_17.adjacency(),
-        **config.SIZES[name],
-        normalisation="longest",
-        seen_input=True,
-        frame="person",
-    )
-    random = np.random.default_rng(0)
-    for variable in model.variables:
-        if len(variable.shape) == 1:
-            # Zeros and ones would hide a bias or a scale that was lost.
-            noise = random.normal(0, 0.1, variable.shape)
-            variable.assign(variable + noise.astype(np.float32))
-    return model, f"{name}, untrained"
-
-
-def _entries(name, model, folder, absent):
+def _entries(model, path, folder, absent):
     """Returns all entries of a model, its files made where they are not."""
-    from ampose_tf.export import tflite
-
     folder = pathlib.Path(folder)
-    entries = []
-    for format in _FORMATS.value:
-        path = pathlib.Path(name)
-        is_file = path.is_file()
-        path = path.with_name(f"{path.stem}_{format}.tflite")
-        if not is_file or not path.is_file():
-            path = folder / path.name
-            tflite.write(
-                *(model, path, format, "made to be timed"),
-                calibration=_inputs(model),
-            )
-        entries.append(Entry(format, "LiteRT", path))
+    entries = [
+        Entry(format, "LiteRT", timed.tflite(model, path, format, folder))
+        for format in _FORMATS.value
+    ]
     if "ONNX Runtime" not in absent:
         import onnx_peer
 
@@ -176,7 +128,8 @@ def _further(path, model):
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
     held = runtime.signature_shapes(path).get("lift", {"inputs": "none"})
-    expected = {n: list(a.shape) for n, a in _pose(_inputs(model)).items()}
+    given = timed.pose(timed.inputs(model))
+    expected = {name: list(array.shape) for name, array in given.items()}
     if held["inputs"] != expected:
         raise ValueError(
             f"{path}: expected a signature lift of {expected}, got "
@@ -185,23 +138,9 @@ def _further(path, model):
     return Entry(path.stem, "LiteRT", path)
 
 
-def _inputs(model):
-    """Returns random inputs of `lift`, (N, ...) by name."""
-    random = np.random.default_rng(0)
-    joints = model.adjacency.shape[1]
-    inputs = {"keypoints_2d": random.uniform(-1, 1, (_POSES, joints, 2))}
-    if model.seen_input:
-        inputs["seen"] = random.random((_POSES, joints)) > 0.1
-    return {name: array.astype(np.float32) for name, array in inputs.items()}
-
-
-def _pose(inputs):
-    return {name: array[:1] for name, array in inputs.items()}
-
-
 def _measured(described, model, entries, folder):
     """Returns the table of a model's entries."""
-    given = _inputs(model)
+    given = timed.inputs(model)
     inputs = pathlib.Path(folder, "inputs.npz")
     np.savez(inputs, **{name: array[:, None] for name, array in given.items()})
     expected = model.predict_on_batch(

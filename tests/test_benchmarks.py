@@ -13,9 +13,10 @@ from ampose_tf import weights
 from ampose_tf.config import Config
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.evaluation import report
-from ampose_tf.export import runtime, tflite
+from ampose_tf.export import flatbuffer, runtime, tflite
 from ampose_tf.models import stored
 from ampose_tf.models.ampose import AMPose
+from ampose_tf.models.layers import PartitionedGraphConv
 from ampose_tf.skeleton import H36M_17
 from tests.scripts import FOLDER, benchmark
 
@@ -242,6 +243,56 @@ def test_ratios_are_to_onnx_runtime_of_the_same_round():
     }
     assert mobile._ratio(ours, 1, milliseconds) == "× 1.25"
     assert mobile._ratio(more, 1, milliseconds) == ""
+
+
+def test_operator_times_cuts_and_counts(timed):
+    operator_times = benchmark("operator_times")
+    path = timed / "small_dynamic_int8.tflite"
+    whole = runtime.tables(path)
+    operators = runtime.operators(path)
+    *_, before, last = contents = list(operator_times.cuts(whole))
+    assert len(contents) == sum(operators.values())
+    for content, count in ((before, len(contents) - 1), (last, None)):
+        (held,) = flatbuffer.operators(flatbuffer.read(content))
+        (all_,) = flatbuffer.operators(whole)
+        assert [o.name for o in held] == [o.name for o in all_[:count]]
+        assert held[-1].outputs == all_[:count][-1].outputs
+    # If each took a second and a tenth.
+    kinds = operator_times.kinds(whole, 1.1 * np.arange(1, len(contents) + 1))
+    assert {name: kind.count for name, kind in kinds.items()} == operators
+    for kind in kinds.values():
+        assert kind.seconds == pytest.approx(1.1 * kind.count)
+    dense = kinds.pop("FULLY_CONNECTED")
+    model = stored.load(timed / "small.keras")
+    kernels = [v for v in model.variables if "kernel" in v.path]
+    products = sum(17 * np.prod(kernel.shape) for kernel in kernels)
+    # Aggregation is one too: of three joints' features each, by channel.
+    for layer in model._flatten_layers():
+        if isinstance(layer, PartitionedGraphConv):
+            products += layer.units * (3 * 17) * 17
+    assert dense.operations == 2 * products
+    assert not any(kind.operations for kind in kinds.values())
+
+
+def test_operator_times_times_and_prints(timed):
+    operator_times = benchmark("operator_times")
+    models = benchmark("timed")
+    whole = runtime.tables(timed / "small_dynamic_int8.tflite")
+    contents = list(operator_times.cuts(whole))
+    given = models.pose(models.inputs(stored.load(timed / "small.keras")))
+    one, all_ = operator_times.times([contents[0], contents[-1]], given, 2)
+    assert 0 < one < all_
+    count = len(contents)
+    kinds = operator_times.kinds(whole, 1e-3 * np.arange(1, count + 1))
+    printed = operator_times.as_text("small", kinds)
+    head, _, *rows, _, said = printed.split("\n")
+    assert head == "| small | count | ms | share | Gop/s |"
+    assert said == f"{count:.3f} ms in all."
+    for row in rows:
+        _, name, found, taken, share, rate, _ = map(str.strip, row.split("|"))
+        assert int(found) == kinds[name].count == float(taken)
+        assert share == f"{int(found) / count:.1%}"
+        assert bool(rate) == (name == "FULLY_CONNECTED")
 
 
 def test_torch_peer_takes_the_same_steps(make_poses):
