@@ -64,7 +64,7 @@ def main():
             for format in _FORMATS.value:
                 file = timed.tflite(model, path, format, folder)
                 whole = runtime.tables(file)
-                seconds = times(list(cuts(whole)), given, _ROUNDS.value)
+                seconds = times(whole, given, _ROUNDS.value)
                 found = kinds(whole, seconds)
                 print(as_text(f"{described}, {format}", found), flush=True)
                 print()
@@ -108,17 +108,18 @@ def kinds(whole, seconds):
     return dict(sorted(found.items(), key=lambda item: -item[1].seconds))
 
 
-def times(contents, given, rounds):
-    """Returns the processor time of a call of each, s, which never falls.
+def times(whole, given, rounds):
+    """Returns the processor time of a call of each cut, s; it never falls.
 
     Args:
-        contents: Of `cuts`.
+        whole: See `cuts`.
         given: Arrays of the inputs.
         rounds: How often every cut is timed; medians count.
     """
+    # One at a time: each holds the weights, and packs them once more.
     taken = np.array(
         [
-            [_of_cut(content, given) for content in contents]
+            [_of_cut(content, given) for content in cuts(whole)]
             for _ in range(rounds)
         ]
     )
@@ -128,7 +129,6 @@ def times(contents, given, rounds):
 def _of_cut(content, given):
     from ai_edge_litert import interpreter as litert
 
-    # One at a time: each packs the weights once more.
     cut = litert.Interpreter(model_content=content, num_threads=1)
     cut.allocate_tensors()
     # Keypoints and, where the model takes it, seen differ in shape.

@@ -277,12 +277,12 @@ def test_operator_times_cuts_and_counts(timed):
 def test_operator_times_times_and_prints(timed):
     operator_times = benchmark("operator_times")
     models = benchmark("timed")
-    whole = runtime.tables(timed / "small_dynamic_int8.tflite")
-    contents = list(operator_times.cuts(whole))
+    path = timed / "small_dynamic_int8.tflite"
+    whole = runtime.tables(path)
     given = models.pose(models.inputs(stored.load(timed / "small.keras")))
-    one, all_ = operator_times.times([contents[0], contents[-1]], given, 2)
-    assert 0 < one < all_
-    count = len(contents)
+    first, *_, last = taken = operator_times.times(whole, given, 2)
+    assert 0 < first < last
+    assert (count := len(taken)) == sum(runtime.operators(path).values())
     kinds = operator_times.kinds(whole, 1e-3 * np.arange(1, count + 1))
     printed = operator_times.as_text("small", kinds)
     head, _, *rows, _, said = printed.split("\n")
