@@ -26,26 +26,37 @@ from ampose_tf.skeleton import Skeleton, by_joint_count
 _LEFT, _RIGHT, _MIDDLE, _TRUTH = "tab:orange", "tab:blue", "0.35", "0.75"
 
 
-def extremes(errors: np.ndarray, each: int = 2) -> list[tuple[str, int]]:
+def extremes(
+    errors: np.ndarray, clips: Sequence[str], each: int = 2
+) -> list[tuple[str, int]]:
     """Chooses poses by their errors.
+
+    Neighbouring frames have much the same error, so each is the best, the
+    worst or the nearest to the median of a clip of its own while there are
+    clips.
 
     Args:
         errors: (N,).
+        clips: (N,), what each pose is of.
         each: How many of the best, of those about the median, of the worst.
 
     Returns:
         (what it is, index), from the best to the worst; fewer where there are
         not so many poses.
     """
+    clips = np.asarray(clips)
     order = np.argsort(errors, kind="stable")
-    middle = max((len(order) - each) // 2, 0)
+    from_median = np.abs(np.arange(len(order)) - (len(order) - 1) / 2)
     chosen = {}
-    for what, indices in (
-        ("best", order[:each]),
-        ("worst", order[len(order) - min(each, len(order)) :]),
-        ("median", order[middle : middle + each]),
+    for what, candidates in (
+        ("best", order),
+        ("worst", order[::-1]),
+        ("median", order[np.argsort(from_median, kind="stable")]),
     ):
-        for index in indices.tolist():
+        _, first = np.unique(clips[candidates], return_index=True)
+        apart = candidates[np.sort(first)].tolist()
+        ranked = dict.fromkeys(apart + candidates.tolist())
+        for index in list(ranked)[:each]:
             chosen.setdefault(index, what)
     return sorted(
         ((what, index) for index, what in chosen.items()),
@@ -79,7 +90,11 @@ def choose(predicted: np.ndarray, poses, data: str) -> Shown:
         poses: `Poses` that they were predicted from.
         data: What the poses come from.
     """
-    chosen = extremes(1000 * metrics.mpjpe(predicted, poses.poses_3d))
+    clips = [
+        f"{subject} {action}"
+        for subject, action in zip(poses.subjects, poses.actions, strict=True)
+    ]
+    chosen = extremes(metrics.mpjpe(predicted, poses.poses_3d), clips)
     return show(
         predicted, poses, [i for _, i in chosen], data, [w for w, _ in chosen]
     )

@@ -9,21 +9,30 @@ from ampose_tf.evaluation import figure
 
 def test_extremes_by_hand():
     errors = np.array([5.0, 1, 9, 3, 7, 2, 8])  # median 5
-    assert figure.extremes(errors, 1) == [
+    clips = np.arange(7).astype(str)
+    assert figure.extremes(errors, clips, 1) == [
         ("best", 1),
         ("median", 0),
         ("worst", 2),
     ]
-    assert figure.extremes(errors, 2) == [
+    assert figure.extremes(errors, clips, 2) == [
         *(("best", 1), ("best", 5)),
         *(("median", 3), ("median", 0)),
         *(("worst", 6), ("worst", 2)),
     ]
 
 
+def test_extremes_are_of_different_clips():
+    assert figure.extremes(np.arange(10.0), list("aabbccddee")) == [
+        *(("best", 0), ("best", 2)),
+        *(("median", 3), ("median", 4)),
+        *(("worst", 7), ("worst", 9)),
+    ]
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
 def test_extremes_of_few(count):
-    chosen = figure.extremes(np.arange(count, dtype=float), 2)
+    chosen = figure.extremes(np.arange(count, dtype=float), ["a"] * count)
     assert [index for _, index in chosen] == list(range(count))
 
 
