@@ -14,10 +14,9 @@ from ampose_tf.data.feed import Feed
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.data.poses import Poses
 from ampose_tf.export import (
-    flatbuffer,
+    artefacts,
     folder,
     runtime,
-    saved_model,
     signatures,
     tflite,
     verify,
@@ -85,110 +84,44 @@ def export(
     """
     check(formats, names, combined, batch, techniques)
     earlier = folder.earlier(output)
-    model, refinement = stored.load_both(model_path)
-    checkpoint = stored.describe_checkpoint(model_path)
-    if refinement is not None:
-        checkpoint += "; its lifter, without the pose refinement"
-    stored.check_fits(
-        model_path, model.adjacency.shape[1], model.normalisation, config
-    )
-    signatures.check(names, model)
-    known = origin_of(model_path) if origin is None else origin
-    calibration = {}
-    calibrated = [name for name in formats if name in tflite.CALIBRATED]
-    if calibrated:
-        if training is None:
-            raise ValueError(
-                f"{calibrated[0]} is calibrated on training poses; got none"
-            )
-        calibration = calibration_of(config, model, training)
-        tflite.check_calibration(calibration, calibrated[0], batch)
+    subject = _load(config, model_path, origin, techniques)
+    signatures.check(names, subject.model)
+    calibration = _calibration(config, subject.model, training, formats, batch)
     report = {
         "model": str(model_path),
         "model_sha256": files.sha256(model_path),
-        "checkpoint": checkpoint,
-        **known,
+        "checkpoint": subject.checkpoint,
+        **subject.origin,
     }
-    compressed, before, change_mm = {}, None, None
+    before, change_mm = None, None
     if techniques:
-        if refinement is not None:
-            raise ValueError(
-                f"{model_path}: a lifter with pose refinement is not "
-                "compressed; expected one without"
-            )
-        before, change_mm = model, config.export.compression_mm
-        model = _compressed(config, model, techniques, training)
-        checkpoint += f"; then {', '.join(techniques)}"
-        if origin is None:
-            known = _joined(known, sources.origin(config))
-        compressed = {"compression": _described(techniques, config.export)}
+        before, change_mm = subject.model, config.export.compression_mm
+        told = origin is not None
+        subject = _compressed(config, subject, techniques, training, told)
     count = min(config.export.verification_poses, validation.count)
     spread = np.linspace(0, validation.count - 1, count).astype(int)
     poses = validation.select(spread)
     asked = names
     if "saved_model" in formats:
-        asked = signatures.possible(model)
-    cases = verify.cases(model, poses, asked, before, change_mm)
-
-    def describe(path, format, held, measured):
-        """Writes what a file says of itself; its operators it shows."""
-        figures = {
-            name: value
-            for name, value in measured.items()
-            if name not in ("operators", "plans")
-        }
-        if format == "saved_model":
-            described = signatures.metadata(
-                model, checkpoint, **known, measured=figures
-            )
-            saved_model.write_metadata(path, described)
-            return
-        described = signatures.metadata(
-            *(model, checkpoint),
-            format=format,
-            batch=batch,
-            signatures=held,
-            **compressed,
-            **known,
-            measured=figures,
-        )
-        tflite.replace_metadata(path, described)
-
+        asked = signatures.possible(subject.model)
+    cases = verify.cases(subject.model, poses, asked, before, change_mm)
     kept, rejected, made = {}, {}, {}
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output, prefix=".export.") as place:
-        for name, format, held in _plan(formats, names, combined, techniques):
+        for name, file in artefacts.plan(
+            formats, names, combined, batch, techniques
+        ):
             print(f"exporting {name} ...", flush=True)
             path = pathlib.Path(place, name)
             path.parent.mkdir(exist_ok=True)
-            try:
-                if format == "saved_model":
-                    saved_model.write(model, path, checkpoint)
-                    measured = verify.saved_model(
-                        path, cases, poses, config.export
-                    )
-                else:
-                    tflite.write(
-                        *(model, path, format, checkpoint, held, batch),
-                        calibration,
-                    )
-                    measured = verify.tflite(
-                        path, format, cases, poses, config.export
-                    )
-                    if combined:
-                        measured |= _growth(path)
-            except verify.Refused as error:
-                measured = error.measured | {"reason": str(error)}
-            describe(path, format, held, measured)
-            # Only now has it the size that it will have.
-            fault = verify.size_fault(path, config.export)
-            if fault and "reason" not in measured:
-                measured["reason"] = fault
-                describe(path, format, held, measured)
-            measured |= verify.sizes(path)
+            measured = artefacts.make(
+                *(path, file, subject, calibration),
+                *(cases, poses, config.export),
+            )
             if techniques:
                 # Of these alone: files of the model itself may lie beside.
-                measured |= {"checkpoint": checkpoint, **known, **compressed}
+                measured |= {"checkpoint": subject.checkpoint}
+                measured |= subject.origin | subject.compression
             if "reason" in measured:
                 rejected[name] = measured
                 made[folder.rejected_name(name)] = path
@@ -199,13 +132,46 @@ def export(
             # To be judged as any other, and exported again.
             name = "_".join((*techniques, "ampose.keras"))
             made[name] = pathlib.Path(place, name)
-            model.save(made[name])
+            subject.model.save(made[name])
         report |= {"files": kept, "rejected": rejected}
         merged = folder.with_earlier(report, earlier, output)
         folder.place(made, output, merged)
     for name in kept:
         folder.remove(output / folder.rejected_name(name))
     return report
+
+
+def _load(config, model_path, origin, techniques):
+    """Returns what is exported of a `.keras` file, as it is."""
+    model, refinement = stored.load_both(model_path)
+    checkpoint = stored.describe_checkpoint(model_path)
+    if refinement is not None:
+        if techniques:
+            raise ValueError(
+                f"{model_path}: a lifter with pose refinement is not "
+                "compressed; expected one without"
+            )
+        checkpoint += "; its lifter, without the pose refinement"
+    stored.check_fits(
+        model_path, model.adjacency.shape[1], model.normalisation, config
+    )
+    if origin is None:
+        origin = origin_of(model_path)
+    return artefacts.Subject(model, checkpoint, origin, {})
+
+
+def _calibration(config, model, training, formats, batch):
+    """Returns what `calibration_of` does, if any format asks for it."""
+    calibrated = [name for name in formats if name in tflite.CALIBRATED]
+    if not calibrated:
+        return {}
+    if training is None:
+        raise ValueError(
+            f"{calibrated[0]} is calibrated on training poses; got none"
+        )
+    calibration = calibration_of(config, model, training)
+    tflite.check_calibration(calibration, calibrated[0], batch)
+    return calibration
 
 
 def check(
@@ -270,7 +236,11 @@ def _compression():
     return compression
 
 
-def _compressed(config, model, techniques, training):
+def _compressed(config, subject, techniques, training, told):
+    """Returns what is exported, its model compressed.
+
+    Where it was not told, its origin has what compression trains on, too.
+    """
     if training is None:
         raise ValueError("Compression trains on poses; got none")
     if config.train.lifter:
@@ -278,6 +248,7 @@ def _compressed(config, model, techniques, training):
             "train.lifter: compression trains lifters, not their refinement; "
             "expected the config of the lifter's own run"
         )
+    model = subject.model
     if model.seen_input != config.model.seen_input:
         raise ValueError(
             f"model.seen_input is {config.model.seen_input}, the model's is "
@@ -294,7 +265,7 @@ def _compressed(config, model, techniques, training):
             range(trained + epochs.start, trained + epochs.stop)
         )
 
-    return _compression().compress(
+    compressed = _compression().compress(
         model,
         techniques,
         batches,
@@ -303,6 +274,13 @@ def _compressed(config, model, techniques, training):
         config.export,
         # A bar that moves is for terminals; a log gets a line.
         verbose=1 if sys.stdout.isatty() else 2,
+    )
+    known = subject.origin
+    return subject._replace(
+        model=compressed,
+        checkpoint=f"{subject.checkpoint}; then {', '.join(techniques)}",
+        origin=known if told else _joined(known, sources.origin(config)),
+        compression={"compression": _described(techniques, config.export)},
     )
 
 
@@ -388,25 +366,3 @@ def calibration_of(
         raise ValueError("There are no training poses to calibrate on")
     spread = np.linspace(0, training.count - 1, min(count, training.count))
     return verify.inputs(training.select(spread.astype(int)), model.seen_input)
-
-
-def _plan(formats, names, combined, techniques):
-    """Yields (file, format, signatures) of what is to be written."""
-    stem = "_".join((*techniques, "ampose"))
-    for format in formats:
-        if format == "saved_model":
-            yield "saved_model/1", format, ()
-        elif combined:
-            yield f"{stem}_{format}.tflite", format, names
-        else:
-            for name in names:
-                suffix = "" if name == "lift" else f"_{name}"
-                yield f"{stem}_{format}{suffix}.tflite", format, (name,)
-
-
-def _growth(path):
-    """Says what the further signatures of a file cost."""
-    whole = runtime.tables(path)
-    alone = flatbuffer.only(whole, "lift")
-    size, size_alone = (len(flatbuffer.write(t)) for t in (whole, alone))
-    return {"bytes_of_further_signatures": size - size_alone}
