@@ -3,8 +3,9 @@ r"""Makes the released files of a finished run, and the card beside them.
     python benchmarks/release.py --config=configs/mocap_s.py \
         --config.data.root=DIR --workdir=runs/mocap_s --name=ampose_s
 
-Writes NAME.keras (the run's last.keras), NAME_<format>.tflite if they pass
-the gate of export.py, and NAME.md: card.md with the figures of today.
+Writes NAME.keras (the run's last.keras), NAME_<format>.tflite and, for
+detectors' pixels, NAME_<format>_lift_coco17.tflite if they pass the gate of
+export.py, and NAME.md: card.md with the figures of today.
 """
 
 import csv
@@ -25,7 +26,12 @@ _WORKDIR = flags.DEFINE_string(
 _NAME = flags.DEFINE_string("name", None, "Of the model.", required=True)
 _OUTPUT = flags.DEFINE_string("output", "ampose_tf/weights", "Folder.")
 
-_FORMATS = ("float32", "float16", "dynamic_int8")
+# Of each signature; apps have no use for float32, which float16 becomes when
+# it is loaded.
+_FORMATS = {
+    "lift": ("float32", "float16", "dynamic_int8"),
+    "lift_coco17": ("float16", "dynamic_int8"),
+}
 
 
 def main():
@@ -45,16 +51,17 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         made = pathlib.Path(folder)
         model = shutil.copy(workdir / "last.keras", made / f"{name}.keras")
-        exported = exporting.export(
-            *(experiment, model, poses["fixed"], made, _FORMATS),
-            # The copy has no config.json beside it.
-            origin=exporting.origin_of(workdir / "last.keras"),
-        )
-        if exported["rejected"]:
-            raise ValueError(
-                next(iter(exported["rejected"].values()))["reason"]
+        exported = {}
+        for signature, formats in _FORMATS.items():
+            report = exporting.export(
+                *(experiment, model, poses["fixed"], made, formats),
+                names=(signature,),
+                # The copy has no config.json beside it.
+                origin=exporting.origin_of(workdir / "last.keras"),
             )
-        exported = exported["files"]
+            for rejected in report["rejected"].values():
+                raise ValueError(rejected["reason"])
+            exported |= report["files"]
         print(f"judging {model.name} ...", flush=True)
         predict = load_predictor(model, experiment.evaluation.batch_size)
         judged = conditions.judge(predict, poses)
