@@ -84,27 +84,26 @@ def export(
     """
     check(formats, names, combined, batch, techniques)
     earlier = folder.earlier(output)
-    subject = _load(config, model_path, origin, techniques)
-    signatures.check(names, subject.model)
-    calibration = _calibration(config, subject.model, training, formats, batch)
+    trained = _load(config, model_path, names, origin, techniques)
+    calibration = _calibration(config, trained.model, training, formats, batch)
     report = {
         "model": str(model_path),
         "model_sha256": files.sha256(model_path),
-        "checkpoint": subject.checkpoint,
-        **subject.origin,
+        "checkpoint": trained.checkpoint,
+        **trained.origin,
     }
     before, change_mm = None, None
     if techniques:
-        before, change_mm = subject.model, config.export.compression_mm
+        before, change_mm = trained.model, config.export.compression_mm
         told = origin is not None
-        subject = _compressed(config, subject, techniques, training, told)
+        trained = _compressed(config, trained, techniques, training, told)
     count = min(config.export.verification_poses, validation.count)
     spread = np.linspace(0, validation.count - 1, count).astype(int)
     poses = validation.select(spread)
     asked = names
     if "saved_model" in formats:
-        asked = signatures.possible(subject.model)
-    cases = verify.cases(subject.model, poses, asked, before, change_mm)
+        asked = signatures.possible(trained.model)
+    cases = verify.cases(trained.model, poses, asked, before, change_mm)
     kept, rejected, made = {}, {}, {}
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output, prefix=".export.") as place:
@@ -115,13 +114,13 @@ def export(
             path = pathlib.Path(place, name)
             path.parent.mkdir(exist_ok=True)
             measured = artefacts.make(
-                *(path, file, subject, calibration),
+                *(path, file, trained, calibration),
                 *(cases, poses, config.export),
             )
             if techniques:
                 # Of these alone: files of the model itself may lie beside.
-                measured |= {"checkpoint": subject.checkpoint}
-                measured |= subject.origin | subject.compression
+                measured |= {"checkpoint": trained.checkpoint}
+                measured |= trained.origin | trained.compression
             if "reason" in measured:
                 rejected[name] = measured
                 made[folder.rejected_name(name)] = path
@@ -132,7 +131,7 @@ def export(
             # To be judged as any other, and exported again.
             name = "_".join((*techniques, "ampose.keras"))
             made[name] = pathlib.Path(place, name)
-            subject.model.save(made[name])
+            trained.model.save(made[name])
         report |= {"files": kept, "rejected": rejected}
         merged = folder.with_earlier(report, earlier, output)
         folder.place(made, output, merged)
@@ -141,8 +140,8 @@ def export(
     return report
 
 
-def _load(config, model_path, origin, techniques):
-    """Returns what is exported of a `.keras` file, as it is."""
+def _load(config, model_path, names, origin, techniques):
+    """Returns what is exported of a `.keras` file, which fits all else."""
     model, refinement = stored.load_both(model_path)
     checkpoint = stored.describe_checkpoint(model_path)
     if refinement is not None:
@@ -155,9 +154,10 @@ def _load(config, model_path, origin, techniques):
     stored.check_fits(
         model_path, model.adjacency.shape[1], model.normalisation, config
     )
+    signatures.check(names, model)
     if origin is None:
         origin = origin_of(model_path)
-    return artefacts.Subject(model, checkpoint, origin, {})
+    return artefacts.Trained(model, checkpoint, origin, {})
 
 
 def _calibration(config, model, training, formats, batch):
@@ -236,7 +236,7 @@ def _compression():
     return compression
 
 
-def _compressed(config, subject, techniques, training, told):
+def _compressed(config, trained, techniques, training, told):
     """Returns what is exported, its model compressed.
 
     Where it was not told, its origin has what compression trains on, too.
@@ -248,7 +248,7 @@ def _compressed(config, subject, techniques, training, told):
             "train.lifter: compression trains lifters, not their refinement; "
             "expected the config of the lifter's own run"
         )
-    model = subject.model
+    model = trained.model
     if model.seen_input != config.model.seen_input:
         raise ValueError(
             f"model.seen_input is {config.model.seen_input}, the model's is "
@@ -257,13 +257,11 @@ def _compressed(config, subject, techniques, training, told):
         )
     feed = Feed(config, training)
     print(f"compressing on {feed.description}", flush=True)
-    trained = config.train.epochs
+    seen = config.train.epochs
 
     def batches(epochs):
         # Those that come after training's: nothing is seen again.
-        return feed.batches(
-            range(trained + epochs.start, trained + epochs.stop)
-        )
+        return feed.batches(range(seen + epochs.start, seen + epochs.stop))
 
     compressed = _compression().compress(
         model,
@@ -275,10 +273,10 @@ def _compressed(config, subject, techniques, training, told):
         # A bar that moves is for terminals; a log gets a line.
         verbose=1 if sys.stdout.isatty() else 2,
     )
-    known = subject.origin
-    return subject._replace(
+    known = trained.origin
+    return trained._replace(
         model=compressed,
-        checkpoint=f"{subject.checkpoint}; then {', '.join(techniques)}",
+        checkpoint=f"{trained.checkpoint}; then {', '.join(techniques)}",
         origin=known if told else _joined(known, sources.origin(config)),
         compression={"compression": _described(techniques, config.export)},
     )

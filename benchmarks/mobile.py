@@ -33,11 +33,12 @@ import tempfile
 import time
 
 import numpy as np
-import timed
+import timed_models
 from absl import flags
 
 from ampose_tf import config
 
+_MODELS = timed_models.define_flag()
 _FILES = flags.DEFINE_multi_string(
     "file", [], "A further .tflite, taken in turns with the first model's."
 )
@@ -88,9 +89,9 @@ def main():
             if importlib.util.find_spec(package) is None:
                 absent.setdefault(runtime, package)
     further = [pathlib.Path(name) for name in _FILES.value]
-    for name in timed.MODELS.value:
+    for name in _MODELS.value:
         with tempfile.TemporaryDirectory() as folder:
-            model, described, path = timed.load(name)
+            model, described, path = timed_models.load(name)
             entries = [_further(file, model) for file in further]
             entries = _entries(model, path, folder, absent) + entries
             further = []
@@ -102,7 +103,9 @@ def _entries(model, path, folder, absent):
     """Returns all entries of a model, its files made where they are not."""
     folder = pathlib.Path(folder)
     entries = [
-        Entry(format, "LiteRT", timed.tflite(model, path, format, folder))
+        Entry(
+            format, "LiteRT", timed_models.file_of(model, path, format, folder)
+        )
         for format in _FORMATS.value
     ]
     if "ONNX Runtime" not in absent:
@@ -128,7 +131,7 @@ def _further(path, model):
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
     held = runtime.signature_shapes(path).get("lift", {"inputs": "none"})
-    given = timed.pose(timed.inputs(model))
+    given = timed_models.pose(timed_models.inputs(model))
     expected = {name: list(array.shape) for name, array in given.items()}
     if held["inputs"] != expected:
         raise ValueError(
@@ -140,7 +143,7 @@ def _further(path, model):
 
 def _measured(described, model, entries, folder):
     """Returns the table of a model's entries."""
-    given = timed.inputs(model)
+    given = timed_models.inputs(model)
     inputs = pathlib.Path(folder, "inputs.npz")
     np.savez(inputs, **{name: array[:, None] for name, array in given.items()})
     expected = model.predict_on_batch(
@@ -212,10 +215,10 @@ def _time(entries, inputs, rounds):
 
 
 def _table(described, entries, firsts, megabytes, milliseconds):
-    timed = "median ms | 95th percentile ms | to ONNX Runtime"
+    figures = "median ms | 95th percentile ms | to ONNX Runtime"
     rows = [
         f"| {described} | runtime | MB | first pose, ms | memory, MB | "
-        + " | ".join(f"{n} thread{'s' * (n > 1)}: {timed}" for n in _THREADS)
+        + " | ".join(f"{n} thread{'s' * (n > 1)}: {figures}" for n in _THREADS)
         + " |",
         "|---" * (5 + 3 * len(_THREADS)) + "|",
     ]

@@ -7,8 +7,9 @@ LiteRT's Python package times whole calls alone, and XNNPACK runs the whole
 graph as one operator. So the graph is cut behind each operator in turn, what
 came last being its output, and the processor time of each cut is taken; what
 an operator takes is what its cut takes more than the cut before, and never
-less than nothing. The differences of single operators are noisy, the sums by
-kind are not.
+less than nothing. Single differences are noise, much of which cancels in the
+sums by kind; the first operator's kind bears the cost of a call. A model
+takes some minutes.
 
 Of dense layers the table also says how many multiplications and additions a
 second they reach, of joints that there are: kernels that work on tiles of
@@ -22,17 +23,18 @@ import tempfile
 import time
 
 import numpy as np
-import timed
+import timed_models
 from absl import flags
 from scipy import optimize
 
 from ampose_tf import config
 
+_MODELS = timed_models.define_flag()
 _FORMATS = flags.DEFINE_list(
     "formats", ["float32", "dynamic_int8"], "Of the .tflite files."
 )
 _ROUNDS = flags.DEFINE_integer(
-    "rounds", 30, "How often every cut is timed.", lower_bound=1
+    "rounds", 10, "How often each cut is timed.", lower_bound=1
 )
 
 _CALLS = 10  # of one cut, in one round
@@ -57,47 +59,66 @@ class Kind:
 def main():
     from ampose_tf.export import runtime
 
-    for name in timed.MODELS.value:
-        model, described, path = timed.load(name)
-        given = timed.pose(timed.inputs(model))
+    for name in _MODELS.value:
+        model, described, path = timed_models.load(name)
+        given = timed_models.pose(timed_models.inputs(model))
         with tempfile.TemporaryDirectory() as folder:
             for format in _FORMATS.value:
-                file = timed.tflite(model, path, format, folder)
+                file = timed_models.file_of(model, path, format, folder)
                 whole = runtime.tables(file)
-                seconds = times(whole, given, _ROUNDS.value)
-                found = kinds(whole, seconds)
+                found = kinds(whole, times(whole, given, _ROUNDS.value))
                 print(as_text(f"{described}, {format}", found), flush=True)
                 print()
 
 
-def cuts(whole):
-    """Yields a `.tflite` of the first operator, of the first two, and so on.
+def running(whole):
+    """Returns the operators that run in a call, by their places.
+
+    Those that read constants alone run when the file is loaded: of float16,
+    what makes its weights float32.
 
     Args:
-        whole: The tables of a file of one signature, whose operators are in
-            the order in which they run.
+        whole: The tables of a file of one signature.
     """
-    whole = copy.copy(whole)
-    subgraph = copy.copy(whole.subgraphs[0])
-    whole.subgraphs, whole.signatureDefs = [subgraph], []
-    operators = list(subgraph.operators)
-
     from ampose_tf.export import flatbuffer
 
-    for count in range(1, len(operators) + 1):
-        subgraph.operators = operators[:count]
-        subgraph.outputs = operators[count - 1].outputs
+    (operators,) = flatbuffer.operators(whole)
+    return {
+        place: operator
+        for place, operator in enumerate(operators)
+        if not all(tensor.constant for tensor in operator.inputs)
+    }
+
+
+def cuts(whole):
+    """Yields a `.tflite` for each of `running`, which ends behind it.
+
+    Args:
+        whole: See `running`; its operators are in the order in which they
+            run.
+    """
+    from ampose_tf.export import flatbuffer
+
+    whole = copy.copy(whole)
+    subgraph = copy.copy(whole.subgraphs[0])
+    operators = list(subgraph.operators)
+    for place in running(whole):
+        subgraph.operators = operators[: place + 1]
+        subgraph.outputs = operators[place].outputs
+        whole.subgraphs, whole.signatureDefs = [subgraph], []
         yield flatbuffer.write(whole)
 
 
 def kinds(whole, seconds):
-    """Returns {name: Kind} of what its cuts take, the slowest kind first."""
-    from ampose_tf.export import flatbuffer
+    """Returns {name: Kind} of what runs, the slowest kind first.
 
+    Args:
+        whole: See `running`.
+        seconds: Of each cut, as from `times`.
+    """
     found = collections.defaultdict(Kind)
-    (operators,) = flatbuffer.operators(whole)
     each = np.diff(seconds, prepend=0)
-    for operator, taken in zip(operators, each, strict=True):
+    for operator, taken in zip(running(whole).values(), each, strict=True):
         kind = found[operator.name]
         kind.count += 1
         kind.seconds += taken
@@ -112,21 +133,15 @@ def times(whole, given, rounds):
     """Returns the processor time of a call of each cut, s; it never falls.
 
     Args:
-        whole: See `cuts`.
+        whole: See `running`.
         given: Arrays of the inputs.
-        rounds: How often every cut is timed; medians count.
+        rounds: How often each is timed; medians count.
     """
-    # One at a time: each holds the weights, and packs them once more.
-    taken = np.array(
-        [
-            [_of_cut(content, given) for content in cuts(whole)]
-            for _ in range(rounds)
-        ]
-    )
-    return optimize.isotonic_regression(np.median(taken, axis=0)).x
+    taken = [_of_cut(content, given, rounds) for content in cuts(whole)]
+    return optimize.isotonic_regression(taken).x
 
 
-def _of_cut(content, given):
+def _of_cut(content, given, rounds):
     from ai_edge_litert import interpreter as litert
 
     cut = litert.Interpreter(model_content=content, num_threads=1)
@@ -137,10 +152,13 @@ def _of_cut(content, given):
         array = arrays[tuple(detail["shape"].tolist())]
         cut.set_tensor(detail["index"], array)
     cut.invoke()
-    start = time.process_time()
-    for _ in range(_CALLS):
-        cut.invoke()
-    return (time.process_time() - start) / _CALLS
+    taken = []
+    for _ in range(rounds):
+        start = time.process_time()
+        for _ in range(_CALLS):
+            cut.invoke()
+        taken.append((time.process_time() - start) / _CALLS)
+    return np.median(taken)
 
 
 def as_text(described, found):

@@ -51,15 +51,17 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         made = pathlib.Path(folder)
         model = shutil.copy(workdir / "last.keras", made / f"{name}.keras")
+        # The copy has no config.json beside it.
+        origin = exporting.origin_of(workdir / "last.keras")
         exported = {}
         for signature, formats in _FORMATS.items():
             report = exporting.export(
                 *(experiment, model, poses["fixed"], made, formats),
                 names=(signature,),
-                # The copy has no config.json beside it.
-                origin=exporting.origin_of(workdir / "last.keras"),
+                origin=origin,
             )
-            for rejected in report["rejected"].values():
+            if report["rejected"]:
+                rejected, *_ = report["rejected"].values()
                 raise ValueError(rejected["reason"])
             exported |= report["files"]
         print(f"judging {model.name} ...", flush=True)

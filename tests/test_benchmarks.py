@@ -16,7 +16,6 @@ from ampose_tf.evaluation import report
 from ampose_tf.export import flatbuffer, runtime, tflite
 from ampose_tf.models import stored
 from ampose_tf.models.ampose import AMPose
-from ampose_tf.models.layers import PartitionedGraphConv
 from ampose_tf.skeleton import H36M_17
 from tests.scripts import FOLDER, benchmark
 
@@ -249,17 +248,18 @@ def test_operator_times_cuts_and_counts(timed):
     operator_times = benchmark("operator_times")
     path = timed / "small_dynamic_int8.tflite"
     whole = runtime.tables(path)
-    operators = runtime.operators(path)
-    *_, before, last = contents = list(operator_times.cuts(whole))
-    assert len(contents) == sum(operators.values())
-    for content, count in ((before, len(contents) - 1), (last, None)):
-        (held,) = flatbuffer.operators(flatbuffer.read(content))
-        (all_,) = flatbuffer.operators(whole)
-        assert [o.name for o in held] == [o.name for o in all_[:count]]
-        assert held[-1].outputs == all_[:count][-1].outputs
+    (operators,) = flatbuffer.operators(whole)
+    cuts = list(operator_times.cuts(whole))
+    assert len(cuts) == len(operators)
+    for place in (0, 7, len(cuts) - 1):
+        (held,) = flatbuffer.operators(flatbuffer.read(cuts[place]))
+        names = [operator.name for operator in held]
+        assert names == [o.name for o in operators[: place + 1]]
+        assert held[-1].outputs == operators[place].outputs
     # If each took a second and a tenth.
-    kinds = operator_times.kinds(whole, 1.1 * np.arange(1, len(contents) + 1))
-    assert {name: kind.count for name, kind in kinds.items()} == operators
+    kinds = operator_times.kinds(whole, 1.1 * np.arange(1, len(cuts) + 1))
+    counts = {name: kind.count for name, kind in kinds.items()}
+    assert counts == runtime.operators(path)
     for kind in kinds.values():
         assert kind.seconds == pytest.approx(1.1 * kind.count)
     dense = kinds.pop("FULLY_CONNECTED")
@@ -267,31 +267,46 @@ def test_operator_times_cuts_and_counts(timed):
     kernels = [v for v in model.variables if "kernel" in v.path]
     products = sum(17 * np.prod(kernel.shape) for kernel in kernels)
     # Aggregation is one too: of three joints' features each, by channel.
-    for layer in model._flatten_layers():
-        if isinstance(layer, PartitionedGraphConv):
-            products += layer.units * (3 * 17) * 17
+    for index in range(1, model.depth + 1):
+        for conv in model.get_layer(f"gcn_{index}").convs:
+            products += conv.units * (3 * 17) * 17
     assert dense.operations == 2 * products
     assert not any(kind.operations for kind in kinds.values())
 
 
+def test_operator_times_leaves_out_what_runs_when_loaded():
+    operator_times = benchmark("operator_times")
+    models = benchmark("timed_models")
+    path = weights.AMPOSE_T.with_name("ampose_t_float16.tflite")
+    whole = runtime.tables(path)
+    counts = runtime.operators(path)
+    assert counts.pop("DEQUANTIZE") > 0
+    kinds = operator_times.kinds(whole, np.arange(sum(counts.values())))
+    assert {name: kind.count for name, kind in kinds.items()} == counts
+    given = models.pose(models.inputs(stored.load(weights.AMPOSE_T)))
+    first = next(operator_times.cuts(whole))
+    assert operator_times._of_cut(first, given, 1) > 0
+
+
 def test_operator_times_times_and_prints(timed):
     operator_times = benchmark("operator_times")
-    models = benchmark("timed")
+    models = benchmark("timed_models")
     path = timed / "small_dynamic_int8.tflite"
     whole = runtime.tables(path)
     given = models.pose(models.inputs(stored.load(timed / "small.keras")))
-    first, *_, last = taken = operator_times.times(whole, given, 2)
-    assert 0 < first < last
-    assert (count := len(taken)) == sum(runtime.operators(path).values())
+    seconds = operator_times.times(whole, given, 2)
+    assert 0 < seconds[0] < seconds[-1]
+    count = len(seconds)
+    assert count == sum(runtime.operators(path).values())
     kinds = operator_times.kinds(whole, 1e-3 * np.arange(1, count + 1))
     printed = operator_times.as_text("small", kinds)
     head, _, *rows, _, said = printed.split("\n")
     assert head == "| small | count | ms | share | Gop/s |"
     assert said == f"{count:.3f} ms in all."
     for row in rows:
-        _, name, found, taken, share, rate, _ = map(str.strip, row.split("|"))
-        assert int(found) == kinds[name].count == float(taken)
-        assert share == f"{int(found) / count:.1%}"
+        _, name, number, ms, share, rate, _ = map(str.strip, row.split("|"))
+        assert int(number) == kinds[name].count == float(ms)
+        assert share == f"{int(number) / count:.1%}"
         assert bool(rate) == (name == "FULLY_CONNECTED")
 
 

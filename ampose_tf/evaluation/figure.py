@@ -32,8 +32,8 @@ def extremes(
     """Chooses poses by their errors.
 
     Neighbouring frames have much the same error, so each is the best, the
-    worst or the nearest to the median of a clip of its own while there are
-    clips.
+    worst or the nearest to the median of a clip of its own, while there are
+    such clips in the best, the worst or the middle third.
 
     Args:
         errors: (N,).
@@ -46,22 +46,20 @@ def extremes(
     """
     clips = np.asarray(clips)
     order = np.argsort(errors, kind="stable")
-    from_median = np.abs(np.arange(len(order)) - (len(order) - 1) / 2)
-    chosen = {}
+    third = len(order) // 3
+    best, middle, worst = np.split(order, (third, len(order) - third))
+    from_median = np.abs(np.arange(len(middle)) - (len(middle) - 1) / 2)
+    chosen = []
     for what, candidates in (
-        ("best", order),
-        ("worst", order[::-1]),
-        ("median", order[np.argsort(from_median, kind="stable")]),
+        ("best", best),
+        ("worst", worst[::-1]),
+        ("median", middle[np.argsort(from_median, kind="stable")]),
     ):
         _, first = np.unique(clips[candidates], return_index=True)
         apart = candidates[np.sort(first)].tolist()
         ranked = dict.fromkeys(apart + candidates.tolist())
-        for index in list(ranked)[:each]:
-            chosen.setdefault(index, what)
-    return sorted(
-        ((what, index) for index, what in chosen.items()),
-        key=lambda item: errors[item[1]],
-    )
+        chosen += [(what, index) for index in list(ranked)[:each]]
+    return sorted(chosen, key=lambda item: errors[item[1]])
 
 
 class Shown(NamedTuple):

@@ -18,14 +18,15 @@ from ampose_tf.export import (
 from ampose_tf.models.ampose import AMPose
 
 
-class Subject(NamedTuple):
-    """What is exported.
+class Trained(NamedTuple):
+    """A trained model, and what files say of it.
 
     Attributes:
         model: The network.
         checkpoint: Where it is from, and what has been done to it.
         origin: Of its training data, see `sources.origin`.
-        compression: Nothing, or how it was compressed.
+        compression: {"compression": how it was compressed}; empty where it
+            was not.
     """
 
     model: AMPose
@@ -67,7 +68,7 @@ def plan(
     stem = "_".join((*techniques, "ampose"))
     for format in formats:
         if format == "saved_model":
-            yield "saved_model/1", File(format, (), batch)
+            yield "saved_model/1", File(format, (), 1)
         elif combined:
             yield f"{stem}_{format}.tflite", File(format, names, batch)
         else:
@@ -80,7 +81,7 @@ def plan(
 def make(
     path: pathlib.Path,
     file: File,
-    subject: Subject,
+    trained: Trained,
     calibration: dict[str, np.ndarray],
     cases: list[verify.Case],
     poses,
@@ -91,7 +92,7 @@ def make(
     Args:
         path: Of the file.
         file: What it is to hold.
-        subject: What is exported.
+        trained: What is exported.
         calibration: Inputs of `lift` for formats that are calibrated.
         cases: What it is asked, see `verify.cases`.
         poses: `Poses` of the cases that are real.
@@ -102,14 +103,15 @@ def make(
 
     Raises:
         OSError: Where it cannot be written.
+        ValueError: Where a converter fails.
     """
     try:
         if file.format == "saved_model":
-            saved_model.write(subject.model, path, subject.checkpoint)
+            saved_model.write(trained.model, path, trained.checkpoint)
             measured = verify.saved_model(path, cases, poses, budget)
         else:
             tflite.write(
-                *(subject.model, path, file.format, subject.checkpoint),
+                *(trained.model, path, file.format, trained.checkpoint),
                 *(file.signatures, file.batch, calibration),
             )
             measured = verify.tflite(path, file.format, cases, poses, budget)
@@ -117,32 +119,36 @@ def make(
                 measured |= _growth(path)
     except verify.Refused as error:
         measured = error.measured | {"reason": str(error)}
-    _describe(path, file, subject, measured)
+    _describe(path, file, trained, measured)
     # Only now has it the size that it will have.
     fault = verify.size_fault(path, budget)
     if fault and "reason" not in measured:
         measured["reason"] = fault
-        _describe(path, file, subject, measured)
+        _describe(path, file, trained, measured)
     return measured | verify.sizes(path)
 
 
-def _describe(path, file, subject, measured):
+def _describe(path, file, trained, measured):
     """Writes what a file says of itself; its operators it shows."""
     figures = {
         name: value
         for name, value in measured.items()
         if name not in ("operators", "plans")
     }
-    is_tflite = file.format != "saved_model"
+    held, write = {}, saved_model.write_metadata
+    if file.format != "saved_model":
+        held = {
+            "format": file.format,
+            "batch": file.batch,
+            "signatures": file.signatures,
+        }
+        write = tflite.replace_metadata
     described = signatures.metadata(
-        *(subject.model, subject.checkpoint),
-        **(file._asdict() if is_tflite else {}),
-        **subject.compression,
-        **subject.origin,
+        *(trained.model, trained.checkpoint),
+        **held,
+        **trained.compression,
+        **trained.origin,
         measured=figures,
-    )
-    write = (
-        tflite.replace_metadata if is_tflite else saved_model.write_metadata
     )
     write(path, described)
 

@@ -2,7 +2,8 @@
 
 Each has a card, NAME.md beside it: what it was trained on, the licence of
 that data, how it was judged and where it fails. `load_predictor` takes their
-names, the `.keras` files, and the `.tflite` files NAME_<format>.tflite.
+names, the `.keras` files, and the `.tflite` files NAME_<format>.tflite; those
+that end in `_lift_coco17` are for apps, see docs/mobile.md.
 """
 
 import pathlib

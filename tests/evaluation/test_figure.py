@@ -30,6 +30,15 @@ def test_extremes_are_of_different_clips():
     ]
 
 
+@pytest.mark.parametrize("clips", ["aaaaabbbbb", "aaaabbbbcccc"])
+def test_extremes_of_few_clips_are_in_order(clips):
+    chosen = figure.extremes(np.arange(len(clips)), list(clips))
+    words = [what for what, _ in chosen]
+    assert words == sorted(words)  # best, median, worst
+    assert words.count("best") == words.count("worst") == 2
+    assert [index for _, index in chosen] == sorted(i for _, i in chosen)
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
 def test_extremes_of_few(count):
     chosen = figure.extremes(np.arange(count, dtype=float), ["a"] * count)
@@ -48,16 +57,16 @@ def shown():
     poses = Poses(
         random.normal(0, 0.3, (11, 17, 2)).astype(np.float32),
         target,
-        np.arange(11, dtype=np.int32) % 2,
+        np.arange(11, dtype=np.int32) // 3,
         np.array(["S9"] * 5 + ["S11"] * 6),
-        ("Walking", "Sitting"),
+        ("Walking", "Sitting", "Eating", "Posing"),
     )
     return figure.choose(predicted, poses, "some data"), poses
 
 
 def test_chosen_poses(shown):
     shown, poses = shown
-    chosen = [0, 1, 4, 5, 9, 10]
+    chosen = [0, 1, 4, 5, 8, 10]
     np.testing.assert_array_equal(
         shown.keypoints_2d, poses.keypoints_2d[chosen]
     )
@@ -66,7 +75,7 @@ def test_chosen_poses(shown):
     np.testing.assert_allclose(shown.predicted[0], shown.target[0], atol=1e-6)
     assert shown.titles.tolist()[::5] == [
         "S9 Walking\nbest, 0 mm",
-        "S11 Walking\nworst, 94 mm",
+        "S11 Posing\nworst, 94 mm",
     ]
 
 

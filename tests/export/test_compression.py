@@ -13,6 +13,7 @@ from ampose_tf.config import Config, Data, Export, Model, Train
 from ampose_tf.export import compression, flatbuffer, runtime
 from ampose_tf.models import stored
 from ampose_tf.models.ampose import AMPose
+from ampose_tf.models.refinement import RefinedLifter
 from ampose_tf.skeleton import H36M_17
 
 OPTIONS = Export(
@@ -384,6 +385,19 @@ def test_compression_needs_the_models_config(
             techniques=("prune",),
         )
     assert not (folder / "nothing").exists()
+
+
+def test_refined_lifters_are_not_compressed(exported, make_poses, tmp_path):
+    _, folder, _ = exported
+    lifter = stored.load(folder / "last.keras")
+    path = tmp_path / "refined.keras"
+    RefinedLifter(lifter.get_config()).save(path)
+    with pytest.raises(ValueError, match="refined.keras: .*refinement is not"):
+        exporting.export(
+            *(config_of(), path, make_poses(20), tmp_path, ("float32",)),
+            training=make_poses(30, seed=1),
+            techniques=("prune",),
+        )
 
 
 def test_compression_needs_poses(exported, make_poses):

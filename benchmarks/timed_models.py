@@ -7,14 +7,20 @@ from absl import flags
 
 from ampose_tf import config, weights
 
-MODELS = flags.DEFINE_multi_string(
-    "model",
-    sorted(config.SIZES, reverse=True),
-    f"A .keras file, or {', '.join(config.SIZES)}: the released one of that "
-    "size or, where there is none, an untrained one.",
-)
-
 POSES = 32
+
+# `--help` lists what follows under the script that defines it.
+flags.disclaim_key_flags()
+
+
+def define_flag():
+    """Defines `--model`, which may come more than once."""
+    return flags.DEFINE_multi_string(
+        "model",
+        sorted(config.SIZES, reverse=True),
+        f"A .keras file, or {', '.join(config.SIZES)}: the released one of "
+        "that size or, where there is none, an untrained one.",
+    )
 
 
 def load(name):
@@ -53,11 +59,15 @@ def load(name):
     return model, f"{name}, untrained", None
 
 
-def tflite(model, path, format, folder):
-    """Returns the path of `lift` as a `.tflite`.
+def file_of(model, path, format, folder):
+    """Returns the path of a model's `.tflite` with the signature `lift`.
 
-    NAME_<format>.tflite beside NAME.keras or, where there is none, a file
-    made into the folder, which is calibrated on random poses.
+    Args:
+        model: The network.
+        path: NAME.keras, beside which NAME_<format>.tflite is looked for;
+            None where the model is untrained.
+        format: One of `tflite.FORMATS`.
+        folder: Gets the file where there is none, calibrated on random poses.
     """
     from ampose_tf.export import tflite
 
@@ -73,7 +83,11 @@ def tflite(model, path, format, folder):
 
 
 def inputs(model):
-    """Returns random inputs of `lift`, (POSES, ...) by name."""
+    """Returns random inputs of `lift`, float32 by name.
+
+    `keypoints_2d` is (POSES, J, 2) and, where the model takes it, `seen`
+    (POSES, J) of 0 and 1.
+    """
     random = np.random.default_rng(0)
     joints = model.adjacency.shape[1]
     arrays = {"keypoints_2d": random.uniform(-1, 1, (POSES, joints, 2))}
@@ -83,5 +97,5 @@ def inputs(model):
 
 
 def pose(arrays):
-    """Returns the first pose of inputs, a batch of one."""
+    """Returns the first pose of `inputs`, (1, ...) each."""
     return {name: array[:1] for name, array in arrays.items()}
