@@ -18,7 +18,6 @@ import pathlib
 from absl import flags
 
 from ampose_tf import config, files
-from ampose_tf.models.complexity import DESIGNS
 
 _CONFIG = config.define_flag()
 _WORKDIR = flags.DEFINE_string(
@@ -28,12 +27,15 @@ _SEEDS = flags.DEFINE_integer("seeds", 3, "Runs of each design.", 1)
 
 
 def main():
-    import repeats
-
     from ampose_tf.data import sources
 
     experiment = _CONFIG.value
     validation = sources.load(experiment, "validation")
+    # After what may be missing, since TensorFlow takes seconds to load.
+    import repeats
+
+    from ampose_tf.models.complexity import DESIGNS
+
     variants = {
         design: dataclasses.replace(
             experiment,
