@@ -2,9 +2,8 @@ r"""ampose_t on real motion, taught by the released ampose_s.
 
 The recipe of mocap_t with as many steps; half of the loss is the distance to
 ampose_s's poses for the same keypoints (see models/distillation.py), which
-costs a call of that network in every step. After one epoch of 262,144 poses
-it has 45.2 mm where mocap_t has 46.8, the mean of three seeds each, by
-benchmarks/distillation.py; after all ten, one seed, both have 36.1.
+costs a call of that network in every step. It is ahead of
+mocap_t after one epoch and as good after all ten: benchmarks/real_motion.md.
 
     python train.py --config=configs/mocap_t_distilled.py \
         --config.data.root=DIR --workdir=runs/mocap_t_distilled
