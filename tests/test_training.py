@@ -6,6 +6,7 @@ import os
 import pathlib
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -63,28 +64,29 @@ class Killed(BaseException):
 def test_killed_between_any_two_writes(
     tmp_path, make_poses, tiny_config, monkeypatch
 ):
+    """A kill leaves what was on the disk before a write."""
     poses = make_poses(23), make_poses(11, seed=1)
-    training.train(tiny_config, *poses, tmp_path / "whole")
+    whole = tmp_path / "whole"
     rename = os.replace
+    left = []
+
+    def copy_and_rename(source, target):
+        left.append(shutil.copytree(whole, tmp_path / f"killed_{len(left)}"))
+        rename(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files.os, "replace", copy_and_rename)
+        training.train(tiny_config, *poses, whole)
     # config.json, and four files an epoch, where each is the best so far:
     # none, before and after the first epoch's checkpoint, and all of the
     # second epoch's.
+    assert len(left) == 9
     for writes in (0, 1, 2, 5, 6, 7, 8):
-        workdir = tmp_path / f"killed_{writes}"
-        made = 0
-
-        def rename_or_die(source, target, limit=writes):
-            nonlocal made
-            if made == limit:
-                raise Killed
-            made += 1
-            rename(source, target)
-
-        with monkeypatch.context() as patched, pytest.raises(Killed):
-            patched.setattr(files.os, "replace", rename_or_die)
-            training.train(tiny_config, *poses, workdir)
-        training.train(tiny_config, *poses, workdir)
-        assert_same_run(tmp_path / "whole", workdir)
+        # What was being written is there, under another name.
+        assert list(left[writes].glob(".*"))
+        training.train(tiny_config, *poses, left[writes])
+        assert_same_run(whole, left[writes])
+        assert not list(left[writes].glob(".*"))
 
 
 def test_killed_on_drawn_cameras(
