@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from ampose_tf.config import Config, Data, Model, Train
+from ampose_tf.data import human36m, mocap, synthetic
+from ampose_tf.data.mocap import Motion3D
 from ampose_tf.data.poses import Poses
+from ampose_tf.ranges import Cameras
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +29,24 @@ def make_poses():
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def walk_of():
+    """Returns a maker of poses of somebody who walks, from four sides."""
+
+    def walk(subject, frames=20):
+        joints = synthetic.generate(subject, "Walking", frames, seed=0)
+        motion = Motion3D(
+            joints[:, human36m.JOINTS_OF_32],
+            np.full(frames, subject),
+            np.zeros(frames, np.int32),
+            (f"{subject}/walk",),
+            ("walk",),
+        )
+        return mocap.seen_by_cameras(motion, Cameras(), 1, "longest", 5)
+
+    return walk
 
 
 @pytest.fixture

@@ -11,8 +11,7 @@ import pytest
 from ampose_tf import weights
 from ampose_tf.camera import normalize_screen
 from ampose_tf.conversion import CONVERSIONS
-from ampose_tf.data import human36m, mocap, synthetic
-from ampose_tf.data.mocap import Motion3D
+from ampose_tf.data import mocap
 from ampose_tf.evaluation import metrics, protocols
 from ampose_tf.export import flatbuffer, operators, runtime, verify
 from ampose_tf.lifting.predictor import load_predictor
@@ -40,17 +39,8 @@ def mean_distance(one, other):
 
 
 @pytest.fixture(scope="module")
-def walking():
-    """Somebody generated who walks, from four sides."""
-    joints = synthetic.generate("S9", "Walking", 20, seed=0)
-    motion = Motion3D(
-        joints[:, human36m.JOINTS_OF_32],
-        np.full(20, "S9"),
-        np.zeros(20, np.int32),
-        ("S9/walk",),
-        ("walk",),
-    )
-    return mocap.seen_by_cameras(motion, Cameras(), 1, "longest", 5)
+def walking(walk_of):
+    return walk_of("S9")
 
 
 def test_they_are_small():

@@ -11,6 +11,7 @@ on but stay as they are.
 """
 
 import contextlib
+import functools
 import math
 import warnings
 from collections.abc import Callable
@@ -188,7 +189,9 @@ def twin(model: AMPose, wrap: Callable = lambda layer: ([], layer, [])):
     if model.seen_input:
         shapes["seen"] = (joints,)
     inputs = {n: tf_keras.Input(shape, name=n) for n, shape in shapes.items()}
-    poses_3d = mobile.lift(model, **inputs, dense=dense)
+    # Whole, as one kernel is pruned, clustered and quantised.
+    graph_conv = functools.partial(mobile.stacked_graph_conv, dense=dense)
+    poses_3d = mobile.lift(model, **inputs, dense=dense, graph_conv=graph_conv)
     if not model.seen_input:
         inputs = inputs["keypoints_2d"]
     return tf_keras.Model(inputs, poses_3d), made

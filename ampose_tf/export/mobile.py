@@ -11,14 +11,18 @@ to hand part of it back to the CPU:
 * no product of two tensors broadcasts both of them, which GPUs refuse.
 
 Query, key and value stay one product, and the logits' scale is in its
-weights. Nothing else is folded into kernels here: it would save one hundredth
-of the time (`benchmarks/mobile_graph.md`). The converter folds the scale and
-shift of a layer norm into the dense layer that reads it, which would break up
-clusters; `compression.folded` does so before there are any.
+weights. A graph convolution multiplies only as many rows as joints differ by:
+of the 17 none but the 12 with children are parents, and none but they have
+children. Nothing else is folded into kernels here: it would save one
+hundredth of the time (`benchmarks/mobile_graph.md`). The converter folds the
+scale and shift of a layer norm into the dense layer that reads it, which
+would break up clusters; `compression.folded` does so before there are any.
 
 The scopes below name parts of the graph, by which `tflite` chooses what to
 quantise.
 """
+
+import functools
 
 import numpy as np
 import tensorflow as tf
@@ -37,26 +41,115 @@ FRONT, NORM, RESIDUAL, ENDS, DENSE, ATTENTION = (
 )
 
 
-def constant_dense(layer, x, factors=None):
+def constant_dense(layer, x, factors=None, channels=slice(None)):
     """Returns a dense layer's output; its weights are constants.
 
     Args:
         layer: A `keras.layers.Dense`.
         x: (..., C).
         factors: Of the output channels; None for ones.
+        channels: Which output channels there are to be.
     """
 
-    def multiplied(array):
-        return array if factors is None else array * factors
+    def changed(array):
+        array = array if factors is None else array * factors
+        return array[..., channels]
 
-    x = tf.matmul(x, _constant(layer.kernel, multiplied))
+    x = tf.matmul(x, _constant(layer.kernel, changed))
     if layer.bias is not None:
-        x = x + _constant(layer.bias, multiplied)
+        x = x + _constant(layer.bias, changed)
     return x
 
 
+def constant_graph_conv(conv, x):
+    """Returns a graph convolution's output, before a shared bias.
+
+    The weights are constants. An adjacency of rank R is a product of (J, R)
+    and (R, J), between which R rows are multiplied by the group's kernel in
+    place of J.
+
+    Args:
+        conv: A `models.layers.PartitionedGraphConv`.
+        x: (B, J, C).
+    """
+    received, spread, matrices = [], [], []
+    for group, adjacency in enumerate(conv.adjacency):
+        scatter, gather = _factors(adjacency)
+        channels = slice(group * conv.units, (group + 1) * conv.units)
+        gathered = _mix(gather, x)
+        with tf.name_scope(DENSE):
+            sent = constant_dense(conv.dense, gathered, channels=channels)
+        if _is_identity(scatter):
+            received.append(sent)
+        else:
+            spread.append(sent)
+            matrices.append(scatter)
+    if spread:
+        matrix = np.concatenate(matrices, axis=1)
+        received.append(_mix(matrix, tf.concat(spread, axis=1)))
+    with tf.name_scope(RESIDUAL):
+        return functools.reduce(tf.add, received)
+
+
+def _factors(adjacency):
+    """Returns (J, R) and (R, J), whose product is an adjacency (J, J).
+
+    R counts the rows that are neither zero nor multiples of another; for a
+    group of parents or children that is its rank. Rows of the second matrix
+    sum to one: so a bias that is added between the two comes out as one
+    added before the adjacency. Where nothing is saved it is the identity.
+    """
+    joints = len(adjacency)
+    rows, scatter = [], np.zeros_like(adjacency)
+    for joint, total in enumerate(adjacency.sum(axis=1)):
+        if total == 0:
+            continue
+        row = adjacency[joint] / total
+        alike = [n for n, other in enumerate(rows) if np.allclose(row, other)]
+        if not alike:
+            alike = [len(rows)]
+            rows.append(row)
+        scatter[joint, alike] = total
+    if len(rows) in (0, joints) or (adjacency < 0).any():
+        return adjacency, np.eye(joints, dtype=np.float32)
+    return scatter[:, : len(rows)], np.stack(rows)
+
+
+def _is_identity(matrix):
+    return np.array_equal(matrix, np.eye(len(matrix)))
+
+
+def _mix(matrix, x):
+    """Returns a constant (R, J) times (B, J, C)."""
+    if _is_identity(matrix):
+        return x
+    with tf.name_scope(RESIDUAL):
+        # (X^T A^T)^T, not A X: phones' GPUs take no constant on the left.
+        x = tf.matmul(tf.transpose(x, (0, 2, 1)), tf.constant(matrix.T))
+        return tf.transpose(x, (0, 2, 1))
+
+
+def stacked_graph_conv(conv, x, dense):
+    """Returns what `constant_graph_conv` does, by one dense layer.
+
+    Args:
+        conv: A `models.layers.PartitionedGraphConv`.
+        x: (B, J, C).
+        dense: Of a layer and its input, its output.
+    """
+    with tf.name_scope(DENSE):
+        x = dense(conv.dense, x)  # (B, J, K units)
+    gathered = len(conv.aggregation)  # J K
+    x = tf.reshape(x, (_batch(x), gathered, conv.units))
+    return _mix(conv.aggregation.T, x)
+
+
 def lift(
-    model: AMPose, keypoints_2d: tf.Tensor, seen=None, dense=constant_dense
+    model: AMPose,
+    keypoints_2d: tf.Tensor,
+    seen=None,
+    dense=constant_dense,
+    graph_conv=constant_graph_conv,
 ) -> tf.Tensor:
     """Returns the poses of keypoints, to be called while a graph is traced.
 
@@ -66,6 +159,8 @@ def lift(
             `dense` of which no file is made.
         seen: (B, J), 1 or 0, where the model takes it.
         dense: What computes the dense layers, see `constant_dense`.
+        graph_conv: What computes the graph convolutions, see
+            `constant_graph_conv`.
 
     Returns:
         poses_3d, (B, J, 3) metres.
@@ -82,7 +177,8 @@ def lift(
                 x = x + _constant(position.embedding, lambda e: e[None])
             x = _encode(model.get_layer(f"encoder_{index}"), x, dense)
         if model.gcn != "none":
-            x = _gcn_block(model.get_layer(f"gcn_{index}"), x, dense)
+            block = model.get_layer(f"gcn_{index}")
+            x = _gcn_block(block, x, dense, graph_conv)
     if model.final_norm:
         x = _normalize(model.get_layer("final_norm"), x)
     with tf.name_scope(ENDS):
@@ -156,13 +252,18 @@ def _attend(encoder, x, dense):
         return dense(encoder.projection, x)
 
 
-def _gcn_block(block, x, dense):
+def _gcn_block(block, x, dense, graph_conv):
     """`models.layers.GCNBlock`."""
-    convs = [
-        lambda x, c=conv: _graph_conv(c, x, dense) for conv in block.convs
-    ]
+
+    def convolve(index, x):
+        conv = block.convs[index]
+        x = graph_conv(conv, x)
+        if conv.shared_bias is not None:
+            x = x + _constant(conv.shared_bias)
+        return x
+
     if block.design == "transformer":
-        changed = convs[0](_normalize(block.norms[0], x))
+        changed = convolve(0, _normalize(block.norms[0], x))
         with tf.name_scope(RESIDUAL):
             y = x + changed
         changed = _mlp(block.mlp, _normalize(block.norms[1], y), dense)
@@ -170,34 +271,21 @@ def _gcn_block(block, x, dense):
             return y + changed
     if block.design == "convnext":
         changed = _mlp(
-            block.mlp, _normalize(block.norms[0], convs[0](x)), dense
+            block.mlp, _normalize(block.norms[0], convolve(0, x)), dense
         )
         with tf.name_scope(RESIDUAL):
             return x + changed
-    y = _phi(block, 0, convs[0](x))
+    y = _phi(block, 0, convolve(0, x))
     if block.design == "two_residual":
         with tf.name_scope(RESIDUAL):
             y = x + y
     elif block.residual_from == "input":
-        changed = convs[1](y)
+        changed = convolve(1, y)
         with tf.name_scope(RESIDUAL):
             return x + changed
-    changed = _phi(block, 1, convs[1](y))
+    changed = _phi(block, 1, convolve(1, y))
     with tf.name_scope(RESIDUAL):
         return y + changed
-
-
-def _graph_conv(conv, x, dense):
-    """`models.layers.PartitionedGraphConv`."""
-    with tf.name_scope(DENSE):
-        x = dense(conv.dense, x)  # (B, J, K units)
-    gathered = len(conv.aggregation)  # J K
-    x = tf.reshape(x, (_batch(x), gathered, conv.units))
-    x = tf.matmul(tf.transpose(x, (0, 2, 1)), tf.constant(conv.aggregation))
-    x = tf.transpose(x, (0, 2, 1))  # (B, J, units)
-    if conv.shared_bias is not None:
-        x = x + _constant(conv.shared_bias)
-    return x
 
 
 def _phi(block, index, x):

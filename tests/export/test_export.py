@@ -189,11 +189,11 @@ def test_tflite_is_static_and_plain(exported, format):
     }
     counted = runtime.operators(path)
     assert set(counted) <= operators.ALLOWED
-    # The encoder's four dense layers, the block's two graph convolutions of
-    # a dense layer and an aggregation each, embedding and head: no constant
-    # is multiplied from the left, which phones' GPUs refuse. Attention's two
-    # products are the only ones of two activations.
-    assert counted["FULLY_CONNECTED"] == 4 + 2 * 2 + 2
+    # The encoder's four dense layers, the block's two graph convolutions,
+    # which gather for two kernels of three and spread from two, embedding
+    # and head: no constant is multiplied from the left, which phones' GPUs
+    # refuse. Attention's two products are the only ones of two activations.
+    assert counted["FULLY_CONNECTED"] == 4 + 2 * (2 + 3 + 1) + 2
     assert counted["BATCH_MATMUL"] == 2
     if "int8" not in format:
         assert runtime.plans(path) == {"lift": {"DELEGATE": 1}}
