@@ -3,6 +3,7 @@
 import datetime
 import os
 import pathlib
+import re
 
 _TEMPLATE = pathlib.Path(__file__).with_name("card.md")
 
@@ -41,10 +42,7 @@ def filled_in(**facts) -> str:
             for row in facts["released"].values()
             if "poses" in row
         ),
-        files=_table(
-            (f"`{name}`", f"{row['bytes'] / 1e6:.2f}", *_deviation(row))
-            for name, row in facts["released"].items()
-        ),
+        files=_files(facts["released"]),
         poses=fixed["poses"],
         conditions=_table(
             (
@@ -59,6 +57,24 @@ def filled_in(**facts) -> str:
         ),
         by_subject=_table(map(_errors, fixed["subjects"].items())),
         by_motion=_table(map(_errors, fixed["actions"].items())),
+    )
+
+
+def with_files(text: str, released: dict) -> str:
+    """Returns a card that says of its files what is true of other ones.
+
+    Args:
+        text: A card.
+        released: See `filled_in`.
+    """
+    rows = re.compile(r"(^\| `[^`]+\.(keras|tflite)` .*\n)+", re.MULTILINE)
+    return rows.sub(_files(released) + "\n", text, count=1)
+
+
+def _files(released):
+    return _table(
+        (f"`{name}`", f"{row['bytes'] / 1e6:.2f}", *_deviation(row))
+        for name, row in released.items()
     )
 
 

@@ -6,6 +6,9 @@ r"""Makes the released files of a finished run, and the card beside them.
 Writes NAME.keras (the run's last.keras), NAME_<format>.tflite and, for
 detectors' pixels, NAME_<format>_lift_coco17.tflite if they pass the gate of
 export.py, and NAME.md: card.md with the figures of today.
+
+Without --workdir the .tflite files are made again of the NAME.keras that is
+released, and in NAME.md what is said of files: after a change to exports.
 """
 
 import csv
@@ -21,7 +24,7 @@ from ampose_tf import config, files
 
 _CONFIG = config.define_flag()
 _WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Folder of the finished run.", required=True
+    "workdir", "", "Folder of the finished run; none to export again."
 )
 _NAME = flags.DEFINE_string("name", None, "Of the model.", required=True)
 _OUTPUT = flags.DEFINE_string("output", "ampose_tf/weights", "Folder.")
@@ -35,6 +38,21 @@ _FORMATS = {
 
 
 def main():
+    experiment, name = _CONFIG.value, _NAME.value
+    output = pathlib.Path(_OUTPUT.value)
+    with tempfile.TemporaryDirectory() as folder:
+        make = _released if _WORKDIR.value else _exported_again
+        made, text = make(experiment, name, output, pathlib.Path(folder))
+        for file in made:
+            with files.replacing(output / file.name) as temporary:
+                shutil.copy(file, temporary)
+            print(output / file.name)
+    files.write_text(output / f"{name}.md", text)
+    print(output / f"{name}.md")
+
+
+def _released(experiment, name, output, folder):
+    """Returns the files of a finished run, and the card's text."""
     import cards
     import conditions
 
@@ -43,51 +61,67 @@ def main():
     from ampose_tf.lifting.predictor import load_predictor
     from ampose_tf.models import stored
 
-    experiment = _CONFIG.value
-    workdir, name = pathlib.Path(_WORKDIR.value), _NAME.value
+    workdir = pathlib.Path(_WORKDIR.value)
     history = _finished(workdir, experiment)
     motion = sources.load(experiment, "train")
     poses = conditions.poses_of(experiment)
-    with tempfile.TemporaryDirectory() as folder:
-        made = pathlib.Path(folder)
-        model = shutil.copy(workdir / "last.keras", made / f"{name}.keras")
-        # The copy has no config.json beside it.
-        origin = exporting.origin_of(workdir / "last.keras")
-        exported = {}
-        for signature, formats in _FORMATS.items():
-            report = exporting.export(
-                *(experiment, model, poses["fixed"], made, formats),
-                names=(signature,),
-                origin=origin,
-            )
-            if report["rejected"]:
-                rejected, *_ = report["rejected"].values()
-                raise ValueError(rejected["reason"])
-            exported |= report["files"]
-        print(f"judging {model.name} ...", flush=True)
-        predict = load_predictor(model, experiment.evaluation.batch_size)
-        judged = conditions.judge(predict, poses)
-        released = {model: {"bytes": model.stat().st_size}}
-        for file, measured in exported.items():
-            new = file.replace("ampose", name)
-            released[(made / file).rename(made / new)] = measured
-        text = cards.filled_in(
-            name=name,
-            command=_command(),
-            experiment=experiment,
-            motion=motion,
-            parameters=stored.load(model).count_params(),
-            history=history,
-            released={file.name: m for file, m in released.items()},
-            judged=judged,
+    model = shutil.copy(workdir / "last.keras", folder / f"{name}.keras")
+    # The copy has no config.json beside it.
+    origin = exporting.origin_of(workdir / "last.keras")
+    made = _exported(experiment, model, poses["fixed"], folder, origin)
+    print(f"judging {model.name} ...", flush=True)
+    predict = load_predictor(model, experiment.evaluation.batch_size)
+    text = cards.filled_in(
+        name=name,
+        command=_command(),
+        experiment=experiment,
+        motion=motion,
+        parameters=stored.load(model).count_params(),
+        history=history,
+        released=_by_name({model: {"bytes": model.stat().st_size}} | made),
+        judged=conditions.judge(predict, poses),
+    )
+    return [model, *made], text
+
+
+def _exported_again(experiment, name, output, folder):
+    """Returns the .tflite files of a released model, and its card's text."""
+    import cards
+
+    from ampose_tf import exporting
+    from ampose_tf.data import sources
+
+    model, card = output / f"{name}.keras", output / f"{name}.md"
+    text = card.read_text(encoding="utf-8")
+    poses = sources.load(experiment, "validation")
+    origin = exporting.origin_of(model)
+    made = _exported(experiment, model, poses, folder, origin)
+    released = _by_name({model: {"bytes": model.stat().st_size}} | made)
+    return list(made), cards.with_files(text, released)
+
+
+def _exported(experiment, model, poses, folder, origin):
+    """Returns {.tflite: what was measured of it}."""
+    from ampose_tf import exporting
+
+    made = {}
+    for signature, formats in _FORMATS.items():
+        report = exporting.export(
+            *(experiment, model, poses, folder, formats),
+            names=(signature,),
+            origin=origin,
         )
-        output = pathlib.Path(_OUTPUT.value)
-        for file in released:
-            with files.replacing(output / file.name) as temporary:
-                shutil.copy(file, temporary)
-            print(output / file.name)
-    files.write_text(output / f"{name}.md", text)
-    print(output / f"{name}.md")
+        if report["rejected"]:
+            rejected, *_ = report["rejected"].values()
+            raise ValueError(rejected["reason"])
+        for file, measured in report["files"].items():
+            new = folder / file.replace("ampose", model.stem)
+            made[(folder / file).rename(new)] = measured
+    return made
+
+
+def _by_name(made):
+    return {file.name: measured for file, measured in made.items()}
 
 
 def _finished(workdir, experiment):

@@ -427,6 +427,23 @@ def test_the_card_is_filled_in():
     ):
         assert words in text, words
     assert "{" not in text
+    again = cards.with_files(
+        text,
+        {
+            "ampose_x.keras": {"bytes": 5_210_000},
+            "ampose_x_float16.tflite": {
+                "bytes": 2_470_000,
+                "mean_mm": 0.05,
+                "max_mm": 0.3,
+                "mpjpe_mm": 45.1,
+            },
+        },
+    )
+    old, new = text.splitlines(), again.splitlines()
+    start = old.index("| `ampose_x.keras` | 5.21 |  |  |  |") + 1
+    assert new[:start] == old[:start]
+    row = "| `ampose_x_float16.tflite` | 2.47 | 0.050 | 0.30 | 45.1 |"
+    assert new[start:] == [row, *old[start + 2 :]]
 
 
 def test_the_plan_of_the_tables():
