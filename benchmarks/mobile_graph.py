@@ -1,13 +1,15 @@
 r"""Measures again what of mobile_graph.md can still be made.
 
     python benchmarks/mobile_graph.py --config=configs/mocap_s.py \
-        --config.data.root=DIR --model=runs/mocap_s/last.keras
+        --config.data.root=DIR --model=ampose_s
 
-Prints three tables: the Keras graph beside the graph for phones, by
-processor time; static int8 with more and more of the graph in float32; what
-further signatures cost in bytes and in memory (on Linux).
+Prints three tables: the Keras graph beside the graph for phones, with graph
+convolutions of one kernel and of one for each group, by processor time;
+static int8 with more and more of the graph in float32; what further
+signatures cost in bytes and in memory (on Linux).
 """
 
+import functools
 import pathlib
 import subprocess
 import sys
@@ -15,12 +17,15 @@ import tempfile
 import time
 
 import numpy as np
+import timed_models
 from absl import flags
 
 from ampose_tf import config
 
 _CONFIG = config.define_flag()
-_MODEL = flags.DEFINE_string("model", None, "A .keras file.", required=True)
+_MODEL = flags.DEFINE_string(
+    "model", None, "A .keras file, or the name of a size.", required=True
+)
 _ROUNDS = flags.DEFINE_integer(
     "rounds", 20, "How often each file's turn comes.", lower_bound=1
 )
@@ -56,9 +61,8 @@ def main():
 
     from ampose_tf import exporting
     from ampose_tf.export import verify
-    from ampose_tf.models import stored
 
-    model = stored.load(_MODEL.value).rebuilt()
+    model, *_ = timed_models.load(_MODEL.value)
     spread = np.linspace(0, validation.count - 1, 256).astype(int)
     poses = validation.select(spread)
     (case, *_) = verify.cases(model, poses, ("lift",))
@@ -71,15 +75,25 @@ def main():
 
 
 def _graphs(model, case, folder):
-    from ampose_tf.export import tflite
+    from ampose_tf.export import mobile, tflite
 
+    lift = mobile.lift
+    stacked = functools.partial(
+        mobile.stacked_graph_conv, dense=mobile.constant_dense
+    )
     for format in _FORMATS:
         paths = {
             "Keras layers as they are": folder / f"keras_{format}.tflite",
+            "one kernel for all groups": folder / f"stacked_{format}.tflite",
             "mobile.py": folder / f"mobile_{format}.tflite",
         }
-        as_it_is, chosen = paths.values()
+        as_it_is, whole, chosen = paths.values()
         as_it_is.write_bytes(_of_keras(model, format))
+        try:
+            mobile.lift = functools.partial(lift, graph_conv=stacked)
+            tflite.write(model, whole, format, "")
+        finally:
+            mobile.lift = lift
         tflite.write(model, chosen, format, "")
         seconds = _seconds(paths.values(), case)
         print(f"\n| {format} | ms | ratio | mean deviation, mm |")
