@@ -136,15 +136,12 @@ def _describe(path, file, trained, measured):
         if name not in ("operators", "plans")
     }
     held, write = {}, saved_model.write_metadata
+    names = signatures.possible(trained.model)
     if file.format != "saved_model":
-        held = {
-            "format": file.format,
-            "batch": file.batch,
-            "signatures": file.signatures,
-        }
-        write = tflite.replace_metadata
+        held = {"format": file.format, "batch": file.batch}
+        names, write = file.signatures, tflite.replace_metadata
     described = signatures.metadata(
-        *(trained.model, trained.checkpoint),
+        *(trained.model, trained.checkpoint, names),
         **held,
         **trained.compression,
         **trained.origin,

@@ -43,7 +43,7 @@ def write(model: AMPose, path: pathlib.Path, checkpoint: str) -> None:
         raise OSError(f"cannot write {path}: {error.message}") from error
     # The place that TensorFlow keeps for files of the user's.
     (path / "assets.extra").mkdir()
-    write_metadata(path, signatures.metadata(model, checkpoint))
+    write_metadata(path, signatures.metadata(model, checkpoint, names))
 
 
 def write_metadata(path: pathlib.Path, described: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from ampose_tf import __version__
+from ampose_tf.conversion import COCO_17
 from ampose_tf.export import mobile, pixels
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.skeleton import by_joint_count
@@ -13,16 +14,21 @@ from ampose_tf.skeleton import by_joint_count
 SIGNATURES = ("lift", "lift_pixels", "lift_coco17")
 
 
-def metadata(model: AMPose, checkpoint: str, **more) -> str:
+def metadata(
+    model: AMPose, checkpoint: str, names: tuple[str, ...], **more
+) -> str:
     """Returns, as JSON, what a user of the file must know: `ampose.json`.
 
     Args:
         model: What is exported.
         checkpoint: Which one, and the rule that chose it.
+        names: Of the file's signatures.
         **more: What else is known, by name: training data, what was measured.
     """
     joints = model.adjacency.shape[1]
     skeleton = by_joint_count(joints)
+    if "lift_coco17" in names:
+        more = {"coco_joint_names": COCO_17.joints, **more}
     return json.dumps(
         {
             "version": __version__,
@@ -38,17 +44,22 @@ def metadata(model: AMPose, checkpoint: str, **more) -> str:
                 "hip: poses are relative to it; the first joint is the "
                 "network's estimate of it, near the origin"
             ),
-            "inputs": _conventions(model),
+            "signatures": names,
+            "inputs": _conventions(model, names),
             **more,
         }
     )
 
 
-def _conventions(model):
-    """Says what each input is, by its name."""
+def _conventions(model, names):
+    """Says what each input of some signatures is, by its name."""
     side = {"width": "width", "longest": "longest side"}[model.normalisation]
     joints = model.adjacency.shape[1]
-    inputs = {
+    orders = {"lift_pixels": "joint_names", "lift_coco17": "coco_joint_names"}
+    order = " or, of lift_coco17, ".join(
+        orders[name] for name in orders if name in names
+    )
+    conventions = {
         "keypoints_2d": (
             f"(B, {joints}, 2): (pixels - image size / 2) / (the image's "
             f"{side} / 2), y down, joints in the order of joint_names"
@@ -56,12 +67,11 @@ def _conventions(model):
         "keypoints_px": (
             "(B, J, 2): x and y in pixels from the image's upper left corner, "
             "finite; computed in float16, those beyond 2,048 lose whole "
-            "pixels; of lift_pixels in the order of joint_names, of "
-            "lift_coco17 in COCO's"
+            f"pixels; joints in the order of {order}"
         ),
         "image_size": "(B, 2): width and height in pixels",
         "scores": (
-            "(B, 17): a detector's, in COCO's order; "
+            "(B, 17): a detector's, finite, in the order of coco_joint_names; "
             + (
                 "below 0.3 a joint counts as not seen"
                 if model.seen_input
@@ -70,11 +80,16 @@ def _conventions(model):
         ),
     }
     if model.seen_input:
-        inputs["seen"] = (
+        conventions["seen"] = (
             f"(B, {joints}): 1 for joints that were seen, 0 for others, whose "
             "keypoints are without effect but finite"
         )
-    return inputs
+    taken = {
+        spec.name
+        for _, specs in endpoints(model, None, names, None).values()
+        for spec in specs
+    }
+    return {name: said for name, said in conventions.items() if name in taken}
 
 
 def check(names: tuple[str, ...], model: AMPose) -> None:

@@ -89,7 +89,7 @@ def write(
         flatbuffer.halve_weights(tables)
     flatbuffer.share_buffers(tables)
     path.write_bytes(flatbuffer.write(tables))
-    append_metadata(path, signatures.metadata(model, checkpoint))
+    append_metadata(path, signatures.metadata(model, checkpoint, names))
 
 
 def append_metadata(path: pathlib.Path, described: str) -> None:

@@ -328,7 +328,12 @@ def test_export_of_signatures(tmp_path, released, make_poses, capsys):
     ]
     coco = tmp_path / "ampose_float32_lift_coco17.tflite"
     assert list(runtime.signature_shapes(coco)) == ["lift_coco17"]
-    described = runtime.metadata(coco)["measured"]
+    described = runtime.metadata(coco)
+    assert set(described["inputs"]) == {"keypoints_px", "scores", "image_size"}
+    order = "joints in the order of coco_joint_names"
+    assert described["inputs"]["keypoints_px"].endswith(order)
+    assert described["coco_joint_names"] == list(COCO_17.joints)
+    described = described["measured"]
     # What was asked without lift, too; joints made up have no MPJPE.
     for name in ("max_mm", "zeros_mean_mm", "extreme_mean_mm"):
         assert described[name] < 0.1
