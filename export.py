@@ -34,7 +34,8 @@ _FORMATS = flags.DEFINE_list(
     "formats",
     "saved_model,float32,float16,dynamic_int8",
     "Some of saved_model, float32, float16, dynamic_int8, int8, "
-    "int8_float_attention.",
+    "int8_float_attention; saved_model is not for --compress, and not asked "
+    "for then unless it is named.",
 )
 _SIGNATURES = flags.DEFINE_list(
     "signatures",
@@ -68,6 +69,8 @@ def main():
 
     formats, names = tuple(_FORMATS.value), tuple(_SIGNATURES.value)
     techniques = tuple(_COMPRESS.value)
+    if techniques and not _FORMATS.present:
+        formats = formats[1:]  # by default the first is saved_model
     exporting.check(formats, names, _COMBINED.value, _BATCH.value, techniques)
     training = None
     if techniques or set(formats) & set(tflite.CALIBRATED):

@@ -2,7 +2,6 @@
 
 import pathlib
 import sys
-import tempfile
 
 import numpy as np
 
@@ -92,26 +91,22 @@ def export(
         "checkpoint": trained.checkpoint,
         **trained.origin,
     }
-    before, change_mm = None, None
-    if techniques:
-        before, change_mm = trained.model, config.export.compression_mm
-        told = origin is not None
-        trained = _compressed(config, trained, techniques, training, told)
-    count = min(config.export.verification_poses, validation.count)
-    spread = np.linspace(0, validation.count - 1, count).astype(int)
-    poses = validation.select(spread)
-    asked = names
-    if "saved_model" in formats:
-        asked = signatures.possible(trained.model)
-    cases = verify.cases(trained.model, poses, asked, before, change_mm)
+    plan = artefacts.plan(formats, names, combined, batch, techniques)
     kept, rejected, made = {}, {}, {}
-    output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output, prefix=".export.") as place:
-        for name, file in artefacts.plan(
-            formats, names, combined, batch, techniques
-        ):
+    with folder.workplace(output) as place:
+        before, change_mm = None, None
+        if techniques:
+            before, change_mm = trained.model, config.export.compression_mm
+            told = origin is not None
+            trained = _compressed(config, trained, techniques, training, told)
+        poses = _spread(validation, config.export.verification_poses)
+        asked = names
+        if "saved_model" in formats:
+            asked = signatures.possible(trained.model)
+        cases = verify.cases(trained.model, poses, asked, before, change_mm)
+        for name, file in plan:
             print(f"exporting {name} ...", flush=True)
-            path = pathlib.Path(place, name)
+            path = place / name
             path.parent.mkdir(exist_ok=True)
             measured = artefacts.make(
                 *(path, file, trained, calibration),
@@ -130,7 +125,7 @@ def export(
         if techniques:
             # To be judged as any other, and exported again.
             name = "_".join((*techniques, "ampose.keras"))
-            made[name] = pathlib.Path(place, name)
+            made[name] = place / name
             trained.model.save(made[name])
         report |= {"files": kept, "rejected": rejected}
         merged = folder.with_earlier(report, earlier, output)
@@ -320,9 +315,12 @@ def origin_of(model_path: pathlib.Path) -> dict[str, str]:
 
 
 def _joined(one, other):
-    """Returns what two origins say, which may be the same."""
+    """Returns what two origins say, which may say the same in part."""
+    joint = "; "
     return {
-        name: "; ".join(dict.fromkeys((one[name], value)))
+        name: joint.join(
+            dict.fromkeys(one[name].split(joint) + value.split(joint))
+        )
         for name, value in other.items()
     }
 
@@ -362,5 +360,11 @@ def calibration_of(
         return given if model.seen_input else {"keypoints_2d": given}
     if not training.count:
         raise ValueError("There are no training poses to calibrate on")
-    spread = np.linspace(0, training.count - 1, min(count, training.count))
-    return verify.inputs(training.select(spread.astype(int)), model.seen_input)
+    return verify.inputs(_spread(training, count), model.seen_input)
+
+
+def _spread(poses, at_most):
+    """Returns some poses, from the first to the last."""
+    count = min(at_most, poses.count)
+    spread = np.linspace(0, poses.count - 1, count).astype(int)
+    return poses.select(spread)

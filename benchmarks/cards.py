@@ -37,11 +37,7 @@ def filled_in(**facts) -> str:
         epochs=recipe.epochs,
         hours=seconds / 3600,
         cores=os.cpu_count(),
-        verified=next(
-            row["poses"]
-            for row in facts["released"].values()
-            if "poses" in row
-        ),
+        verified=_verified(facts["released"]),
         files=_files(facts["released"]),
         poses=fixed["poses"],
         conditions=_table(
@@ -66,9 +62,23 @@ def with_files(text: str, released: dict) -> str:
     Args:
         text: A card.
         released: See `filled_in`.
+
+    Raises:
+        ValueError: Where it is no card.
     """
-    rows = re.compile(r"(^\| `[^`]+\.(keras|tflite)` .*\n)+", re.MULTILINE)
-    return rows.sub(_files(released) + "\n", text, count=1)
+    for pattern, new in (
+        (r"(^\| `[^`]+\.(keras|tflite)` .*\n)+", _files(released) + "\n"),
+        (r"(?<=over )[\d,]+(?= validation poses)", f"{_verified(released):,}"),
+    ):
+        text, count = re.subn(pattern, new, text, flags=re.MULTILINE)
+        if count != 1:
+            raise ValueError(f"{count} places of a card look like {pattern!r}")
+    return text
+
+
+def _verified(released):
+    """Returns on how many poses the files were verified."""
+    return next(row["poses"] for row in released.values() if "poses" in row)
 
 
 def _files(released):

@@ -7,8 +7,9 @@ Writes NAME.keras (the run's last.keras), NAME_<format>.tflite and, for
 detectors' pixels, NAME_<format>_lift_coco17.tflite if they pass the gate of
 export.py, and NAME.md: card.md with the figures of today.
 
-Without --workdir the .tflite files are made again of the NAME.keras that is
-released, and in NAME.md what is said of files: after a change to exports.
+With --again in place of --workdir the .tflite files are made again of the
+NAME.keras that is released, and in NAME.md what is said of files: after a
+change to exports.
 """
 
 import csv
@@ -23,8 +24,9 @@ from absl import flags
 from ampose_tf import config, files
 
 _CONFIG = config.define_flag()
-_WORKDIR = flags.DEFINE_string(
-    "workdir", "", "Folder of the finished run; none to export again."
+_WORKDIR = flags.DEFINE_string("workdir", "", "Folder of the finished run.")
+_AGAIN = flags.DEFINE_bool(
+    "again", False, "Whether to export the released model again."
 )
 _NAME = flags.DEFINE_string("name", None, "Of the model.", required=True)
 _OUTPUT = flags.DEFINE_string("output", "ampose_tf/weights", "Folder.")
@@ -40,8 +42,10 @@ _FORMATS = {
 def main():
     experiment, name = _CONFIG.value, _NAME.value
     output = pathlib.Path(_OUTPUT.value)
+    if bool(_WORKDIR.value) == _AGAIN.value:
+        raise ValueError("Expected one of --workdir and --again")
     with tempfile.TemporaryDirectory() as folder:
-        make = _released if _WORKDIR.value else _exported_again
+        make = _exported_again if _AGAIN.value else _released
         made, text = make(experiment, name, output, pathlib.Path(folder))
         for file in made:
             with files.replacing(output / file.name) as temporary:
@@ -90,9 +94,13 @@ def _exported_again(experiment, name, output, folder):
 
     from ampose_tf import exporting
     from ampose_tf.data import sources
+    from ampose_tf.models import stored
 
     model, card = output / f"{name}.keras", output / f"{name}.md"
     text = card.read_text(encoding="utf-8")
+    trained, expected = stored.load(model), experiment.model
+    if (trained.depth, trained.width) != (expected.depth, expected.width):
+        raise ValueError(f"{model} is not of {_CONFIG.name}'s size")
     poses = sources.load(experiment, "validation")
     origin = exporting.origin_of(model)
     made = _exported(experiment, model, poses, folder, origin)

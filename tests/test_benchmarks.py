@@ -266,10 +266,13 @@ def test_operator_times_cuts_and_counts(timed):
     model = stored.load(timed / "small.keras")
     kernels = [v for v in model.variables if "kernel" in v.path]
     products = sum(17 * np.prod(kernel.shape) for kernel in kernels)
-    # Aggregation is one too: of three joints' features each, by channel.
+    # Of graph convolutions two kernels of three see 12 rows, which are
+    # gathered of 17 channel by channel, and spread together.
     for index in range(1, model.depth + 1):
         for conv in model.get_layer(f"gcn_{index}").convs:
-            products += conv.units * (3 * 17) * 17
+            channels = conv.dense.kernel.shape[0]
+            products -= 2 * (17 - 12) * channels * conv.units
+            products += 2 * 12 * 17 * (channels + conv.units)
     assert dense.operations == 2 * products
     assert not any(kind.operations for kind in kinds.values())
 
@@ -436,9 +439,14 @@ def test_the_card_is_filled_in():
                 "mean_mm": 0.05,
                 "max_mm": 0.3,
                 "mpjpe_mm": 45.1,
+                "poses": 2000,
             },
         },
     )
+    assert "over 2,000 validation poses" in again
+    again = again.replace("over 2,000 ", "over 1,000 ")
+    with pytest.raises(ValueError, match="0 places of a card"):
+        cards.with_files("# A page", {"x.tflite": {"bytes": 1, "poses": 2}})
     old, new = text.splitlines(), again.splitlines()
     start = old.index("| `ampose_x.keras` | 5.21 |  |  |  |") + 1
     assert new[:start] == old[:start]

@@ -11,7 +11,6 @@ on but stay as they are.
 """
 
 import contextlib
-import functools
 import math
 import warnings
 from collections.abc import Callable
@@ -189,8 +188,8 @@ def twin(model: AMPose, wrap: Callable = lambda layer: ([], layer, [])):
     if model.seen_input:
         shapes["seen"] = (joints,)
     inputs = {n: tf_keras.Input(shape, name=n) for n, shape in shapes.items()}
-    # Whole, as one kernel is pruned, clustered and quantised.
-    graph_conv = functools.partial(mobile.stacked_graph_conv, dense=dense)
+    # As AMPose stores it, one kernel of a graph convolution is compressed.
+    graph_conv = mobile.stacked_graph_conv
     poses_3d = mobile.lift(model, **inputs, dense=dense, graph_conv=graph_conv)
     if not model.seen_input:
         inputs = inputs["keypoints_2d"]

@@ -5,8 +5,37 @@ import json
 import os
 import pathlib
 import shutil
+import tempfile
+from collections.abc import Iterator
 
 from ampose_tf import files
+
+
+@contextlib.contextmanager
+def workplace(output: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields a temporary folder in an export's folder, which is made.
+
+    It is there before work begins that would be lost without. If the block
+    raises, an export's folder that was not there is gone again.
+
+    Raises:
+        OSError: Where it cannot be written; also what the block raises, with
+            the folder's name where there was none, as when a disk is full.
+    """
+    is_new = not output.exists()
+    output.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(
+            dir=output, prefix=".export.", ignore_cleanup_errors=True
+        ) as place:
+            yield pathlib.Path(place)
+    except BaseException as error:
+        if is_new:
+            with contextlib.suppress(OSError):
+                output.rmdir()
+        if isinstance(error, OSError) and error.errno and not error.filename:
+            raise OSError(error.errno, error.strerror, str(output)) from error
+        raise
 
 
 def rejected_name(name: str) -> str:
@@ -29,6 +58,7 @@ def earlier(output: pathlib.Path) -> dict:
         report = json.loads(path.read_text(encoding="utf-8"))
         for kind in ("files", "rejected"):
             report[kind].keys()
+        "".join(report.get("of_another_model", []))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path}: damaged, or not from an export; remove it to go on"

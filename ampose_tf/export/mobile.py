@@ -11,12 +11,12 @@ to hand part of it back to the CPU:
 * no product of two tensors broadcasts both of them, which GPUs refuse.
 
 Query, key and value stay one product, and the logits' scale is in its
-weights. A graph convolution multiplies only as many rows as joints differ by:
-of the 17 none but the 12 with children are parents, and none but they have
-children. Nothing else is folded into kernels here: it would save one
-hundredth of the time (`benchmarks/mobile_graph.md`). The converter folds the
-scale and shift of a layer norm into the dense layer that reads it, which
-would break up clusters; `compression.folded` does so before there are any.
+weights. 12 of the 17 joints have children, so that a graph convolution
+multiplies 12 rows by the kernel of parents, and 12 by that of children; not
+17. Nothing else is folded into kernels here: it would save one hundredth of
+the time (`benchmarks/mobile_graph.md`). The converter folds the scale and
+shift of a layer norm into the dense layer that reads it, which would break up
+clusters; `compression.folded` does so before there are any.
 
 The scopes below name parts of the graph, by which `tflite` chooses what to
 quantise.
@@ -61,16 +61,16 @@ def constant_dense(layer, x, factors=None, channels=slice(None)):
     return x
 
 
-def constant_graph_conv(conv, x):
+def split_graph_conv(conv, x, dense):
     """Returns a graph convolution's output, before a shared bias.
 
-    The weights are constants. An adjacency of rank R is a product of (J, R)
-    and (R, J), between which R rows are multiplied by the group's kernel in
-    place of J.
+    An adjacency of rank R is a product of (J, R) and (R, J), between which R
+    rows are multiplied by the group's kernel in place of J.
 
     Args:
         conv: A `models.layers.PartitionedGraphConv`.
         x: (B, J, C).
+        dense: See `constant_dense`.
     """
     received, spread, matrices = [], [], []
     for group, adjacency in enumerate(conv.adjacency):
@@ -78,7 +78,7 @@ def constant_graph_conv(conv, x):
         channels = slice(group * conv.units, (group + 1) * conv.units)
         gathered = _mix(gather, x)
         with tf.name_scope(DENSE):
-            sent = constant_dense(conv.dense, gathered, channels=channels)
+            sent = dense(conv.dense, gathered, channels=channels)
         if _is_identity(scatter):
             received.append(sent)
         else:
@@ -97,7 +97,8 @@ def _factors(adjacency):
     R counts the rows that are neither zero nor multiples of another; for a
     group of parents or children that is its rank. Rows of the second matrix
     sum to one: so a bias that is added between the two comes out as one
-    added before the adjacency. Where nothing is saved it is the identity.
+    added before the adjacency. Where that saves nothing, the first matrix is
+    the adjacency and the second the identity.
     """
     joints = len(adjacency)
     rows, scatter = [], np.zeros_like(adjacency)
@@ -130,12 +131,12 @@ def _mix(matrix, x):
 
 
 def stacked_graph_conv(conv, x, dense):
-    """Returns what `constant_graph_conv` does, by one dense layer.
+    """Returns what `split_graph_conv` does, by one dense layer for all groups.
 
     Args:
         conv: A `models.layers.PartitionedGraphConv`.
         x: (B, J, C).
-        dense: Of a layer and its input, its output.
+        dense: See `constant_dense`, without `channels`.
     """
     with tf.name_scope(DENSE):
         x = dense(conv.dense, x)  # (B, J, K units)
@@ -149,7 +150,7 @@ def lift(
     keypoints_2d: tf.Tensor,
     seen=None,
     dense=constant_dense,
-    graph_conv=constant_graph_conv,
+    graph_conv=split_graph_conv,
 ) -> tf.Tensor:
     """Returns the poses of keypoints, to be called while a graph is traced.
 
@@ -159,8 +160,8 @@ def lift(
             `dense` of which no file is made.
         seen: (B, J), 1 or 0, where the model takes it.
         dense: What computes the dense layers, see `constant_dense`.
-        graph_conv: What computes the graph convolutions, see
-            `constant_graph_conv`.
+        graph_conv: What makes graph convolutions of them, `split_graph_conv`
+            or `stacked_graph_conv`.
 
     Returns:
         poses_3d, (B, J, 3) metres.
@@ -257,7 +258,7 @@ def _gcn_block(block, x, dense, graph_conv):
 
     def convolve(index, x):
         conv = block.convs[index]
-        x = graph_conv(conv, x)
+        x = graph_conv(conv, x, dense)
         if conv.shared_bias is not None:
             x = x + _constant(conv.shared_bias)
         return x

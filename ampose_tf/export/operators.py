@@ -1,7 +1,7 @@
 """Which operators a phone's delegates take, and why not the others.
 
 Sources: the GPU delegate's compatibility checks
-(`tensorflow/lite/tools/versions/gpu_compatibility.cc`), XNNPACK's list
+(`tensorflow/lite/tools/versioning/gpu_compatibility.cc`), XNNPACK's list
 (`tensorflow/lite/delegates/xnnpack/README.md`), and what was measured.
 """
 

@@ -1,6 +1,7 @@
 """Running SavedModels and `.tflite` files."""
 
 import collections
+import contextlib
 import json
 import os
 import pathlib
@@ -71,7 +72,8 @@ def tflite(
 
     Returns:
         A function of named float32 arrays that returns `poses_3d`. Arrays of
-        more poses than the file's batch run batch by batch.
+        more poses than the file's batch run batch by batch. It raises
+        ValueError where LiteRT lacks an operator.
 
     Raises:
         ValueError: Where it cannot be loaded or lacks the signature.
@@ -81,14 +83,16 @@ def tflite(
         options["experimental_op_resolver_type"] = (
             litert.OpResolverType.BUILTIN_REF
         )
-    interpreter = _interpreter(path, **options)
-    listed = interpreter.get_signature_list()
+    with _readable(path):
+        interpreter = litert.Interpreter(model_path=str(path), **options)
+        listed = interpreter.get_signature_list()
     if signature not in listed:
         raise ValueError(
             f"{path}: no signature {signature!r}; it has "
             f"{', '.join(listed) or 'none'}"
         )
-    runner = interpreter.get_signature_runner(signature)
+    with _readable(path):
+        runner = interpreter.get_signature_runner(signature)
     details = next(iter(runner.get_input_details().values()))
     batch = int(details["shape"][0])
 
@@ -97,10 +101,12 @@ def tflite(
         count = len(next(iter(arrays.values())))
         # The last pose fills the last batch.
         index = np.minimum(np.arange(-(-count // batch) * batch), count - 1)
-        lifted = [
-            runner(**{n: a[rows] for n, a in arrays.items()})["poses_3d"]
-            for rows in index.reshape(-1, batch)
-        ]
+        # Only now does LiteRT look whether it has all operators.
+        with _readable(path, RuntimeError):
+            lifted = [
+                runner(**{n: a[rows] for n, a in arrays.items()})["poses_3d"]
+                for rows in index.reshape(-1, batch)
+            ]
         return np.concatenate(lifted)[:count]
 
     return run
@@ -150,8 +156,9 @@ def plans(path: str | os.PathLike) -> dict[str, dict[str, int]]:
     for name in flatbuffer.signatures(whole):
         # The interpreter lists the operators of the first subgraph alone.
         content = flatbuffer.write(flatbuffer.only(whole, name))
-        interpreter = litert.Interpreter(model_content=content)
-        interpreter.allocate_tensors()  # when delegates are applied
+        with _readable(path):
+            interpreter = litert.Interpreter(model_content=content)
+            interpreter.allocate_tensors()  # when delegates are applied
         details = interpreter._get_ops_details()
         # What has been taken over is still listed, before its delegate.
         makers = {int(i): d for d in details for i in d["outputs"]}
@@ -172,10 +179,14 @@ def signature_shapes(path: str | os.PathLike) -> dict[str, dict]:
     Raises:
         ValueError: Where it cannot be loaded.
     """
-    interpreter = _interpreter(path)
+    with _readable(path):
+        interpreter = litert.Interpreter(model_path=str(path))
+        runners = {
+            name: interpreter.get_signature_runner(name)
+            for name in interpreter.get_signature_list()
+        }
     shapes = {}
-    for name in interpreter.get_signature_list():
-        runner = interpreter.get_signature_runner(name)
+    for name, runner in runners.items():
         shapes[name] = {
             kind: {n: detail["shape"].tolist() for n, detail in of.items()}
             for kind, of in (
@@ -218,10 +229,13 @@ def metadata(path: str | os.PathLike) -> dict:
     return described
 
 
-def _interpreter(path, **options):
+@contextlib.contextmanager
+def _readable(path, errors=(ValueError, RuntimeError)):
+    """Where LiteRT may find that a file is none that it can run."""
     try:
-        return litert.Interpreter(model_path=str(path), **options)
-    except (ValueError, RuntimeError) as error:
+        yield
+    except errors as error:
+        reason = (str(error).strip() or "no message").splitlines()[0]
         raise ValueError(
-            f"{path}: not a readable .tflite file: {error}"
+            f"{path}: not a readable .tflite file: {reason}"
         ) from error

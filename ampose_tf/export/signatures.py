@@ -84,11 +84,8 @@ def _conventions(model, names):
             f"(B, {joints}): 1 for joints that were seen, 0 for others, whose "
             "keypoints are without effect but finite"
         )
-    taken = {
-        spec.name
-        for _, specs in endpoints(model, None, names, None).values()
-        for spec in specs
-    }
+    specs = _specs(model, None)
+    taken = {spec.name for name in names for spec in specs[name]}
     return {name: said for name, said in conventions.items() if name in taken}
 
 
@@ -102,7 +99,8 @@ def check(names: tuple[str, ...], model: AMPose) -> None:
     unknown = [name for name in names if name not in SIGNATURES]
     if unknown or not names or len(set(names)) < len(names):
         raise ValueError(
-            f"Unknown or repeated signature {', '.join(unknown or names)}; "
+            "Unknown or repeated signature "
+            f"{', '.join(filter(None, unknown or names)) or '(none)'}; "
             f"expected some of {', '.join(SIGNATURES)}"
         )
     joints = model.adjacency.shape[1]
@@ -144,7 +142,6 @@ def endpoints(
         names: Which, see `check`.
         batch: B, or None for any.
     """
-    joints = model.adjacency.shape[1]
     normalisation = model.normalisation
 
     def lift(keypoints_2d, seen=None):
@@ -165,18 +162,27 @@ def endpoints(
             seen = pixels.seen_of_coco(scores) if model.seen_input else None
         return lift(keypoints_2d, seen)
 
+    functions = {
+        "lift": lift,
+        "lift_pixels": lift_pixels,
+        "lift_coco17": lift_coco17,
+    }
+    specs = _specs(model, batch)
+    return {name: (functions[name], specs[name]) for name in names}
+
+
+def _specs(model, batch):
+    """Returns the specs of all signatures' inputs, by the signature's name."""
+    joints = model.adjacency.shape[1]
+
     def spec(name, *shape):
         return tf.TensorSpec((batch, *shape), tf.float32, name)
 
     seen = [spec("seen", joints)] if model.seen_input else []
     keypoints_px = spec("keypoints_px", joints, 2)
     size = spec("image_size", 2)
-    all_of_them = {
-        "lift": (lift, [spec("keypoints_2d", joints, 2), *seen]),
-        "lift_pixels": (lift_pixels, [keypoints_px, size, *seen]),
-        "lift_coco17": (
-            lift_coco17,
-            [keypoints_px, spec("scores", 17), size],
-        ),
+    return {
+        "lift": [spec("keypoints_2d", joints, 2), *seen],
+        "lift_pixels": [keypoints_px, size, *seen],
+        "lift_coco17": [keypoints_px, spec("scores", 17), size],
     }
-    return {name: all_of_them[name] for name in names}

@@ -22,7 +22,7 @@ _FLOATS = ("float32", "float16")
 # Poses that the reference kernels, ten times slower, compute as well. In whole
 # numbers most poses come out alike and some a centimetre apart: of files whose
 # mean over 256 poses was 1.1 mm, that over 16 was anything from 0 to 2.4.
-_REFERENCE_POSES = 128
+REFERENCE_POSES = 128
 
 
 class Refused(ValueError):
@@ -253,7 +253,7 @@ def tflite(
     for case in asked:
         _measure(measured, case, lifts[case.signature], poses, path.name)
     first = asked[0]
-    count = min(_REFERENCE_POSES, poses.count)
+    count = min(REFERENCE_POSES, poses.count)
     spread = np.linspace(0, poses.count - 1, count).astype(int)
     some = {n: array[spread] for n, array in first.arrays.items()}
     apart = _distances_mm(
@@ -393,8 +393,9 @@ def _hold_growth(path, measured, case):
 def _hold(path, measured, name, limit, what="from the Keras model"):
     value = measured[name]
     if not abs(value) <= limit:  # NaN is refused, too.
+        side = "less than -" if value < 0 else "more than "
         raise Refused(
-            f"{path.name} refused: {name} {what} is {value:.3g}, more than "
+            f"{path.name} refused: {name} {what} is {value:.4g}, {side}"
             f"{limit:g}",
             measured,
         )

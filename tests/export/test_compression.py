@@ -402,6 +402,22 @@ def test_refined_lifters_are_not_compressed(exported, make_poses, tmp_path):
         )
 
 
+def test_a_folder_that_cannot_be_is_found_before_training(
+    exported, make_poses, tmp_path, monkeypatch
+):
+    _, folder, _ = exported
+    occupied = tmp_path / "occupied"
+    occupied.write_text("a file")
+    monkeypatch.setattr(compression, "compress", None)
+    with pytest.raises(OSError, match="occupied"):
+        exporting.export(
+            *(config_of(), folder / "last.keras", make_poses(20)),
+            *(occupied / "export", ("float32",)),
+            training=make_poses(30, seed=1),
+            techniques=("prune",),
+        )
+
+
 def test_compression_needs_poses(exported, make_poses):
     _, folder, _ = exported
     with pytest.raises(ValueError, match="trains on poses; got none"):

@@ -14,7 +14,14 @@ import tensorflow as tf
 
 from ampose_tf import camera, exporting
 from ampose_tf.config import Config, Data, Export, Model, Train, to_json
-from ampose_tf.export import operators, runtime, signatures, tflite, verify
+from ampose_tf.export import (
+    flatbuffer,
+    operators,
+    runtime,
+    signatures,
+    tflite,
+    verify,
+)
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.skeleton import H36M_16, H36M_17
 
@@ -272,7 +279,7 @@ def test_wrong_weights_are_refused(exported, make_poses):
     limbs = np.zeros((17, 3))
     limbs[1:, 2] = 0.005
     for cases, message in (
-        (off_by(tenth), "refused: pose_95_mm .* is 34.., more than 20"),
+        (off_by(tenth), "refused: pose_95_mm .* is 34.*, more than 20"),
         (off_by(limbs), "refused: mpjpe_change_mm"),
     ):
         with pytest.raises(verify.Refused, match=message):
@@ -285,22 +292,51 @@ def test_wrong_weights_are_refused(exported, make_poses):
     assert measured["mpjpe_change_mm"] == pytest.approx(0, abs=0.01)
 
 
-def test_what_leaves_xnnpack_is_refused(tmp_path, make_poses):
-    """FLOOR of whole numbers runs on other kernels, between two parts."""
-    path = converted(
-        tmp_path / "parts.tflite",
-        lambda x: tf.floor(tf.nn.relu(x)) + 1.0,
-        tf.TensorSpec((1, 17, 2), tf.float32),
+def test_plans_tell_what_leaves_xnnpack(tmp_path):
+    for function, expected in (
+        (lambda x: tf.floor(tf.nn.relu(x)) + 1.0, {"DELEGATE": 1}),
+        (
+            lambda x: tf.nn.relu(tf.cumsum(tf.nn.relu(x), axis=1) * 2.0),
+            {"CUMSUM": 1, "DELEGATE": 2},
+        ),
+    ):
+        path = converted(
+            tmp_path / "parts.tflite",
+            function,
+            tf.TensorSpec((1, 17, 2), tf.float32),
+        )
+        assert runtime.plans(path) == {"serving_default": expected}
+
+
+def test_what_leaves_xnnpack_is_refused(exported, make_poses, monkeypatch):
+    model, folder = exported
+    path, poses = tflite_of(folder, "float32"), make_poses(3)
+    cases = verify.cases(model, poses, ("lift",))
+    plan = {"lift": {"CUMSUM": 1, "DELEGATE": 2}}
+    monkeypatch.setattr(runtime, "plans", lambda path: plan)
+    with pytest.raises(verify.Refused, match="one part that XNNPACK takes"):
+        verify.tflite(path, "float32", cases, poses, Export())
+
+
+def test_an_operator_that_nobody_has_is_one_line(tmp_path, exported):
+    _, folder = exported
+    tables = runtime.tables(tflite_of(folder, "float32"))
+    (gelu,) = (
+        code
+        for code in tables.operatorCodes
+        if code.builtinCode == flatbuffer.schema.BuiltinOperator.GELU
     )
-    assert runtime.plans(path) == {"serving_default": {"DELEGATE": 1}}
-    path = converted(
-        tmp_path / "parts.tflite",
-        lambda x: tf.nn.relu(tf.cumsum(tf.nn.relu(x), axis=1) * 2.0),
-        tf.TensorSpec((1, 17, 2), tf.float32),
-    )
-    assert runtime.plans(path) == {
-        "serving_default": {"CUMSUM": 1, "DELEGATE": 2}
-    }
+    gelu.builtinCode = flatbuffer.schema.BuiltinOperator.CUSTOM
+    gelu.deprecatedBuiltinCode = gelu.builtinCode
+    gelu.customCode = "Foo"
+    path = tmp_path / "foo.tflite"
+    path.write_bytes(flatbuffer.write(tables))
+    message = r"foo.tflite: not a readable .tflite file: .*: Foo\.?$"
+    with pytest.raises(ValueError, match=message):
+        runtime.plans(path)
+    lift = runtime.tflite(path)
+    with pytest.raises(ValueError, match=message):
+        lift(keypoints_2d=np.zeros((1, 17, 2)))
 
 
 def converted(path, function, *specs, select_ops=False):
@@ -437,11 +473,14 @@ def test_the_record_is_of_one_model(run, make_poses, capsys):
     assert f"from another model, in {run / 'export'}: {others[0]}" in (
         capsys.readouterr().out
     )
-    (run / "export/export.json").write_text("[]")
-    with pytest.raises(ValueError, match="export.json: damaged"):
-        exporting.export(
-            *(config, run / "last.keras", poses, run / "export", ("float32",))
-        )
+    others = '{"files": {}, "rejected": {}, "of_another_model": 5}'
+    for damaged in ("[]", others):
+        (run / "export/export.json").write_text(damaged)
+        with pytest.raises(ValueError, match="export.json: damaged"):
+            exporting.export(
+                *(config, run / "last.keras", poses, run / "export"),
+                ("float32",),
+            )
 
 
 def test_a_file_that_is_too_large(run, make_poses):
@@ -457,24 +496,26 @@ def test_a_file_that_is_too_large(run, make_poses):
     assert described["reason"] == measured["reason"]
 
 
-@pytest.mark.parametrize("error", [PermissionError, OSError])
-def test_earlier_files_outlive_a_failure(run, make_poses, monkeypatch, error):
+@pytest.mark.parametrize("folder", ["export", "new"])
+def test_earlier_files_outlive_a_failure(run, make_poses, monkeypatch, folder):
     """Of the second file's writing, after the first was made."""
     before = bytes_of(run)
     write = tflite.write
 
     def fails(model, path, format, *rest):
         if format == "float16":
-            raise error(28, "No space left on device", str(path))
+            # What writing says of a full disk does not name the file.
+            raise OSError(28, "No space left on device")
         write(model, path, format, *rest)
 
     monkeypatch.setattr(tflite, "write", fails)
-    with pytest.raises(error, match="No space left"):
+    with pytest.raises(OSError, match=f"No space left.*{folder}'"):
         exporting.export(
             *(Config(), run / "last.keras", make_poses(3, seed=2)),
-            *(run / "export", ("float32", "float16")),
+            *(run / folder, ("float32", "float16")),
         )
     assert bytes_of(run) == before
+    assert not (run / "new").exists()
 
 
 def test_files_say_what_their_model_was_trained_on(tmp_path):
@@ -507,8 +548,7 @@ def test_the_script_exits_3_and_2(run):
     """3 where a file is refused, 2 where there is a mistake."""
     root = pathlib.Path(__file__).parents[2]
     script = (root / "export.py").read_text()
-    for format in exporting.FORMATS:
-        assert format in script
+    assert set(exporting.FORMATS) <= set(re.findall(r"\w+", script))
 
     def export(*arguments):
         return subprocess.run(

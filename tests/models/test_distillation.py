@@ -365,6 +365,9 @@ def test_a_student_names_its_teachers_data(tmp_path):
     assert known["training_data"].endswith("; " + origin("")["training_data"])
     assert known["licence"].startswith("CMU Graphics Lab Motion Capture")
     assert known["licence"].endswith("; free")
+    # Compressed on the same data as it learnt from.
+    again = exporting._joined(known, origin(""))
+    assert again == known
     copy = shutil.copy(weights.AMPOSE_S, tmp_path / "elsewhere.keras")
     (tmp_path / "config.json").unlink()
     assert exporting.origin_of(pathlib.Path(copy))["licence"] == "not known"
