@@ -100,7 +100,7 @@ def _exported_again(experiment, name, output, folder):
     text = card.read_text(encoding="utf-8")
     trained, expected = stored.load(model), experiment.model
     if (trained.depth, trained.width) != (expected.depth, expected.width):
-        raise ValueError(f"{model} is not of {_CONFIG.name}'s size")
+        raise ValueError(f"{model} is of another size than the config")
     poses = sources.load(experiment, "validation")
     origin = exporting.origin_of(model)
     made = _exported(experiment, model, poses, folder, origin)
