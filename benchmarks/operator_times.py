@@ -4,12 +4,12 @@ r"""Says where the time of a `.tflite` goes, by kind of operator.
     python benchmarks/operator_times.py --model=ampose_b --formats=float32
 
 LiteRT's Python package times whole calls alone, and XNNPACK runs the whole
-graph as one operator. So the graph is cut behind each operator in turn, what
-came last being its output, and the processor time of each cut is taken; what
-an operator takes is what its cut takes more than the cut before, and never
-less than nothing. Single differences are noise, much of which cancels in the
-sums by kind; the first operator's kind bears the cost of a call. A model
-takes some minutes.
+graph as one operator. So all operators of a kind are put into a graph of
+their own, whose inputs and outputs are theirs, and its processor time is
+taken in turns with that of the whole graph, since a machine is faster at one
+time than at another. What comes out is what a kind costs by itself: together
+the kinds take longer than the whole, in which tensors share memory and are
+still in the caches when they are read. A model takes a minute.
 
 Of dense layers the table also says how many multiplications and additions a
 second they reach, of joints that there are: kernels that work on tiles of
@@ -25,7 +25,6 @@ import time
 import numpy as np
 import timed_models
 from absl import flags
-from scipy import optimize
 
 from ampose_tf import config
 
@@ -34,11 +33,12 @@ _FORMATS = flags.DEFINE_list(
     "formats", ["float32", "dynamic_int8"], "Of the .tflite files."
 )
 _ROUNDS = flags.DEFINE_integer(
-    "rounds", 10, "How often each cut is timed.", lower_bound=1
+    "rounds", 30, "How often each graph is timed.", lower_bound=1
 )
 
-_CALLS = 10  # of one cut, in one round
+_CALLS = 10  # of one graph, in one round
 _DENSE = "FULLY_CONNECTED"
+_WHOLE = "the whole"
 
 
 @dataclasses.dataclass
@@ -47,28 +47,28 @@ class Kind:
 
     Attributes:
         count: How many.
-        seconds: What they take together.
         operations: Multiplications and additions of dense layers.
     """
 
     count: int = 0
-    seconds: float = 0
     operations: int = 0
 
 
 def main():
-    from ampose_tf.export import runtime
+    from ampose_tf.export import flatbuffer, runtime
 
     for name in _MODELS.value:
         model, described, path = timed_models.load(name)
-        given = timed_models.pose(timed_models.inputs(model))
         with tempfile.TemporaryDirectory() as folder:
             for format in _FORMATS.value:
                 file = timed_models.file_of(model, path, format, folder)
                 whole = runtime.tables(file)
-                found = kinds(whole, times(whole, given, _ROUNDS.value))
-                print(as_text(f"{described}, {format}", found), flush=True)
-                print()
+                graphs = {_WHOLE: file.read_bytes()}
+                for kind in kinds(whole):
+                    graphs[kind] = flatbuffer.write(alone(whole, kind))
+                seconds = times(graphs, _ROUNDS.value)
+                print(as_text(f"{described}, {format}", kinds(whole), seconds))
+                print(flush=True)
 
 
 def running(whole):
@@ -90,93 +90,136 @@ def running(whole):
     }
 
 
-def cuts(whole):
-    """Yields a `.tflite` for each of `running`, which ends behind it.
-
-    Args:
-        whole: See `running`; its operators are in the order in which they
-            run.
-    """
-    from ampose_tf.export import flatbuffer
-
-    whole = copy.copy(whole)
-    subgraph = copy.copy(whole.subgraphs[0])
-    operators = list(subgraph.operators)
-    for place in running(whole):
-        subgraph.operators = operators[: place + 1]
-        subgraph.outputs = operators[place].outputs
-        whole.subgraphs, whole.signatureDefs = [subgraph], []
-        yield flatbuffer.write(whole)
-
-
-def kinds(whole, seconds):
-    """Returns {name: Kind} of what runs, the slowest kind first.
+def kinds(whole):
+    """Returns {name: Kind} of what runs.
 
     Args:
         whole: See `running`.
-        seconds: Of each cut, as from `times`.
     """
     found = collections.defaultdict(Kind)
-    each = np.diff(seconds, prepend=0)
-    for operator, taken in zip(running(whole).values(), each, strict=True):
+    for operator in running(whole).values():
         kind = found[operator.name]
         kind.count += 1
-        kind.seconds += taken
         if operator.name == _DENSE:
             inputs, kernel = operator.inputs[:2]
             rows = np.prod(inputs.shape[:-1], dtype=int)
             kind.operations += 2 * int(rows) * int(np.prod(kernel.shape))
-    return dict(sorted(found.items(), key=lambda item: -item[1].seconds))
+    return dict(found)
 
 
-def times(whole, given, rounds):
-    """Returns the processor time of a call of each cut, s; it never falls.
+def alone(whole, name):
+    """Returns the tables of a graph of one kind's operators alone.
 
     Args:
-        whole: See `running`.
-        given: Arrays of the inputs.
-        rounds: How often each is timed; medians count.
+        whole: See `running`; what its loading computes stays in it.
+        name: Of the kind.
     """
-    taken = [_of_cut(content, given, rounds) for content in cuts(whole)]
-    return optimize.isotonic_regression(taken).x
+    from ampose_tf.export import flatbuffer
+
+    part = copy.copy(whole)
+    subgraph = copy.copy(whole.subgraphs[0])
+    known = running(whole)
+    (operators,) = flatbuffer.operators(whole)
+    chosen = [place for place, o in known.items() if o.name == name]
+    loaded = [place for place in range(len(operators)) if place not in known]
+    made = [i for p in loaded for i in subgraph.operators[p].outputs]
+    subgraph.inputs = list(
+        dict.fromkeys(
+            int(index)
+            for place in chosen
+            for index, tensor in zip(
+                _read(subgraph.operators[place]),
+                operators[place].inputs,
+                strict=True,
+            )
+            if not tensor.constant and index not in made
+        )
+    )
+    subgraph.outputs = [
+        int(index)
+        for place in chosen
+        for index in subgraph.operators[place].outputs
+    ]
+    subgraph.operators = [
+        subgraph.operators[place] for place in sorted(loaded + chosen)
+    ]
+    part.subgraphs, part.signatureDefs = [subgraph], []
+    return part
 
 
-def _of_cut(content, given, rounds):
+def _read(operator):
+    """Returns the tensors that an operator reads; -1 stands for none."""
+    return [index for index in operator.inputs if index >= 0]
+
+
+def times(graphs, rounds):
+    """Returns the processor time of a call of each graph, s, by its name.
+
+    Args:
+        graphs: Contents of `.tflite` files by name, `_WHOLE` among them.
+        rounds: How often each is timed. Medians count, of what a graph takes
+            of the whole one's time just before.
+    """
+    timers = {name: _timer(content) for name, content in graphs.items()}
+    taken = np.array(
+        [[timer() for timer in timers.values()] for _ in range(rounds)]
+    )
+    whole = taken[:, list(timers).index(_WHOLE), None]
+    seconds = np.median(taken / whole, axis=0) * np.median(whole)
+    return dict(zip(timers, seconds.tolist(), strict=True))
+
+
+def _timer(content):
+    """Returns what returns the processor time of a call, s."""
     from ai_edge_litert import interpreter as litert
 
-    cut = litert.Interpreter(model_content=content, num_threads=1)
-    cut.allocate_tensors()
-    # Keypoints and, where the model takes it, seen differ in shape.
-    arrays = {array.shape: array for array in given.values()}
-    for detail in cut.get_input_details():
-        array = arrays[tuple(detail["shape"].tolist())]
-        cut.set_tensor(detail["index"], array)
-    cut.invoke()
-    taken = []
-    for _ in range(rounds):
+    graph = litert.Interpreter(model_content=content, num_threads=1)
+    graph.allocate_tensors()
+    random = np.random.default_rng(0)
+    for detail in graph.get_input_details():
+        array = random.uniform(0.1, 1, detail["shape"])
+        graph.set_tensor(detail["index"], array.astype(detail["dtype"]))
+    graph.invoke()
+
+    def timed():
+        graph.invoke()
         start = time.process_time()
         for _ in range(_CALLS):
-            cut.invoke()
-        taken.append((time.process_time() - start) / _CALLS)
-    return np.median(taken)
+            graph.invoke()
+        return (time.process_time() - start) / _CALLS
+
+    return timed
 
 
-def as_text(described, found):
-    """Returns a Markdown table of what `kinds` returns."""
-    whole = sum(kind.seconds for kind in found.values())
+def as_text(described, found, seconds):
+    """Returns a Markdown table, the slowest kind first.
+
+    Args:
+        described: What was timed.
+        found: From `kinds`.
+        seconds: From `times`.
+    """
+    whole = seconds[_WHOLE]
     rows = [
-        f"| {described} | count | ms | share | Gop/s |",
+        f"| {described} | count | ms | of the whole | Gop/s |",
         "|---" * 5 + "|",
     ]
-    for name, kind in found.items():
-        rate = ""
+    for name in sorted(found, key=seconds.get, reverse=True):
+        kind, rate = found[name], ""
         if kind.operations:
-            rate = f"{kind.operations / max(kind.seconds, 1e-9) / 1e9:.0f}"
+            rate = f"{kind.operations / seconds[name] / 1e9:.0f}"
         rows.append(
-            f"| {name} | {kind.count} | {1e3 * kind.seconds:.3f} | "
-            f"{kind.seconds / whole:.1%} | {rate} |"
+            f"| {name} | {kind.count} | {1e3 * seconds[name]:.3f} | "
+            f"{seconds[name] / whole:.0%} | {rate} |"
         )
-    return "\n".join(rows) + f"\n\n{1e3 * whole:.3f} ms in all."
+    count = sum(kind.count for kind in found.values())
+    together = sum(seconds[name] for name in found)
+    rows.append(
+        f"| the kinds, one by one | {count} | {1e3 * together:.3f} | "
+        f"{together / whole:.0%} | |"
+    )
+    rows.append(f"| the whole | {count} | {1e3 * whole:.3f} | 100% | |")
+    return "\n".join(rows)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What the benchmarks compare is the same network."""
 
+import collections
 import pathlib
 import re
 import subprocess
@@ -244,24 +245,12 @@ def test_ratios_are_to_onnx_runtime_of_the_same_round():
     assert mobile._ratio(more, 1, milliseconds) == ""
 
 
-def test_operator_times_cuts_and_counts(timed):
+def test_operator_times_counts(timed):
     operator_times = benchmark("operator_times")
     path = timed / "small_dynamic_int8.tflite"
-    whole = runtime.tables(path)
-    (operators,) = flatbuffer.operators(whole)
-    cuts = list(operator_times.cuts(whole))
-    assert len(cuts) == len(operators)
-    for place in (0, 7, len(cuts) - 1):
-        (held,) = flatbuffer.operators(flatbuffer.read(cuts[place]))
-        names = [operator.name for operator in held]
-        assert names == [o.name for o in operators[: place + 1]]
-        assert held[-1].outputs == operators[place].outputs
-    # If each took a second and a tenth.
-    kinds = operator_times.kinds(whole, 1.1 * np.arange(1, len(cuts) + 1))
+    kinds = operator_times.kinds(runtime.tables(path))
     counts = {name: kind.count for name, kind in kinds.items()}
     assert counts == runtime.operators(path)
-    for kind in kinds.values():
-        assert kind.seconds == pytest.approx(1.1 * kind.count)
     dense = kinds.pop("FULLY_CONNECTED")
     model = stored.load(timed / "small.keras")
     kernels = [v for v in model.variables if "kernel" in v.path]
@@ -277,40 +266,62 @@ def test_operator_times_cuts_and_counts(timed):
     assert not any(kind.operations for kind in kinds.values())
 
 
-def test_operator_times_leaves_out_what_runs_when_loaded():
+def test_operator_times_takes_kinds_apart():
+    """Of float16, whose weights become float32 when a graph is loaded."""
     operator_times = benchmark("operator_times")
-    models = benchmark("timed_models")
     path = weights.AMPOSE_T.with_name("ampose_t_float16.tflite")
     whole = runtime.tables(path)
     counts = runtime.operators(path)
-    assert counts.pop("DEQUANTIZE") > 0
-    kinds = operator_times.kinds(whole, np.arange(sum(counts.values())))
-    assert {name: kind.count for name, kind in kinds.items()} == counts
-    given = models.pose(models.inputs(stored.load(weights.AMPOSE_T)))
-    first = next(operator_times.cuts(whole))
-    assert operator_times._of_cut(first, given, 1) > 0
+    unpacked = counts.pop("DEQUANTIZE")
+    assert {n: k.count for n, k in operator_times.kinds(whole).items()} == (
+        counts
+    )
+    for name, count in (("FULLY_CONNECTED", unpacked), ("SUB", unpacked)):
+        part = operator_times.alone(whole, name)
+        (held,) = flatbuffer.operators(part)
+        names = collections.Counter(operator.name for operator in held)
+        assert names == {name: counts[name], "DEQUANTIZE": count}
+        assert len(part.subgraphs[0].outputs) == counts[name]
+        # What it reads is given, or was computed when it was loaded.
+        known = {
+            *(int(i) for i in part.subgraphs[0].inputs),
+            *(
+                int(i)
+                for operator, what in zip(
+                    part.subgraphs[0].operators, held, strict=True
+                )
+                if what.name == "DEQUANTIZE"
+                for i in operator.outputs
+            ),
+        }
+        for operator in part.subgraphs[0].operators:
+            for index in operator.inputs:
+                tensor = part.subgraphs[0].tensors[index]
+                constant = part.buffers[tensor.buffer].data is not None
+                assert constant or int(index) in known
+        assert operator_times._timer(flatbuffer.write(part))() > 0
 
 
 def test_operator_times_times_and_prints(timed):
     operator_times = benchmark("operator_times")
-    models = benchmark("timed_models")
-    path = timed / "small_dynamic_int8.tflite"
-    whole = runtime.tables(path)
-    given = models.pose(models.inputs(stored.load(timed / "small.keras")))
-    seconds = operator_times.times(whole, given, 2)
-    assert 0 < seconds[0] < seconds[-1]
-    count = len(seconds)
-    assert count == sum(runtime.operators(path).values())
-    kinds = operator_times.kinds(whole, 1e-3 * np.arange(1, count + 1))
-    printed = operator_times.as_text("small", kinds)
-    head, _, *rows, _, said = printed.split("\n")
-    assert head == "| small | count | ms | share | Gop/s |"
-    assert said == f"{count:.3f} ms in all."
-    for row in rows:
-        _, name, number, ms, share, rate, _ = map(str.strip, row.split("|"))
-        assert int(number) == kinds[name].count == float(ms)
-        assert share == f"{int(number) / count:.1%}"
-        assert bool(rate) == (name == "FULLY_CONNECTED")
+    whole = runtime.tables(timed / "small_dynamic_int8.tflite")
+    dense = flatbuffer.write(operator_times.alone(whole, "FULLY_CONNECTED"))
+    graphs = {"the whole": flatbuffer.write(whole), "FULLY_CONNECTED": dense}
+    seconds = operator_times.times(graphs, 3)
+    assert 0 < seconds["FULLY_CONNECTED"] < seconds["the whole"]
+    kinds = {
+        "ADD": operator_times.Kind(count=3),
+        "FULLY_CONNECTED": operator_times.Kind(2, operations=5_000_000),
+    }
+    seconds = {"the whole": 1e-3, "ADD": 5e-4, "FULLY_CONNECTED": 6e-4}
+    assert operator_times.as_text("small", kinds, seconds).splitlines() == [
+        "| small | count | ms | of the whole | Gop/s |",
+        "|---|---|---|---|---|",
+        "| FULLY_CONNECTED | 2 | 0.600 | 60% | 8 |",
+        "| ADD | 3 | 0.500 | 50% |  |",
+        "| the kinds, one by one | 5 | 1.100 | 110% | |",
+        "| the whole | 5 | 1.000 | 100% | |",
+    ]
 
 
 def test_torch_peer_takes_the_same_steps(make_poses):
