@@ -32,10 +32,10 @@ _MODEL = flags.DEFINE_string(
 _OUTPUT = flags.DEFINE_string("output", None, "A folder.", required=True)
 _FORMATS = flags.DEFINE_list(
     "formats",
-    "saved_model,float32,float16,dynamic_int8",
+    None,
     "Some of saved_model, float32, float16, dynamic_int8, int8, "
-    "int8_float_attention; saved_model is not for --compress, and not asked "
-    "for then unless it is named.",
+    "int8_float_attention; by default the first four, with --compress "
+    "without saved_model.",
 )
 _SIGNATURES = flags.DEFINE_list(
     "signatures",
@@ -67,10 +67,10 @@ def main():
     from ampose_tf import exporting, weights
     from ampose_tf.export import folder, tflite
 
-    formats, names = tuple(_FORMATS.value), tuple(_SIGNATURES.value)
-    techniques = tuple(_COMPRESS.value)
-    if techniques and not _FORMATS.present:
-        formats = formats[1:]  # by default the first is saved_model
+    names, techniques = tuple(_SIGNATURES.value), tuple(_COMPRESS.value)
+    formats = exporting.default_formats(techniques)
+    if _FORMATS.value is not None:
+        formats = tuple(_FORMATS.value)
     exporting.check(formats, names, _COMBINED.value, _BATCH.value, techniques)
     training = None
     if techniques or set(formats) & set(tflite.CALIBRATED):

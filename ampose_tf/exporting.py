@@ -24,6 +24,7 @@ from ampose_tf.models import stored
 from ampose_tf.models.ampose import AMPose
 
 FORMATS = ("saved_model", *tflite.FORMATS)
+_BY_DEFAULT = ("saved_model", "float32", "float16", "dynamic_int8")
 
 # Of compression, in this order, as each keeps what those before it did.
 TECHNIQUES = ("prune", "cluster", "qat")
@@ -167,6 +168,15 @@ def _calibration(config, model, training, formats, batch):
     calibration = calibration_of(config, model, training)
     tflite.check_calibration(calibration, calibrated[0], batch)
     return calibration
+
+
+def default_formats(techniques: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns what is exported where nobody says which.
+
+    Args:
+        techniques: Of compression, which is for `.tflite` files alone.
+    """
+    return _BY_DEFAULT[1:] if techniques else _BY_DEFAULT
 
 
 def check(
@@ -315,7 +325,10 @@ def origin_of(model_path: pathlib.Path) -> dict[str, str]:
 
 
 def _joined(one, other):
-    """Returns what two origins say, which may say the same in part."""
+    """Returns what two origins say, each of their parts once.
+
+    No licence has two clauses alike with "; " behind the first.
+    """
     joint = "; "
     return {
         name: joint.join(

@@ -28,7 +28,8 @@ def filled_in(**facts) -> str:
         depth=experiment.model.depth,
         width=experiment.model.width,
         parameters=facts["parameters"],
-        date=datetime.date.today().isoformat(),
+        date=_today(),
+        exported=_today(),
         archives=" and ".join(data.archives),
         subjects=len(set(facts["motion"].subjects)),
         frames=len(facts["motion"].joints),
@@ -69,11 +70,16 @@ def with_files(text: str, released: dict) -> str:
     for pattern, new in (
         (r"(^\| `[^`]+\.(keras|tflite)` .*\n)+", _files(released) + "\n"),
         (r"(?<=over )[\d,]+(?= validation poses)", f"{_verified(released):,}"),
+        (r"(?<=exported on )[\d-]+", _today()),
     ):
         text, count = re.subn(pattern, new, text, flags=re.MULTILINE)
         if count != 1:
             raise ValueError(f"{count} places of a card look like {pattern!r}")
     return text
+
+
+def _today():
+    return datetime.date.today().isoformat()
 
 
 def _verified(released):

@@ -43,10 +43,15 @@ def main():
     experiment, name = _CONFIG.value, _NAME.value
     output = pathlib.Path(_OUTPUT.value)
     if bool(_WORKDIR.value) == _AGAIN.value:
-        raise ValueError("Expected one of --workdir and --again")
+        raise ValueError(
+            "Expected one of --workdir and --again, got none or both"
+        )
     with tempfile.TemporaryDirectory() as folder:
-        make = _exported_again if _AGAIN.value else _released
-        made, text = make(experiment, name, output, pathlib.Path(folder))
+        folder = pathlib.Path(folder)
+        if _AGAIN.value:
+            made, text = _exported_again(experiment, name, output, folder)
+        else:
+            made, text = _released(experiment, name, folder)
         for file in made:
             with files.replacing(output / file.name) as temporary:
                 shutil.copy(file, temporary)
@@ -55,7 +60,7 @@ def main():
     print(output / f"{name}.md")
 
 
-def _released(experiment, name, output, folder):
+def _released(experiment, name, folder):
     """Returns the files of a finished run, and the card's text."""
     import cards
     import conditions
@@ -103,6 +108,8 @@ def _exported_again(experiment, name, output, folder):
         raise ValueError(f"{model} is of another size than the config")
     poses = sources.load(experiment, "validation")
     origin = exporting.origin_of(model)
+    if origin == sources.UNKNOWN:
+        raise ValueError(f"{model}: expected a released model, got another")
     made = _exported(experiment, model, poses, folder, origin)
     released = _by_name({model: {"bytes": model.stat().st_size}} | made)
     return list(made), cards.with_files(text, released)

@@ -189,6 +189,7 @@ def twin(model: AMPose, wrap: Callable = lambda layer: ([], layer, [])):
         shapes["seen"] = (joints,)
     inputs = {n: tf_keras.Input(shape, name=n) for n, shape in shapes.items()}
     # As AMPose stores it, one kernel of a graph convolution is compressed.
+    # Activations are rounded before joints are gathered, in files after.
     graph_conv = mobile.stacked_graph_conv
     poses_3d = mobile.lift(model, **inputs, dense=dense, graph_conv=graph_conv)
     if not model.seen_input:

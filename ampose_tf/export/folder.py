@@ -1,6 +1,7 @@
 """An export's folder: files of several exports, and what is known of them."""
 
 import contextlib
+import errno
 import json
 import os
 import pathlib
@@ -16,11 +17,11 @@ def workplace(output: pathlib.Path) -> Iterator[pathlib.Path]:
     """Yields a temporary folder in an export's folder, which is made.
 
     It is there before work begins that would be lost without. If the block
-    raises, an export's folder that was not there is gone again.
+    raises, an export's folder that was not there is gone again, the folders
+    above it are not.
 
     Raises:
-        OSError: Where it cannot be written; also what the block raises, with
-            the folder's name where there was none, as when a disk is full.
+        OSError: Where it cannot be written, or is full.
     """
     is_new = not output.exists()
     output.mkdir(parents=True, exist_ok=True)
@@ -33,7 +34,8 @@ def workplace(output: pathlib.Path) -> Iterator[pathlib.Path]:
         if is_new:
             with contextlib.suppress(OSError):
                 output.rmdir()
-        if isinstance(error, OSError) and error.errno and not error.filename:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            # What writers raise does not say where.
             raise OSError(error.errno, error.strerror, str(output)) from error
         raise
 

@@ -12,8 +12,8 @@ to hand part of it back to the CPU:
 
 Query, key and value stay one product, and the logits' scale is in its
 weights. 12 of the 17 joints have children, so that a graph convolution
-multiplies 12 rows by the kernel of parents, and 12 by that of children; not
-17. Nothing else is folded into kernels here: it would save one hundredth of
+multiplies 12 rows, not 17, by the kernel of parents, and by that of children.
+Nothing else is folded into kernels here: it would save one hundredth of
 the time (`benchmarks/mobile_graph.md`). The converter folds the scale and
 shift of a layer norm into the dense layer that reads it, which would break up
 clusters; `compression.folded` does so before there are any.

@@ -83,7 +83,7 @@ def tflite(
         options["experimental_op_resolver_type"] = (
             litert.OpResolverType.BUILTIN_REF
         )
-    with _readable(path):
+    with _refusals(path):
         interpreter = litert.Interpreter(model_path=str(path), **options)
         listed = interpreter.get_signature_list()
     if signature not in listed:
@@ -91,7 +91,7 @@ def tflite(
             f"{path}: no signature {signature!r}; it has "
             f"{', '.join(listed) or 'none'}"
         )
-    with _readable(path):
+    with _refusals(path):
         runner = interpreter.get_signature_runner(signature)
     details = next(iter(runner.get_input_details().values()))
     batch = int(details["shape"][0])
@@ -102,7 +102,7 @@ def tflite(
         # The last pose fills the last batch.
         index = np.minimum(np.arange(-(-count // batch) * batch), count - 1)
         # Only now does LiteRT look whether it has all operators.
-        with _readable(path, RuntimeError):
+        with _refusals(path, RuntimeError):
             lifted = [
                 runner(**{n: a[rows] for n, a in arrays.items()})["poses_3d"]
                 for rows in index.reshape(-1, batch)
@@ -156,7 +156,7 @@ def plans(path: str | os.PathLike) -> dict[str, dict[str, int]]:
     for name in flatbuffer.signatures(whole):
         # The interpreter lists the operators of the first subgraph alone.
         content = flatbuffer.write(flatbuffer.only(whole, name))
-        with _readable(path):
+        with _refusals(path):
             interpreter = litert.Interpreter(model_content=content)
             interpreter.allocate_tensors()  # when delegates are applied
         details = interpreter._get_ops_details()
@@ -179,7 +179,7 @@ def signature_shapes(path: str | os.PathLike) -> dict[str, dict]:
     Raises:
         ValueError: Where it cannot be loaded.
     """
-    with _readable(path):
+    with _refusals(path):
         interpreter = litert.Interpreter(model_path=str(path))
         runners = {
             name: interpreter.get_signature_runner(name)
@@ -230,12 +230,10 @@ def metadata(path: str | os.PathLike) -> dict:
 
 
 @contextlib.contextmanager
-def _readable(path, errors=(ValueError, RuntimeError)):
-    """Where LiteRT may find that a file is none that it can run."""
+def _refusals(path, errors=(ValueError, RuntimeError)):
+    """Names the file where LiteRT cannot read it, or lacks an operator."""
     try:
         yield
     except errors as error:
         reason = (str(error).strip() or "no message").splitlines()[0]
-        raise ValueError(
-            f"{path}: not a readable .tflite file: {reason}"
-        ) from error
+        raise ValueError(f"{path}: LiteRT cannot run it: {reason}") from error

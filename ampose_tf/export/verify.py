@@ -19,9 +19,8 @@ _IMAGE_SIZE = (4320, 7680)
 
 _FLOATS = ("float32", "float16")
 
-# Poses that the reference kernels, ten times slower, compute as well. In whole
-# numbers most poses come out alike and some a centimetre apart: of files whose
-# mean over 256 poses was 1.1 mm, that over 16 was anything from 0 to 2.4.
+# Poses for the reference kernels, which are ten times slower. In int8 a few
+# differ, by a centimetre: of 16 the mean was 0 to 2.4 mm, of 256 it was 1.1.
 REFERENCE_POSES = 128
 
 

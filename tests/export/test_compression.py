@@ -418,6 +418,14 @@ def test_a_folder_that_cannot_be_is_found_before_training(
         )
 
 
+def test_formats_by_default():
+    for techniques in ((), ("prune", "cluster")):
+        formats = exporting.default_formats(techniques)
+        exporting.check(formats, techniques=techniques)
+        assert ("saved_model" in formats) == (not techniques)
+        assert formats[-1] == "dynamic_int8"
+
+
 def test_compression_needs_poses(exported, make_poses):
     _, folder, _ = exported
     with pytest.raises(ValueError, match="trains on poses; got none"):

@@ -331,7 +331,7 @@ def test_an_operator_that_nobody_has_is_one_line(tmp_path, exported):
     gelu.customCode = "Foo"
     path = tmp_path / "foo.tflite"
     path.write_bytes(flatbuffer.write(tables))
-    message = r"foo.tflite: not a readable .tflite file: .*: Foo\.?$"
+    message = r"foo.tflite: LiteRT cannot run it: .*: Foo\.?$"
     with pytest.raises(ValueError, match=message):
         runtime.plans(path)
     lift = runtime.tflite(path)
