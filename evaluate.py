@@ -12,60 +12,70 @@ from absl import flags
 
 from ampose_tf import config
 
-_CONFIG = config.define_flag()
-_MODEL = flags.DEFINE_multi_string(
-    "model",
-    None,
-    ".keras, SavedModel folder or .tflite, or ampose_s or ampose_t, which are "
-    "released.",
-    required=True,
-)
-_TABLE = flags.DEFINE_integer(
-    "table", None, "Of the paper's tables, 1 to 4.", 1, 4
-)
-_REPORT = flags.DEFINE_string(
-    "report",
-    None,
-    "JSON file to write; beside it <stem>_printed.txt, <stem>_groups.csv, and "
-    "<stem>_poses.npz for ampose_tf.evaluation.figure.",
-)
+
+def define_flags(flag_values):
+    config.define_flag(flag_values)
+    flags.DEFINE_multi_string(
+        "model",
+        None,
+        ".keras, SavedModel folder or .tflite, or ampose_s or ampose_t, "
+        "which are released.",
+        required=True,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_integer(
+        "table",
+        None,
+        "Of the paper's tables, 1 to 4.",
+        1,
+        4,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_string(
+        "report",
+        None,
+        "JSON file to write; beside it <stem>_printed.txt, "
+        "<stem>_groups.csv, and <stem>_poses.npz for "
+        "ampose_tf.evaluation.figure.",
+        flag_values=flag_values,
+    )
 
 
-def main():
+def main(options):
     # Data first: it is there or not long before TensorFlow has loaded.
     from ampose_tf.data import sources
     from ampose_tf.evaluation import figure, report, tables
 
-    experiment = _CONFIG.value
-    if _REPORT.value:
-        report.check_path(_REPORT.value)
-    if _TABLE.value:
+    experiment = options.config
+    if options.report:
+        report.check_path(options.report)
+    if options.table:
         data = experiment.data
-        tables.check(_TABLE.value, data.dataset, data.keypoints)
+        tables.check(options.table, data.dataset, data.keypoints)
     validation = sources.load(experiment, "validation")
 
     from ampose_tf import evaluating
     from ampose_tf.lifting.predictor import load_predictor
 
     size = experiment.evaluation.batch_size
-    predictors = {path: load_predictor(path, size) for path in _MODEL.value}
+    predictors = {path: load_predictor(path, size) for path in options.model}
     reports, lifted = evaluating.evaluate(experiment, predictors, validation)
-    if _TABLE.value:
-        text = report.paper_table(_TABLE.value, reports)
+    if options.table:
+        text = report.paper_table(options.table, reports)
     else:
         figure_mm = None
         if not reports[0]["generated"]:
             figure_mm = report.published_mpjpe_mm(experiment)
         text = report.as_text(reports, figure_mm)
     print(text)
-    if _REPORT.value:
-        report.write(_REPORT.value, reports, text)
+    if options.report:
+        report.write(options.report, reports, text)
         figure.write(
-            report.beside(_REPORT.value, "poses.npz"),
+            report.beside(options.report, "poses.npz"),
             figure.choose(lifted.headline, validation, reports[0]["data"]),
         )
-        print(_REPORT.value)
+        print(options.report)
 
 
 if __name__ == "__main__":
-    config.run(main)
+    config.run(main, define_flags)

@@ -22,68 +22,85 @@ from absl import flags
 
 from ampose_tf import config
 
-_CONFIG = config.define_flag()
-_MODEL = flags.DEFINE_string(
-    "model",
-    None,
-    "A .keras file, or ampose_s or ampose_t, which are released.",
-    required=True,
-)
-_OUTPUT = flags.DEFINE_string("output", None, "A folder.", required=True)
-_FORMATS = flags.DEFINE_list(
-    "formats",
-    None,
-    "Some of saved_model, float32, float16, dynamic_int8, int8, "
-    "int8_float_attention; by default the first four, with --compress "
-    "without saved_model.",
-)
-_SIGNATURES = flags.DEFINE_list(
-    "signatures",
-    "lift",
-    "Of the .tflite files: some of lift (normalised keypoints), lift_pixels, "
-    "lift_coco17 (a detector's joints and scores).",
-)
-_COMBINED = flags.DEFINE_bool(
-    "combined", False, "Whether one .tflite holds all signatures."
-)
-_COMPRESS = flags.DEFINE_list(
-    "compress",
-    [],
-    "Some of prune, cluster, qat, in this order: compresses the .tflite files "
-    "and trains on for config.export.finetune_epochs; --config is then that "
-    "of the model's run.",
-)
-_BATCH = flags.DEFINE_integer(
-    "batch", 1, "Poses per call of the .tflite files.", lower_bound=1
-)
+
+def define_flags(flag_values):
+    config.define_flag(flag_values)
+    flags.DEFINE_string(
+        "model",
+        None,
+        "A .keras file, or ampose_s or ampose_t, which are released.",
+        required=True,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_string(
+        "output", None, "A folder.", required=True, flag_values=flag_values
+    )
+    flags.DEFINE_list(
+        "formats",
+        None,
+        "Some of saved_model, float32, float16, dynamic_int8, int8, "
+        "int8_float_attention; by default the first four, with --compress "
+        "without saved_model.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_list(
+        "signatures",
+        "lift",
+        "Of the .tflite files: some of lift (normalised keypoints), "
+        "lift_pixels, lift_coco17 (a detector's joints and scores).",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_bool(
+        "combined",
+        False,
+        "Whether one .tflite holds all signatures.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_list(
+        "compress",
+        [],
+        "Some of prune, cluster, qat, in this order: compresses the .tflite "
+        "files and trains on for config.export.finetune_epochs; --config is "
+        "then that of the model's run.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_integer(
+        "batch",
+        1,
+        "Poses per call of the .tflite files.",
+        lower_bound=1,
+        flag_values=flag_values,
+    )
 
 
-def main():
+def main(options):
     # Data first: it is there or not long before TensorFlow has loaded.
     from ampose_tf.data import sources
 
-    validation = sources.load(_CONFIG.value, "validation")
+    validation = sources.load(options.config, "validation")
 
     from ampose_tf import exporting, weights
     from ampose_tf.export import folder, tflite
 
-    names, techniques = tuple(_SIGNATURES.value), tuple(_COMPRESS.value)
+    names, techniques = tuple(options.signatures), tuple(options.compress)
     formats = exporting.default_formats(techniques)
-    if _FORMATS.value is not None:
-        formats = tuple(_FORMATS.value)
-    exporting.check(formats, names, _COMBINED.value, _BATCH.value, techniques)
+    if options.formats is not None:
+        formats = tuple(options.formats)
+    exporting.check(
+        formats, names, options.combined, options.batch, techniques
+    )
     training = None
     if techniques or set(formats) & set(tflite.CALIBRATED):
-        training = sources.load(_CONFIG.value, "train")
+        training = sources.load(options.config, "train")
     report = exporting.export(
-        _CONFIG.value,
-        pathlib.Path(weights.RELEASED.get(_MODEL.value, _MODEL.value)),
+        options.config,
+        pathlib.Path(weights.RELEASED.get(options.model, options.model)),
         validation,
-        pathlib.Path(_OUTPUT.value),
+        pathlib.Path(options.output),
         formats,
         names,
-        _COMBINED.value,
-        _BATCH.value,
+        options.combined,
+        options.batch,
         training,
         techniques=techniques,
     )
@@ -94,17 +111,17 @@ def main():
             size += f", {measured['gzip_bytes'] / 1e6:.2f} MB zipped"
             changed = "from the compressed network; MPJPE since before"
         print(
-            f"{_OUTPUT.value}/{name}: {size}, largest deviation "
+            f"{options.output}/{name}: {size}, largest deviation "
             f"{measured['max_mm']:.4f} mm, {changed} "
             f"{measured['mpjpe_change_mm']:+.3f} mm"
         )
     for name, measured in report["rejected"].items():
         print(
-            f"{_OUTPUT.value}/{folder.rejected_name(name)}: "
+            f"{options.output}/{folder.rejected_name(name)}: "
             f"{measured['reason']}"
         )
     return 3 if report["rejected"] else 0
 
 
 if __name__ == "__main__":
-    config.run(main)
+    config.run(main, define_flags)

@@ -13,17 +13,23 @@ from absl import flags
 
 from ampose_tf import config
 
-_CONFIG = config.define_flag()
-_WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Folder of the run.", required=True
-)
+
+def define_flags(flag_values):
+    config.define_flag(flag_values)
+    flags.DEFINE_string(
+        "workdir",
+        None,
+        "Folder of the run.",
+        required=True,
+        flag_values=flag_values,
+    )
 
 
-def main():
+def main(options):
     # Data first: it is there or not long before Keras has loaded.
     from ampose_tf.data import sources
 
-    experiment = _CONFIG.value
+    experiment = options.config
     training_poses = sources.load(experiment, "train")
     validation_poses = sources.load(experiment, "validation")
 
@@ -33,9 +39,9 @@ def main():
         experiment,
         training_poses,
         validation_poses,
-        pathlib.Path(_WORKDIR.value),
+        pathlib.Path(options.workdir),
     )
 
 
 if __name__ == "__main__":
-    config.run(main)
+    config.run(main, define_flags)

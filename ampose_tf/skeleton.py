@@ -1,6 +1,7 @@
 """Skeletons: joints, the tree that joins them, and its three-group graph."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
@@ -182,3 +183,30 @@ def mirror(points, skeleton: Skeleton):
 
     mirrored = ops.take(points, np.array(skeleton.mirrored), axis=-2)
     return mirrored * ops.cast(signs, points.dtype)
+
+
+def predict_mirrored(
+    predict: Callable,
+    keypoints_2d: np.ndarray,
+    skeleton: Skeleton,
+    seen: np.ndarray | None = None,
+) -> np.ndarray:
+    """Predicts from the mirror images and mirrors back.
+
+    The flip ensemble is the mean of this and the prediction itself.
+
+    Args:
+        predict: `predict(keypoints_2d, seen=None)`, (N, J, 2) to (N, J, 3).
+        keypoints_2d: (N, J, 2), screen-normalised.
+        skeleton: Whose left and right mirroring swaps.
+        seen: (N, J) bool, or None for all.
+
+    Returns:
+        (N, J, 3) metres.
+    """
+    mirrored = mirror(keypoints_2d, skeleton)
+    if seen is None:
+        return mirror(predict(mirrored), skeleton)
+    return mirror(
+        predict(mirrored, seen[:, list(skeleton.mirrored)]), skeleton
+    )

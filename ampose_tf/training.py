@@ -20,13 +20,7 @@ from ampose_tf.models import losses, stored
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.models.distillation import Distillation
 from ampose_tf.models.losses import LOSSES, mpjpe_mm
-from ampose_tf.models.recorder import (
-    BEST,
-    CHECKPOINT,
-    HISTORY,
-    LAST,
-    Recorder,
-)
+from ampose_tf.models.recorder import BEST, CHECKPOINT, HISTORY, LAST, Recorder
 from ampose_tf.models.refinement import RefinedLifter
 from ampose_tf.skeleton import by_joint_count
 

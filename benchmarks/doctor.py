@@ -19,12 +19,12 @@ import numpy as np
 from absl import flags
 
 from ampose_tf import config
+from ampose_tf.config.ranges import Cameras
 from ampose_tf.conversion import CONVERSIONS
 from ampose_tf.data import mocap
 from ampose_tf.lifting import doctor
-from ampose_tf.lifting.findings import POSSIBLE
+from ampose_tf.lifting.doctor.findings import POSSIBLE
 from ampose_tf.lifting.keypoints import SKELETONS, Keypoints, Track
-from ampose_tf.ranges import Cameras
 
 FRAMES = 20
 # Metres over the clip, from which on somebody moves.

@@ -4,7 +4,7 @@ r"""Makes the weights by which the doctor tells that an image is too large.
 
 Where in the image the training subjects' clips lie, against where they would
 lie in one that is said to be larger: a logistic regression, by Newton's
-method. Prints the weights of `ampose_tf/lifting/framing.py`.
+method. Prints the weights of `ampose_tf/lifting/doctor/framing.py`.
 """
 
 import doctor
@@ -13,8 +13,8 @@ from absl import flags
 
 from ampose_tf import config
 from ampose_tf.data import mocap
-from ampose_tf.lifting import framing
-from ampose_tf.lifting.findings import people_of
+from ampose_tf.lifting.doctor import framing
+from ampose_tf.lifting.doctor.findings import people_of
 from ampose_tf.lifting.keypoints import SEEN_SCORE, to_h36m
 
 # How much larger an image is said to be.

@@ -1,7 +1,7 @@
-r"""Makes the weights of ampose_tf/lifting/symptoms.py.
+r"""Makes the weights of ampose_tf/lifting/doctor/symptoms.py.
 
     python benchmarks/symptoms.py --mocap=DIR \
-        --output=ampose_tf/lifting/symptoms.npz
+        --output=ampose_tf/lifting/doctor/symptoms.npz
 
 DIR holds the archives cmu17 and cmu_daz17. Their training subjects, on bodies
 and before cameras drawn as in training, with a detector's errors, are written
@@ -17,10 +17,11 @@ import numpy as np
 from absl import flags
 
 from ampose_tf import config, files
+from ampose_tf.config.ranges import Bodies, Viewpoints
 from ampose_tf.conversion import CONVERSIONS
-from ampose_tf.data import bodies, mocap, viewpoints
-from ampose_tf.lifting import symptoms
-from ampose_tf.ranges import Bodies, Viewpoints
+from ampose_tf.data import mocap
+from ampose_tf.data.augmentation import bodies, viewpoints
+from ampose_tf.lifting.doctor import symptoms
 from ampose_tf.skeleton import H36M_17
 
 _MOCAP = flags.DEFINE_string(

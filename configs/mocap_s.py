@@ -1,7 +1,7 @@
 r"""ampose_s on real motion: AMPose of width 128 for anybody's camera.
 
 Every pose of every epoch is seen by a new camera, on a new body, by a new
-imperfect detector (ampose_tf/ranges.py); the network is told which joints
+imperfect detector (ampose_tf/config/ranges.py); the network is told which joints
 were seen. Validation is that of mocap_fixed: people whom training never
 sees, before Human3.6M-like cameras, every joint exact.
 

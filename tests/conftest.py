@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from ampose_tf.config import Config, Data, Model, Train
+from ampose_tf.config.ranges import Cameras
 from ampose_tf.data import human36m, mocap, synthetic
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.data.poses import Poses
-from ampose_tf.ranges import Cameras
 
 
 @pytest.fixture(scope="session")

@@ -10,14 +10,14 @@ import pytest
 
 from ampose_tf import weights
 from ampose_tf.camera import normalize_screen
+from ampose_tf.config.ranges import Cameras
 from ampose_tf.conversion import CONVERSIONS
 from ampose_tf.data import mocap
-from ampose_tf.evaluation import metrics, protocols
+from ampose_tf.evaluation import metrics
 from ampose_tf.export import flatbuffer, operators, runtime, verify
 from ampose_tf.lifting.predictor import load_predictor
 from ampose_tf.models import stored
-from ampose_tf.ranges import Cameras
-from ampose_tf.skeleton import H36M_17
+from ampose_tf.skeleton import H36M_17, predict_mirrored
 
 RELEASED = (weights.AMPOSE_S, weights.AMPOSE_T)
 LIMITS_MM = {"float32": 0.01, "float16": 0.5, "dynamic_int8": 5}
@@ -160,7 +160,7 @@ def test_who_squats_squats():
         CONVERSIONS["MediaPipe-33"].convert(pixels), (side, side)
     ).astype(np.float32)
     predict = load_predictor(weights.AMPOSE_S)
-    mirrored = protocols.predict_mirrored(predict, keypoints_2d, H36M_17)
+    mirrored = predict_mirrored(predict, keypoints_2d, H36M_17)
     poses_3d = (predict(keypoints_2d) + mirrored) / 2
     at = {name: poses_3d[:, i] for i, name in enumerate(H36M_17.joints)}
     # x is right and y down: up cross right is forward.

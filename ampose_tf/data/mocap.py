@@ -16,9 +16,9 @@ from scipy.spatial.transform import Rotation
 
 from ampose_tf import skeleton
 from ampose_tf.camera import Camera, normalize_screen
+from ampose_tf.config.ranges import Cameras
 from ampose_tf.data import archive
 from ampose_tf.data.poses import Poses, concatenate, make_poses
-from ampose_tf.ranges import Cameras
 
 # Shortest and longest bone of children and adults, per edge of the skeleton.
 _LEG = [(0.02, 0.25), (0.2, 0.65), (0.2, 0.65)]

@@ -4,7 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from ampose_tf.config import Data
-from ampose_tf.data import bodies, detections, sampling, viewpoints
+from ampose_tf.data import sampling
+from ampose_tf.data.augmentation import bodies, detector, viewpoints
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.data.poses import Poses
 from ampose_tf.skeleton import H36M_17, Skeleton, mirror
@@ -116,13 +117,11 @@ def motion_batches(
             (world,) = mirror_at_random((world,), H36M_17, seed)
         world = bodies.resized(world, data.bodies, random)
         views = viewpoints.seen(world, data.viewpoints, random)
-        keypoints_2d, scores = detections.detected(
-            views, data.detector, random
-        )
+        keypoints_2d, scores = detector.detected(views, data.detector, random)
         poses_3d = views.joints - views.joints[:, :1]
         if not seen_input:
             return keypoints_2d, poses_3d
-        seen = tf.cast(scores >= detections.SEEN, tf.float32)
+        seen = tf.cast(scores >= detector.SEEN, tf.float32)
         return {"keypoints_2d": keypoints_2d, "seen": seen}, poses_3d
 
     steps = data.poses_per_epoch // batch_size

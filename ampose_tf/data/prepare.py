@@ -10,35 +10,114 @@ can be run again; a file is replaced when its successor is whole. The first
 two need the libraries of `pip install -e '.[prepare]'`.
 """
 
-import argparse
+from absl import flags
 
-from ampose_tf import commandline
-from ampose_tf.data import (
+from ampose_tf import config
+from ampose_tf.data.preparation import (
     motion_capture,
     official_human36m,
     official_mpi_inf_3dhp,
 )
 
+_PREPARE = {
+    "human36m": official_human36m.prepare,
+    "mpi_inf_3dhp": official_mpi_inf_3dhp.prepare,
+    "mocap": motion_capture.prepare,
+}
+# The flags of each data set beside --source and --output.
+_OWN_FLAGS = {
+    "human36m": ("metadata",),
+    "mpi_inf_3dhp": ("sequences", "official"),
+    "mocap": ("name", "validation", "amc_fps", "bvh_unit_m"),
+}
+NAMED = f"one data set: {', '.join(_PREPARE)}"
 
-class _Parser(argparse.ArgumentParser):
-    """Its mistakes are users' mistakes like any other."""
 
-    def error(self, message):
-        raise ValueError(message)
+def define_flags(flag_values: flags.FlagValues) -> None:
+    """Defines the flags of `main`."""
+    flags.DEFINE_string(
+        "source",
+        None,
+        "Folder of the download.",
+        required=True,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_string(
+        "output",
+        None,
+        "Folder to write into.",
+        required=True,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_string(
+        "metadata",
+        "",
+        "human36m: metadata.xml of the official code, to compare its cameras.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_list(
+        "sequences",
+        list(official_mpi_inf_3dhp.SEQUENCES),
+        "mpi_inf_3dhp: Sequences to convert.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_bool(
+        "official",
+        False,
+        "mpi_inf_3dhp: Refuse numbers of frames other than the official "
+        "release's.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_string(
+        "name",
+        "cmu17",
+        "mocap: Name of the archive, as in data.archives.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_list(
+        "validation",
+        list(motion_capture.VALIDATION),
+        "mocap: Subjects for validation; by default those of the published "
+        "figures.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_float(
+        "amc_fps",
+        120.0,
+        "mocap: Frames per second of .amc files.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_float(
+        "bvh_unit_m",
+        0.0,
+        "mocap: Metres per unit of length of .bvh files; 0 to derive it from "
+        "the legs.",
+        flag_values=flag_values,
+    )
 
 
-def main() -> None:
-    """Runs the subcommand that the command line names.
+def main(options: flags.FlagValues, data_sets: list[str]) -> None:
+    """Converts the download of one data set.
 
     Raises:
-        OSError: Where a file is missing or cannot be written.
-        ValueError: Where the command line or a file is wrong, or a library
-            is missing.
+        OSError: If a file is missing or cannot be written.
+        ValueError: If the command line or a file is wrong, or a library is
+            missing.
     """
-    options = vars(_parser().parse_args())
-    prepare = options.pop("prepare")
+    data_set = data_sets[0]
+    if len(data_sets) > 1 or data_set not in _PREPARE:
+        raise ValueError(f"Expected {NAMED}, got {' '.join(data_sets)}")
+    for other, names in _OWN_FLAGS.items():
+        for name in names:
+            if other != data_set and options[name].present:
+                raise ValueError(f"--{name} is for {other}, not {data_set}")
+    own = {name: options[name].value for name in _OWN_FLAGS[data_set]}
     try:
-        prepare(**options)
+        _PREPARE[data_set](
+            source=options.source,
+            output=options.output,
+            **{k: tuple(v) if type(v) is list else v for k, v in own.items()},
+        )
     except ModuleNotFoundError as error:
         raise ValueError(
             f"needs the library {error.name}: pip install "
@@ -46,93 +125,5 @@ def main() -> None:
         ) from error
 
 
-def _parser():
-    parser = _Parser(
-        prog="python -m ampose_tf.data.prepare",
-        description="Converts official downloads.",
-    )
-    commands = parser.add_subparsers(required=True, metavar="DATA_SET")
-    human36m = _add(
-        commands,
-        "human36m",
-        official_human36m.prepare,
-        "the subjects' D3 positions, unpacked or as .tgz, to data_3d_h36m.npz "
-        "and data_2d_h36m_gt.npz",
-    )
-    human36m.add_argument(
-        "--metadata",
-        default="",
-        metavar="FILE",
-        help="metadata.xml of the official code, to compare its cameras",
-    )
-    mpi_inf_3dhp = _add(
-        commands,
-        "mpi_inf_3dhp",
-        official_mpi_inf_3dhp.prepare,
-        "TS1 to TS6 of the test set to mpi_inf_3dhp_test.npz",
-    )
-    mpi_inf_3dhp.add_argument(
-        "--sequences",
-        default=tuple(official_mpi_inf_3dhp.SEQUENCES),
-        type=lambda names: tuple(names.split(",")),
-        metavar="TS1,TS2",
-        help="which to convert; all by default",
-    )
-    mpi_inf_3dhp.add_argument(
-        "--official",
-        action="store_true",
-        help="refuse numbers of frames other than the official release's",
-    )
-    mocap = _add(
-        commands,
-        "mocap",
-        motion_capture.prepare,
-        ".asf with .amc, and .bvh, of CMU's skeletons, to a motion archive",
-    )
-    mocap.add_argument(
-        "--name",
-        default="cmu17",
-        help="of the archive, as data.archives has it; %(default)s",
-    )
-    mocap.add_argument(
-        "--validation",
-        default=motion_capture.VALIDATION,
-        type=lambda names: tuple(filter(None, names.split(","))),
-        metavar="CMU03,CMU09",
-        help="subjects for validation; by default those of the published "
-        "figures",
-    )
-    mocap.add_argument(
-        "--amc_fps",
-        default=120.0,
-        type=float,
-        metavar="FPS",
-        help="frames per second of .amc files; %(default)s",
-    )
-    mocap.add_argument(
-        "--bvh_unit_m",
-        default=0.0,
-        type=float,
-        metavar="METRES",
-        help="length of a .bvh file's unit; told from the legs by default",
-    )
-    return parser
-
-
-def _add(commands, name, prepare, what):
-    """Adds a subcommand: `prepare(source, output, ...)`."""
-    command = commands.add_parser(name, help=what, description=what)
-    command.set_defaults(prepare=prepare)
-    for option, folder in (
-        ("--source", "of the download"),
-        ("--output", "to write into"),
-    ):
-        command.add_argument(
-            option, required=True, metavar="DIR", help=f"folder {folder}"
-        )
-    return command
-
-
 if __name__ == "__main__":
-    with commandline.ending_in_one_line():
-        main()
+    config.run(main, define_flags, NAMED)

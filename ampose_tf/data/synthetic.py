@@ -17,9 +17,10 @@ import zlib
 import numpy as np
 from absl import flags
 
-from ampose_tf import config, fields
-from ampose_tf.config import Generated
-from ampose_tf.data import anatomy, archive, footwork, human36m, movements
+from ampose_tf import config
+from ampose_tf.config import Generated, fields
+from ampose_tf.data import archive, human36m
+from ampose_tf.data.synthesis import anatomy, footwork, movements
 from ampose_tf.skeleton import H36M_17
 
 FRAMES_PER_SECOND = 50
@@ -266,28 +267,39 @@ def detect(keypoints_px: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return found.astype(np.float32)
 
 
-def main() -> None:
+def main(options: flags.FlagValues) -> None:
     """Writes the files that the flags ask for, and says what they hold."""
-    values = flags.FLAGS
-    ensure(values.output, values.frames, values.seed)
+    ensure(options.output, options.frames, options.seed)
     sequences = sum(len(sequence_names(s)) for s in human36m.SUBJECTS)
-    frames = sequences * values.frames
+    frames = sequences * options.frames
     print(
-        f"{values.output}: {len(human36m.SUBJECTS)} subjects, "
+        f"{options.output}: {len(human36m.SUBJECTS)} subjects, "
         f"{sequences} sequences, {frames} frames, {4 * frames} pairs"
     )
 
 
-def _define_flags():
-    flags.DEFINE_string("output", None, "Folder to write into.", required=True)
-    flags.DEFINE_integer(
-        "frames", Generated.frames, "Per sequence, at 50 per second."
+def define_flags(flag_values: flags.FlagValues) -> None:
+    """Defines the flags of `main`."""
+    flags.DEFINE_string(
+        "output",
+        None,
+        "Folder to write into.",
+        required=True,
+        flag_values=flag_values,
     )
     flags.DEFINE_integer(
-        "seed", Generated.seed, "Of people, movements and detector noise."
+        "frames",
+        Generated.frames,
+        "Frames of each sequence, at 50 per second.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_integer(
+        "seed",
+        Generated.seed,
+        "Seed of people, movements and detector noise.",
+        flag_values=flag_values,
     )
 
 
 if __name__ == "__main__":
-    _define_flags()
-    config.run(main)
+    config.run(main, define_flags)

@@ -242,23 +242,32 @@ def draw(axis, points: np.ndarray, skeleton: Skeleton, color=None) -> None:
     axis.plot(*points.T, ".", color=color or "k", markersize=3)
 
 
-def _define_flags():
+def define_flags(flag_values: flags.FlagValues) -> None:
+    """Defines the flags of `main`."""
     flags.DEFINE_string(
-        "poses", None, ".npz that evaluate.py wrote.", required=True
+        "poses",
+        None,
+        ".npz that evaluate.py wrote.",
+        required=True,
+        flag_values=flag_values,
     )
     flags.DEFINE_string(
-        "output", None, "Path without .png and .svg.", required=True
+        "output",
+        None,
+        "Path without .png and .svg.",
+        required=True,
+        flag_values=flag_values,
     )
 
 
-def main():
-    shown = read(flags.FLAGS.poses)
+def main(options: flags.FlagValues) -> None:
+    """Draws the poses that the flags name."""
+    shown = read(options.poses)
     for ending in (".png", ".svg"):
-        path = pathlib.Path(flags.FLAGS.output + ending)
+        path = pathlib.Path(options.output + ending)
         save(path, shown)
         print(path)
 
 
 if __name__ == "__main__":
-    _define_flags()
-    config.run(main)
+    config.run(main, define_flags)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ampose_tf.evaluation import metrics
-from ampose_tf.skeleton import Skeleton, mirror
+from ampose_tf.skeleton import Skeleton, predict_mirrored
 
 METRICS = {
     "mpjpe_mm": metrics.mpjpe,
@@ -26,33 +26,6 @@ OFFICIAL_POSES = 2929
 # Of Human3.6M's joints, those that its tool (mpii_compute_3d_pck.m) leaves
 # out of its fourteen: pelvis, spine and head; its head_top is our Head.
 _NOT_OFFICIAL = ("Hip", "Spine", "Neck/Nose")
-
-
-def predict_mirrored(
-    predict: Callable,
-    keypoints_2d: np.ndarray,
-    skeleton: Skeleton,
-    seen: np.ndarray | None = None,
-) -> np.ndarray:
-    """Predicts from the mirror images and mirrors back.
-
-    The flip ensemble is the mean of this and the prediction itself.
-
-    Args:
-        predict: `predict(keypoints_2d, seen=None)`, (N, J, 2) to (N, J, 3).
-        keypoints_2d: (N, J, 2), screen-normalised.
-        skeleton: Whose left and right mirroring swaps.
-        seen: (N, J) bool, or None for all.
-
-    Returns:
-        (N, J, 3) metres.
-    """
-    mirrored = mirror(keypoints_2d, skeleton)
-    if seen is None:
-        return mirror(predict(mirrored), skeleton)
-    return mirror(
-        predict(mirrored, seen[:, list(skeleton.mirrored)]), skeleton
-    )
 
 
 class Lifted(NamedTuple):

@@ -1,11 +1,7 @@
 """The paper's four tables, with rows of our own below the published ones."""
 
 from ampose_tf import published
-from ampose_tf.evaluation.protocols import (
-    ALL_SCENES,
-    OFFICIAL_POSES,
-    SCENES,
-)
+from ampose_tf.evaluation.protocols import ALL_SCENES, OFFICIAL_POSES, SCENES
 
 # The columns of Tables 1 and 2, by Human3.6M's action names.
 PAPER_COLUMNS = {

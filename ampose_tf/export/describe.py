@@ -10,7 +10,9 @@ import collections
 import pathlib
 import textwrap
 
-from ampose_tf import commandline
+from absl import flags
+
+from ampose_tf.config import commandline
 from ampose_tf.export import flatbuffer, operators, runtime
 
 
@@ -80,11 +82,15 @@ def _counts(plan):
     return ", ".join(f"{n} {operator}" for operator, n in plan.items())
 
 
-def main(arguments: list[str]) -> None:
+def define_flags(flag_values: flags.FlagValues) -> None:
+    """Defines no flag: files are all that `main` takes."""
+
+
+def main(options: flags.FlagValues, paths: list[str]) -> None:
     """Prints what `describe` says of each file named."""
-    for argument in arguments:
+    for argument in paths:
         print(describe(pathlib.Path(argument)))
 
 
 if __name__ == "__main__":
-    commandline.run(main, named=".tflite files")
+    commandline.run(main, define_flags, named=".tflite files")

@@ -8,8 +8,12 @@ import itertools
 
 import numpy as np
 
-from ampose_tf.lifting.motion import LEVEL, LiftedTrack, Motion
-from ampose_tf.lifting.root import ANKLE_HEIGHT_M
+from ampose_tf.lifting.motion import (
+    ANKLE_HEIGHT_M,
+    LEVEL,
+    LiftedTrack,
+    Motion,
+)
 from ampose_tf.lifting.vectors import angle_deg, unit
 
 # Whoever stands has knees as straight as this, one of them and both, and the
@@ -184,16 +188,6 @@ def world_positions(motion: Motion) -> tuple[np.ndarray, ...]:
         placed.append(positions.copy())
         placed[-1][..., 2] -= height
     return tuple(placed)
-
-
-def y_up(positions: np.ndarray) -> np.ndarray:
-    """Turns a world with z up into one with y up and z towards the camera.
-
-    Args:
-        positions: (..., 3).
-    """
-    x, y, z = np.moveaxis(positions, -1, 0)
-    return np.stack([x, z, -y], axis=-1)
 
 
 def _absolute(track: LiftedTrack) -> np.ndarray:

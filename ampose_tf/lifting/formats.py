@@ -4,10 +4,10 @@ A file is recognised by what is in it. The forms are described, with their
 sources, in `frame_forms` (one frame in JSON), `clip_forms` (a clip in JSON)
 and `array_files` (`.npy`, `.npz`, `.csv`). A folder holds one JSON file for
 each frame, as OpenPose and MMPose write them. `-` is standard input and holds
-JSON lines, as a `.jsonl` file does: one frame a line, see `streams`.
+JSON lines, as a `.jsonl` file does: one frame a line, see `stream`.
 
-Nothing in a file is executed. Files beyond the bounds of `contents` are
-refused, as are coordinates, people and frames beyond the limits of `values`.
+Nothing in a file is executed. Files beyond the bounds of `untrusted` are
+refused, as are coordinates, people and frames beyond its limits.
 """
 
 import os
@@ -21,17 +21,27 @@ import numpy as np
 
 from ampose_tf.conversion import Conversion
 from ampose_tf.data import archive
-from ampose_tf.lifting import (
+from ampose_tf.lifting import results, untrusted
+from ampose_tf.lifting.keypoints import Keypoints
+from ampose_tf.lifting.readers import (
     array_files,
     clip_forms,
-    contents,
     detections,
-    results,
     sequences,
     streams,
-    values,
 )
-from ampose_tf.lifting.keypoints import Keypoints
+from ampose_tf.lifting.readers.streams import checked_image_size, stream
+
+__all__ = [
+    "FORMATS",
+    "MAX_LINE_BYTES",
+    "checked_image_size",
+    "parse_image_size",
+    "read",
+    "read_array",
+    "read_lines",
+    "stream",
+]
 
 MAX_LINE_BYTES = 16 * 2**20
 
@@ -117,7 +127,7 @@ def read_array(
 
 
 def read_lines(file: BinaryIO) -> Iterator[bytes]:
-    """Yields lines as they come, see `streams.stream`.
+    """Yields lines as they come, see `stream`.
 
     Raises:
         ValueError: Where one is longer than `MAX_LINE_BYTES`.
@@ -151,18 +161,18 @@ def _checked(image_size, format):
         )
     if image_size is None:
         return None
-    return values.image_size(image_size, "image_size")
+    return untrusted.image_size(image_size, "image_size")
 
 
 def _file(path, format, skeleton):
     if not path.exists():
         raise FileNotFoundError(f"no keypoint file {path}")
-    content = contents.read(path)
+    content = untrusted.read(path)
     if content.startswith(b"\x93NUMPY"):
         array = archive.read_npy(path)
         return array_files.read_array(array, format, skeleton)
     if content.startswith(b"PK"):
-        contents.check_unpacked_size(path)
+        untrusted.check_unpacked_size(path)
         members = archive.read(path)
         _refuse_lifted(members)
         return array_files.read_npz(members, format, skeleton)
@@ -182,7 +192,7 @@ def _file(path, format, skeleton):
     lines = content.splitlines()
     if _are_json_lines(lines):
         return streams.read_clip(lines, format, skeleton)
-    value = contents.parse(content)
+    value = untrusted.parse(content)
     _refuse_lifted(value)
     return clip_forms.read_clip(value, format, skeleton)
 
@@ -200,7 +210,7 @@ def _are_json_lines(lines):
     if len(lines) < 2:
         return False
     try:
-        contents.parse(lines[0])
+        untrusted.parse(lines[0])
     except ValueError:
         return False
     return True
@@ -211,17 +221,17 @@ def _folder(path, format, skeleton):
     if not files:
         raise ValueError("no .json file in this folder")
     files.sort(key=lambda file: _natural(file.name))
-    items, rest = [], contents.MAX_BYTES
+    items, rest = [], untrusted.MAX_BYTES
     for file in files:
         with open(file, "rb") as opened:
             content = opened.read(rest + 1)
         rest -= len(content)
         if rest < 0:
             raise ValueError(
-                f"its files are larger than {contents.MAX_BYTES} bytes"
+                f"its files are larger than {untrusted.MAX_BYTES} bytes"
             )
         try:
-            items.append(contents.parse(content))
+            items.append(untrusted.parse(content))
             _refuse_lifted(items[-1])
         except ValueError as error:
             raise ValueError(f"{file.name}: {error}") from error
@@ -249,11 +259,11 @@ def _natural(name):
 
 def _bounded(lines):
     """Yields lines that are not longer than `MAX_BYTES` together."""
-    rest = contents.MAX_BYTES
+    rest = untrusted.MAX_BYTES
     for line in lines:
         rest -= len(line)
         if rest < 0:
-            raise ValueError(f"larger than {contents.MAX_BYTES} bytes")
+            raise ValueError(f"larger than {untrusted.MAX_BYTES} bytes")
         yield line
 
 

@@ -120,6 +120,11 @@ def skeleton_of(
     )
 
 
+def is_seen(scores: np.ndarray, seen_score: float) -> np.ndarray:
+    """Returns which joints count as seen, of any shape; as in `Lifter`."""
+    return (scores >= seen_score) & (scores > 0)
+
+
 def convert(
     pixels: np.ndarray, scores: np.ndarray, skeleton: Conversion
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -7,15 +7,13 @@ import numpy as np
 
 from ampose_tf.camera import Camera, normalize_screen
 from ampose_tf.conversion import Conversion
-from ampose_tf.evaluation.protocols import predict_mirrored
 from ampose_tf.lifting import (
     completion,
     doctor,
     floor,
     formats,
     root,
-    streams,
-    values,
+    untrusted,
 )
 from ampose_tf.lifting.keypoints import (
     SEEN_SCORE,
@@ -40,7 +38,7 @@ from ampose_tf.lifting.smoothing import (
     OneEuro,
     smooth,
 )
-from ampose_tf.skeleton import H36M_17
+from ampose_tf.skeleton import H36M_17, predict_mirrored
 
 # Where neither the file nor the user says it.
 _FPS_NOTE = (
@@ -191,7 +189,7 @@ class Lifter:
                 f"({corner[0]:.0f}, {corner[1]:.0f}) on; give it where you "
                 "know it."
             )
-        fps = clip.fps if fps is None else values.frame_rate(fps, "fps")
+        fps = clip.fps if fps is None else untrusted.frame_rate(fps, "fps")
         if fps is None:
             notes.append(_FPS_NOTE)
         tracks = self._lift(to_h36m(clip, skeleton).tracks, size, corner)
@@ -230,7 +228,7 @@ class Lifter:
         One-Euro's serves a stream.
 
         Args:
-            lines: JSON lines, see `streams.stream`.
+            lines: JSON lines, see `formats.stream`.
             image_size: As of a clip; a stream has no extents to guess it by.
             fps: As of a clip; nothing but `smooth` needs it.
             format: As of a clip.
@@ -246,7 +244,7 @@ class Lifter:
         Raises:
             ValueError: Where an argument is wrong, or a line; it says which.
         """
-        size = streams.checked_image_size(image_size)
+        size = formats.checked_image_size(image_size)
         if self._smooth is not None and not isinstance(self._smooth, OneEuro):
             raise ValueError(
                 f"{type(self._smooth).__name__} needs the whole clip; a "
@@ -255,12 +253,12 @@ class Lifter:
         skeleton = skeleton_of(skeleton)
         notes, corner = [], (0.0, 0.0)
         if fps is not None:
-            fps = values.frame_rate(fps, "fps")
+            fps = untrusted.frame_rate(fps, "fps")
         elif self._smooth is not None:
             notes.append(_FPS_NOTE)
         camera = _camera(size, corner, field_of_view_deg, intrinsics)
         smoothed = self._smooth and MotionStream(self._smooth)
-        for frame in streams.stream(lines, size, format, skeleton):
+        for frame in formats.stream(lines, size, format, skeleton):
             tracks = self._lift(_people(frame, skeleton), size, corner)
             motion = self._motion(tracks, size, corner, fps, notes)
             motion = root.place(motion, camera, height_m)
@@ -354,7 +352,7 @@ def _read(keypoints, image_size, format, skeleton):
     if not isinstance(keypoints, Keypoints):
         return formats.read(keypoints, image_size, format, skeleton)
     if image_size is not None:
-        image_size = values.image_size(image_size, "image_size")
+        image_size = untrusted.image_size(image_size, "image_size")
         keypoints = keypoints._replace(image_size=image_size)
     return keypoints
 
@@ -390,7 +388,7 @@ def _camera(size, corner, field_of_view_deg, intrinsics):
         raise ValueError(
             "expected a field of view or intrinsics, got both; these say more"
         )
-    numbers = values.numbers(intrinsics, "intrinsics")
+    numbers = untrusted.numbers(intrinsics, "intrinsics")
     if (
         numbers.shape != (4,)
         or not np.isfinite(numbers).all()
@@ -398,7 +396,7 @@ def _camera(size, corner, field_of_view_deg, intrinsics):
     ):
         raise ValueError(
             "intrinsics: expected fx, fy, cx, cy in pixels, focal lengths "
-            f"above 0, got {values.brief(intrinsics)}"
+            f"above 0, got {untrusted.brief(intrinsics)}"
         )
     fx, fy, cx, cy = (float(number) for number in numbers)
     return Camera(*size, (fx, fy), (cx - corner[0], cy - corner[1]))

@@ -16,6 +16,9 @@ ASSUMED_FPS = 30.0
 # Upwards in the frame of a camera that is held level: y points down.
 LEVEL = (0.0, -1.0, 0.0)
 
+# From the sole to the ankle, which Human3.6M's skeleton calls the foot.
+ANKLE_HEIGHT_M = 0.09
+
 
 class LiftedTrack(NamedTuple):
     """One person in F frames, with the J joints of the motion's skeleton.

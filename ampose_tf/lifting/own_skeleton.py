@@ -4,7 +4,7 @@ import dataclasses
 import os
 
 from ampose_tf.conversion import CONVERSIONS, JOINTS, Conversion
-from ampose_tf.lifting import contents
+from ampose_tf.lifting import untrusted
 
 _MAX_BYTES = 2**20
 _MAX_JOINTS = 200
@@ -33,8 +33,8 @@ def load(path: str | os.PathLike) -> Conversion:
         ValueError: Where it is not that; it says what is wrong.
     """
     try:
-        content = contents.read(path, _MAX_BYTES)
-        return _checked(contents.parse(content, _once))
+        content = untrusted.read(path, _MAX_BYTES)
+        return _checked(untrusted.parse(content, _once))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from ampose_tf.camera import normalize_screen
 from ampose_tf.data import archive
-from ampose_tf.lifting import contents
+from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.motion import LiftedTrack, Motion
-from ampose_tf.lifting.values import numbers
+from ampose_tf.lifting.untrusted import numbers
 from ampose_tf.skeleton import by_joint_count
 
 FORMAT = "ampose_tf motion 1"
@@ -145,13 +145,13 @@ def is_saved(path: str | os.PathLike) -> bool:
         return False
     try:
         if path.suffix == ".npz":
-            contents.check_unpacked_size(path)
+            untrusted.check_unpacked_size(path)
             return is_motion(archive.read(path, only="format"))
         if path.suffix == ".json":
-            content = contents.read(path)
+            content = untrusted.read(path)
             # Keypoints, which may be large, are not parsed for this.
             if FORMAT.encode() in content:
-                return is_motion(contents.parse(content))
+                return is_motion(untrusted.parse(content))
     except ValueError:
         return False
     return False
@@ -169,10 +169,10 @@ def load(path: str | os.PathLike) -> Motion:
         raise FileNotFoundError(f"no file {path}")
     try:
         if path.suffix == ".npz":
-            contents.check_unpacked_size(path)
+            untrusted.check_unpacked_size(path)
             return _of_npz(archive.read(path))
         if path.suffix == ".json":
-            return _of_json(contents.parse(contents.read(path)))
+            return _of_json(untrusted.parse(untrusted.read(path)))
     except _DAMAGE as error:
         raise ValueError(
             f"{path}: not a motion that ampose_tf wrote: "

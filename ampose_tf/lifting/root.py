@@ -9,14 +9,11 @@ wrong.
 import numpy as np
 
 from ampose_tf.camera import Camera
-from ampose_tf.lifting.motion import LiftedTrack, Motion
+from ampose_tf.lifting.motion import ANKLE_HEIGHT_M, LiftedTrack, Motion
 from ampose_tf.skeleton import Skeleton
 
 # Of the image's longer side. Phones' main cameras have 60 to 75 degrees.
 FIELD_OF_VIEW_DEG = 60.0
-
-# From the sole to the ankle, which Human3.6M's skeleton calls the foot.
-ANKLE_HEIGHT_M = 0.09
 
 # With fewer, the errors of single joints would be taken for distance.
 _FEWEST_JOINTS = 4

@@ -7,17 +7,10 @@ import pathlib
 from collections.abc import Iterable
 
 from ampose_tf import files
-from ampose_tf.lifting import (
-    animation,
-    bvh,
-    floor,
-    results,
-    sheet,
-    tables,
-    trc,
-    viewer,
-)
+from ampose_tf.lifting import floor, results
 from ampose_tf.lifting.motion import Motion
+from ampose_tf.lifting.viewers import animation, sheet, web
+from ampose_tf.lifting.writers import bvh, tables, trc
 
 # By the path's ending, longer endings first: writers of all people, and
 # those of one, which take the person's index and places in the world.
@@ -25,7 +18,7 @@ _WRITERS = {
     "_angles.csv": tables.write_angles,
     ".csv": tables.write_positions,
     ".gif": animation.write_gif,
-    ".html": viewer.write,
+    ".html": web.write,
     ".json": results.write_json,
     ".mp4": animation.write_mp4,
     ".npz": results.write_npz,

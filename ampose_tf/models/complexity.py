@@ -102,7 +102,7 @@ def as_text(counts: dict) -> str:
     return "\n".join(lines)
 
 
-def main():
+def main(options):
     counts = {}
     for design in DESIGNS:
         counts[design] = count(AMPose(H36M_17.adjacency(), gcn=design))

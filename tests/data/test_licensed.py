@@ -12,7 +12,7 @@ import pytest
 
 from ampose_tf.camera import denormalize_screen
 from ampose_tf.data import archive, human36m, mpi_inf_3dhp
-from ampose_tf.data.official_human36m import TRAINING_PAIRS
+from ampose_tf.data.preparation.official_human36m import TRAINING_PAIRS
 from ampose_tf.evaluation.protocols import OFFICIAL_POSES
 
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from ampose_tf import skeleton
+from ampose_tf.config.ranges import Cameras
 from ampose_tf.data import mocap
 from ampose_tf.data.mocap import Motion3D
-from ampose_tf.ranges import Cameras
 from tests.people import STANDING
 
 TRIALS = {"P1/a": 5, "P1/b": 3, "P2/a": 7, "P10/a": 2, "P3/a": 11}

@@ -3,17 +3,16 @@ import sys
 import numpy as np
 import pytest
 
-from ampose_tf import commandline
+from ampose_tf.config import commandline
 from ampose_tf.data import (
     archive,
     human36m,
     mocap,
     mpi_inf_3dhp,
-    official_human36m,
-    official_mpi_inf_3dhp,
     prepare,
     synthetic,
 )
+from ampose_tf.data.preparation import official_human36m, official_mpi_inf_3dhp
 from tests import downloads, recorded
 from tests.downloads import annotations, write_annotations, write_recording
 
@@ -24,8 +23,11 @@ def run(monkeypatch):
 
     def runner(*arguments):
         monkeypatch.setattr(sys, "argv", ["prepare.py", *map(str, arguments)])
-        with commandline.ending_in_one_line():
-            prepare.main()
+        try:
+            commandline.run(prepare.main, prepare.define_flags, prepare.NAMED)
+        except SystemExit as ended:
+            if ended.code is not None:
+                raise
 
     return runner
 
@@ -109,10 +111,18 @@ def test_mpi_inf_3dhp(run, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "the following arguments are required: DATA_SET"),
-        (["h36m"], "invalid choice: 'h36m' (choose from "),
-        (["human36m"], "are required: --source, --output"),
-        (["human36m", "--source=x", "--output=y", "z"], "arguments: z"),
+        ([], "--source=... is missing"),
+        (["--source=x", "--output=y"], "Expected one data set: human36m, "),
+        (
+            ["h36m", "--source=x", "--output=y"],
+            "Expected one data set: human36m, mpi_inf_3dhp, mocap, got h36m",
+        ),
+        (["human36m", "--source=x"], "--output=... is missing"),
+        (["human36m", "--source=x", "--output=y", "z"], "got human36m z"),
+        (
+            ["human36m", "--source=x", "--output=y", "--official"],
+            "--official is for mpi_inf_3dhp, not human36m",
+        ),
         (
             ["mpi_inf_3dhp", "--source=x", "--output=y", "--sequences=S9"],
             "Unknown sequence 'S9'; expected some of TS1, ",

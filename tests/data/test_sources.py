@@ -6,8 +6,8 @@ import pytest
 
 from ampose_tf import skeleton
 from ampose_tf.config import Config, Data, Generated
+from ampose_tf.config.ranges import Cameras
 from ampose_tf.data import archive, human36m, mocap, mpi_inf_3dhp, sources
-from ampose_tf.ranges import Cameras
 from tests.people import STANDING
 
 SUBJECTS = {"S1": 3, "S5": 5, "S9": 7, "S11": 2}

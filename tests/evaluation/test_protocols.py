@@ -5,7 +5,13 @@ import pytest
 
 from ampose_tf.data.poses import Poses, concatenate, make_poses
 from ampose_tf.evaluation import metrics, protocols
-from ampose_tf.skeleton import H36M_16, H36M_17, Skeleton, mirror
+from ampose_tf.skeleton import (
+    H36M_16,
+    H36M_17,
+    Skeleton,
+    mirror,
+    predict_mirrored,
+)
 
 # hip, right leg, left leg.
 FORK = Skeleton(("hip", "right", "left"), (-1, 0, 0), left=(2,), right=(1,))
@@ -104,10 +110,7 @@ def test_ensemble_by_hand():
         return constant[None]
 
     np.testing.assert_allclose(
-        (
-            predict(None)
-            + protocols.predict_mirrored(predict, np.ones((1, 3, 2)), FORK)
-        )
+        (predict(None) + predict_mirrored(predict, np.ones((1, 3, 2)), FORK))
         / 2,
         ensemble[None],
     )
@@ -127,7 +130,7 @@ def test_ensemble_by_hand():
 def test_an_equivariant_predictor_gains_nothing_from_the_ensemble():
     keypoints_2d = np.random.default_rng(3).normal(size=(5, 17, 2))
     np.testing.assert_allclose(
-        protocols.predict_mirrored(lift, keypoints_2d, H36M_17),
+        predict_mirrored(lift, keypoints_2d, H36M_17),
         lift(keypoints_2d),
         atol=1e-12,
     )

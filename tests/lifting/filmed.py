@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ampose_tf.camera import Camera
+from ampose_tf.config.ranges import Cameras
 from ampose_tf.data import human36m, mocap, synthetic
 from ampose_tf.lifting.motion import LiftedTrack, Motion
-from ampose_tf.ranges import Cameras
 
 FPS = 50.0
 

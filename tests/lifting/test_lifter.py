@@ -10,11 +10,10 @@ import ampose_tf
 from ampose_tf import camera, weights
 from ampose_tf.conversion import CONVERSIONS
 from ampose_tf.data import archive
-from ampose_tf.evaluation.protocols import predict_mirrored
 from ampose_tf.lifting import Lifter, formats, results, root, smoothing
 from ampose_tf.lifting.predictor import load_predictor
 from ampose_tf.models.ampose import AMPose
-from ampose_tf.skeleton import H36M_16, H36M_17
+from ampose_tf.skeleton import H36M_16, H36M_17, predict_mirrored
 from tests import clips
 
 # Nobody, and somebody in COCO's order.

@@ -6,12 +6,12 @@ import pathlib
 import numpy as np
 import pytest
 
+from ampose_tf.config.ranges import Cameras
 from ampose_tf.data import mocap
 from ampose_tf.evaluation import metrics
 from ampose_tf.lifting import root
 from ampose_tf.lifting.keypoints import Keypoints, Track
 from ampose_tf.lifting.motion import LEVEL
-from ampose_tf.ranges import Cameras
 from ampose_tf.skeleton import H36M_17
 from tests.lifting.test_samples import DETECTORS
 

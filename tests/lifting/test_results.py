@@ -8,7 +8,7 @@ import pytest
 
 from ampose_tf.camera import normalize_screen
 from ampose_tf.data import archive
-from ampose_tf.lifting import contents, results
+from ampose_tf.lifting import results, untrusted
 from ampose_tf.lifting.motion import LiftedTrack
 from ampose_tf.skeleton import H36M_16, H36M_17
 from tests import clips
@@ -137,7 +137,7 @@ def test_files_that_would_take_all_memory_are_refused(
     written = [tmp_path / f"clip{ending}" for ending in (".npz", ".json")]
     for path in written:
         motion.save(path)
-    monkeypatch.setattr(contents, "MAX_BYTES", 3000)
+    monkeypatch.setattr(untrusted, "MAX_BYTES", 3000)
     for path in written:
         with pytest.raises(ValueError, match="than 3000 bytes"):
             results.load(path)

@@ -1,0 +1,97 @@
+"""The same movement on other bodies, in batches, in keras.ops."""
+
+import numpy as np
+from keras import ops
+
+from ampose_tf.config.ranges import Bodies
+from ampose_tf.data.augmentation.randomness import between, between_logarithms
+from ampose_tf.skeleton import H36M_17
+
+_JOINT = {name: index for index, name in enumerate(H36M_17.joints)}
+# Joints whose bone to the parent gets the same factor: bodies are symmetric.
+_LIMBS = (
+    ("LKnee", "RKnee"),
+    ("LFoot", "RFoot"),
+    ("LElbow", "RElbow"),
+    ("LWrist", "RWrist"),
+    ("Spine",),
+    ("Thorax",),
+    ("Neck/Nose",),
+    ("Head",),
+)
+_HIPS = ("LHip", "RHip")
+_SHOULDERS = ("LShoulder", "RShoulder")
+_GROUPS = (*_LIMBS, _HIPS, _SHOULDERS)
+
+
+def _bones():
+    """Returns the matrix (J, J) from joints to bones, the hip as it is."""
+    matrix = np.eye(len(H36M_17.joints), dtype=np.float32)
+    for parent, child in H36M_17.edges:
+        matrix[child, parent] = -1
+    return matrix
+
+
+def _spread():
+    """Returns the matrix (J, groups) that hands each bone its factor."""
+    matrix = np.zeros((len(H36M_17.joints), len(_GROUPS)), np.float32)
+    for group, names in enumerate(_GROUPS):
+        for name in names:
+            matrix[_JOINT[name], group] = 1
+    return matrix
+
+
+_TO_BONES = _bones()
+_FROM_BONES = np.linalg.inv(_TO_BONES).astype(np.float32)
+_SPREAD = _spread()
+
+
+def resized(world, ranges: Bodies, random):
+    """Gives each person other bone lengths; directions stay.
+
+    The hip's height is scaled with the legs, so that the feet of people who
+    stand stay on the floor, and those of others near it.
+
+    Args:
+        world: (B, 17, 3) metres, Human3.6M's joints, z up, floor at 0.
+        ranges: From where to where factors are drawn.
+        random: See `randomness.Source`.
+
+    Returns:
+        (B, 17, 3) metres.
+    """
+    world = _thorax_moved(world, ranges, random)
+    count = ops.shape(world)[0]
+
+    def draw(groups):
+        return random.uniform((count, groups))
+
+    factors = ops.concatenate(
+        [
+            between((1 - ranges.limbs, 1 + ranges.limbs), draw(len(_LIMBS))),
+            between_logarithms(ranges.hips, draw(1)),
+            between_logarithms(ranges.shoulders, draw(1)),
+        ],
+        axis=-1,
+    )
+    factors = factors * between_logarithms(ranges.size, draw(1))
+    legs = (factors[:, :1] + factors[:, 1:2]) / 2  # thighs and shanks
+    per_bone = ops.matmul(factors, _SPREAD.T)  # (B, 17), 0 for the hip
+    bones = ops.matmul(_TO_BONES, world)
+    hip = bones[:, :1]
+    hip = ops.concatenate([hip[..., :2], hip[..., 2:] * legs[:, None]], -1)
+    bones = bones[:, 1:] * per_bone[:, 1:, None]
+    return ops.matmul(_FROM_BONES, ops.concatenate([hip, bones], axis=1))
+
+
+def _thorax_moved(world, ranges, random):
+    """Moves the thorax towards or past the middle of the shoulders."""
+    thorax = _JOINT["Thorax"]
+    middle = (
+        world[:, _JOINT["LShoulder"]] + world[:, _JOINT["RShoulder"]]
+    ) / 2
+    share = between(ranges.thorax, random.uniform((ops.shape(world)[0], 1)))
+    move = share * (middle - world[:, thorax])  # (B, 3)
+    only_thorax = np.zeros((1, len(H36M_17.joints), 1), np.float32)
+    only_thorax[:, thorax] = 1
+    return world + only_thorax * move[:, None]

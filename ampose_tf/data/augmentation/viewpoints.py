@@ -1,0 +1,127 @@
+"""Every pose seen by a camera of its own, in batches.
+
+Pure functions of arrays and a source of random numbers, in keras.ops: they
+serve tf.data and a NumPy feed alike.
+"""
+
+import math
+from typing import NamedTuple
+
+from keras import ops
+
+from ampose_tf.config.ranges import Viewpoints
+from ampose_tf.data.augmentation.randomness import between, between_logarithms
+
+# No joint may be nearer to the camera's plane: keypoints would grow without
+# bound.
+_NEAREST_M = 0.5
+_HEIGHT_M = 1.8
+
+
+class Views(NamedTuple):
+    """B people, each before a camera of his own.
+
+    Attributes:
+        keypoints_2d: (B, J, 2), the image's longest side is [-1, 1].
+        joints: (B, J, 3) metres in the camera's frame.
+        half_image: (B, 1, 2), half of the image's width and height in the
+            unit of the keypoints; one of them is 1.
+        person_size: (B, 1, 1), the image of 1.7 m at the hip's depth, in the
+            unit of the keypoints.
+    """
+
+    keypoints_2d: object
+    joints: object
+    half_image: object
+    person_size: object
+
+
+def seen(world, ranges: Viewpoints, random) -> Views:
+    """Places a camera before each person and projects.
+
+    Args:
+        world: (B, J, 3) metres, z up, the floor at 0, the hip first.
+        ranges: From where to where cameras are drawn.
+        random: See `randomness.Source`.
+    """
+    count = ops.shape(world)[0]
+
+    def draw(*shape):
+        return random.uniform((count, *shape))
+
+    field = between(ranges.field_of_view_deg, draw(1)) * (math.pi / 180)
+    focal = 1 / ops.tan(field / 2)  # (B, 1), over half of the longest side
+    half_image = _half_image(between_logarithms(ranges.aspect, draw(1)))
+    aim_height = between(ranges.aim_m, draw(1))
+    farther_end = ops.maximum(_HEIGHT_M - aim_height, aim_height)
+    distance = ops.maximum(
+        between_logarithms(ranges.distance_m, draw(1)),
+        ranges.fit * farther_end * focal / half_image[:, 1:],
+    )
+    aside = ranges.off_center * between((-1, 1), draw(1))
+    aside = aside * half_image[:, :1] * distance / focal
+    # The person stands at (0, 0), the camera at (distance, 0); all cameras
+    # look from the same side at people who are turned.
+    aim = ops.concatenate([ops.zeros_like(aside), aside, aim_height], axis=-1)
+    height = between(ranges.height_m, draw(1))
+    position = ops.concatenate(
+        [distance, ops.zeros_like(distance), height], axis=-1
+    )
+    place = ops.concatenate(
+        [world[:, :1, :2], ops.zeros_like(world[:, :1, 2:])], axis=-1
+    )
+    world = _turned(world - place, 2 * math.pi * draw(1))
+    # From the sum of two: small rolls are more frequent than large ones.
+    roll = (draw(1) + draw(1) - 1) * ranges.roll_deg * (math.pi / 180)
+    axes = _axes(aim - position, roll)
+    joints = ops.matmul(world - position[:, None], axes)
+    too_near = _NEAREST_M - ops.min(joints[..., 2:], axis=1, keepdims=True)
+    back = ops.maximum(too_near, 0.0)  # (B, 1, 1), along the optical axis
+    joints = ops.concatenate([joints[..., :2], joints[..., 2:] + back], -1)
+    focal = focal[:, None]  # (B, 1, 1)
+    return Views(
+        focal * joints[..., :2] / joints[..., 2:],
+        joints,
+        half_image[:, None],
+        1.7 * focal / joints[:, :1, 2:],
+    )
+
+
+def _half_image(aspect):
+    """Returns half width and half height (B, 2); the longer one is 1."""
+    return ops.concatenate(
+        [ops.minimum(aspect, 1.0), ops.minimum(1 / aspect, 1.0)], axis=-1
+    )
+
+
+def _turned(world, angle):
+    """Turns (B, J, 3) about the vertical by angles (B, 1)."""
+    cosine, sine = ops.cos(angle), ops.sin(angle)
+    x, y, z = (world[..., i] for i in range(3))
+    return ops.stack([cosine * x - sine * y, sine * x + cosine * y, z], -1)
+
+
+def _axes(forward, roll):
+    """Returns (B, 3, 3): right, down and forward of each camera, as columns.
+
+    Args:
+        forward: (B, 3), not vertical.
+        roll: (B, 1) radians.
+    """
+    forward = _unit(forward)
+    x, y, z = (forward[:, i : i + 1] for i in range(3))
+    right = _unit(ops.concatenate([y, -x, ops.zeros_like(x)], axis=-1))
+    rx, ry = right[:, :1], right[:, 1:2]
+    # forward x right
+    down = ops.concatenate([-z * ry, z * rx, x * ry - y * rx], axis=-1)
+    cosine, sine = ops.cos(roll), ops.sin(roll)
+    return ops.stack(
+        [cosine * right + sine * down, cosine * down - sine * right, forward],
+        axis=-1,
+    )
+
+
+def _unit(vectors):
+    return vectors / ops.sqrt(
+        ops.sum(ops.square(vectors), axis=-1, keepdims=True)
+    )

@@ -1,0 +1,377 @@
+"""Acclaim's skeletons (.asf) and their motion (.amc), CMU's native files.
+
+The ASF names the bones, with direction, length and axes of each, and which
+turns each admits (`dof`); an AMC gives those turns frame by frame.
+
+* A bone's turn is about its own axes C, which the skeleton fixes in the world
+  at rest: against its parent it turns by C M inv(C).
+* Angles in the order "rx ry rz" turn about *fixed* axes, x first: M = Rz Ry
+  Rx. The same holds for a bone's `axis`, whose letters give the order, and
+  for the root, whose `order` does.
+* A bone starts where its parent ends; all start at rest with the world's axes.
+* `length 0.45` means that files hold inches times 0.45, in lengths and in the
+  root's place: one unit is 0.0254 / 0.45 metres (CMU's FAQ).
+
+The formats: http://mocap.co.nz/downloads/ASF_spec_v1.html and
+http://graphics.cs.cmu.edu/nsp/course/cs229/info/ACCLAIMdef.html.
+"""
+
+import os
+from typing import NamedTuple
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from ampose_tf.data.preparation import motion_text
+from ampose_tf.data.preparation.kinematics import Hierarchy, JointMotion
+
+_INCH_M = 0.0254
+_TURNS = ("rx", "ry", "rz")
+_PLACES = ("tx", "ty", "tz")
+_ROOT = "root"
+_SECTIONS = (
+    *("version", "name", "units", "documentation", "root", "bonedata"),
+    *("hierarchy", "skin"),
+)
+# What a bone may state and no position depends on.
+_UNUSED = ("id", "limits", "bodymass", "cofmass")
+
+
+class Acclaim(NamedTuple):
+    """A skeleton with what its AMC files leave unsaid.
+
+    Attributes:
+        skeleton: In metres, y up; each joint is where the bone of its name
+            starts, and leaves end in "<bone> end".
+        axes: Of each of the J joints, C above.
+        turns: Of each joint, the axes that an AMC gives angles for: "xyz".
+        root_order: What an AMC gives for the root, of "tx" to "rz".
+        unit_m: Metres per unit of the files.
+        degrees: Whether angles are degrees; radians otherwise.
+    """
+
+    skeleton: Hierarchy
+    axes: tuple[Rotation, ...]
+    turns: tuple[str, ...]
+    root_order: tuple[str, ...]
+    unit_m: float
+    degrees: bool
+
+
+class _Bone(NamedTuple):
+    vector: np.ndarray
+    axes: Rotation
+    turns: str
+
+
+def read_asf(path: str | os.PathLike) -> Acclaim:
+    """Reads a skeleton.
+
+    Raises:
+        OSError: Where it cannot be read.
+        ValueError: Where it is none, lacks its units, or holds what is not
+            known; the message says where.
+    """
+    sections = _sections(path)
+    unit_m, degrees = _units(path, sections["units"])
+    root_order = _root_order(path, sections["root"])
+    bones = _bones(path, sections["bonedata"], degrees)
+    tree = _hierarchy(path, sections["hierarchy"], bones)
+
+    joints, parents, offsets = [_ROOT], [-1], [np.zeros(3)]
+    axes, turns = [Rotation.identity()], [""]
+
+    def add(name, parent, axis, turn):
+        start = bones[parent].vector if parent in bones else np.zeros(3)
+        joints.append(name)
+        parents.append(joints.index(parent))
+        offsets.append(start * unit_m)
+        axes.append(axis)
+        turns.append(turn)
+
+    for name, parent in tree.items():
+        add(name, parent, bones[name].axes, bones[name].turns)
+    for name in tree:
+        if name not in tree.values():
+            add(f"{name} end", name, Rotation.identity(), "")
+    return Acclaim(
+        Hierarchy(tuple(joints), tuple(parents), np.array(offsets)),
+        tuple(axes),
+        tuple(turns),
+        root_order,
+        unit_m,
+        degrees,
+    )
+
+
+def read_amc(
+    path: str | os.PathLike, acclaim: Acclaim, fps: float
+) -> JointMotion:
+    """Reads a motion of a skeleton.
+
+    Args:
+        path: The AMC.
+        acclaim: Its skeleton.
+        fps: Frames per second, which the file does not say.
+
+    Returns:
+        The motion, in metres.
+
+    Raises:
+        OSError: Where it cannot be read.
+        ValueError: Where it is none, is cut short, or belongs to another
+            skeleton; the message says where.
+    """
+    lines = [
+        (number, line.split())
+        for number, line in enumerate(motion_text.read(path), 1)
+        if line.strip() and not line.lstrip().startswith("#")
+    ]
+    degrees, start = acclaim.degrees, 0
+    for number, words in lines:
+        if not words[0].startswith(":"):
+            break
+        start += 1
+        if words[0].upper() in (":DEGREES", ":RADIANS"):
+            degrees = words[0].upper() == ":DEGREES"
+        elif words[0].upper() != ":FULLY-SPECIFIED":
+            raise ValueError(
+                f"{path}:{number}: expected :FULLY-SPECIFIED, :DEGREES or "
+                f":RADIANS, got {words[0]!r}"
+            )
+    values = _frames(path, lines[start:], acclaim)  # {name: (T, numbers)}
+
+    place = np.array([acclaim.root_order.index(name) for name in _PLACES])
+    turned = [i for i, name in enumerate(acclaim.root_order) if name in _TURNS]
+    root = values[_ROOT]
+    rotations = [
+        Rotation.from_euler(
+            "".join(acclaim.root_order[i][1] for i in turned),
+            root[:, turned],
+            degrees=degrees,
+        )
+    ]
+    for joint, name in list(enumerate(acclaim.skeleton.joints))[1:]:
+        if not acclaim.turns[joint]:
+            rotations.append(Rotation.identity(len(root)))
+            continue
+        # Small letters: about fixed axes, one after the other.
+        own = Rotation.from_euler(
+            acclaim.turns[joint], values[name], degrees=degrees
+        )
+        axes = acclaim.axes[joint]
+        rotations.append(axes * own * axes.inv())
+    return JointMotion(root[:, place] * acclaim.unit_m, tuple(rotations), fps)
+
+
+def _frames(path, lines, acclaim):
+    """Returns each bone's numbers; every frame must hold all bones."""
+    counts = {_ROOT: len(acclaim.root_order)} | {
+        name: len(turns)
+        for name, turns in zip(
+            acclaim.skeleton.joints, acclaim.turns, strict=True
+        )
+        if turns
+    }
+    rows = {name: [] for name in counts}
+    frame, missing = None, set()
+    for number, words in lines:
+        where = f"{path}:{number}"
+        name = words[0].lower()
+        if len(words) == 1 and name.isdecimal():
+            _refuse_missing(where, frame, missing)
+            if frame is not None and int(name) != frame + 1:
+                raise ValueError(
+                    f"{where}: expected frame {frame + 1}, got {name}"
+                )
+            frame, missing = int(name), set(counts)
+            continue
+        if frame is None:
+            raise ValueError(
+                f"{where}: expected the number of a frame, got {words[0]!r}"
+            )
+        if name not in missing:
+            raise ValueError(
+                f"{where}: expected one line of each bone that the skeleton "
+                f"lets turn, got {words[0]!r}"
+                + (" once more" if name in counts else "")
+            )
+        missing.remove(name)
+        rows[name].append(
+            motion_text.numbers(
+                words[1:], counts[name], f"{where}: {words[0]}"
+            )
+        )
+    if frame is None:
+        raise ValueError(f"{path}: expected frames, got none")
+    _refuse_missing(f"{path}:{lines[-1][0]}: the file ends", frame, missing)
+    return {name: np.array(row) for name, row in rows.items()}
+
+
+def _refuse_missing(where, frame, missing):
+    if missing:
+        raise ValueError(
+            f"{where}: frame {frame} has no {', '.join(sorted(missing))}"
+        )
+
+
+def _sections(path):
+    """Returns {keyword: [(line number, words)]} of an ASF."""
+    sections, name = {}, None
+    for number, line in enumerate(motion_text.read(path), 1):
+        line = line.split("#")[0].replace(",", " ")
+        words = line.replace("(", " ( ").replace(")", " ) ").split()
+        if not words:
+            continue
+        if words[0].startswith(":"):
+            name = words[0][1:].lower()
+            if name not in _SECTIONS:
+                raise ValueError(
+                    f"{path}:{number}: expected one of "
+                    f"{', '.join(':' + s for s in _SECTIONS)}, got "
+                    f"{words[0]!r}"
+                )
+            sections[name] = []
+        elif name is None:
+            raise ValueError(
+                f"{path}:{number}: expected :version, got {words[0]!r}; not "
+                "an Acclaim skeleton"
+            )
+        else:
+            sections[name].append((number, words))
+    for name in ("units", "root", "bonedata", "hierarchy"):
+        if name not in sections:
+            raise ValueError(f"{path}: expected a section :{name}, got none")
+    return sections
+
+
+def _units(path, lines):
+    found = {words[0].lower(): (number, words[1:]) for number, words in lines}
+    for name in ("length", "angle"):
+        if name not in found:
+            raise ValueError(f"{path}: expected {name} in :units, got none")
+    number, words = found["length"]
+    where = f"{path}:{number}: length"
+    length = motion_text.numbers(words, 1, where)[0]
+    if length <= 0:
+        raise ValueError(f"{where}: expected a positive number, got {length}")
+    number, words = found["angle"]
+    angle = " ".join(words).lower()
+    if angle not in ("deg", "rad"):
+        raise ValueError(
+            f"{path}:{number}: expected angle deg or rad, got {angle!r}"
+        )
+    return _INCH_M / length, angle == "deg"
+
+
+def _root_order(path, lines):
+    order = None
+    for number, words in lines:
+        where = f"{path}:{number}"
+        key, words = words[0].lower(), [word.lower() for word in words[1:]]
+        if key == "order":
+            order = tuple(words)
+            if sorted(order) != sorted((*_PLACES, *_TURNS)):
+                raise ValueError(
+                    f"{where}: expected TX TY TZ RX RY RZ in some order, got "
+                    f"{' '.join(order).upper()}"
+                )
+        elif key in ("position", "orientation"):
+            # Programs disagree on what else means; CMU's are zero.
+            if motion_text.numbers(words, 3, f"{where}: {key}").any():
+                raise ValueError(f"{where}: expected a {key} of zeros")
+        elif key != "axis":
+            raise ValueError(
+                f"{where}: expected order, axis, position or orientation, "
+                f"got {key!r}"
+            )
+    if order is None:
+        raise ValueError(f"{path}: expected an order in :root, got none")
+    return order
+
+
+def _bones(path, lines, degrees):
+    bones, stated = {}, None
+    for number, words in lines:
+        where = f"{path}:{number}"
+        key = words[0].lower()
+        if key == "begin":
+            stated = {}
+        elif stated is None:
+            raise ValueError(f"{where}: expected begin, got {words[0]!r}")
+        elif key == "end":
+            name, bone = _bone(where, stated, degrees)
+            if name in bones or name == _ROOT:
+                raise ValueError(f"{where}: a second bone {name!r}")
+            bones[name], stated = bone, None
+        elif key in ("name", "direction", "length", "axis", "dof"):
+            stated[key] = (where, [word.lower() for word in words[1:]])
+        elif key not in (*_UNUSED, "("):  # Limits go on in lines of their own.
+            raise ValueError(
+                f"{where}: expected name, direction, length, axis, dof, "
+                f"{', '.join(_UNUSED)} or end, got {words[0]!r}"
+            )
+    if stated is not None:
+        raise ValueError(f"{path}: the last bone has no end")
+    return bones
+
+
+def _bone(where, stated, degrees):
+    for key in ("name", "direction", "length", "axis"):
+        if key not in stated:
+            raise ValueError(f"{where}: expected a bone's {key}, got none")
+    name = " ".join(stated["name"][1])
+
+    def numbers(key, count):
+        line, words = stated[key]
+        return motion_text.numbers(words[:count], count, f"{line}: {key}")
+
+    direction = numbers("direction", 3)
+    norm = np.linalg.norm(direction)
+    if norm == 0:
+        raise ValueError(f"{stated['direction'][0]}: expected a direction")
+    line, words = stated["axis"]
+    order = "".join(words[3:])
+    if sorted(order) != ["x", "y", "z"]:
+        raise ValueError(
+            f"{line}: axis: expected three angles and XYZ in some order, got "
+            f"{' '.join(words)!r}"
+        )
+    axes = Rotation.from_euler(order, numbers("axis", 3), degrees=degrees)
+    line, turns = stated.get("dof", (where, []))
+    if len(set(turns)) < len(turns) or not set(turns) <= set(_TURNS):
+        raise ValueError(
+            f"{line}: dof: expected some of rx ry rz, got {' '.join(turns)!r}"
+        )
+    vector = direction / norm * numbers("length", 1)[0]
+    return name, _Bone(vector, axes, "".join(turn[1] for turn in turns))
+
+
+def _hierarchy(path, lines, bones):
+    """Returns {bone: parent}, parents before their children."""
+    children, parents = {}, {}
+    for number, words in lines:
+        parent, *names = [word.lower() for word in words]
+        if (parent in ("begin", "end")) and not names:
+            continue
+        for name in (parent, *names):
+            if name not in bones and name != _ROOT:
+                raise ValueError(
+                    f"{path}:{number}: expected bones of :bonedata, got "
+                    f"{name!r}"
+                )
+        for name in names:
+            if name in parents or name == _ROOT:
+                raise ValueError(f"{path}:{number}: a second parent of {name}")
+            parents[name] = parent
+            children.setdefault(parent, []).append(name)
+    ordered, pending = {}, [_ROOT]
+    while pending:
+        parent = pending.pop()
+        for name in children.get(parent, ()):
+            ordered[name] = parent
+            pending.append(name)
+    lost = sorted(set(bones) - set(ordered))
+    if lost:
+        raise ValueError(f"{path}: {lost[0]} does not hang on the root")
+    return ordered

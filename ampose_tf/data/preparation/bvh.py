@@ -1,0 +1,190 @@
+"""BVH files: a skeleton and its motion in one.
+
+A joint's channels turn about the axes that the turns before have moved, in
+the order in which they are listed: "Zrotation Yrotation Xrotation" is
+Rz Ry Rx. OFFSET is where a joint is in its parent's frame. Angles are degrees,
+y is up, and the unit of length is whatever the writer's was.
+
+The format: https://research.cs.wisc.edu/graphics/Courses/cs-838-1999/Jeff/
+BVH.html.
+"""
+
+import os
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from ampose_tf.data.preparation import motion_text
+from ampose_tf.data.preparation.kinematics import Hierarchy, JointMotion
+
+_PLACES = ("xposition", "yposition", "zposition")
+_TURNS = ("xrotation", "yrotation", "zrotation")
+
+
+def read(path: str | os.PathLike) -> tuple[Hierarchy, JointMotion]:
+    """Reads a skeleton and its motion, in the file's own unit of length.
+
+    The root's place is its position channels alone, as in the programs that
+    write an OFFSET of the rest pose there too.
+
+    Raises:
+        OSError: Where it cannot be read.
+        ValueError: Where it is none, is cut short, or its frames do not hold
+            the channels of its joints; the message says where.
+    """
+    lines = motion_text.read(path)
+    start = next(
+        (i for i, line in enumerate(lines) if line.strip() == "MOTION"), None
+    )
+    if start is None:
+        raise ValueError(f"{path}: expected a line MOTION, got none")
+    skeleton, channels = _hierarchy(path, lines[:start])
+    fps, values = _frames(
+        path, lines, start + 1, sum(len(names) for names in channels)
+    )
+    root = np.zeros((len(values), 3))
+    rotations, column = [], 0
+    for names in channels:
+        own = values[:, column : column + len(names)]
+        column += len(names)
+        turns = [i for i, name in enumerate(names) if name in _TURNS]
+        if not turns:
+            rotations.append(Rotation.identity(len(values)))
+        else:
+            # Capital letters: about axes that turn along.
+            order = "".join(names[i][0].upper() for i in turns)
+            rotations.append(
+                Rotation.from_euler(order, own[:, turns], degrees=True)
+            )
+        for i, name in enumerate(names):
+            if name in _PLACES:
+                root[:, _PLACES.index(name)] = own[:, i]
+    return skeleton, JointMotion(root, tuple(rotations), fps)
+
+
+def _hierarchy(path, lines):
+    """Returns the skeleton and each joint's channels."""
+    words = [
+        (number, word)
+        for number, line in enumerate(lines, 1)
+        for word in line.split()
+    ]
+    words.reverse()
+
+    def following(expected=None):
+        if not words:
+            raise ValueError(f"{path}: its HIERARCHY breaks off")
+        number, word = words.pop()
+        if expected is not None and word.upper() != expected:
+            raise ValueError(
+                f"{path}:{number}: expected {expected}, got {word!r}"
+            )
+        return number, word
+
+    def numbers(count, what):
+        taken = [following() for _ in range(count)]
+        return motion_text.numbers(
+            [word for _, word in taken], count, f"{path}:{taken[0][0]}: {what}"
+        )
+
+    def opened(name, parent):
+        following("{")
+        if name in joints:
+            raise ValueError(f"{path}: a second joint {name!r}")
+        following("OFFSET")
+        joints.append(name)
+        parents.append(parent)
+        offsets.append(numbers(3, "OFFSET"))
+
+    joints, parents, offsets, channels = [], [], [], []
+    following("HIERARCHY")
+    following("ROOT")
+    opened(following()[1], -1)
+    channels.append(_channels(path, following, is_root=True))
+    open_joints = [0]
+    while open_joints:
+        number, word = following()
+        parent = open_joints[-1]
+        if word == "}":
+            open_joints.pop()
+        elif word.upper() == "END":
+            following("SITE")
+            opened(f"{joints[parent]} end", parent)
+            channels.append(())
+            following("}")
+        elif word.upper() == "JOINT":
+            opened(following()[1], parent)
+            open_joints.append(len(joints) - 1)
+            channels.append(_channels(path, following, is_root=False))
+        else:
+            raise ValueError(
+                f"{path}:{number}: expected JOINT, End Site or }}, got "
+                f"{word!r}"
+            )
+    if words:
+        number, word = words[-1]
+        raise ValueError(f"{path}:{number}: expected MOTION, got {word!r}")
+    return Hierarchy(
+        tuple(joints), tuple(parents), np.array(offsets)
+    ), channels
+
+
+def _channels(path, following, is_root):
+    following("CHANNELS")
+    number, word = following()
+    count = int(word) if word.isdecimal() else -1
+    names = [following()[1].lower() for _ in range(min(count, 6))]
+    known = (*_PLACES, *_TURNS) if is_root else _TURNS
+    if (
+        len(names) != count
+        or len(set(names)) < count
+        or not set(names) <= set(known)
+        or (is_root and not set(_PLACES) <= set(names))
+    ):
+        what = "three positions and up to three" if is_root else "up to three"
+        raise ValueError(
+            f"{path}:{number}: CHANNELS: expected {what} rotations, got "
+            f"{' '.join([word, *names])}"
+        )
+    return tuple(names)
+
+
+def _frames(path, lines, start, count):
+    """Returns the frames per second and the channels' values (T, count)."""
+    head = [
+        (number, line)
+        for number, line in enumerate(lines[start:], start + 1)
+        if line.strip()
+    ]
+    stated = []
+    for name in ("frames", "frame time"):
+        number, line = head[len(stated)] if head[len(stated) :] else (0, "")
+        key, _, value = line.partition(":")
+        if " ".join(key.lower().split()) != name:
+            raise ValueError(
+                f"{path}:{number or len(lines)}: expected {name.title()}:, "
+                f"got {line.strip()!r}"
+            )
+        stated.append(
+            motion_text.numbers(value.split(), 1, f"{path}:{number}: {name}")[
+                0
+            ]
+        )
+    frames, frame_time = stated
+    if frame_time <= 0:
+        raise ValueError(
+            f"{path}:{number}: expected a positive Frame Time, got "
+            f"{frame_time:g}"
+        )
+    body = head[2:]
+    if len(body) != frames or not body:
+        raise ValueError(
+            f"{path}: expected {frames:g} frames as it says, got {len(body)}"
+        )
+    values = np.array(
+        [
+            motion_text.numbers(line.split(), count, f"{path}:{number}")
+            for number, line in body
+        ]
+    )
+    return 1 / frame_time, values

@@ -1,0 +1,286 @@
+"""Recordings of motion capture -> a motion archive, as `mocap` reads it.
+
+Takes CMU's database as it is distributed (http://mocap.cs.cmu.edu: .asf and
+.amc) or its conversions to .bvh by cgspeed, and other files with the same
+skeletons (`rigs` has the table of joints). What is written is in `mocap`:
+Human3.6M's 17 joints, metres, z up, 30 frames per second.
+
+The floor, z = 0, is the files' own y = 0, which CMU calibrates to the floor:
+ankles of people who stand are at 0.07 m. Nothing is shifted, so that jumps
+and stairs keep their heights; the summary says how high people stand.
+"""
+
+import itertools
+import json
+import math
+import os
+import pathlib
+import re
+
+import numpy as np
+
+from ampose_tf import files
+from ampose_tf.data import archive, mocap
+from ampose_tf.data.preparation import recordings
+from ampose_tf.data.preparation.recordings import FPS
+from ampose_tf.skeleton import H36M_17
+
+# On whom the published figures on CMU's data are measured.
+VALIDATION = ("CMU03", "CMU09", "CMU131", "CMU35", "CMU93")
+_CMU_INDEX = "cmu-mocap-index-text.txt"
+_CMU_LINE = re.compile(r"(\d+_\d+)\s+(\S.*?)\s*")
+_CMU_LICENCE = (
+    "CMU Graphics Lab JointMotion Capture Database, mocap.cs.cmu.edu: free "
+    "for all uses, not to be resold, even in converted form. "
+    "Acknowledgement: The data used in this project was obtained from "
+    "mocap.cs.cmu.edu. The database was created with funding from NSF "
+    "EIA-0196217."
+)
+_LIMBS = {
+    "hips": ("LHip", "RHip"),
+    "thighs": ("LKnee", "RKnee"),
+    "shanks": ("LFoot", "RFoot"),
+    "shoulders": ("LShoulder", "RShoulder"),
+    "upper arms": ("LElbow", "RElbow"),
+    "forearms": ("LWrist", "RWrist"),
+}
+
+
+def prepare(
+    source: str | os.PathLike,
+    output: str | os.PathLike,
+    name: str = "cmu17",
+    validation: tuple[str, ...] = VALIDATION,
+    amc_fps: float = 120.0,
+    bvh_unit_m: float = 0.0,
+) -> None:
+    """Writes `output/name.npz` and `output/name.json`, over what is there.
+
+    Reads every .amc and .bvh below `source`, in any arrangement of folders.
+    "01_02" in whatever folder is trial "CMU01/01_02"; other files are
+    "<folder>/<name>". An .amc needs an .asf in its folder: "01.asf" for
+    "01_02.amc", or the only one. Descriptions of trials are those of
+    `cmu-mocap-index-text.txt`, which comes with cgspeed's files, if it is
+    below `source`.
+
+    A first frame that is a T-pose (`rigs.is_t_pose`) is dropped from .bvh
+    files: cgspeed added it. Where a joint jumps (`recordings.whole_parts`) a
+    trial is cut; its second part is "CMU01/01_02#2". Rates that are a
+    multiple of 30 are thinned, others interpolated (`kinematics.sampled`).
+
+    Prints a line per subject and a summary. Run again, also after an
+    interruption, it does everything anew; the files are replaced at the end,
+    after they have been read back.
+
+    Args:
+        source: Folder of the recordings.
+        output: Folder of the archive.
+        name: The archive's, as configs name it in `data.archives`.
+        validation: Subjects for validation, by name; the others are for
+            training. Of the default, those that are there.
+        amc_fps: Frames per second of .amc files, which do not say; CMU60,
+            61 and 88, which are known to be at 60, are taken at 60.
+        bvh_unit_m: Metres per unit of .bvh files; 0 to tell it from the
+            length of each skeleton's legs (`rigs.guess_unit`).
+
+    Raises:
+        OSError: Where something cannot be read or written, or `source` has
+            no recordings.
+        ValueError: Where a recording cannot be used, or a subject for
+            validation is not there. Nothing has been written by then.
+    """
+    source, output = pathlib.Path(source), pathlib.Path(output)
+    _check_arguments(name, amc_fps, bvh_unit_m)
+    if output.exists() and not output.is_dir():
+        raise NotADirectoryError(f"{output} is not a folder")
+    found = recordings.find(source)
+    subjects = sorted({recording.subject for recording in found})
+    missing = sorted(set(validation) - set(subjects))
+    if missing and validation != VALIDATION:
+        raise ValueError(
+            f"{source}: no recording of {missing[0]}, which is asked for in "
+            f"validation; found {', '.join(subjects)}"
+        )
+    trials = _read(found, amc_fps, bvh_unit_m)
+    motion, meta = {}, {}
+    descriptions = _descriptions(source)
+    for recording, trial in trials.items():
+        for number, part in enumerate(trial.parts, 1):
+            whole = f"{recording.subject}/{recording.trial}"
+            key = whole if number == 1 else f"{whole}#{number}"
+            if key in motion:
+                raise ValueError(f"{recording.path}: a second {key}")
+            motion[key] = part
+            meta[key] = {
+                "subject": recording.subject,
+                "trial": recording.trial,
+                "description": descriptions.get(recording.trial, whole),
+                "fps": FPS,
+                "source_fps": round(trial.fps, 3),
+                # Of the whole recording, once.
+                "glitch_removed": trial.cut if number == 1 else 0,
+                "frames": len(part),
+                "split": (
+                    "validation"
+                    if recording.subject in validation
+                    else "train"
+                ),
+            }
+    if not motion:
+        raise ValueError(
+            f"{source}: no recording has a whole part of "
+            f"{recordings.SHORTEST_S} s"
+        )
+    card = _card(name, motion, meta)
+    _write(output, name, motion, card)
+    for line in _summary(output / f"{name}.npz", trials, motion, card):
+        print(line)
+
+
+def _check_arguments(name, amc_fps, bvh_unit_m):
+    if not re.fullmatch(r"[\w-]+", name):
+        raise ValueError(
+            "name: expected an archive's name, of letters, digits, - and _, "
+            f"got {name!r}"
+        )
+    recordings.check_fps("amc_fps", amc_fps)
+    if not 0 <= bvh_unit_m < math.inf:
+        raise ValueError(
+            f"bvh_unit_m: expected metres per unit or 0, got {bvh_unit_m}"
+        )
+
+
+def _read(found, amc_fps, bvh_unit_m):
+    """Returns {recording: trial}; says so by subject."""
+    trials, faults = {}, []
+    for subject, own in itertools.groupby(found, lambda r: r.subject):
+        for recording in own:
+            try:
+                trials[recording] = recordings.read(
+                    recording, amc_fps, bvh_unit_m
+                )
+            except (OSError, ValueError) as error:
+                # A database takes minutes: all its faults are told at once.
+                print(f"cannot use {error}", flush=True)
+                faults.append(error)
+        _say(subject, trials)
+    if faults:
+        kind = OSError if isinstance(faults[0], OSError) else ValueError
+        others = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        raise kind(f"{faults[0]}{others}; nothing was written")
+    return trials
+
+
+def _say(subject, trials):
+    own = [t for r, t in trials.items() if r.subject == subject]
+    frames = sum(len(part) for trial in own for part in trial.parts)
+    print(
+        f"{subject}: {len(own)} trials, {frames} frames, "
+        f"{sum(trial.cut for trial in own)} cut",
+        flush=True,
+    )
+
+
+def _descriptions(source):
+    """Returns {"01_02": what is done} of CMU's index, if it is there."""
+    found = {}
+    for path in sorted(source.rglob(_CMU_INDEX)):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        for line in text.splitlines():
+            entry = _CMU_LINE.fullmatch(line)
+            if entry:
+                found[entry[1]] = entry[2]
+    return found
+
+
+def _card(name, motion, meta):
+    subjects = {
+        split: sorted(
+            {m["subject"] for m in meta.values() if m["split"] == split}
+        )
+        for split in ("train", "validation")
+    }
+    everybody = sorted({m["subject"] for m in meta.values()})
+    card = {
+        "name": name,
+        "joints": list(H36M_17.joints),
+        "parents": list(H36M_17.parents),
+        "units": "metre",
+        "up": "z",
+        "dtype": "float32",
+        "frames": sum(len(part) for part in motion.values()),
+        "trials": len(motion),
+        "subjects": len(everybody),
+        **subjects,
+        "meta": meta,
+    }
+    if any(subject.startswith("CMU") for subject in everybody):
+        card["licence"] = _CMU_LICENCE
+    return card
+
+
+def _write(output, name, motion, card):
+    """Writes the pair of files once it has been read back."""
+    text = json.dumps(card, indent=1, ensure_ascii=False)
+    npz, card_path = output / f"{name}.npz", output / f"{name}.json"
+    for path in (npz, card_path):
+        files.remove_leftovers(path)
+    with (
+        files.replacing(card_path) as new_card,
+        files.replacing(npz) as new_npz,
+    ):
+        archive.write(new_npz, **motion)
+        # The loader wants both side by side.
+        beside = new_npz.with_suffix(".json")
+        beside.write_text(text, encoding="utf-8")
+        for split in ("train", "validation"):
+            if card[split]:
+                _verify(new_npz.parent, name, split, motion, card)
+        beside.replace(new_card)
+
+
+def _verify(root, name, split, motion, card):
+    expected = [
+        key for key in sorted(motion) if card["meta"][key]["split"] == split
+    ]
+    loaded = mocap.load(root, (name,), split)
+    same = loaded.trial_names == tuple(expected) and np.array_equal(
+        loaded.joints, np.concatenate([motion[key] for key in expected])
+    )
+    if not same:
+        raise ValueError(f"{name}: what was written reads back otherwise")
+
+
+def _summary(path, trials, motion, card):
+    cut = [trial.cut for trial in trials.values()]
+    lines = [
+        f"{path}: {card['trials']} trials of {card['subjects']} subjects, "
+        f"{card['frames']} frames at {FPS:g} per second",
+        f"validation: {', '.join(card['validation']) or 'none'}",
+        f"left out where a joint jumps or little remains: {sum(cut)} frames "
+        f"of {sum(c > 0 for c in cut)} recordings, "
+        f"{sum(not trial.parts for trial in trials.values())} of them whole",
+        f"T-poses dropped: {sum(t.t_pose for t in trials.values())}",
+        f"median lengths: {_limbs(motion)}",
+        f"lowest joint, median of trials: {_lowest(motion):.2f} m",
+    ]
+    if "licence" in card:
+        lines.append(card["licence"])
+    return lines
+
+
+def _limbs(motion):
+    firsts = np.stack([part[0] for part in motion.values()])
+    lengths = {
+        child: np.linalg.norm(firsts[:, child] - firsts[:, parent], axis=-1)
+        for parent, child in H36M_17.edges
+    }
+    return ", ".join(
+        f"{limb} "
+        f"{np.median([lengths[H36M_17.joints.index(j)] for j in sides]):.3f} m"
+        for limb, sides in _LIMBS.items()
+    )
+
+
+def _lowest(motion):
+    return np.median([part[..., 2].min() for part in motion.values()])

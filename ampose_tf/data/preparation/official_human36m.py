@@ -1,0 +1,245 @@
+"""Human3.6M as it is downloaded, to VideoPose3D's files.
+
+Of the official archives it takes "Poses, D3 Positions" of each subject:
+`S1/MyPoseFeatures/D3_Positions/Walking 1.cdf` and so on, unpacked or within
+`Poses_D3_Positions_S1.tgz`. `Pose` of each is (1, T, 96): 32 joints,
+millimetres, world. What is left out and renamed follows VideoPose3D, so that
+its other files (CPN's detections) fit.
+"""
+
+import os
+import pathlib
+import tarfile
+import tempfile
+import zlib
+
+import numpy as np
+
+from ampose_tf.config import Data
+from ampose_tf.data import human36m, mocap, synthetic
+from ampose_tf.data.human36m import CORRUPT, JOINTS_OF_32, SUBJECTS
+from ampose_tf.data.poses import check_unit
+from ampose_tf.data.preparation import official_cameras
+
+# Of each subject: two of each action.
+RECORDINGS = 30
+# Frames times cameras of the training subjects, as counted by MotionBERT
+# (lib/data/datareader_h36m.py).
+TRAINING_PAIRS = 1_559_752
+
+_FOLDER = pathlib.PurePosixPath("MyPoseFeatures", "D3_Positions")
+_WHERE = (
+    "register at http://vision.imar.ro/human3.6m and download Poses, "
+    "D3 Positions, by subject"
+)
+# At 50 frames per second, an hour in one file and 15 in one archive.
+_LARGEST_FILE = 64 * 2**20
+_LARGEST_ARCHIVE = 2**30
+
+
+def prepare(
+    source: str | os.PathLike, output: str | os.PathLike, metadata: str = ""
+) -> None:
+    """Converts all subjects and reads them back; says so by subject.
+
+    Args:
+        source: Folder of the subjects' folders or archives.
+        output: Folder to write the 3D file and the 2D file "gt" into.
+        metadata: Path of the official `metadata.xml`, to compare its cameras
+            with ours; "" for no comparison.
+
+    Raises:
+        OSError: Where a file is missing or cannot be written.
+        ValueError: Where one is damaged or holds something else, or
+            `output` holds generated motion, or `source` does and `output`
+            recordings.
+    """
+    source, output = pathlib.Path(source), pathlib.Path(output)
+    generated = (source / synthetic.MARK).exists()
+    there = (output / human36m.FILE_3D).exists()
+    if there and synthetic.is_generated(output) is not generated:
+        # The detections in one folder would pass for those of the other.
+        other = "recordings" if generated else "generated motion"
+        raise ValueError(f"{output}: holds {other}; choose another folder")
+    if metadata:
+        print(official_cameras.compare(metadata), flush=True)
+    marked = {"generator": synthetic.GENERATOR} if generated else {}
+    world, image, frames = _converted(source)
+    print(f"Writing to {output}, and reading back", flush=True)
+    output.mkdir(parents=True, exist_ok=True)
+    # Read back before it replaces anything.
+    with tempfile.TemporaryDirectory(dir=output, prefix=".prepare.") as made:
+        made = pathlib.Path(made)
+        human36m.write(made, world, {"gt": image}, **marked)
+        pairs = _read_back(made, frames)
+        for path in made.iterdir():
+            path.replace(output / path.name)
+    training = len(human36m.cameras(SUBJECTS[0])) * sum(
+        frames[name] for name in Data().train_subjects
+    )
+    print(
+        f"{output}: {len(frames)} subjects, {sum(frames.values())} frames, "
+        f"{pairs} pairs; for training {training}, official: "
+        f"{TRAINING_PAIRS}{_differs(training, TRAINING_PAIRS)}"
+    )
+
+
+def _read_back(root, frames):
+    """Returns the number of pairs in files that have just been written."""
+    poses = human36m.load(root, SUBJECTS)
+    for subject in SUBJECTS:
+        count = np.count_nonzero(poses.subjects == subject)
+        expected = len(human36m.cameras(subject)) * frames[subject]
+        if count != expected:
+            raise ValueError(
+                f"{subject}: what was written reads back as {count} pairs, "
+                f"not {expected}; nothing was kept"
+            )
+    return poses.count
+
+
+def _converted(source):
+    """Returns joints and keypoints by subject and name, and frames."""
+    world, image, frames = {}, {}, {}
+    for subject in SUBJECTS:
+        world[subject], image[subject] = {}, {}
+        for name, where, content in _recordings(source, subject):
+            if (subject, name) == CORRUPT:
+                continue
+            if name in world[subject]:
+                raise ValueError(f"{where}: a second {name!r} of {subject}")
+            joints = _read_joints(content, where)
+            world[subject][name] = joints
+            try:
+                image[subject][name] = human36m.project(subject, joints)
+            except ValueError as error:
+                raise ValueError(f"{where}: {error}") from error
+        frames[subject] = sum(map(len, world[subject].values()))
+        expected = RECORDINGS - (subject == CORRUPT[0])
+        print(
+            f"{subject}: {len(world[subject])} sequences, {frames[subject]} "
+            f"frames; official: {expected} sequences"
+            f"{_differs(len(world[subject]), expected)}",
+            flush=True,
+        )
+    return world, image, frames
+
+
+def _differs(count, expected):
+    return "" if count == expected else " (differs)"
+
+
+def _recordings(source, subject):
+    """Returns (name, where, content) of a subject's files, by name."""
+    folder = source / subject / _FOLDER
+    archive = source / f"Poses_D3_Positions_{subject}.tgz"
+    if folder.is_dir():
+        where = folder
+        found = [
+            (path.stem, str(path), _read_bounded(path))
+            for path in folder.glob("*.cdf")
+            # macOS leaves such files about.
+            if not path.name.startswith(".")
+        ]
+    elif archive.is_file():
+        where = archive
+        found = _archived(archive, subject)
+    else:
+        raise FileNotFoundError(f"no file {archive} or in {folder}: {_WHERE}")
+    if not found:
+        raise ValueError(f"{where}: no {subject / _FOLDER}/*.cdf")
+    return sorted(
+        (human36m.canonical_name(name, where), where, content)
+        for name, where, content in found
+    )
+
+
+def _read_bounded(path):
+    if path.stat().st_size > _LARGEST_FILE:
+        raise ValueError(f"{path}: too large for a recording of poses")
+    return path.read_bytes()
+
+
+def _archived(path, subject):
+    """Reads a subject's files out of an archive, none of it onto the disk."""
+    found = []
+    size = 0
+    try:
+        with tarfile.open(path, "r:gz") as members:
+            for member in members:
+                name = pathlib.PurePosixPath(member.name)
+                where = f"{path}: {member.name}"
+                size += member.size
+                if not (member.isfile() or member.isdir()) or (
+                    name.is_absolute() or ".." in name.parts
+                ):
+                    raise _Refused(
+                        f"{where}: a link, or a path out of the archive's "
+                        "folder; the official ones hold none"
+                    )
+                if member.size > _LARGEST_FILE or size > _LARGEST_ARCHIVE:
+                    raise _Refused(
+                        f"{where}: too large for a recording of poses"
+                    )
+                if name.name.startswith("."):
+                    continue
+                if name.suffix == ".cdf" and name.parent == subject / _FOLDER:
+                    content = members.extractfile(member).read()
+                    found.append((name.stem, where, content))
+    except _Refused:
+        raise
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise ValueError(
+            f"{path}: not a readable .tgz archive, or an incomplete one "
+            f"({error})"
+        ) from error
+    return found
+
+
+class _Refused(ValueError):
+    """What an archive holds is intact and not admitted."""
+
+
+def _read_joints(content, where):
+    """Returns a recording's joints, (T, 32, 3) float32 metres."""
+    import cdflib
+
+    # cdflib reads files, and decides by their names what they are.
+    with tempfile.NamedTemporaryFile(suffix=".cdf") as file:
+        file.write(content)
+        file.flush()
+        try:
+            recording = cdflib.CDF(file.name)
+            variables = recording.cdf_info()
+            names = [*variables.zVariables, *variables.rVariables]
+            pose = recording.varget("Pose") if "Pose" in names else None
+        # It follows offsets in the file unchecked: damage raises anything.
+        except Exception as error:
+            text = str(error).replace(file.name, "it")
+            raise ValueError(
+                f"{where}: not a readable CDF file, or a damaged one "
+                f"({type(error).__name__}: {text})"
+            ) from error
+    if pose is None:
+        raise ValueError(
+            f"{where}: no variable Pose; it holds "
+            f"{', '.join(names) or 'nothing'}"
+        )
+    if (
+        not isinstance(pose, np.ndarray)
+        or pose.dtype.kind != "f"
+        or pose.ndim != 3
+        or pose.shape[::2] != (1, 96)
+        or not pose.size
+    ):
+        raise ValueError(
+            f"{where}: expected a Pose of shape (1, T, 96), got "
+            f"{getattr(pose, 'shape', type(pose).__name__)}"
+        )
+    joints = pose.reshape(-1, 32, 3)
+    if not np.isfinite(joints).all():
+        raise ValueError(f"{where}: Pose holds NaN or infinite values")
+    check_unit(joints[:, JOINTS_OF_32], "millimetres", where)
+    joints = (joints / 1000).astype(np.float32)
+    mocap.check_bones(joints[:, JOINTS_OF_32], where)
+    return joints

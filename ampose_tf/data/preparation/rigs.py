@@ -1,0 +1,336 @@
+"""The skeletons of motion-capture files, and Human3.6M's joints on them.
+
+| Human3.6M | CMU's .asf      | cgspeed's .bvh | Daz figure     |
+|-----------|-----------------|----------------|----------------|
+| Hip       | lfemur, rfemur  | both UpLegs    | lThigh, rThigh |
+| LHip      | lfemur          | LeftUpLeg      | lThigh         |
+| LKnee     | ltibia          | LeftLeg        | lShin          |
+| LFoot     | lfoot           | LeftFoot       | lFoot          |
+| Spine     | upperback       | Spine          | abdomen        |
+| Thorax    | lowerneck       | Neck           | chest          |
+| Neck/Nose | upperneck, head | Neck1, Head    | head           |
+| Head      | end of head     | end of Head    | end of head    |
+| LShoulder | lhumerus        | LeftArm        | lShldr         |
+| LElbow    | lradius         | LeftForeArm    | lForeArm       |
+| LWrist    | lhand           | LeftFingerBase | lHand          |
+
+A name is where the bone of this name starts; two are the point halfway. The
+right side is named likewise. Names are read without regard to case and to a
+prefix that ends in a colon ("mixamorig:Hips"). BVH files with CMU's own names
+are read as cgspeed's.
+
+Limbs keep their lengths. What is halfway between joints that turn does not:
+hip to spine, and neck to thorax and head, by up to 1.6 cm in CMU's data.
+
+CMU's forearm is two bones, lradius and lwrist; the wrist ends the second.
+
+amc2bvh, with which cgspeed's files were made, loses a bone where more than
+one joint hangs on it: CMU's thorax (12 cm) and lwrist (10 cm) are missing,
+and the joints beyond are too near. `recognise` puts them back: the lwrist at
+half the lradius, which is its length in CMU's skeletons, and the thorax as
+the spine's curve goes on, the bone below plus half of what it differs from
+the one below that. Against motion of two subjects that comes from their ASF
+files, legs agree to rounding, wrists exactly, and the thorax with all that
+hangs on it to 2 mm.
+
+A Daz figure's joints are where its surface needs them: its elbows are bent
+at rest, its lengths nobody's. cgspeed's conversion matched the figure at rest
+to CMU's skeleton in a T-pose. So each part keeps its turns and is given the
+bone of CMU's median person in that pose, arms 8 degrees down, in proportion
+to the figure's legs. Against the same recording in ASF/AMC (two frames of
+one), directions are off by 1 to 5 degrees in the limbs, 2 to 7 in trunk and
+neck, 11 at the shoulders.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from ampose_tf.data.preparation import kinematics
+from ampose_tf.data.preparation.kinematics import Hierarchy, JointMotion
+from ampose_tf.skeleton import H36M_17
+
+# CMU's unit of length: files hold inches times 0.45.
+CMU_UNIT_M = 0.0254 / 0.45
+# Units that BVH files come in. No two of them are nearer than a factor of 2.2
+# to each other, which is more than adults differ.
+_UNITS_M = (1.0, CMU_UNIT_M, 0.0254, 0.01, 0.001)
+_LEG_M = 0.82  # Thigh and shank: the median of CMU's subjects.
+_LEGS_M = (0.55, 1.2)
+
+_SIDES = ("l", "r")
+_CMU = {
+    "Hip": ("lfemur", "rfemur"),
+    "Spine": ("upperback",),
+    "Thorax": ("lowerneck",),
+    "Neck/Nose": ("upperneck", "head"),
+    "Head": ("head end",),
+} | {
+    f"{side.upper()}{joint}": (f"{side}{bone}",)
+    for side in _SIDES
+    for joint, bone in (
+        ("Hip", "femur"),
+        ("Knee", "tibia"),
+        ("Foot", "foot"),
+        ("Shoulder", "humerus"),
+        ("Elbow", "radius"),
+        ("Wrist", "hand"),
+    )
+}
+_DAZ = {
+    "Hip": ("lthigh", "rthigh"),
+    "Spine": ("abdomen",),
+    "Thorax": ("chest",),
+    "Neck/Nose": ("head",),
+    "Head": ("head end",),
+} | {
+    f"{side.upper()}{joint}": (f"{side}{bone}",)
+    for side in _SIDES
+    for joint, bone in (
+        ("Hip", "thigh"),
+        ("Knee", "shin"),
+        ("Foot", "foot"),
+        ("Shoulder", "shldr"),
+        ("Elbow", "forearm"),
+        ("Wrist", "hand"),
+    )
+}
+# CMU's median person in cgspeed's T-pose, on the parts of a Daz figure: the
+# part, what it hangs on, metres with x outwards. The abdomen is counted from
+# between the hips.
+_DAZ_BONES = (
+    ("abdomen", "hip", (0.0, 0.214, -0.058)),
+    ("chest", "abdomen", (0.0, 0.238, 0.0)),
+    ("neck", "chest", (0.0, 0.0, 0.0)),
+    ("head", "neck", (0.0, 0.142, -0.019)),
+    ("head end", "head", (0.0, 0.142, 0.0)),
+) + tuple(
+    (part.format(side), parent.format(side), (sign * x, y, z))
+    for side, sign in (("l", 1), ("r", -1))
+    for part, parent, (x, y, z) in (
+        ("{}collar", "chest", (0.0, 0.0, 0.0)),
+        ("{}shldr", "{}collar", (0.187, 0.059, -0.010)),
+        ("{}forearm", "{}shldr", (0.292, -0.041, 0.0)),
+        ("{}hand", "{}forearm", (0.296, -0.042, 0.0)),
+        ("{}shin", "{}thigh", (0.0, -0.400, 0.0)),
+        ("{}foot", "{}shin", (0.0, -0.437, 0.0)),
+    )
+)
+_DAZ_LEG_M = 0.837
+
+# CMU's names and cgspeed's, as in the README of his MotionBuilder release.
+_CGSPEED = {
+    "upperback": "Spine",
+    "thorax": "Spine1",
+    "lowerneck": "Neck",
+    "upperneck": "Neck1",
+    "head": "Head",
+    "head end": "Head end",
+} | {
+    f"{side}{ours}": f"{long}{theirs}"
+    for side, long in (("l", "Left"), ("r", "Right"))
+    for ours, theirs in (
+        ("femur", "UpLeg"),
+        ("tibia", "Leg"),
+        ("foot", "Foot"),
+        ("clavicle", "Shoulder"),
+        ("humerus", "Arm"),
+        ("radius", "ForeArm"),
+        ("wrist", "Hand"),
+        ("hand", "FingerBase"),
+    )
+}
+_TO_CMU = {theirs.lower(): ours for ours, theirs in _CGSPEED.items()}
+# What bones hang on, besides the joints of the table.
+_CMU_BESIDES = {"thorax", "lclavicle", "rclavicle", "lwrist", "rwrist"}
+_DAZ_BESIDES = {"hip", "neck", "lcollar", "rcollar"}
+
+# T-poses of files are made by hand, arms a little down: degrees.
+_T_POSE_DEG = 25.0
+
+
+class Rig(NamedTuple):
+    """A skeleton whose joints are known.
+
+    Attributes:
+        skeleton: With lost bones put back, a Daz figure with a person's.
+        sources: For each of Human3.6M's 17 joints, the joints between which
+            it lies.
+    """
+
+    skeleton: Hierarchy
+    sources: tuple[tuple[int, ...], ...]
+
+
+def recognise(skeleton: Hierarchy, where: str) -> Rig:
+    """Finds Human3.6M's joints on a skeleton.
+
+    Args:
+        skeleton: As it was read.
+        where: The file, for messages.
+
+    Raises:
+        ValueError: Where joints are missing, which are named, or the
+            skeleton at rest does not stand upright along y.
+    """
+    found = tuple(name.lower().split(":")[-1] for name in skeleton.joints)
+    # The top of a Daz figure's head is nowhere in its file.
+    headed = found if "head end" in found else (*found, "head end")
+    families = (
+        (_CMU, _CMU_BESIDES, tuple(_TO_CMU.get(name, name) for name in found)),
+        (_DAZ, _DAZ_BESIDES, headed),
+    )
+    missing = [
+        sorted(besides.union(*table.values()) - set(names))
+        for table, besides, names in families
+    ]
+    nearest = min((0, 1), key=lambda i: len(missing[i]))
+    table, _, names = families[nearest]
+    if missing[nearest]:
+        lacking = [
+            f"{name} ({_CGSPEED[name]})" if table is _CMU else name
+            for name in missing[nearest]
+        ]
+        raise ValueError(
+            f"{where}: expected the joints of CMU's skeletons (cgspeed's "
+            f"names in brackets) or of Daz', missing {', '.join(lacking)}; "
+            f"found {', '.join(skeleton.joints)}"
+        )
+    if table is _CMU:
+        offsets = _with_lost_bones(skeleton.offsets, names)
+        skeleton = skeleton._replace(offsets=offsets)
+    else:
+        skeleton = _with_cmu_bones(skeleton, names, where)
+    sources = tuple(
+        tuple(names.index(name) for name in table[joint])
+        for joint in H36M_17.joints
+    )
+    rig = Rig(skeleton, sources)
+    rest = _halfway(kinematics.at_rest(skeleton), sources)
+    upward = rest[H36M_17.joints.index("Head")] - rest[0]
+    if upward[1] < 0.7 * np.linalg.norm(upward):
+        raise ValueError(
+            f"{where}: expected a skeleton that stands along y at rest, got "
+            f"the head at {np.round(upward, 3).tolist()} from the hips"
+        )
+    return rig
+
+
+def joints(rig: Rig, motion: JointMotion) -> np.ndarray:
+    """Returns Human3.6M's joints, (T, 17, 3), z up.
+
+    The turn from y up to z up is (x, y, z) -> (x, -z, y): a rotation, so
+    that left stays left. The place of the origin stays.
+    """
+    # The top of a Daz figure's head is not in its file, and never turns.
+    added = len(rig.skeleton.joints) - len(motion.rotations)
+    still = (Rotation.identity(len(motion.root)),) * added
+    motion = motion._replace(rotations=motion.rotations + still)
+    places = kinematics.positions(rig.skeleton, motion)
+    x, y, z = np.moveaxis(_halfway(places, rig.sources), -1, 0)
+    return np.stack([x, -z, y], axis=-1)
+
+
+def leg_length(rig: Rig) -> float:
+    """Returns thigh and shank together, in the unit of the offsets."""
+    knee, foot = (
+        rig.sources[H36M_17.joints.index(name)][0]
+        for name in ("LKnee", "LFoot")
+    )
+    return sum(np.linalg.norm(rig.skeleton.offsets[[knee, foot]], axis=1))
+
+
+def guess_unit(rig: Rig, where: str) -> float:
+    """Returns the metres per unit that make the legs most human.
+
+    Of metres, CMU's unit, inches, centimetres and millimetres, the one in
+    which thigh and shank are nearest, by ratio, to 0.82 m together.
+
+    Raises:
+        ValueError: Where they are not between 0.55 and 1.2 m in any.
+    """
+    leg = leg_length(rig)
+    if leg > 0:
+        unit = min(_UNITS_M, key=lambda u: abs(np.log(leg * u / _LEG_M)))
+        if _LEGS_M[0] <= leg * unit <= _LEGS_M[1]:
+            return unit
+    raise ValueError(
+        f"{where}: thigh and shank are {leg:.4g} long together, a person's in "
+        "none of metres, CMU's unit, inches, centimetres and millimetres; "
+        "state the unit"
+    )
+
+
+def is_t_pose(frame: np.ndarray) -> bool:
+    """Returns whether arms point sideways, legs down and the trunk up.
+
+    To 25 degrees: files' T-poses are made by hand.
+
+    Args:
+        frame: (17, 3), z up.
+    """
+    at = dict(zip(H36M_17.joints, frame, strict=True))
+    up = np.array([0.0, 0.0, 1.0])
+    left = at["LShoulder"] - at["RShoulder"]
+    directions = [
+        (at["Thorax"] - at["Hip"], up),
+        (at["LElbow"] - at["LShoulder"], left),
+        (at["LWrist"] - at["LElbow"], left),
+        (at["RElbow"] - at["RShoulder"], -left),
+        (at["RWrist"] - at["RElbow"], -left),
+        (at["LKnee"] - at["LHip"], -up),
+        (at["LFoot"] - at["LKnee"], -up),
+        (at["RKnee"] - at["RHip"], -up),
+        (at["RFoot"] - at["RKnee"], -up),
+    ]
+    cosines = [
+        bone @ wanted / np.linalg.norm(bone) / np.linalg.norm(wanted)
+        for bone, wanted in directions
+    ]
+    return bool(min(cosines) > np.cos(np.radians(_T_POSE_DEG)))
+
+
+def _halfway(places, sources):
+    return np.stack(
+        [places[..., list(own), :].mean(axis=-2) for own in sources], axis=-2
+    )
+
+
+def _with_lost_bones(offsets, names):
+    """Returns the offsets with what amc2bvh loses; see the module."""
+    offsets = offsets.copy()
+    at = names.index
+    chest = [at(name) for name in ("lowerneck", "lclavicle", "rclavicle")]
+    if not offsets[chest].any():
+        below, above = offsets[at("upperback")], offsets[at("thorax")]
+        offsets[chest] = above + (above - below) / 2
+    for side in _SIDES:
+        hand = at(f"{side}hand")
+        if not offsets[hand].any():
+            offsets[hand] = offsets[at(f"{side}wrist")] / 2
+    return offsets
+
+
+def _with_cmu_bones(skeleton, names, where):
+    """Returns a Daz figure with CMU's bones; see the module."""
+    at = names.index
+    parents, offsets = list(skeleton.parents), skeleton.offsets
+    joints = skeleton.joints
+    if len(names) > len(joints):
+        joints = (*joints, "head end")
+        parents.append(at("head"))
+        offsets = np.append(offsets, np.zeros((1, 3)), axis=0)
+    leg = np.linalg.norm(offsets[[at("lshin"), at("lfoot")]], axis=1).sum()
+    rest = kinematics.at_rest(skeleton)
+    hips = (rest[at("lthigh")] + rest[at("rthigh")]) / 2 - rest[at("hip")]
+    offsets = offsets.copy()
+    for part, parent, vector in _DAZ_BONES:
+        if names[parents[at(part)]] != parent:
+            raise ValueError(
+                f"{where}: expected {part} to hang on {parent}, got "
+                f"{joints[parents[at(part)]]}"
+            )
+        offsets[at(part)] = np.array(vector) * leg / _DAZ_LEG_M
+    offsets[at("abdomen")] += hips
+    return Hierarchy(joints, tuple(parents), offsets)

@@ -1,0 +1,261 @@
+r"""Lifts the keypoints of a clip to 3D: what lift.py and ampose-lift run.
+
+    ampose-lift --keypoints=clip.json --image_size=1920x1080 \
+        --output=lifted/ --formats=npz,bvh
+
+Reads the keypoint files of any common tool, see ampose_tf/lifting/formats.py,
+and writes lifted/clip.npz, which states units, frame and joint names, and
+lifted/clip.png, 2D beside 3D, or the formats of your choice.
+"""
+
+import os
+import pathlib
+import sys
+
+from absl import flags
+
+# What a saved result has behind it.
+_OF_LIFTING = (
+    *("model", "doctor", "image_size", "fps", "format", "skeleton"),
+    *("seen_score", "smooth", "fov_deg", "intrinsics", "height_m", "up"),
+)
+
+
+def define_flags(flag_values: flags.FlagValues) -> None:
+    """Defines the flags of `main`."""
+    flags.DEFINE_string(
+        "keypoints",
+        None,
+        "A keypoint file of any tool, a folder of one JSON file for each "
+        "frame, - for JSON lines on standard input, answered on standard "
+        "output, or a saved result, which is written in other formats.",
+        required=True,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_string(
+        "model",
+        "ampose_s",
+        "ampose_s (the default) or ampose_t, which are released, or a .keras, "
+        "SavedModel folder or .tflite.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_bool(
+        "doctor",
+        False,
+        "Lift nothing; say in plain words what looks wrong with the "
+        "keypoints.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_string(
+        "output",
+        None,
+        "Folder, by default lifted/, or a file whose ending says its format; "
+        "beside an .npz its .png is drawn.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_list(
+        "formats",
+        None,
+        "Of the files in the output folder, by default npz,png: npz, json, "
+        "csv, angles (as .csv), trc, bvh, html, gif, mp4, png.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_bool(
+        "overwrite",
+        False,
+        "Whether files that exist are replaced.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_string(
+        "image_size",
+        None,
+        "WIDTHxHEIGHT in pixels; where the file does not say it either, "
+        "normalised keypoints cannot be read, and for others a square around "
+        "the people is assumed, and where they stand is not estimated.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_float(
+        "fps",
+        None,
+        "The video's frames per second; where the file does not say it "
+        "either, 30 are assumed.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_string(
+        "format",
+        None,
+        "Of the file, where it should not be recognised.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_string(
+        "skeleton",
+        None,
+        "Of the file's joints, where it should not be recognised: a name, "
+        "such as COCO-17, or a JSON file that describes one of your own, see "
+        "ampose_tf.lifting.own_skeleton.load.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_float(
+        "seen_score",
+        0.3,
+        "A joint counts as seen from this score on.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_string(
+        "smooth",
+        "none",
+        "Over time: none, butterworth (no lag, needs the whole clip) or "
+        "one_euro.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_float(
+        "fov_deg",
+        None,
+        "The camera's field of view along the image's longer side, in "
+        "degrees; 60 are assumed. It decides how far away people are, and "
+        "needs the image's size.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_string(
+        "intrinsics",
+        None,
+        "FX,FY,CX,CY of the camera in pixels, in place of --fov_deg.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_float(
+        "height_m",
+        None,
+        "Everybody's height in metres, to scale people by; without it they "
+        "have the size that the model gives them.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_string(
+        "up",
+        "y",
+        "y, the camera is level; degrees that it looks down by; auto, from "
+        "people who stand; or x,y,z in the camera's frame.",
+        flag_values=flag_values,
+    )
+
+
+def main(options: flags.FlagValues) -> None:
+    """Lifts what the flags name, or writes a saved result in other formats.
+
+    Raises:
+        OSError: If a file cannot be read, or exists and --overwrite is not
+            given.
+        ValueError: If a flag or the keypoint file is wrong.
+    """
+    from ampose_tf.lifting import (
+        doctor,
+        floor,
+        formats,
+        keypoints,
+        results,
+        root,
+        saving,
+    )
+
+    source = options.keypoints
+    place = pathlib.Path(os.path.abspath(source))
+    stem = place.name if place.is_dir() else place.stem
+    paths = saving.plan(options.output or "lifted/", stem, options.formats)
+    if results.is_saved(source):
+        _refuse(
+            options, _OF_LIFTING, f"is for keypoints, and {source} is lifted"
+        )
+        motion = results.load(source)
+        saving.check(saving.targets(motion, paths), source, options.overwrite)
+        return _save(motion, paths, options.overwrite)
+    up = floor.parse_up(options.up)
+    image_size = intrinsics = None
+    if options.image_size is not None:
+        image_size = formats.parse_image_size(options.image_size)
+    if options.intrinsics is not None:
+        intrinsics = root.parse_intrinsics(options.intrinsics)
+    clip = {
+        "image_size": image_size,
+        "fps": options.fps,
+        "format": options.format,
+        "skeleton": keypoints.skeleton_of(options.skeleton),
+        "field_of_view_deg": options.fov_deg,
+        "intrinsics": intrinsics,
+        "height_m": options.height_m,
+    }
+    if source == "-" and not options.doctor:
+        return _answer(options, clip)
+    # Read before TensorFlow is: most mistakes are in here.
+    people = formats.read(source, image_size, options.format, clip["skeleton"])
+    if options.doctor:
+        _refuse(
+            options,
+            (
+                *("model", "output", "formats", "overwrite", "smooth"),
+                *("fov_deg", "intrinsics", "height_m", "up"),
+            ),
+            "is for lifting, and --doctor lifts nothing",
+        )
+        report = doctor.report(
+            people,
+            clip["skeleton"],
+            fps=options.fps,
+            seen_score=options.seen_score,
+        )
+        print(report)
+        return
+    # What is known of the files by now is no reason to lift in vain.
+    certain = saving.certain(paths, is_alone=len(people.tracks) == 1)
+    saving.check(certain, source, options.overwrite)
+    motion = _lifter(options)(people, up=up, **clip)
+    saving.check(saving.targets(motion, paths), source, options.overwrite)
+    _save(motion, paths, options.overwrite)
+
+
+def _save(motion, paths, overwrite):
+    from ampose_tf.lifting import saving
+
+    written = saving.save(motion, paths, overwrite)
+    # Not before: whoever made a mistake reads one line.
+    for note in motion.notes:
+        print(note, file=sys.stderr)
+    for path in written:
+        print(path)
+
+
+def _refuse(options, names, why):
+    for name in names:
+        if options[name].present:
+            raise ValueError(f"--{name} {why}")
+
+
+def _lifter(options):
+    from ampose_tf.lifting import Lifter
+
+    return Lifter(
+        options.model,
+        seen_score=options.seen_score,
+        smooth=None if options.smooth == "none" else options.smooth,
+    )
+
+
+def _answer(options, clip):
+    """Answers standard input line by line."""
+    from ampose_tf.lifting import formats, results
+
+    _refuse(
+        options,
+        ("output", "formats", "overwrite", "up"),
+        "is for files, and --keypoints=- is answered on standard output; name "
+        "a .jsonl file for files",
+    )
+    # Before TensorFlow loads.
+    formats.checked_image_size(clip["image_size"])
+    lines = formats.read_lines(sys.stdin.buffer)
+    is_first = True
+    try:
+        for number, motion in _lifter(options).stream(lines, **clip):
+            print(results.answer(motion, number, is_first), flush=True)
+            is_first = False
+    except BrokenPipeError:
+        # Who read the answers has enough. Python would still try to flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

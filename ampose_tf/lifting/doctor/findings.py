@@ -1,0 +1,132 @@
+"""What the doctor finds, and the people whom it looks at."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ampose_tf.lifting.keypoints import Keypoints, is_seen
+from ampose_tf.skeleton import H36M_17
+
+# What is examined, and how it should be.
+KINDS = {
+    "normalised": "coordinates are in pixels",
+    "y_up": "y points down",
+    "xy_swapped": "x comes before y",
+    "order": "joints are in the order claimed",
+    "sides_swapped": "left and right are not exchanged",
+    "image_size": "the image's size fits",
+    "cut_off": "everybody is wholly in the image",
+    "scale": "people are as large as in the training data",
+    "missing_frames": "no frame is missing",
+}
+CERTAIN, LIKELY, POSSIBLE = "certain", "likely", "possible"
+
+# Of how many people, and of how many frames of each, at most: those seen
+# longest, and evenly spread. It bounds the time.
+_MAX_PEOPLE = 16
+_MAX_FRAMES = 64
+# Of a person, to be looked at.
+_FEWEST_JOINTS = 5
+
+
+_JOINT = {name: index for index, name in enumerate(H36M_17.joints)}
+# Long links and how long they are in heights of the person: means over the
+# training subjects. Their images are as long or shorter.
+_LINKS = tuple(
+    (_JOINT[start], _JOINT[end], share)
+    for start, end, share in (
+        *((f"{side}Hip", f"{side}Knee", 0.243) for side in "LR"),
+        *((f"{side}Knee", f"{side}Foot", 0.255) for side in "LR"),
+        *((f"{side}Shoulder", f"{side}Elbow", 0.172) for side in "LR"),
+        *((f"{side}Elbow", f"{side}Wrist", 0.169) for side in "LR"),
+        ("Hip", "Thorax", 0.266),
+        ("Thorax", "Head", 0.171),
+    )
+)
+# Of the longest links and frames, this share is nearly parallel to the image.
+_PARALLEL = 0.8
+
+
+class Finding(NamedTuple):
+    """Something that looks wrong.
+
+    Attributes:
+        kind: One of `KINDS`.
+        sentence: What it is and what to do about it, for the user.
+        certainty: `CERTAIN`, `LIKELY` or `POSSIBLE`.
+    """
+
+    kind: str
+    sentence: str
+    certainty: str
+
+
+class ExaminedPerson(NamedTuple):
+    """One person, as far as he is looked at.
+
+    Attributes:
+        track_id: As in `keypoints.Track`.
+        frames: (F,) int64, increasing.
+        source: (F, S, 2) float64, pixels in the order of the file's skeleton.
+        source_seen: (F, S) bool.
+        pixels: (F, 17, 2) float64, Human3.6M's joints.
+        seen: (F, 17) bool.
+        height: About how tall in pixels the person is, were he to stand; NaN
+            where none of `_LINKS` is seen, or all are points.
+    """
+
+    track_id: int
+    frames: np.ndarray
+    source: np.ndarray
+    source_seen: np.ndarray
+    pixels: np.ndarray
+    seen: np.ndarray
+    height: float
+
+    def spread(self) -> np.ndarray:
+        """Returns the rows of at most `_MAX_FRAMES` frames."""
+        count = min(len(self.frames), _MAX_FRAMES)
+        rows = np.linspace(0, len(self.frames) - 1, count)
+        return rows.round().astype(np.int64)
+
+
+def people_of(
+    clip: Keypoints, converted: Keypoints, seen_score: float
+) -> tuple[ExaminedPerson, ...]:
+    """Returns those who are seen longest, without frames of too few joints.
+
+    Args:
+        clip: As read.
+        converted: The same in Human3.6M's joints.
+        seen_score: A joint counts as seen from this score on.
+    """
+    people = []
+    for track, own in zip(clip.tracks, converted.tracks, strict=True):
+        seen = is_seen(own.scores, seen_score)
+        rows = seen.sum(axis=1) >= _FEWEST_JOINTS
+        if rows.any():
+            people.append(
+                ExaminedPerson(
+                    track.track_id,
+                    track.frames[rows],
+                    track.pixels[rows].astype(np.float64),
+                    is_seen(track.scores[rows], seen_score),
+                    own.pixels[rows].astype(np.float64),
+                    seen[rows],
+                    _height(own.pixels[rows], seen[rows]),
+                )
+            )
+    people.sort(key=lambda person: -len(person.frames))
+    return tuple(people[:_MAX_PEOPLE])
+
+
+def _height(pixels, seen):
+    lengths = []
+    for start, end, share in _LINKS:
+        both = seen[:, start] & seen[:, end]
+        link = pixels[both, end] - pixels[both, start]
+        lengths.append(np.linalg.norm(link, axis=1) / share)
+    lengths = np.concatenate(lengths)
+    if not lengths.any():
+        return np.nan
+    return float(np.quantile(lengths, _PARALLEL)) or np.nan

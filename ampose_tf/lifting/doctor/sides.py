@@ -1,0 +1,156 @@
+"""Whether left and right are exchanged: of a part of the body, or of all."""
+
+import numpy as np
+
+from ampose_tf.conversion import Conversion
+from ampose_tf.lifting.doctor import symptoms
+from ampose_tf.lifting.doctor.findings import (
+    LIKELY,
+    POSSIBLE,
+    ExaminedPerson,
+    Finding,
+)
+from ampose_tf.lifting.motion import ASSUMED_FPS
+from ampose_tf.skeleton import H36M_17
+
+_JOINT = {name: index for index, name in enumerate(H36M_17.joints)}
+# By how much exchanged sides must be likelier, in logarithms of
+# probabilities, the mean over the frames: of people who move, whom the
+# direction of walking tells, and of others. Chosen on training subjects.
+_MOVING = 1.7
+_STAYING = 4.5
+# Somebody moves who goes this far within a movement, in heights of the person
+# across the image, or in changes of size that stand for as much.
+_MOVES = 0.1
+_DEPTH = 1.5
+# Products of two pairs' directions, in squares of the person's height. No
+# frame counts for more than _FULL, so that a few which are twisted do not
+# decide; those opposite must outweigh the others by _SHARE of all frames, of
+# few frames by _FEWEST.
+_FULL = 0.001
+_SHARE = 0.2
+_FEWEST = 5
+# Of all weight, on the side of those opposite: of hips against shoulders, and
+# of a face, which may look back over a shoulder.
+_MOST = 0.75
+_NEARLY_ALL = 0.9
+
+
+def examine(
+    people: tuple[ExaminedPerson, ...],
+    skeleton: Conversion,
+    image_size: tuple[int, int] | None,
+    fps: float | None,
+) -> tuple[Finding | None, bool]:
+    """Returns a finding where left and right are exchanged.
+
+    Args:
+        people: At least one, upright, in pixels.
+        skeleton: Of their file.
+        image_size: (width, height); None where it is not known.
+        fps: Frames a second; None where it is not known.
+
+    Returns:
+        The finding or None, and whether the clip tells at all.
+    """
+    what = _disagreement(people, skeleton)
+    if what:
+        finding = Finding(
+            "sides_swapped",
+            f"{what} do not agree on which side is left; exchange left and "
+            "right of one of them, or describe the skeleton in a JSON file "
+            "for --skeleton",
+            LIKELY,
+        )
+        return finding, True
+    judged = [_sides_odds(person, image_size, fps) for person in people]
+    moving = [odds for odds, moved in judged if moved > _MOVES]
+    staying = [odds for odds, _ in judged]
+    odds = float(np.mean(np.concatenate(moving or staying)))
+    least = _MOVING if moving else _STAYING
+    if odds < least:
+        return None, odds < -least
+    finding = Finding(
+        "sides_swapped",
+        "people seem to walk backwards: left and right seem to be exchanged; "
+        "describe the skeleton in a JSON file for --skeleton with its sides "
+        "exchanged",
+        POSSIBLE,
+    )
+    return finding, True
+
+
+def _disagreement(people, skeleton):
+    """Returns the two parts of the body whose sides are opposite, or None."""
+    hips = _across(people, "LHip", "RHip")
+    shoulders = _across(people, "LShoulder", "RShoulder")
+    if _opposite(hips, shoulders, _MOST):
+        return "hips and shoulders"
+    for part in ("ear", "eye"):
+        pair = f"left_{part}", f"right_{part}"
+        if not set(pair) <= set(skeleton.joints):
+            continue
+        left, right = (skeleton.joints.index(name) for name in pair)
+        face = np.concatenate(
+            [
+                _between(p.source, p.source_seen, left, right) / p.height
+                for p in people
+            ]
+        )
+        if _opposite(face, shoulders, _NEARLY_ALL):
+            return f"{part}s and shoulders"
+    return None
+
+
+def _across(people, left, right):
+    """Returns (F, 2), from right to left in heights of the person."""
+    left, right = _JOINT[left], _JOINT[right]
+    return np.concatenate(
+        [_between(p.pixels, p.seen, left, right) / p.height for p in people]
+    )
+
+
+def _between(points, seen, left, right):
+    both = seen[:, left] & seen[:, right]
+    return np.where(both[:, None], points[:, left] - points[:, right], np.nan)
+
+
+def _opposite(first, second, most):
+    """Whether two directions (F, 2) are opposite in most of the frames.
+
+    NaN in frames that do not tell.
+    """
+    along = np.nan_to_num(np.sum(first * second, axis=1))
+    along = np.clip(along / _FULL, -1, 1)
+    needed = max(min(_FEWEST, len(along)), _SHARE * len(along))
+    against = -np.minimum(along, 0).sum()
+    return -along.sum() >= needed and against > most * np.abs(along).sum()
+
+
+def _sides_odds(person, image_size, fps):
+    """Returns how much likelier exchanged sides are, and how far he moves.
+
+    The former is (N,), of some frames; the latter their mean.
+    """
+    step = max(1, round(symptoms.STEP_S * (fps or ASSUMED_FPS)))
+    away = step * (np.arange(symptoms.STEPS) - symptoms.STEPS // 2)
+    frames, rows = person.frames, person.spread()
+    asked = np.clip(frames[rows, None] + away, frames[0], frames[-1])
+    movements = np.zeros((*asked.shape, *person.pixels.shape[1:]))
+    for joint in range(movements.shape[2]):
+        known = person.seen[:, joint]
+        if known.any():
+            for axis in range(2):
+                movements[:, :, joint, axis] = np.interp(
+                    asked, frames[known], person.pixels[known, joint, axis]
+                )
+    seen = person.seen[rows]
+    half_side = None
+    if image_size is not None:
+        movements -= np.array(image_size) / 2
+        half_side = max(image_size) / 2
+    odds = symptoms.sides_swapped(movements, seen, half_side)
+    odds = np.clip(odds, -symptoms.ONE_FRAME, symptoms.ONE_FRAME)
+    across, grown = symptoms.moved(movements[:, [0, -1]], seen)
+    moved = np.hypot(across / person.height, _DEPTH * grown)
+    return odds, float(np.nan_to_num(moved).mean())

@@ -1,0 +1,159 @@
+"""`.gif` and `.mp4`: a motion beside the keypoints it was lifted from."""
+
+import contextlib
+import pathlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from absl import logging
+from PIL import Image
+
+from ampose_tf.lifting.motion import ASSUMED_FPS, Motion
+from ampose_tf.lifting.viewers.film import Film
+from ampose_tf.lifting.viewers.scene import Scene, arrange
+
+_GIF_HEIGHT, _MP4_HEIGHT = 400, 720
+
+# Browsers slow a GIF down that has more frames a second.
+_GIF_MOST_FPS = 50.0
+# So that a GIF stays a few MB: of a longer clip, frames are left out while at
+# least so many remain a second; beyond, the clip's end is.
+_GIF_FRAMES = 400
+_GIF_LEAST_FPS = 10.0
+# More the format cannot say: 65,535 hundredths of a second.
+_GIF_LONGEST_MS = 655_350
+# One of 256 is for pixels that stay as they were.
+_GIF_COLOURS = 255
+# Whose pictures the colours are chosen for.
+_GIF_SAMPLES = 5
+
+
+def write_gif(path: pathlib.Path, motion: Motion) -> None:
+    """Writes an animated GIF, at the clip's speed, repeated for ever.
+
+    Long clips are thinned, and very long ones cut; what was done stands below
+    the picture and is logged. No frame is shown for more than 655 s.
+
+    Args:
+        path: Of the file.
+        motion: With at least one track; without a frame rate, it is shown at
+            `motion.ASSUMED_FPS`, and the picture says so.
+    """
+    scene = arrange(motion)
+    shown, remark = _gif_frames(scene)
+    if remark:
+        logging.warning("%s shows %s", path.name, remark)
+    film = Film(motion, _GIF_HEIGHT, _caption(scene, remark))
+    palette = _palette(film, shown)
+    # Delays are hundredths of a second: rounded at their ends, they add up.
+    seconds_each = shown.step / scene.fps
+    ends = np.round(100 * seconds_each * np.arange(len(shown) + 1))
+    durations = np.minimum(10 * np.diff(ends), _GIF_LONGEST_MS)
+    pictures = _quantised(film, shown, palette)
+    next(pictures).save(
+        path,
+        format="gif",
+        save_all=True,
+        append_images=pictures,
+        duration=durations.astype(int).tolist(),
+        loop=0,
+    )
+
+
+def write_mp4(path: pathlib.Path, motion: Motion) -> None:
+    """Writes H.264 video, every frame of the clip at its frame rate.
+
+    Args:
+        path: Of the file.
+        motion: As for `write_gif`.
+
+    Raises:
+        OSError: Where ffmpeg fails.
+        ValueError: Where it, or `imageio-ffmpeg`, is not installed.
+    """
+    try:
+        import imageio_ffmpeg
+
+        imageio_ffmpeg.get_ffmpeg_exe()
+    except (ImportError, RuntimeError) as error:
+        raise ValueError(
+            f"{path.name}: an .mp4 needs ffmpeg: pip install "
+            "-e '.[video]' brings one; .gif and .html need none"
+        ) from error
+    scene = arrange(motion)
+    film = Film(motion, _MP4_HEIGHT, _caption(scene, ""))
+    writer = imageio_ffmpeg.write_frames(
+        str(path),
+        film.size,
+        fps=scene.fps / scene.frames.step,
+        # Thin lines show what is saved on.
+        quality=7,
+        macro_block_size=2,
+        ffmpeg_log_level="error",
+        # So that a browser starts before it has all.
+        output_params=["-movflags", "+faststart"],
+    )
+    with contextlib.closing(writer):
+        writer.send(None)
+        for frame in scene.frames:
+            writer.send(film.draw(frame))
+    # The writer does not tell when ffmpeg fails at the end.
+    count = len(scene.frames)
+    written = 0
+    if path.is_file():
+        written, _ = imageio_ffmpeg.count_frames_and_secs(str(path))
+    if written != count:
+        raise OSError(f"{path.name}: ffmpeg wrote {written} of {count} frames")
+
+
+def _gif_frames(scene: Scene) -> tuple[range, str]:
+    """Returns which frames a GIF shows, and what to say of it."""
+    rate = scene.fps / scene.frames.step
+    every = max(
+        int(np.ceil(rate / _GIF_MOST_FPS)),
+        min(
+            int(np.ceil(len(scene.frames) / _GIF_FRAMES)),
+            int(rate / _GIF_LEAST_FPS),
+        ),
+    )
+    thinned = scene.frames[::every]
+    shown = thinned[:_GIF_FRAMES]
+    remarks = []
+    if every > 1:
+        remarks.append(f"one frame in {every}")
+    if len(shown) < len(thinned):
+        seconds, total = (
+            len(part) * thinned.step / scene.fps for part in (shown, thinned)
+        )
+        remarks.append(f"the first {seconds:.0f} of {total:.0f} seconds")
+    return shown, ", ".join(remarks)
+
+
+def _palette(film: Film, shown: Sequence[int]) -> Image.Image:
+    """Returns a picture with the colours of all frames."""
+    chosen = np.linspace(0, len(shown) - 1, _GIF_SAMPLES).astype(int)
+    samples = np.concatenate([film.draw(shown[i]) for i in chosen])
+    palette = Image.fromarray(samples).quantize(_GIF_COLOURS)
+    # What is nearly white gets colours of its own, which then tint the paper.
+    colours = np.array(palette.getpalette()).reshape(-1, 3)
+    colours[colours.min(axis=1) > 240] = 255
+    palette.putpalette(colours.ravel().tolist())
+    return palette
+
+
+def _caption(scene, remark):
+    parts = [remark] if remark else []
+    if not scene.fps_known:
+        parts.append(f"frame rate unknown, {ASSUMED_FPS:g} a second assumed")
+    if not scene.placed:
+        parts.append("place in the room not estimated")
+    return "; ".join(parts)
+
+
+def _quantised(
+    film: Film, shown: Sequence[int], palette: Image.Image
+) -> Iterator[Image.Image]:
+    for frame in shown:
+        yield Image.fromarray(film.draw(frame)).quantize(
+            palette=palette, dither=Image.Dither.NONE
+        )

@@ -1,0 +1,160 @@
+"""A motion frame by frame as pictures: 2D keypoints beside 3D on a floor."""
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ampose_tf.lifting.motion import Motion
+from ampose_tf.lifting.viewers import drawing
+from ampose_tf.lifting.viewers.scene import Scene, arrange
+from ampose_tf.lifting.viewers.stage import Stage
+from ampose_tf.skeleton import Skeleton
+
+# Shares of the pictures' height.
+_ABOVE, _BELOW, _GAP = 0.14, 0.065, 0.03
+# Width of a panel to its height.
+_NARROWEST, _WIDEST = 0.55, 1.7
+# A panel's extents to those of what is in it.
+_LOOSE = 1.12
+# A bone's width in the image: this share of all that is shown.
+_BONE = 0.011
+_DPI = 100
+
+
+class Film:
+    """Draws the frames of a motion, in some 10 ms of processor time each.
+
+    What all frames share is drawn once.
+
+    Attributes:
+        scene: What is shown.
+        size: (width, height) of the pictures in pixels, even numbers.
+    """
+
+    def __init__(self, motion: Motion, height: int, caption: str):
+        """Prepares what all frames share.
+
+        Args:
+            motion: With at least one track.
+            height: Of the pictures, in pixels.
+            caption: A line below them.
+        """
+        self.scene = arrange(motion)
+        panels = (
+            _Image(self.scene, motion.skeleton),
+            Stage(self.scene, motion.skeleton),
+        )
+        side = "right" if panels[1].side > 0 else "left"
+        extents = [_LOOSE * (panel.high - panel.low) for panel in panels]
+        aspects = [
+            float(np.clip(wide / high, _NARROWEST, _WIDEST))
+            for wide, high in extents
+        ]
+        inner = 1 - _ABOVE - _BELOW
+        width = sum(aspects) * inner + (len(panels) + 1) * _GAP  # In heights.
+        self.size = (2 * round(width * height / 2), 2 * (height // 2))
+        figure = Figure(
+            figsize=(self.size[0] / _DPI, self.size[1] / _DPI), dpi=_DPI
+        )
+        self._canvas = FigureCanvasAgg(figure)
+        points = 72 * self.size[1] / _DPI
+        left = _GAP
+        self._panels = []
+        for panel, extent, aspect, title in zip(
+            panels,
+            extents,
+            aspects,
+            ("2D keypoints", f"3D, seen from half {side}"),
+            strict=True,
+        ):
+            axes = figure.add_axes(
+                (left / width, _BELOW, aspect * inner / width, inner)
+            )
+            left += aspect * inner + _GAP
+            units = max(extent[1], extent[0] / aspect)
+            middle = (panel.low + panel.high) / 2
+            half = np.array([aspect, 1.0]) * units / 2
+            axes.set(
+                xlim=(middle[0] - half[0], middle[0] + half[0]),
+                ylim=(middle[1] - half[1], middle[1] + half[1]),
+                xticks=[],
+                yticks=[],
+            )
+            axes.spines[:].set_color("0.8")
+            axes.set_title(title, fontsize=0.03 * points, pad=0.012 * points)
+            panel.attach(axes, inner * points / units)
+            self._panels.append((axes, panel))
+        drawing.image_frame(self._panels[0][0], motion.image_size)
+        drawing.legend(figure, self.scene, 0.03 * points)
+        small = {"fontsize": 0.026 * points, "va": "center", "color": "0.3"}
+        figure.text(_GAP / width, _BELOW / 2, caption, **small)
+        self._clock = figure.text(
+            *(1 - _GAP / width, _BELOW / 2, ""),
+            **small,
+            ha="right",
+            animated=True,
+        )
+        self._canvas.draw()
+        self._empty = self._canvas.copy_from_bbox(figure.bbox)
+
+    def draw(self, frame: int) -> np.ndarray:
+        """Returns the picture of a video frame, (H, W, 3) uint8."""
+        self._canvas.restore_region(self._empty)
+        for axes, panel in self._panels:
+            for artist in panel.draw(frame):
+                axes.draw_artist(artist)
+        when = f"   {frame / self.scene.fps:.2f} s"
+        self._clock.set_text(
+            f"frame {frame}{when if self.scene.fps_known else ''}"
+        )
+        self._canvas.figure.draw_artist(self._clock)
+        return np.asarray(self._canvas.buffer_rgba())[..., :3].copy()
+
+
+class _Image:
+    """The 2D panel; y points up, so that pixels are negative.
+
+    Attributes:
+        low: (2,), the lower left corner of what is shown, in pixels.
+        high: (2,), the upper right one.
+    """
+
+    def __init__(self, scene: Scene, skeleton: Skeleton):
+        self._scene = scene
+        self._skeleton = skeleton
+        seen = [
+            person.track.keypoints_px[person.track.seen]
+            for person in scene.people
+        ]
+        points = np.concatenate([*seen, np.empty((0, 2))]) * (1, -1)
+        if not len(points):
+            points = np.zeros((1, 2))
+        self.low, self.high = points.min(axis=0), points.max(axis=0)
+        # Of a single point, too.
+        self.high = np.maximum(self.high, self.low + 1)
+
+    def attach(self, axes: Axes, points_per_pixel: float) -> None:
+        self._width = max(
+            _BONE * float((self.high - self.low).max()) * points_per_pixel, 1.0
+        )
+        self._people = drawing.collection(axes, animated=True)
+
+    def draw(self, frame: int) -> tuple[Artist, ...]:
+        drawing.put(
+            self._people,
+            [
+                drawing.strokes(
+                    person,
+                    self._skeleton,
+                    person.pixels(row) * (1, -1),
+                    person.track.seen[row],
+                    self._width,
+                    # The later, the nearer.
+                    np.full(len(self._skeleton.joints), -float(i)),
+                )
+                for i, (person, row) in enumerate(self._scene.present(frame))
+            ],
+        )
+        return (self._people,)

@@ -1,0 +1,62 @@
+"""`.trc`: marker trajectories, as OpenSim and Pose2Sim read them.
+
+The format is Motion Analysis' Track Row Column, in the form that OpenSim
+documents ("Marker (.trc) Files").
+"""
+
+import pathlib
+
+import numpy as np
+
+from ampose_tf.lifting.motion import Motion, frame_step
+from ampose_tf.lifting.writers.axes import marker_name, y_up
+
+_KEYS = (
+    *("DataRate", "CameraRate", "NumFrames", "NumMarkers", "Units"),
+    *("OrigDataRate", "OrigDataStartFrame", "OrigNumFrames"),
+)
+
+
+def write(
+    path: pathlib.Path, motion: Motion, track: int, positions: np.ndarray
+) -> None:
+    """Writes one person's joints as markers.
+
+    Metres, y upwards as OpenSim wants it, x to the camera's right and z
+    towards the camera; see `floor.world_positions` for the origin. A marker
+    is called like its joint, but `/` in a name becomes `_`; `RFoot` and
+    `LFoot` are the ankles.
+
+    `Frame#` counts the video's frames from 1, and `Time` is the video's, in
+    seconds. Frames in which the person is not there have no row: given blank
+    markers or NaN, OpenSim's inverse kinematics would stop there.
+
+    Args:
+        path: Of the file.
+        motion: Without a frame rate, `motion.ASSUMED_FPS` is written.
+        track: Index of the person.
+        positions: (F, J, 3), the person's by `floor.world_positions`.
+    """
+    fps = motion.frame_rate
+    frames = motion.tracks[track].frames
+    positions = y_up(positions)
+    names = [marker_name(joint) for joint in motion.skeleton.joints]
+    rate = f"{fps / frame_step(frames):.9g}"
+    values = (
+        *(rate, rate, len(frames), len(names), "m"),
+        *(f"{fps:.9g}", frames[0] + 1, len(frames)),
+    )
+    axes = [f"{axis}{n + 1}" for n in range(len(names)) for axis in "XYZ"]
+    lines = [
+        ("PathFileType", "4", "(X/Y/Z)", path.name),
+        _KEYS,
+        map(str, values),
+        ("Frame#", "Time", *(cell for n in names for cell in (n, "", ""))),
+        ("", "", *axes),
+        (),
+    ]
+    for frame, row in zip(frames, positions, strict=True):
+        cells = [f"{value:z.6f}" for value in row.ravel()]
+        lines.append((str(frame + 1), f"{frame / fps:.6f}", *cells))
+    text = "".join("\t".join(line) + "\n" for line in lines)
+    path.write_text(text, encoding="utf-8", newline="\n")

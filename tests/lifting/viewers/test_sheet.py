@@ -1,0 +1,99 @@
+import dataclasses
+
+import numpy as np
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from PIL import Image
+
+from ampose_tf.lifting.motion import Motion
+from ampose_tf.lifting.viewers import scene
+from tests.lifting.filmed import film, only
+
+
+def drawn(path):
+    """Returns the colours of a picture, as a set of (r, g, b)."""
+    with Image.open(path) as picture:
+        every = picture.convert("RGB").getcolors(maxcolors=1 << 24)
+    return {colour for _, colour in every}
+
+
+def rgb(colour):
+    return tuple(round(255 * v) for v in to_rgb(colour))
+
+
+def test_a_sheet_has_a_column_for_each_of_some_frames(tmp_path):
+    widths = []
+    for frames in (1, 2, 3, 7):
+        motion = film(frames=frames).motion
+        (path,) = motion.save(tmp_path / f"{frames}.png")
+        with Image.open(path) as picture:
+            widths.append(picture.width)
+    one, two, three, many = widths
+    # One column is as wide as two, for the legend; more than five are left.
+    assert one == two < three
+    assert many - two == 3 * (three - two)
+
+
+def test_sides_and_people_have_their_colours(tmp_path):
+    motion = film(frames=5).motion
+    (alone,) = motion.save(tmp_path / "alone.png")
+    sides = {rgb(c) for c in (scene.LEFT, scene.RIGHT, scene.MIDDLE)}
+    both = {rgb(c) for c in scene.PEOPLE[:2]}
+    assert sides <= drawn(alone) and not both & drawn(alone)
+    other = film("Eating", 5, "S8", track_id=8).motion.tracks[0]
+    # Without a root, and with joints that were not seen or are nowhere.
+    seen, pixels = other.seen.copy(), other.keypoints_px.copy()
+    seen[:, 11:] = False
+    pixels[:, 12] = np.nan
+    other = other._replace(root=None, seen=seen, keypoints_px=pixels)
+    together = dataclasses.replace(motion, tracks=(*motion.tracks, other))
+    (path,) = together.save(tmp_path / "together.png")
+    assert sides | both <= drawn(path)
+
+
+def test_what_little_there_is_is_drawn(tmp_path):
+    # One frame, in which no joint was seen.
+    filmed = film(frames=2).motion
+    track = only(filmed.tracks[0], [1])
+    nothing = track._replace(
+        seen=np.zeros((1, 17), bool),
+        keypoints_px=np.full((1, 17, 2), np.nan),
+        root=None,
+    )
+    for name, each in (("nothing", nothing), ("one", track)):
+        motion = Motion((each,), filmed.image_size)
+        (path,) = motion.save(tmp_path / f"{name}.png")
+        assert rgb(scene.LEFT) in drawn(path)
+
+
+def test_pixels_are_the_files_where_the_image_is_assumed(
+    tmp_path, monkeypatch
+):
+    figures = []
+    savefig = Figure.savefig
+    monkeypatch.setattr(
+        Figure,
+        "savefig",
+        lambda figure, *path, **options: (
+            figures.append(figure) or savefig(figure, *path, **options)
+        ),
+    )
+    motion = film(frames=1).motion
+    for name, corner in (("whole", (0, 0)), ("square", (1200, -30))):
+        moved = dataclasses.replace(motion, image_corner=corner)
+        moved.save(tmp_path / f"{name}.png")
+    (image, room, _), (moved_image, moved_room, _) = (
+        figure.axes for figure in figures
+    )
+    # y points up, and is negative.
+    for by, here, there in (
+        (1200, image.get_xlim(), moved_image.get_xlim()),
+        (30, image.get_ylim(), moved_image.get_ylim()),
+        (0, room.get_xlim(), moved_room.get_xlim()),
+    ):
+        np.testing.assert_allclose(np.subtract(there, here), by, atol=1e-3)
+    assert moved_image.yaxis.get_major_formatter()(-20) == "20"
+    edge, moved_edge = image.patches[0], moved_image.patches[0]
+    np.testing.assert_allclose(
+        np.subtract(moved_edge.get_xy(), edge.get_xy()), (1200, 30)
+    )

@@ -1,0 +1,260 @@
+import base64
+import dataclasses
+import hashlib
+import html.parser
+import json
+import pathlib
+import re
+
+import numpy as np
+import pytest
+
+from ampose_tf.lifting.motion import Motion
+from ampose_tf.lifting.viewers import scene, web
+from ampose_tf.skeleton import H36M_17
+from tests.lifting.filmed import film, only
+from tests.lifting.viewers import chromium
+
+PAGE = pathlib.Path(web.__file__).parent / "page"
+HOSTILE = "</script><script>window.broken = 1</script>\"'&<!--"
+
+
+def several():
+    """Two people with roots, one of them with gaps, of an odd frame rate."""
+    one = film(frames=30).motion
+    other = film("Eating", 30, "S8", track_id=8).motion.tracks[0]
+    seen, pixels = other.seen.copy(), other.keypoints_px.copy()
+    seen[:, [12, 13]] = False
+    pixels[:, 13] = np.nan
+    other = other._replace(seen=seen, keypoints_px=pixels)
+    other = only(other, [*range(5, 12), *range(15, 30)])
+    return Motion((one.tracks[0], other), one.image_size, 25.0)
+
+
+def content(path):
+    """Returns what the page's program reads."""
+    text = path.read_text(encoding="utf-8")
+    found = re.findall(r'id="motion">(.*?)</script>', text, re.DOTALL)
+    (text,) = found
+    return json.loads(text)
+
+
+def unpacked(packed, *shape):
+    array = np.frombuffer(base64.b64decode(packed["data"]), packed["type"])
+    array = array.reshape(-1, *shape)
+    if packed["type"] == "int16":
+        array = np.where(array == -32768, np.nan, array * packed["step"])
+    return array
+
+
+def test_the_page_holds_the_motion(tmp_path):
+    motion = several()
+    (path,) = motion.save(tmp_path / "clip.html")
+    page = content(path)
+    assert (page["fps"], page["first"], page["count"]) == (25, 0, 30)
+    assert page["joints"] == list(H36M_17.joints)
+    for person, stored in zip(
+        scene.arrange(motion).people, page["people"], strict=True
+    ):
+        track = person.track
+        assert stored["id"] == track.track_id
+        frames = unpacked(stored["frames"])
+        np.testing.assert_array_equal(frames, track.frames)
+        hips = unpacked(stored["hips"], 1, 3)
+        positions = hips + unpacked(stored["offsets"], 17, 3)
+        # Half a step of 1/32767 of a person's reach.
+        np.testing.assert_allclose(positions, person.positions, atol=2e-5)
+        pixels = unpacked(stored["pixels"], 17, 2)
+        np.testing.assert_allclose(pixels, track.keypoints_px, atol=0.02)
+        seen = unpacked(stored["seen"], 17).astype(bool)
+        np.testing.assert_array_equal(seen, track.seen)
+        scores = unpacked(stored["scores"], 17)
+        np.testing.assert_allclose(scores, track.scores, atol=2e-5)
+    assert path.stat().st_size < 700_000
+
+
+def test_what_is_assumed_stands_in_the_notes(tmp_path):
+    track = film(frames=2).motion.tracks[0]._replace(root=None)
+    motion = Motion((track,), (640, 480), notes=("First of all.",))
+    (path,) = motion.save(tmp_path / "clip.html")
+    first, rate, place = content(path)["notes"]
+    assert first == "First of all."
+    assert "30 frames a second" in rate and "stands beside" in place
+
+
+class Elements(html.parser.HTMLParser):
+    """Counts elements, and collects what they would load."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.loads = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.loads += [
+            value for name, value in attrs if name in ("src", "href")
+        ]
+
+
+def hostile(tmp_path):
+    """Saves a motion whose every text tries to be more than that."""
+    motion = several()
+    joints = tuple(
+        HOSTILE if joint == "Head" else joint for joint in H36M_17.joints
+    )
+    motion = dataclasses.replace(
+        motion,
+        skeleton=dataclasses.replace(H36M_17, joints=joints),
+        notes=(HOSTILE, "@title@ @three.min.js@"),
+    )
+    # No file name holds a slash.
+    return motion.save(tmp_path / f"{HOSTILE.replace('/', '')}.html")[0]
+
+
+def test_texts_of_strangers_stay_texts(tmp_path):
+    plain, nasty = Elements(), Elements()
+    (path,) = several().save(tmp_path / "clip.html")
+    plain.feed(path.read_text(encoding="utf-8"))
+    path = hostile(tmp_path)
+    nasty.feed(path.read_text(encoding="utf-8"))
+    assert nasty.tags == plain.tags
+    assert plain.loads == nasty.loads == []
+    page = content(path)
+    assert page["joints"][10] == HOSTILE
+    assert page["notes"] == [HOSTILE, "@title@ @three.min.js@"]
+
+
+def test_three_is_the_file_that_was_made():
+    stated = (PAGE / "three.md").read_text(encoding="utf-8")
+    digest = hashlib.sha256((PAGE / "three.min.js").read_bytes())
+    assert f"sha256 {digest.hexdigest()}" in stated
+    licence = (PAGE / "three.LICENSE").read_text(encoding="utf-8")
+    assert "three.js authors" in licence
+
+
+@pytest.fixture(scope="module")
+def page():
+    browser = chromium.find()
+    if browser is None:
+        pytest.skip("no Chromium is installed")
+    with chromium.start(browser, seconds=120) as page:
+        yield page
+
+
+def shown(page):
+    return page.run("document.getElementById('clock').value")
+
+
+def test_the_page_plays_and_names_joints(tmp_path, page):
+    (path,) = several().save(tmp_path / "clip.html")
+    page.errors.clear()
+    page.open(path, 1000, 600)
+    assert page.run("document.title") == "clip"
+    assert shown(page) == "frame 0, 0.00 s"
+    page.press("ArrowRight")
+    page.press("ArrowRight")
+    assert shown(page) == "frame 2, 0.08 s"
+    page.press("End")
+    page.press("ArrowLeft")
+    assert shown(page) == "frame 28, 1.12 s"
+    # Both panels name the joint under the mouse, and where it is.
+    page.press("Home")
+    for _ in range(6):
+        page.press("ArrowRight")
+    for panel in ("stage", "image"):
+        x, y = page.run(
+            f"""(() => {{
+                const panel = viewer.{panel};
+                const [person, row] = viewer.motion.present(6)[1];
+                const {{ left, top }} = panel.canvas.getBoundingClientRect();
+                const [x, y] = panel.onScreen(person, row, 3);
+                return [left + x, top + y];
+            }})()"""
+        )
+        page.point(5, 5)
+        assert page.run("document.getElementById('tip').hidden")
+        page.point(x, y)
+        assert not page.run("document.getElementById('tip').hidden")
+        tip = page.run("document.getElementById('tip').textContent")
+        assert tip.startswith("person 8: RFoot\nseen, score 0.90\n")
+        # The second person's sixth frame is the track's second row.
+        right, away, up = np.subtract(
+            *scene.arrange(several()).people[1].positions[1, [3, 0]]
+        )
+        place = f"{right:+.2f} right, {up:+.2f} up, {away:+.2f} away"
+        assert f"from the hip: {place}".replace("-", "−") in tip
+    assert page.errors == []
+
+
+def test_the_page_plays_by_the_clock(tmp_path, page):
+    (path,) = several().save(tmp_path / "clip.html")
+    page.errors.clear()
+    page.open(path, 500, 300)
+    # From a press of the space bar, as long as it takes to show frame 15.
+    seconds = page.run(
+        """new Promise((done) => {
+            const start = performance.now();
+            const space = { key: " ", bubbles: true };
+            document.body.dispatchEvent(new KeyboardEvent("keydown", space));
+            const look = () => {
+                if (viewer.index < 15) requestAnimationFrame(look);
+                else done((performance.now() - start) / 1000);
+            };
+            look();
+        })"""
+    )
+    # 0.6 s at 25 a second; the picture after may be late.
+    assert 0.55 < seconds < 5
+    assert page.run("viewer.playing")
+    assert page.errors == []
+
+
+def test_the_page_shows_people_in_their_colours(tmp_path, page):
+    (path,) = several().save(tmp_path / "clip.html")
+    page.errors.clear()
+    for width, height in ((1000, 600), (390, 780)):
+        page.open(path, width, height)
+        page.run("new Promise((done) => setTimeout(done, 300))")
+        # Nothing is wider than the window.
+        assert page.run("document.documentElement.scrollWidth") == width
+        counts = page.run(
+            """(() => {
+                viewer.stage.render();
+                const copy = document.createElement("canvas");
+                const { width, height } = viewer.stage.canvas;
+                Object.assign(copy, { width, height });
+                const context = copy.getContext("2d");
+                context.drawImage(viewer.stage.canvas, 0, 0);
+                const { data } = context.getImageData(0, 0, width, height);
+                let [green, orange, blue] = [0, 0, 0];
+                for (let i = 0; i < data.length; i += 4) {
+                    const [r, g, b, a] = data.subarray(i, i + 4);
+                    if (a < 200) continue;
+                    green += g > 1.3 * r && g > 1.2 * b;
+                    orange += r > 1.5 * g && g > 1.5 * b;
+                    blue += b > 1.3 * g && g > 1.2 * r;
+                }
+                return [green, orange, blue];
+            })()"""
+        )
+        # The first person's bones, and joints of both sides.
+        assert min(counts) > 40, counts
+    assert page.errors == []
+
+
+def test_texts_of_strangers_do_nothing(tmp_path, page):
+    path = hostile(tmp_path)
+    page.errors.clear()
+    page.open(path, 600, 400)
+    assert page.run("document.title") == HOSTILE.replace("/", "")
+    assert page.run("typeof window.broken") == "undefined"
+    notes = page.run("document.querySelector('#notes li').textContent")
+    assert notes == HOSTILE
+    # And nothing can be fetched, even by a program in the page.
+    refused = page.run(
+        "fetch('https://example.org').then(() => false, () => true)"
+    )
+    assert refused
+    assert page.errors
+    for error in page.errors:
+        assert "Content Security Policy" in error["text"]
