@@ -1,12 +1,10 @@
 """What docs/mobile.md says of files is what the files are."""
 
+import contextlib
 import json
-import pathlib
 import re
-import shlex
 import shutil
 import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -17,8 +15,9 @@ from ampose_tf.conversion import COCO_17, MEDIAPIPE_33, MOVENET_17
 from ampose_tf.export import runtime, signatures
 from ampose_tf.lifting.predictor import load_predictor
 from ampose_tf.models import stored
+from tests import commands
+from tests.commands import ROOT
 
-ROOT = pathlib.Path(__file__).parents[1]
 PAGE = ROOT / "docs/mobile.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 OF_PIXELS = weights.AMPOSE_S.with_name("ampose_s_float16_lift_coco17.tflite")
@@ -53,24 +52,18 @@ def folder(tmp_path_factory):
     clip = np.tile(MOVENET * (1280, 720, 1), (4, 1, 1))[..., [1, 0, 2]]
     np.save(clone / "clip.npy", clip)
     blocks = re.findall(r"```sh\n(.*?)```", TEXT, flags=re.S)
-    commands = [line for block in blocks for line in block.splitlines()]
-    assert len(commands) == 3
-    for command in commands:
-        interpreter, *arguments = shlex.split(command)
-        assert interpreter == "python"
-        if "export.py" in arguments:
-            arguments += [
+    lines = [line for block in blocks for line in block.splitlines()]
+    assert len(lines) == 3
+    for line in lines:
+        short = []
+        if "export.py" in line:
+            short = [
                 "--formats=float16",
                 "--config.data.generated.frames=10",
                 "--config.export.verification_poses=20",
             ]
-        ended = subprocess.run(
-            [sys.executable, *arguments],
-            cwd=clone,
-            capture_output=True,
-            text=True,
-        )
-        assert ended.returncode == 0, f"{command}\n{ended.stderr}"
+        ended = commands.run(line, clone, *short)
+        assert ended.returncode == 0, f"{line}\n{ended.stderr}"
     return clone
 
 
@@ -140,11 +133,9 @@ def test_indices_are_those_of_the_conversions():
 
 
 def test_the_python_snippet_computes_what_the_package_does(folder):
-    code = snippet("python") + "\nnp.save('lifted.npy', poses_3d)"
-    ended = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True
-    )
-    assert ended.returncode == 0, ended.stderr.decode()
+    program = {}
+    with contextlib.chdir(folder):
+        exec(snippet("python"), program)
     y, x, score = MOVENET.T
     # 1280 pixels of square, of which 280 left and right are bars.
     pixels = np.stack([1280 * x - 280, 1280 * y], axis=-1)[None]
@@ -154,7 +145,7 @@ def test_the_python_snippet_computes_what_the_package_does(folder):
     expected = load_predictor(weights.AMPOSE_S)(
         keypoints_2d.astype(np.float32), seen
     )
-    lifted = np.load(folder / "lifted.npy")
+    lifted = program["poses_3d"]
     assert np.abs(expected).max() > 0.3
     np.testing.assert_allclose(lifted, expected, atol=2e-3)
 

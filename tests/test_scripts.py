@@ -12,14 +12,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from ampose_tf.data import archive
+from ampose_tf.data import archive, mpi_inf_3dhp
 from ampose_tf.lifting import formats
+from ampose_tf.lifting.predictor import load_predictor
+from ampose_tf.skeleton import H36M_17, predict_mirrored
 from tests import clips
+from tests.commands import ROOT, run
 from tests.downloads import annotations, write_annotations
 from tests.people import STANDING
-
-ROOT = pathlib.Path(__file__).parents[1]
 
 # What makes each long command short. Data sets that are not here end in their
 # message, and status 2.
@@ -39,25 +41,19 @@ TINY = [
 
 
 def shortened(command):
-    """Returns (arguments, expected status) of a command of the README."""
-    words = shlex.split(command)
-    if words[0] == "bash":
-        assert "--dry_run" in words
-        return words, 0
-    assert words[0].removeprefix(".venv/bin/") == "python", command
-    arguments = [sys.executable, *words[1:]]
+    """Returns arguments that make a command short, and its exit status."""
     if "configs/demo.py" in command:
-        return arguments + TINY, 0
+        return TINY, 0
     if re.search(
         r"configs/(h36m|mocap|mpi_inf_3dhp)|ampose_tf\.data\.prepare", command
     ):
-        return arguments, 2
+        return [], 2
     if "ampose_tf.data.synthetic" in command:
-        return [*arguments, "--frames=2"], 0
-    if "benchmarks/mobile.py" in command:
+        return ["--frames=2"], 0
+    if "benchmarks.mobile" in command:
         short = ["--rounds=1", "--starts=1", "--formats=float32"]
-        return [*arguments, "--model=runs/demo/best.keras", *short], 0
-    return arguments, 0
+        return ["--model=runs/demo/best.keras", *short], 0
+    return [], 0
 
 
 def readme_commands():
@@ -75,11 +71,7 @@ def makefile_commands(target):
         capture_output=True,
         text=True,
     ).stdout
-    return [
-        line
-        for line in printed.splitlines()
-        if re.match(r"\.venv/bin/python \w+\.py", line)
-    ]
+    return re.findall(r"^\S+/bin/(python \w+\.py .*)$", printed, flags=re.M)
 
 
 @pytest.fixture(scope="module")
@@ -100,39 +92,75 @@ def scripts():
     return sorted(ROOT.glob("*.py"))
 
 
-def run(arguments, cwd):
+def run_process(command, cwd, **options):
+    """Runs a command in a process of its own, as users do."""
+    python, *arguments = shlex.split(command)
+    assert python == "python"
     return subprocess.run(
-        arguments, cwd=cwd, capture_output=True, text=True, timeout=300
+        [sys.executable, *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        **options,
     )
 
 
 def one_line(stderr):
-    """Returns the only line on stderr that does not come from C++ libraries.
-
-    TensorFlow says that it found no GPU before anybody can tell it not to.
-    """
-    lines = [
-        line
-        for line in stderr.splitlines()
-        if line and not re.match(r"[IWE]0000|WARNING: All log messages", line)
-    ]
+    lines = stderr.splitlines()
     assert len(lines) == 1, stderr
     return lines[0]
 
 
-def test_readme_commands(folder):
-    commands = readme_commands()
-    assert len(commands) >= 10
-    for command in commands:
+def assert_shows_both_sides(path):
+    """A picture of people has their left in orange and their right in blue."""
+    with Image.open(path) as picture:
+        pixels = np.asarray(picture.convert("RGB")).astype(int)
+    assert min(pixels.shape[:2]) >= 200
+    red, green, blue = np.moveaxis(pixels, -1, 0)
+    for colour in (red - blue > 100, blue - red > 100):
+        assert colour.sum() > 100
+
+
+@pytest.fixture(scope="module")
+def readme(folder):
+    """Runs the README's commands; returns each with its expected status."""
+    ended = []
+    for command in readme_commands():
         if command.startswith("pip "):
             assert command == "pip install -e ."
-            continue
-        if command.startswith("make "):
+        elif command.startswith("make "):
             assert command.split()[1] in ("demo", "test")
-            continue
-        arguments, status = shortened(command)
-        ended = run(arguments, folder)
-        assert ended.returncode == status, f"{command}\n{ended.stderr}"
+        elif command.startswith("bash "):
+            assert "--dry_run" in command
+            subprocess.run(
+                shlex.split(command),
+                cwd=folder,
+                check=True,
+                capture_output=True,
+            )
+        else:
+            arguments, status = shortened(command)
+            ended.append((run(command, folder, *arguments), status))
+    return ended
+
+
+@pytest.fixture(scope="module")
+def demo(folder, readme):
+    """Runs the Makefile's demo, of which the README has run the rest."""
+    known = readme_commands()
+    ended = []
+    for command in makefile_commands("demo"):
+        if command not in known:
+            ended.append(run(command, folder, *shortened(command)[0]))
+            assert ended[-1].returncode == 0, ended[-1].stderr
+    return ended
+
+
+def test_readme_commands(folder, readme):
+    assert len(readme) >= 10
+    for ended, status in readme:
+        assert ended.returncode == status, f"{ended.args}\n{ended.stderr}"
         if status == 2:
             assert re.search(
                 r"no (file|folder|model) ", one_line(ended.stderr)
@@ -152,7 +180,7 @@ def test_readme_commands(folder):
     assert len(report["actions"]) == 15
 
 
-def test_readme_snippets(folder):
+def test_readme_snippets(folder, demo, monkeypatch, capsys):
     """The Python of the README, after its commands, as one program."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     snippets = re.findall(r"```python\n(.*?)```", text, flags=re.S)
@@ -161,13 +189,18 @@ def test_readme_snippets(folder):
     clip = archive.read(folder / "data/synthetic/clip_S9_Walking.npz")
     np.save(folder / "clip.npy", clip["keypoints_px"][:3])
     (folder / "clip.json").write_text(json.dumps(clips.coco_results(1)))
-    shown = [f"{snippet}\nprint(poses_3d.shape)\n" for snippet in snippets]
-    ended = run([sys.executable, "-c", "".join(shown)], folder)
-    assert ended.returncode == 0, ended.stderr
-    *notes, lifted, predicted, served, on_a_phone = ended.stdout.splitlines()
-    assert "level" in notes[-1]
-    assert lifted == f"({clips.FRAMES}, 17, 3)"
-    assert predicted == served == "(3, 17, 3)" and on_a_phone == "(1, 17, 3)"
+    monkeypatch.chdir(folder)
+    program, shapes = {}, []
+    for snippet in snippets:
+        exec(snippet, program)
+        shapes.append(tuple(program["poses_3d"].shape))
+    assert "level" in capsys.readouterr().out.splitlines()[-1]
+    assert shapes == [
+        (clips.FRAMES, 17, 3),
+        (3, 17, 3),
+        (3, 17, 3),
+        (1, 17, 3),
+    ]
     defined = {}
     exec(media_pipe, defined)
     seen = [SimpleNamespace(x=0.1, y=0.2, z=0.3, visibility=0.9)] * 33
@@ -187,34 +220,25 @@ def test_readme_is_whole():
         assert link.startswith("http") or (ROOT / link).exists(), link
 
 
-def test_demo_of_the_makefile(folder):
-    """After the README's: what they have in common has run by now."""
-    commands = makefile_commands("demo")
-    assert [shlex.split(line)[1] for line in commands] == [
+def test_demo_of_the_makefile(folder, demo):
+    assert [shlex.split(line)[1] for line in makefile_commands("demo")] == [
         "train.py",
         "evaluate.py",
         "export.py",
         "evaluate.py",
         "lift.py",
     ]
-    known = readme_commands()
-    for command in commands:
-        if command.removeprefix(".venv/bin/") in known:
-            continue
-        ended = run(shortened(command)[0], folder)
-        assert ended.returncode == 0, ended.stderr
-        if "ampose_dynamic_int8.tflite" in command:
-            table = ended.stdout.split("\n\n")[-1]
-            rows = [line.split()[0] for line in table.splitlines()[1:-1]]
-            assert [pathlib.Path(row).name for row in rows] == [
-                "best.keras",
-                "1",
-                "ampose_float32.tflite",
-                "ampose_float16.tflite",
-                "ampose_dynamic_int8.tflite",
-            ]
-    picture = folder / ended.stdout.strip().splitlines()[-1]
-    assert picture.suffix == ".png" and picture.stat().st_size > 10_000
+    evaluated, lifted = demo
+    table = evaluated.stdout.split("\n\n")[-1]
+    rows = [line.split()[0] for line in table.splitlines()[1:-1]]
+    assert [pathlib.Path(row).name for row in rows] == [
+        "best.keras",
+        "1",
+        "ampose_float32.tflite",
+        "ampose_float16.tflite",
+        "ampose_dynamic_int8.tflite",
+    ]
+    assert_shows_both_sides(folder / lifted.stdout.splitlines()[-1])
     # SavedModel and float32 are the model, to the hundredth of a millimetre.
     reports = json.loads(
         (folder / "runs/demo/export/evaluation.json").read_text()
@@ -223,12 +247,12 @@ def test_demo_of_the_makefile(folder):
     np.testing.assert_allclose(exact, exact[0], atol=0.01)
 
 
-def test_a_table_of_the_paper_and_its_figure(folder):
+def test_a_table_of_the_paper_and_its_figure(folder, demo):
     table = (
         "python evaluate.py --config=configs/demo.py --table=2"
         " --model=runs/demo/best.keras --report=runs/demo/table_2.json"
     )
-    ended = run(shortened(table)[0], folder)
+    ended = run(table, folder, *TINY)
     assert ended.returncode == 0, ended.stderr
     assert "Table 2: MPJPE in mm on Human3.6M" in ended.stdout
     rows = [line.split() for line in ended.stdout.splitlines()]
@@ -240,15 +264,16 @@ def test_a_table_of_the_paper_and_its_figure(folder):
         "python -m ampose_tf.evaluation.figure"
         " --poses=runs/demo/table_2_poses.npz --output=runs/demo/figure"
     )
-    ended = run(shortened(figure)[0], folder)
+    ended = run(figure, folder)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.split() == [
         "runs/demo/figure.png",
         "runs/demo/figure.svg",
     ]
-    for path in ended.stdout.split():
-        assert (folder / path).stat().st_size > 10_000
-    ended = run(shortened(table.replace("=2", "=3"))[0], folder)
+    assert_shows_both_sides(folder / "runs/demo/figure.png")
+    svg = (folder / "runs/demo/figure.svg").read_text(encoding="utf-8")
+    assert svg.rstrip().endswith("</svg>") and svg.count("<path") > 50
+    ended = run(table.replace("=2", "=3"), folder, *TINY)
     assert ended.returncode == 2
     assert "measured on data.dataset=mpi_inf_3dhp" in one_line(ended.stderr)
 
@@ -277,19 +302,17 @@ GENERATE = "python -m ampose_tf.data.synthetic --output=runs/demo/export/new"
     ],
     ids=["export", "lift", "evaluate", "generate"],
 )
-def test_full_disk_keeps_what_is_there(folder, command, limit):
+def test_full_disk_keeps_what_is_there(folder, demo, command, limit):
     """A file size limit is a full disk that needs no root to set up."""
     export = folder / "runs/demo/export"
     kept = {p: p.read_bytes() for p in export.rglob("*") if p.is_file()}
     assert len(kept) >= 8
-    ended = subprocess.run(
-        shortened(command)[0],
-        cwd=folder,
+    ended = run_process(
+        shlex.join([*shlex.split(command), *shortened(command)[0]]),
+        folder,
         preexec_fn=lambda: resource.setrlimit(
             resource.RLIMIT_FSIZE, (limit, limit)
         ),
-        capture_output=True,
-        text=True,
     )
     assert ended.returncode == 2, ended.stderr
     assert "Traceback" not in ended.stderr
@@ -299,14 +322,8 @@ def test_full_disk_keeps_what_is_there(folder, command, limit):
 
 
 def test_data_that_is_missing_is_named_with_its_source(folder):
-    ended = run(
-        [
-            sys.executable,
-            "train.py",
-            "--config=configs/h36m_gt_17.py",
-            "--workdir=x",
-        ],
-        folder,
+    ended = run_process(
+        "python train.py --config=configs/h36m_gt_17.py --workdir=x", folder
     )
     assert ended.returncode == 2
     # Not one line beside it: TensorFlow has not been loaded.
@@ -318,7 +335,7 @@ def test_data_that_is_missing_is_named_with_its_source(folder):
 
 @pytest.mark.parametrize("arguments", [[], ["clip.json"]])
 def test_a_missing_flag_is_named(folder, arguments):
-    ended = run([sys.executable, "lift.py", *arguments], folder)
+    ended = run("python lift.py", folder, *arguments)
     assert ended.returncode == 2
     assert ended.stderr == (
         "lift.py: --keypoints=... is missing; --help explains it\n"
@@ -333,8 +350,6 @@ def test_docstring_has_a_command(script):
 @pytest.fixture
 def archived(tmp_path):
     """A small mocap archive in a folder of its own."""
-    from ampose_tf.skeleton import H36M_17
-
     wander = np.random.default_rng(1).normal(0, 0.3, (5, 1, 3)) * [1, 1, 0]
     motion = STANDING + wander
     archive.write(
@@ -357,20 +372,15 @@ def test_motion_archive_from_training_to_report(archived, folder):
         "--config.train.epochs=1",
     ]
     workdir = archived / "run"
-    ended = run(
-        [sys.executable, "train.py", *config, f"--workdir={workdir}"], folder
-    )
+    ended = run("python train.py", folder, *config, f"--workdir={workdir}")
     assert ended.returncode == 0, ended.stderr
     assert "20 training poses, 20 validation poses" in ended.stdout
     ended = run(
-        [
-            sys.executable,
-            "evaluate.py",
-            *config,
-            f"--model={workdir / 'last.keras'}",
-            f"--report={archived / 'report.json'}",
-        ],
+        "python evaluate.py",
         folder,
+        *config,
+        f"--model={workdir / 'last.keras'}",
+        f"--report={archived / 'report.json'}",
     )
     assert ended.returncode == 0, ended.stderr
     report = json.loads((archived / "report.json").read_text())
@@ -379,7 +389,7 @@ def test_motion_archive_from_training_to_report(archived, folder):
     assert report["checkpoint"] == "last.keras: the last epoch"
 
 
-def test_mpi_inf_3dhp_from_download_to_report(folder, tmp_path):
+def test_mpi_inf_3dhp_from_download_to_report(folder, demo, tmp_path):
     """Judges the model of the README's commands."""
     person = STANDING[None] * [1, -1, -1] + [[[0, 1, 4]]] * np.ones((3, 1, 1))
     write_annotations(
@@ -387,30 +397,41 @@ def test_mpi_inf_3dhp_from_download_to_report(folder, tmp_path):
         annotations(person[..., :2] * 400 + 700, person, [1, 0, 1]),
     )
     prepared = run(
-        [
-            *(sys.executable, "-m", "ampose_tf.data.prepare", "mpi_inf_3dhp"),
-            *(f"--source={tmp_path}", f"--output={tmp_path}"),
-            "--sequences=TS5",
-        ],
+        "python -m ampose_tf.data.prepare mpi_inf_3dhp --sequences=TS5",
         folder,
+        f"--source={tmp_path}",
+        f"--output={tmp_path}",
     )
     assert prepared.returncode == 0, prepared.stderr
     ended = run(
-        [
-            *(sys.executable, "evaluate.py"),
-            "--config=configs/mpi_inf_3dhp.py",
-            f"--config.data.root={tmp_path}",
-            "--model=runs/demo/best.keras",
-            f"--report={tmp_path / 'report.json'}",
-        ],
+        "python evaluate.py",
         folder,
+        "--config=configs/mpi_inf_3dhp.py",
+        f"--config.data.root={tmp_path}",
+        "--model=runs/demo/best.keras",
+        f"--report={tmp_path / 'report.json'}",
     )
     assert ended.returncode == 0, ended.stderr
     assert "official 14 joints" in ended.stdout
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["poses"] == 2 and report["average"] == "poses"
     assert list(report["scenes"]) == ["Outdoor", "All"]
-    assert 0 <= report["scenes"]["All"]["auc"] < 97
+    # The same figures in other words: shares of the 14 joints and of poses.
+    poses = mpi_inf_3dhp.load(tmp_path)
+    predict = load_predictor(folder / "runs/demo/best.keras")
+    mirrored = predict_mirrored(predict, poses.keypoints_2d, H36M_17)
+    predicted = (predict(poses.keypoints_2d) + mirrored) / 2
+    apart_mm = 1000 * np.linalg.norm(
+        predicted - predicted[:, :1] - poses.poses_3d, axis=-1
+    )
+    assert report["mpjpe_mm"] == pytest.approx(apart_mm.mean(), rel=1e-4)
+    official = apart_mm[:, [*range(1, 7), 8, *range(10, 17)]]
+    shares = [(official < limit).mean() for limit in range(0, 151, 5)]
+    assert report["scenes"]["All"]["pck"] == pytest.approx(100 * shares[-1])
+    assert report["scenes"]["All"]["auc"] == pytest.approx(
+        100 * np.mean(shares)
+    )
+    assert 0 < np.mean(shares) < 1
     assert report["data"].startswith("MPI-INF-3DHP's test set")
 
 
@@ -432,36 +453,29 @@ def test_drawn_cameras_from_training_to_export(archived, folder):
     ]
     model = archived / "run/last.keras"
     ended = run(
-        [sys.executable, "train.py", *config, f"--workdir={model.parent}"],
-        folder,
+        "python train.py", folder, *config, f"--workdir={model.parent}"
     )
     assert ended.returncode == 0, ended.stderr
     assert "5 training frames, 512 drawn poses per epoch" in ended.stdout
     output = archived / "export"
     formats = "saved_model,float32,float16,dynamic_int8"
     ended = run(
-        [
-            sys.executable,
-            "export.py",
-            *config,
-            f"--model={model}",
-            f"--output={output}",
-            f"--formats={formats}",
-        ],
+        "python export.py",
         folder,
+        *config,
+        f"--model={model}",
+        f"--output={output}",
+        f"--formats={formats}",
     )
     assert ended.returncode == 0, ended.stderr
     report = archived / "conditions.json"
     ended = run(
-        [
-            sys.executable,
-            str(ROOT / "benchmarks/real_motion.py"),
-            *config,
-            f"--model={model}",
-            f"--model={output / 'ampose_float32.tflite'}",
-            f"--report={report}",
-        ],
+        "python -m benchmarks.real_motion",
         folder,
+        *config,
+        f"--model={model}",
+        f"--model={output / 'ampose_float32.tflite'}",
+        f"--report={report}",
     )
     assert ended.returncode == 0, ended.stderr
     keras, tflite = json.loads(report.read_text()).values()
@@ -472,45 +486,41 @@ def test_drawn_cameras_from_training_to_export(archived, folder):
     for condition, row in keras.items():
         for metric, value in row.items():
             if metric.endswith("_mm"):
-                assert 10 < value < 2000
                 assert tflite[condition][metric] == pytest.approx(value, 1e-3)
+        # A person of 1.7 m of whom the network knows nothing: each joint is
+        # some decimetres off, and fitting can only help.
+        assert 100 < row["mpjpe_mm"] < 1000
+        assert row["p_mpjpe_mm"] < row["n_mpjpe_mm"] < row["mpjpe_mm"]
     assert keras["fixed"]["poses"] == 20 >= keras["wide"]["poses"]
     assert keras["noisy"]["mpjpe_mm"] != keras["fixed"]["mpjpe_mm"]
     hidden, seen = keras["hidden"], keras["same joints, seen"]
     assert hidden["mpjpe_mm"] != seen["mpjpe_mm"]
     ended = run(
-        [
-            sys.executable,
-            str(ROOT / "benchmarks/gallery.py"),
-            *config,
-            f"--model={model}",
-            f"--output={archived / 'pictures'}",
-        ],
+        "python -m benchmarks.gallery",
         folder,
+        *config,
+        f"--model={model}",
+        f"--output={archived / 'pictures'}",
     )
     assert ended.returncode == 0, ended.stderr
     for name in ("good_poses", "bad_poses"):
-        picture = (archived / f"pictures/{name}.png").read_bytes()
-        assert picture.startswith(b"\x89PNG") and len(picture) > 10_000
+        assert_shows_both_sides(archived / f"pictures/{name}.png")
 
 
 def test_a_baseline_is_trained_and_judged(archived, folder):
     ended = run(
-        [
-            sys.executable,
-            str(ROOT / "benchmarks/baselines.py"),
-            "--config=configs/mocap_s.py",
-            f"--config.data.root={archived}",
-            "--config.data.archives=('tiny',)",
-            "--config.data.poses_per_epoch=4",
-            "--config.data.validation_stride=1",
-            "--config.train.batch_size=2",
-            "--config.train.epochs=1",
-            "--config.train.jit_compile=false",
-            "--baseline=residual_mlp",
-            f"--workdir={archived / 'run'}",
-        ],
+        "python -m benchmarks.baselines",
         folder,
+        "--config=configs/mocap_s.py",
+        f"--config.data.root={archived}",
+        "--config.data.archives=('tiny',)",
+        "--config.data.poses_per_epoch=4",
+        "--config.data.validation_stride=1",
+        "--config.train.batch_size=2",
+        "--config.train.epochs=1",
+        "--config.train.jit_compile=false",
+        "--baseline=residual_mlp",
+        f"--workdir={archived / 'run'}",
     )
     assert ended.returncode == 0, ended.stderr
     assert "residual_mlp: 4683131 parameters" in ended.stdout
@@ -590,17 +600,10 @@ def test_mistakes_end_in_one_line(tmp_path, mistake):
     script, arguments, message = MISTAKES[mistake]
     np.save(tmp_path / "clip.npy", np.full((3, 17, 2), 300.0))
     before = sorted(tmp_path.rglob("*"))
-    config = f"--config={ROOT / 'configs/h36m_gt_17.py'}"
-    words = shlex.split(arguments.replace("('", "\"('").replace(")", ')"'))
-    ended = run(
-        [
-            sys.executable,
-            str(ROOT / script),
-            *([config] if script == "train.py" else []),
-            *words,
-        ],
-        tmp_path,
-    )
+    words = arguments.split()
+    if script == "train.py":
+        words.insert(0, f"--config={ROOT / 'configs/h36m_gt_17.py'}")
+    ended = run(f"python {script}", tmp_path, *words)
     assert ended.returncode == 2, ended.stderr
     assert message in one_line(ended.stderr)
     assert sorted(tmp_path.rglob("*")) == before
@@ -610,15 +613,12 @@ def test_an_empty_split_is_refused(archived, folder):
     card = json.loads((archived / "tiny.json").read_text())
     (archived / "tiny.json").write_text(json.dumps(card | {"validation": []}))
     ended = run(
-        [
-            sys.executable,
-            "train.py",
-            "--config=configs/mocap_fixed.py",
-            f"--config.data.root={archived}",
-            "--config.data.archives=('tiny',)",
-            f"--workdir={archived / 'w'}",
-        ],
+        "python train.py",
         folder,
+        "--config=configs/mocap_fixed.py",
+        f"--config.data.root={archived}",
+        "--config.data.archives=('tiny',)",
+        f"--workdir={archived / 'w'}",
     )
     assert ended.returncode == 2
     assert "nothing to load for validation" in one_line(ended.stderr)

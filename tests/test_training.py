@@ -3,9 +3,9 @@
 import csv
 import dataclasses
 import os
-import pathlib
 import random
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -22,9 +22,10 @@ from ampose_tf.data import pipeline
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.models import stored
 from ampose_tf.models.recorder import Recorder
+from tests import commands
+from tests.commands import ROOT
 from tests.people import STANDING
 
-ROOT = pathlib.Path(__file__).parents[1]
 ARTEFACTS = ("checkpoint.npz", "best.keras", "last.keras", "history.csv")
 
 
@@ -140,6 +141,7 @@ def demo_command(workdir, root, *overrides):
     ]
 
 
+@pytest.mark.slow
 def test_sigkill_at_random_moments(tmp_path):
     root = tmp_path / "data"
     whole = demo_command(tmp_path / "whole", root)
@@ -273,21 +275,16 @@ def test_a_file_is_no_workdir(tmp_path, make_poses, tiny_config):
 
 
 def test_divergence_exits_with_1(tmp_path):
-    ended = subprocess.run(
-        demo_command(
-            tmp_path / "run",
-            tmp_path / "data",
-            "--config.train.learning_rate=1e30",
-        ),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
+    _, *arguments = demo_command(
+        tmp_path / "run",
+        tmp_path / "data",
+        "--config.train.learning_rate=1e30",
     )
+    ended = commands.run(shlex.join(["python", *arguments]), ROOT)
     assert ended.returncode == 1
-    last = ended.stderr.strip().splitlines()[-1]
-    assert last.startswith("train.py: The loss is")
-    assert "of epoch 1; no epoch was finished" in last
-    assert "Traceback" not in ended.stderr
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("train.py: The loss is")
+    assert line.endswith("of epoch 1; no epoch was finished")
 
 
 def test_tensorboard_on_a_full_disk(tmp_path, make_poses, tiny_config):
@@ -351,31 +348,33 @@ def test_mean_pose_error(make_poses):
     assert error == pytest.approx(500 * 16 / 17)
 
 
-def train_200_steps(precision, poses):
-    """Returns the model and its mean loss over the last 50 of 200 steps."""
+def train_20_steps(precision, poses):
+    """Returns the model and its loss after each of 10 epochs."""
     experiment = configuration.Config(
         model=configuration.Model(depth=2, width=32, heads=4),
         train=configuration.Train(learning_rate=1e-3, precision=precision),
     )
     model = training.build(experiment)
-    training.compile_for(model, experiment, steps_per_epoch=200)
+    training.compile_for(model, experiment, steps_per_epoch=2)
     history = model.fit(
-        poses.keypoints_2d.repeat(5, axis=0),
-        poses.poses_3d.repeat(5, axis=0),
+        poses.keypoints_2d,
+        poses.poses_3d,
         batch_size=32,
-        epochs=20,
+        epochs=10,
         shuffle=False,
         verbose=0,
     )
-    return model, np.mean(history.history["loss"][-5:])
+    return model, history.history["loss"]
 
 
 def test_mixed_precision_learns_alike(make_poses):
+    """Until rounding adds up: later, equal runs differ between processors."""
     poses = make_poses(64)
-    _, expected = train_200_steps("float32", poses)
+    _, expected = train_20_steps("float32", poses)
+    assert expected[-1] < expected[0] / 3
     for precision in ("mixed_float16", "mixed_bfloat16"):
-        model, reached = train_200_steps(precision, poses)
-        assert reached == pytest.approx(expected, rel=0.05)
+        model, losses = train_20_steps(precision, poses)
+        assert losses == pytest.approx(expected, rel=0.01)
         assert all(v.dtype == "float32" for v in model.trainable_variables)
         scaled = isinstance(
             model.optimizer, keras.optimizers.LossScaleOptimizer

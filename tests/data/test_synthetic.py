@@ -1,12 +1,10 @@
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
 from ampose_tf.config import Generated
 from ampose_tf.data import archive, human36m, synthetic
 from ampose_tf.skeleton import H36M_17
+from tests import commands
 
 # Small, prime, and long enough for a smooth movement to be seen as such.
 FRAMES, SEED = 13, 5
@@ -482,11 +480,7 @@ def test_bad_sizes_are_refused(tmp_path):
 
 
 def run(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "ampose_tf.data.synthetic", *arguments],
-        capture_output=True,
-        text=True,
-    )
+    return commands.run("python -m ampose_tf.data.synthetic", ".", *arguments)
 
 
 def test_command_line(tmp_path):

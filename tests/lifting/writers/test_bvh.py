@@ -7,8 +7,9 @@ import pybvh
 import pytest
 from scipy.spatial.transform import Rotation
 
-from ampose_tf.lifting.floor import world_positions, y_up
+from ampose_tf.lifting.floor import world_positions
 from ampose_tf.lifting.writers import rig
+from ampose_tf.lifting.writers.axes import y_up
 from ampose_tf.lifting.writers.bvh import euler_zxy_deg
 from ampose_tf.skeleton import H36M_16, H36M_17
 from tests.lifting.filmed import film, only
