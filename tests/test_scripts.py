@@ -15,8 +15,8 @@ import pytest
 
 from ampose_tf.data import archive
 from ampose_tf.lifting import formats
+from benchmarks.downloads import annotations, write_annotations
 from tests import clips
-from tests.downloads import annotations, write_annotations
 from tests.people import STANDING
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -54,7 +54,7 @@ def shortened(command):
         return arguments, 2
     if "ampose_tf.data.synthetic" in command:
         return [*arguments, "--frames=2"], 0
-    if "benchmarks/mobile.py" in command:
+    if "benchmarks.mobile" in command:
         short = ["--rounds=1", "--starts=1", "--formats=float32"]
         return [*arguments, "--model=runs/demo/best.keras", *short], 0
     return arguments, 0
@@ -455,7 +455,8 @@ def test_drawn_cameras_from_training_to_export(archived, folder):
     ended = run(
         [
             sys.executable,
-            str(ROOT / "benchmarks/real_motion.py"),
+            "-m",
+            "benchmarks.real_motion",
             *config,
             f"--model={model}",
             f"--model={output / 'ampose_float32.tflite'}",
@@ -481,7 +482,8 @@ def test_drawn_cameras_from_training_to_export(archived, folder):
     ended = run(
         [
             sys.executable,
-            str(ROOT / "benchmarks/gallery.py"),
+            "-m",
+            "benchmarks.gallery",
             *config,
             f"--model={model}",
             f"--output={archived / 'pictures'}",
@@ -498,7 +500,8 @@ def test_a_baseline_is_trained_and_judged(archived, folder):
     ended = run(
         [
             sys.executable,
-            str(ROOT / "benchmarks/baselines.py"),
+            "-m",
+            "benchmarks.baselines",
             "--config=configs/mocap_s.py",
             f"--config.data.root={archived}",
             "--config.data.archives=('tiny',)",
