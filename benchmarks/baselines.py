@@ -1,6 +1,6 @@
 r"""Trains a baseline exactly as AMPose is trained, and judges it alike.
 
-    python benchmarks/baselines.py --config=configs/mocap_s.py \
+    python -m benchmarks.baselines --config=configs/mocap_s.py \
         --config.data.root=DIR --baseline=residual_mlp \
         --workdir=runs/residual_mlp
 
@@ -22,15 +22,12 @@ import keras
 import numpy as np
 from absl import flags
 
-from ampose_tf import config, files
+from ampose_tf import config, files, training
+from ampose_tf.data import sources
 from ampose_tf.models import elements, layers
 from ampose_tf.models.inputs import InputChannels
 from ampose_tf.skeleton import H36M_17
-
-_CONFIG = config.define_flag()
-_WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Folder of the run.", required=True
-)
+from benchmarks import conditions
 
 
 def head(units):
@@ -80,9 +77,6 @@ BASELINES = {
     function.__name__: function
     for function in (residual_mlp, vanilla_gcn, transformer)
 }
-_BASELINE = flags.DEFINE_enum(
-    "baseline", None, list(BASELINES), "Which network.", required=True
-)
 
 
 @keras.saving.register_keras_serializable(package="ampose_tf_benchmarks")
@@ -141,21 +135,35 @@ class _Predictor:
         return self._model.predict(inputs, batch_size=512, verbose=0)
 
 
-def main():
-    import conditions
+def define_flags(flag_values):
+    config.define_flag(flag_values)
+    flags.DEFINE_enum(
+        "baseline",
+        None,
+        list(BASELINES),
+        "Which network.",
+        required=True,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_string(
+        "workdir",
+        None,
+        "Folder of the run.",
+        required=True,
+        flag_values=flag_values,
+    )
 
-    from ampose_tf import training
-    from ampose_tf.data import sources
 
-    experiment = _CONFIG.value
+def main(options):
+    experiment = options.config
     motion = sources.load(experiment, "train")
     poses = conditions.poses_of(experiment)
     keras.utils.set_random_seed(experiment.train.seed)
     model = Baseline(
-        _BASELINE.value, experiment.model.seen_input, experiment.model.frame
+        options.baseline, experiment.model.seen_input, experiment.model.frame
     )
-    print(f"{_BASELINE.value}: {model.count_params()} parameters")
-    workdir = pathlib.Path(_WORKDIR.value)
+    print(f"{options.baseline}: {model.count_params()} parameters")
+    workdir = pathlib.Path(options.workdir)
     training.train(experiment, motion, poses["fixed"], workdir, model)
     last = keras.models.load_model(workdir / training.LAST)
     judged = conditions.judge(_Predictor(last), poses)
@@ -166,4 +174,4 @@ def main():
 
 
 if __name__ == "__main__":
-    config.run(main)
+    config.run(main, define_flags)

@@ -1,6 +1,6 @@
 r"""Trains the GCN block designs on the same poses and compares them.
 
-    python benchmarks/designs.py --config=configs/mocap_fixed.py \
+    python -m benchmarks.designs --config=configs/mocap_fixed.py \
         --config.data.root=DIR --config.model.width=64 \
         --config.train.epochs=1 --workdir=runs/designs --seeds=3
 
@@ -19,22 +19,33 @@ from absl import flags
 
 from ampose_tf import config, files
 
-_CONFIG = config.define_flag()
-_WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Folder of the runs.", required=True
-)
-_SEEDS = flags.DEFINE_integer("seeds", 3, "Runs of each design.", 1)
+
+def define_flags(flag_values):
+    config.define_flag(flag_values)
+    flags.DEFINE_string(
+        "workdir",
+        None,
+        "Folder of the runs.",
+        required=True,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_integer(
+        "seeds",
+        3,
+        "Runs of each design.",
+        lower_bound=1,
+        flag_values=flag_values,
+    )
 
 
-def main():
+def main(options):
     from ampose_tf.data import sources
 
-    experiment = _CONFIG.value
+    experiment = options.config
     validation = sources.load(experiment, "validation")
     # After what may be missing, since TensorFlow takes seconds to load.
-    import repeats
-
     from ampose_tf.models.complexity import DESIGNS
+    from benchmarks import repeats
 
     variants = {
         design: dataclasses.replace(
@@ -43,9 +54,9 @@ def main():
         )
         for design in DESIGNS
     }
-    workdir = pathlib.Path(_WORKDIR.value)
+    workdir = pathlib.Path(options.workdir)
     for seed, runs in enumerate(
-        repeats.rounds(variants, _SEEDS.value, validation, workdir)
+        repeats.rounds(variants, options.seeds, validation, workdir)
     ):
         print(
             f"{repeats.as_text('design', runs)}\n\n{validation.count} poses, "
@@ -58,4 +69,4 @@ def main():
 
 
 if __name__ == "__main__":
-    config.run(main)
+    config.run(main, define_flags)

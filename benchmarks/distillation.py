@@ -1,6 +1,6 @@
 r"""Trains a small network with and without its teacher and compares them.
 
-    python benchmarks/distillation.py --config=configs/mocap_t_distilled.py \
+    python -m benchmarks.distillation --config=configs/mocap_t_distilled.py \
         --config.data.root=DIR --workdir=runs/distillation --seeds=3
 
 Both have the same steps, and for each seed the same initial weights and the
@@ -19,11 +19,23 @@ from absl import flags
 
 from ampose_tf import config, files
 
-_CONFIG = config.define_flag()
-_WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Folder of the runs.", required=True
-)
-_SEEDS = flags.DEFINE_integer("seeds", 3, "Runs with and without.", 1)
+
+def define_flags(flag_values):
+    config.define_flag(flag_values)
+    flags.DEFINE_string(
+        "workdir",
+        None,
+        "Folder of the runs.",
+        required=True,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_integer(
+        "seeds",
+        3,
+        "Runs with and without.",
+        lower_bound=1,
+        flag_values=flag_values,
+    )
 
 
 def differences(runs: dict) -> str:
@@ -39,12 +51,11 @@ def differences(runs: dict) -> str:
     return f"Taught minus alone, MPJPE of two calls, seed by seed: {each} mm."
 
 
-def main():
-    import repeats
-
+def main(options):
     from ampose_tf.data import sources
+    from benchmarks import repeats
 
-    experiment = _CONFIG.value
+    experiment = options.config
     recipe = experiment.train
     if not recipe.teacher:
         raise ValueError("--config.train.teacher is empty: nobody teaches")
@@ -57,9 +68,9 @@ def main():
         ),
         "taught": experiment,
     }
-    workdir = pathlib.Path(_WORKDIR.value)
+    workdir = pathlib.Path(options.workdir)
     for seed, runs in enumerate(
-        repeats.rounds(variants, _SEEDS.value, validation, workdir)
+        repeats.rounds(variants, options.seeds, validation, workdir)
     ):
         print(
             f"{repeats.as_text('network', before | runs)}\n\n"
@@ -74,4 +85,4 @@ def main():
 
 
 if __name__ == "__main__":
-    config.run(main)
+    config.run(main, define_flags)

@@ -1,6 +1,6 @@
 r"""How often the doctor finds what was damaged, and what was not.
 
-    python benchmarks/doctor.py --mocap=DIR --split=validation
+    python -m benchmarks.doctor --mocap=DIR --split=validation
 
 Clips of 20 frames are cut from a motion archive's subjects, as the fixed
 virtual cameras and those of `conditions` see them, wholly in the image, in
@@ -25,6 +25,7 @@ from ampose_tf.data import mocap
 from ampose_tf.lifting import doctor
 from ampose_tf.lifting.doctor.findings import POSSIBLE
 from ampose_tf.lifting.keypoints import SKELETONS, Keypoints, Track
+from benchmarks import conditions, damages
 
 FRAMES = 20
 # Metres over the clip, from which on somebody moves.
@@ -59,9 +60,6 @@ def samples(motion, per_camera, noise, seed=1, frames=FRAMES, turned=0):
         turned: Degrees by which everybody is turned over, about the hip: 90
             lie, 180 stand on their hands.
     """
-    import conditions
-    import damages
-
     coco = CONVERSIONS["COCO-17"]
     found = []
     for trial, name in enumerate(motion.trial_names):
@@ -216,8 +214,6 @@ def judge(clips, thinned=1):
         {damage: (clips, of them found)}, {kind: undamaged clips of which it
         is said}, and the (sample, findings) of these.
     """
-    import damages
-
     found = {damage: np.zeros(2, int) for damage in damages.DAMAGES}
     wrong = dict.fromkeys(doctor.KINDS, 0)
     flagged = []
@@ -285,12 +281,50 @@ def harder_as_text(clips):
     return "\n".join(lines)
 
 
-def main():
-    motion = mocap.load(_MOCAP.value, _ARCHIVES.value, _SPLIT.value)
+def define_flags(flag_values):
+    flags.DEFINE_string(
+        "mocap",
+        None,
+        "Folder of the motion archives.",
+        required=True,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_list(
+        "archives", ["cmu17"], "Their names.", flag_values=flag_values
+    )
+    flags.DEFINE_enum(
+        "split",
+        "validation",
+        ["validation", "train"],
+        "Of the archives.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_integer(
+        "per_camera",
+        1,
+        "Clips of each trial, condition and camera, at most.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_bool(
+        "harder",
+        True,
+        "Whether to try undamaged clips that are harder.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_integer(
+        "thinned",
+        1,
+        "Each damage is done to one of so many clips.",
+        flag_values=flag_values,
+    )
+
+
+def main(options):
+    motion = mocap.load(options.mocap, options.archives, options.split)
     for noise in (0.0, 0.01):
-        clips = samples(motion, _PER_CAMERA.value, noise)
+        clips = samples(motion, options.per_camera, noise)
         started = time.process_time()
-        judged = judge(clips, _THINNED.value)
+        judged = judge(clips, options.thinned)
         print(f"\nnoise {noise:g}, {time.process_time() - started:.0f} s")
         print(as_text(clips, *judged))
         trials = collections.Counter(
@@ -299,27 +333,11 @@ def main():
             for finding in findings
         )
         print("flagged most:", trials.most_common(8))
-    if not _HARDER.value:
+    if not options.harder:
         return
     print("\nundamaged and harder, noise 0.01")
-    print(harder_as_text(harder(motion, _PER_CAMERA.value, 0.01)))
+    print(harder_as_text(harder(motion, options.per_camera, 0.01)))
 
 
 if __name__ == "__main__":
-    _MOCAP = flags.DEFINE_string(
-        "mocap", None, "Folder of the motion archives.", required=True
-    )
-    _ARCHIVES = flags.DEFINE_list("archives", ["cmu17"], "Their names.")
-    _SPLIT = flags.DEFINE_enum(
-        "split", "validation", ["validation", "train"], "Of the archives."
-    )
-    _PER_CAMERA = flags.DEFINE_integer(
-        "per_camera", 1, "Clips of each trial, condition and camera, at most."
-    )
-    _HARDER = flags.DEFINE_bool(
-        "harder", True, "Whether to try undamaged clips that are harder."
-    )
-    _THINNED = flags.DEFINE_integer(
-        "thinned", 1, "Each damage is done to one of so many clips."
-    )
-    config.run(main)
+    config.run(main, define_flags)

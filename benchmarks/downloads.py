@@ -1,6 +1,6 @@
 r"""Writes generated motion in the layouts of the official downloads.
 
-    python benchmarks/downloads.py --output=downloads --frames=50
+    python -m benchmarks.downloads --output=downloads --frames=50
 
 Makes downloads/human36m (CDF files, and detections by the name of CPN's) and
 downloads/mpi_inf_3dhp_test_set (MATLAB files), for reproduce.sh and tests. A
@@ -120,8 +120,32 @@ def write_mpi_inf_3dhp(source: pathlib.Path, frames: int, seed: int) -> None:
         print(f"{name}: {valid.sum()} valid frames", flush=True)
 
 
-def main():
-    output = pathlib.Path(flags.FLAGS.output)
+def define_flags(flag_values):
+    flags.DEFINE_string(
+        "output",
+        None,
+        "Folder to write.",
+        required=True,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_integer(
+        "frames",
+        50,
+        "Per recording.",
+        lower_bound=2,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_integer(
+        "seed",
+        0,
+        "Of everything random.",
+        lower_bound=0,
+        flag_values=flag_values,
+    )
+
+
+def main(options):
+    output = pathlib.Path(options.output)
     for name, write in (
         ("human36m", write_human36m),
         ("mpi_inf_3dhp_test_set", write_mpi_inf_3dhp),
@@ -134,11 +158,8 @@ def main():
                 f"{folder} holds other files; choose another --output"
             )
         mark.write_text("Generated motion: nobody has ever moved like this.\n")
-        write(folder, flags.FLAGS.frames, flags.FLAGS.seed)
+        write(folder, options.frames, options.seed)
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("output", None, "Folder to write.", required=True)
-    flags.DEFINE_integer("frames", 50, "Per recording.", lower_bound=2)
-    flags.DEFINE_integer("seed", 0, "Of everything random.", lower_bound=0)
-    config.run(main)
+    config.run(main, define_flags)

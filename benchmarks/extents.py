@@ -1,13 +1,12 @@
 r"""Makes the weights by which the doctor tells that an image is too large.
 
-    python benchmarks/extents.py --mocap=DIR
+    python -m benchmarks.extents --mocap=DIR
 
 Where in the image the training subjects' clips lie, against where they would
 lie in one that is said to be larger: a logistic regression, by Newton's
 method. Prints the weights of `ampose_tf/lifting/doctor/framing.py`.
 """
 
-import doctor
 import numpy as np
 from absl import flags
 
@@ -16,6 +15,7 @@ from ampose_tf.data import mocap
 from ampose_tf.lifting.doctor import framing
 from ampose_tf.lifting.doctor.findings import people_of
 from ampose_tf.lifting.keypoints import SEEN_SCORE, to_h36m
+from benchmarks import doctor
 
 # How much larger an image is said to be.
 _LARGER = (1.5, 2.5)
@@ -47,8 +47,18 @@ def fit(right):
     return weights
 
 
-def main():
-    motion = mocap.load(_MOCAP.value, ("cmu17",), "train")
+def define_flags(flag_values):
+    flags.DEFINE_string(
+        "mocap",
+        None,
+        "Folder of the motion archives.",
+        required=True,
+        flag_values=flag_values,
+    )
+
+
+def main(options):
+    motion = mocap.load(options.mocap, ("cmu17",), "train")
     right = np.concatenate(
         [extents(doctor.samples(motion, 1, noise)) for noise in (0.0, 0.01)]
     )
@@ -65,7 +75,4 @@ def main():
 
 
 if __name__ == "__main__":
-    _MOCAP = flags.DEFINE_string(
-        "mocap", None, "Folder of the motion archives.", required=True
-    )
-    config.run(main)
+    config.run(main, define_flags)

@@ -1,6 +1,6 @@
 r"""Draws good and bad poses of a model of real motion.
 
-    python benchmarks/gallery.py --config=configs/mocap_s.py \
+    python -m benchmarks.gallery --config=configs/mocap_s.py \
         --config.data.root=DIR --config.data.archives="('cmu17',)" \
         --model=ampose_s --output=docs
 
@@ -15,35 +15,42 @@ import numpy as np
 from absl import flags
 
 from ampose_tf import config
-
-_CONFIG = config.define_flag()
-_MODEL = flags.DEFINE_string(
-    "model", None, "See `load_predictor`.", required=True
-)
-_OUTPUT = flags.DEFINE_string("output", None, "Folder.", required=True)
+from benchmarks import conditions
 
 _COLUMNS = 6
 
 
-def main():
-    import conditions
+def define_flags(flag_values):
+    config.define_flag(flag_values)
+    flags.DEFINE_string(
+        "model",
+        None,
+        "See `load_predictor`.",
+        required=True,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_string(
+        "output", None, "Folder.", required=True, flag_values=flag_values
+    )
 
+
+def main(options):
     from ampose_tf.data import sources
     from ampose_tf.evaluation import figure, metrics
     from ampose_tf.lifting.predictor import load_predictor
 
-    experiment = _CONFIG.value
-    name = pathlib.Path(_MODEL.value).name
+    experiment = options.config
+    name = pathlib.Path(options.model).name
     data = f"{sources.describe(experiment)}; {name}, one call"
     poses = conditions.poses_of(experiment)["fixed"]
-    predict = load_predictor(_MODEL.value, experiment.evaluation.batch_size)
+    predict = load_predictor(options.model, experiment.evaluation.batch_size)
     lifted = predict(poses.keypoints_2d)
     errors = 1000 * metrics.mpjpe(lifted, poses.poses_3d)
     for name, chosen in (
         ("good_poses", good(errors, poses.actions)),
         ("bad_poses", bad(errors, poses.actions)),
     ):
-        path = pathlib.Path(_OUTPUT.value, f"{name}.png")
+        path = pathlib.Path(options.output, f"{name}.png")
         figure.save(path, figure.show(lifted, poses, chosen, data))
         print(path)
 
@@ -80,4 +87,4 @@ def bad(errors, actions, count=_COLUMNS):
 
 
 if __name__ == "__main__":
-    config.run(main)
+    config.run(main, define_flags)

@@ -1,9 +1,9 @@
 r"""Times exported files beside ONNX Runtime and PyTorch, a pose at a time.
 
     pip install -e '.[benchmark]'
-    python benchmarks/mobile.py
-    python benchmarks/mobile.py --model=runs/demo/best.keras --rounds=50
-    python benchmarks/mobile.py --file=runs/qat/export/ampose_int8.tflite
+    python -m benchmarks.mobile
+    python -m benchmarks.mobile --model=runs/demo/best.keras --rounds=50
+    python -m benchmarks.mobile --file=runs/qat/export/ampose_int8.tflite
 
 The `.tflite` formats of each model under LiteRT (with XNNPACK, its default),
 the same weights in ONNX (`onnx_peer.py`), float32 and by ONNX Runtime's
@@ -33,26 +33,10 @@ import tempfile
 import time
 
 import numpy as np
-import timed_models
 from absl import flags
 
 from ampose_tf import config
-
-_MODELS = timed_models.define_flag()
-_FILES = flags.DEFINE_multi_string(
-    "file", [], "A further .tflite, taken in turns with the first model's."
-)
-_FORMATS = flags.DEFINE_list(
-    "formats",
-    ["float32", "float16", "dynamic_int8", "int8", "int8_float_attention"],
-    "Of the .tflite files.",
-)
-_ROUNDS = flags.DEFINE_integer(
-    "rounds", 30, "How often each one's turn comes.", lower_bound=1
-)
-_STARTS = flags.DEFINE_integer(
-    "starts", 5, "Fresh processes for each one's first pose.", lower_bound=1
-)
+from benchmarks import runtimes, timed_models
 
 _CALLS = 30  # of one, in one round
 _THREADS = (1, 2)
@@ -82,41 +66,80 @@ class Entry:
     path: pathlib.Path
 
 
-def main():
+def define_flags(flag_values):
+    timed_models.define_flag(flag_values)
+    flags.DEFINE_multi_string(
+        "file",
+        [],
+        "A further .tflite, taken in turns with the first model's.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_list(
+        "formats",
+        ["float32", "float16", "dynamic_int8", "int8", "int8_float_attention"],
+        "Of the .tflite files.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_integer(
+        "rounds",
+        30,
+        "How often each one's turn comes.",
+        lower_bound=1,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_integer(
+        "starts",
+        5,
+        "Fresh processes for each one's first pose.",
+        lower_bound=1,
+        flag_values=flag_values,
+    )
+
+
+def main(options):
     absent = {}
     for runtime, packages in _PACKAGES.items():
         for package in packages:
             if importlib.util.find_spec(package) is None:
                 absent.setdefault(runtime, package)
-    further = [pathlib.Path(name) for name in _FILES.value]
-    for name in _MODELS.value:
+    further = [pathlib.Path(name) for name in options.file]
+    for name in options.model:
         with tempfile.TemporaryDirectory() as folder:
             model, described, path = timed_models.load(name)
-            entries = [_further(file, model) for file in further]
-            entries = _entries(model, path, folder, absent) + entries
+            # Mistakes first: making files takes longer.
+            others = [_further(file, model) for file in further]
+            entries = _entries(model, path, options.formats, folder, absent)
             further = []
-            print(_measured(described, model, entries, folder), flush=True)
-    print(_circumstances(absent))
+            table = _measured(
+                described,
+                model,
+                entries + others,
+                folder,
+                rounds=options.rounds,
+                starts=options.starts,
+            )
+            print(table, flush=True)
+    print(_circumstances(absent, options.rounds, options.starts))
 
 
-def _entries(model, path, folder, absent):
+def _entries(model, path, formats, folder, absent):
     """Returns all entries of a model, its files made where they are not."""
     folder = pathlib.Path(folder)
     entries = [
         Entry(
             format, "LiteRT", timed_models.file_of(model, path, format, folder)
         )
-        for format in _FORMATS.value
+        for format in formats
     ]
     if "ONNX Runtime" not in absent:
-        import onnx_peer
+        from benchmarks import onnx_peer
 
         for make in (onnx_peer.float32, onnx_peer.dynamic_int8):
             path = folder / f"{make.__name__}.onnx"
             path.write_bytes(make(model))
             entries.append(Entry(make.__name__, "ONNX Runtime", path))
     if "PyTorch" not in absent:
-        import torch_peer
+        from benchmarks import torch_peer
 
         path = folder / "float32.pt"
         torch_peer.save(model, path)
@@ -141,7 +164,7 @@ def _further(path, model):
     return Entry(path.stem, "LiteRT", path)
 
 
-def _measured(described, model, entries, folder):
+def _measured(described, model, entries, folder, rounds, starts):
     """Returns the table of a model's entries."""
     given = timed_models.inputs(model)
     inputs = pathlib.Path(folder, "inputs.npz")
@@ -149,21 +172,19 @@ def _measured(described, model, entries, folder):
     expected = model.predict_on_batch(
         given if model.seen_input else given["keypoints_2d"]
     )
-    firsts, megabytes = _first(entries, inputs, described, expected)
+    firsts, megabytes = _first(entries, inputs, described, expected, starts)
     milliseconds = {
         key: 1e3 * seconds
-        for key, seconds in _time(entries, inputs, _ROUNDS.value).items()
+        for key, seconds in _time(entries, inputs, rounds).items()
     }
     return _table(described, entries, firsts, megabytes, milliseconds)
 
 
-def _first(entries, inputs, described, expected):
+def _first(entries, inputs, described, expected, starts):
     """Returns, by entry, each start's ms to the first pose, and its MB."""
-    import runtimes
-
     firsts = {entry: [] for entry in entries}
     megabytes = {entry: [] for entry in entries}
-    for start in range(_STARTS.value):
+    for start in range(starts):
         for entry in entries:
             with runtimes.Process(entry.runtime, entry.path, inputs) as held:
                 firsts[entry].append(held.first_ms)
@@ -194,8 +215,6 @@ def _check(described, entry, lifted, expected):
 
 def _time(entries, inputs, rounds):
     """Returns seconds by (entry, threads), arrays (rounds, calls)."""
-    import runtimes
-
     with contextlib.ExitStack() as stack:
         held = {
             (entry, threads): stack.enter_context(
@@ -244,17 +263,15 @@ def _table(described, entries, firsts, megabytes, milliseconds):
 def _ratio(entry, threads, milliseconds):
     """Returns the median of the rounds' ratios to ONNX Runtime's like."""
     like = "dynamic_int8" if "int8" in entry.weights else "float32"
+    reference = ("ONNX Runtime", like, threads)
     for (other, n), times in milliseconds.items():
-        if (other.runtime, other.weights, n) == (
-            *("ONNX Runtime", like),
-            threads,
-        ):
+        if (other.runtime, other.weights, n) == reference:
             rounds = np.median(milliseconds[entry, threads], axis=1)
             return f"× {np.median(rounds / np.median(times, axis=1)):.2f}"
     return ""
 
 
-def _circumstances(absent):
+def _circumstances(absent, rounds, starts):
     packages = ["ai-edge-litert", "tensorflow"]
     for runtime, needed in _PACKAGES.items():
         if runtime not in absent:
@@ -270,7 +287,7 @@ def _circumstances(absent):
     )
     return (
         f"Batch 1, {os.cpu_count()} cores of {_processor()}; {versions}; "
-        f"{_ROUNDS.value} rounds of {_CALLS} calls, {_STARTS.value} starts; "
+        f"{rounds} rounds of {_CALLS} calls, {starts} starts; "
         f"{datetime.date.today().isoformat()}.{missing}"
     )
 
@@ -292,4 +309,4 @@ def _processor():
 
 
 if __name__ == "__main__":
-    config.run(main)
+    config.run(main, define_flags)

@@ -1,6 +1,6 @@
 r"""Measures again what of mobile_graph.md can still be made.
 
-    python benchmarks/mobile_graph.py --config=configs/mocap_s.py \
+    python -m benchmarks.mobile_graph --config=configs/mocap_s.py \
         --config.data.root=DIR --model=ampose_s
 
 Prints three tables: the Keras graph beside the graph for phones, with graph
@@ -17,19 +17,12 @@ import tempfile
 import time
 
 import numpy as np
-import timed_models
 from absl import flags
 
 from ampose_tf import config
+from benchmarks import timed_models
 
-_CONFIG = config.define_flag()
-_MODEL = flags.DEFINE_string(
-    "model", None, "A .keras file, or the name of a size.", required=True
-)
-_ROUNDS = flags.DEFINE_integer(
-    "rounds", 20, "How often each file's turn comes.", lower_bound=1
-)
-
+_ROOT = pathlib.Path(__file__).resolve().parents[1]
 _CALLS = 20  # of one file, in one round
 _FORMATS = ("float32", "dynamic_int8")
 
@@ -37,8 +30,8 @@ _FORMATS = ("float32", "dynamic_int8")
 _MEMORY = """
 import sys
 import numpy as np
-import runtimes
 from ai_edge_litert import interpreter as litert
+from benchmarks import runtimes
 
 before = runtimes.memory("VmHWM")
 loaded = litert.Interpreter(model_path=sys.argv[1], num_threads=1)
@@ -52,29 +45,47 @@ print(runtimes.memory("VmHWM") - before)
 """
 
 
-def main():
+def define_flags(flag_values):
+    config.define_flag(flag_values)
+    flags.DEFINE_string(
+        "model",
+        None,
+        "A .keras file, or the name of a size.",
+        required=True,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_integer(
+        "rounds",
+        20,
+        "How often each file's turn comes.",
+        lower_bound=1,
+        flag_values=flag_values,
+    )
+
+
+def main(options):
     from ampose_tf.data import sources
 
-    experiment = _CONFIG.value
+    experiment = options.config
     validation = sources.load(experiment, "validation")
     training = sources.load(experiment, "train")
 
     from ampose_tf import exporting
     from ampose_tf.export import verify
 
-    model, *_ = timed_models.load(_MODEL.value)
+    model, *_ = timed_models.load(options.model)
     spread = np.linspace(0, validation.count - 1, 256).astype(int)
     poses = validation.select(spread)
     (case, *_) = verify.cases(model, poses, ("lift",))
     calibration = exporting.calibration_of(experiment, model, training)
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        _graphs(model, case, folder)
+        _graphs(model, case, folder, options.rounds)
         _static(model, case, poses, calibration, folder)
         _signatures(model, folder)
 
 
-def _graphs(model, case, folder):
+def _graphs(model, case, folder, rounds):
     from ampose_tf.export import mobile, tflite
 
     lift = mobile.lift
@@ -94,7 +105,7 @@ def _graphs(model, case, folder):
         finally:
             mobile.lift = lift
         tflite.write(model, chosen, format, "")
-        seconds = _seconds(paths.values(), case)
+        seconds = _seconds(paths.values(), case, rounds)
         print(f"\n| {format} | ms | ratio | mean deviation, mm |")
         print("|---|---|---|---|")
         for (name, path), taken in zip(paths.items(), seconds, strict=True):
@@ -132,7 +143,7 @@ def _of_keras(model, format):
         return converter.convert()
 
 
-def _seconds(paths, case):
+def _seconds(paths, case, rounds):
     """Returns the median processor time of a call, by file."""
     from ai_edge_litert import interpreter as litert
 
@@ -147,8 +158,8 @@ def _seconds(paths, case):
             loaded.set_tensor(detail["index"], array.astype(np.float32))
         loaded.invoke()
         invoked.append(loaded.invoke)
-    taken = np.empty((_ROUNDS.value, len(invoked)))
-    for index in range(_ROUNDS.value):
+    taken = np.empty((rounds, len(invoked)))
+    for index in range(rounds):
         for place in np.random.default_rng(index).permutation(len(invoked)):
             start = time.process_time()
             for _ in range(_CALLS):
@@ -223,8 +234,8 @@ def _signatures(model, folder):
 def _memory(path):
     ended = subprocess.run(
         [sys.executable, "-c", _MEMORY, str(path)],
-        # Where `runtimes` is.
-        cwd=pathlib.Path(__file__).parent,
+        # Where the package `benchmarks` is found.
+        cwd=_ROOT,
         capture_output=True,
         text=True,
         check=True,
@@ -233,4 +244,4 @@ def _memory(path):
 
 
 if __name__ == "__main__":
-    config.run(main)
+    config.run(main, define_flags)

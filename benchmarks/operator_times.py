@@ -1,7 +1,7 @@
 r"""Says where the time of a `.tflite` goes, by kind of operator.
 
-    python benchmarks/operator_times.py
-    python benchmarks/operator_times.py --model=ampose_b --formats=float32
+    python -m benchmarks.operator_times
+    python -m benchmarks.operator_times --model=ampose_b --formats=float32
 
 LiteRT's Python package times whole calls alone, and XNNPACK runs the whole
 graph as one operator. So all operators of a kind are put into a graph of
@@ -23,18 +23,10 @@ import tempfile
 import time
 
 import numpy as np
-import timed_models
 from absl import flags
 
 from ampose_tf import config
-
-_MODELS = timed_models.define_flag()
-_FORMATS = flags.DEFINE_list(
-    "formats", ["float32", "dynamic_int8"], "Of the .tflite files."
-)
-_ROUNDS = flags.DEFINE_integer(
-    "rounds", 30, "How often each graph is timed.", lower_bound=1
-)
+from benchmarks import timed_models
 
 _CALLS = 10  # of one graph, in one round
 _DENSE = "FULLY_CONNECTED"
@@ -54,20 +46,37 @@ class Kind:
     operations: int = 0
 
 
-def main():
+def define_flags(flag_values):
+    timed_models.define_flag(flag_values)
+    flags.DEFINE_list(
+        "formats",
+        ["float32", "dynamic_int8"],
+        "Of the .tflite files.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_integer(
+        "rounds",
+        30,
+        "How often each graph is timed.",
+        lower_bound=1,
+        flag_values=flag_values,
+    )
+
+
+def main(options):
     from ampose_tf.export import flatbuffer, runtime
 
-    for name in _MODELS.value:
+    for name in options.model:
         model, described, path = timed_models.load(name)
         with tempfile.TemporaryDirectory() as folder:
-            for format in _FORMATS.value:
+            for format in options.formats:
                 file = timed_models.file_of(model, path, format, folder)
                 whole = runtime.tables(file)
                 found = kinds(whole)
                 graphs = {_WHOLE: file.read_bytes()}
                 for kind in found:
                     graphs[kind] = flatbuffer.write(alone(whole, kind))
-                seconds = times(graphs, _ROUNDS.value)
+                seconds = times(graphs, options.rounds)
                 print(as_text(f"{described}, {format}", found, seconds))
                 print(flush=True)
 
@@ -224,4 +233,4 @@ def as_text(described, found, seconds):
 
 
 if __name__ == "__main__":
-    config.run(main)
+    config.run(main, define_flags)

@@ -1,6 +1,6 @@
 r"""Judges models of real motion under every condition that they must stand.
 
-    python benchmarks/real_motion.py --config=configs/mocap_s.py \
+    python -m benchmarks.real_motion --config=configs/mocap_s.py \
         --config.data.root=DIR --model=runs/mocap_s/last.keras \
         --report=runs/mocap_s/conditions.json
 
@@ -15,31 +15,38 @@ import pathlib
 from absl import flags
 
 from ampose_tf import config, files
-
-_CONFIG = config.define_flag()
-_MODEL = flags.DEFINE_multi_string(
-    "model", None, "See `load_predictor`.", required=True
-)
-_REPORT = flags.DEFINE_string("report", None, "JSON file to write.")
+from benchmarks import conditions
 
 
-def main():
-    import conditions
+def define_flags(flag_values):
+    config.define_flag(flag_values)
+    flags.DEFINE_multi_string(
+        "model",
+        None,
+        "See `load_predictor`.",
+        required=True,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_string(
+        "report", None, "JSON file to write.", flag_values=flag_values
+    )
 
+
+def main(options):
     from ampose_tf.lifting.predictor import load_predictor
 
-    experiment = _CONFIG.value
+    experiment = options.config
     poses = conditions.poses_of(experiment)
     reports = {}
-    for path in _MODEL.value:
+    for path in options.model:
         predict = load_predictor(path, experiment.evaluation.batch_size)
         reports[path] = conditions.judge(predict, poses)
         print(f"{path}\n{conditions.as_text(reports[path])}\n", flush=True)
-    if _REPORT.value:
+    if options.report:
         files.write_text(
-            pathlib.Path(_REPORT.value), json.dumps(reports, indent=2) + "\n"
+            pathlib.Path(options.report), json.dumps(reports, indent=2) + "\n"
         )
 
 
 if __name__ == "__main__":
-    config.run(main)
+    config.run(main, define_flags)

@@ -1,6 +1,6 @@
 r"""Makes the released files of a finished run, and the card beside them.
 
-    python benchmarks/release.py --config=configs/mocap_s.py \
+    python -m benchmarks.release --config=configs/mocap_s.py \
         --config.data.root=DIR --workdir=runs/mocap_s --name=ampose_s
 
 Writes NAME.keras (the run's last.keras), NAME_<format>.tflite and, for
@@ -22,14 +22,7 @@ import tempfile
 from absl import flags
 
 from ampose_tf import config, files
-
-_CONFIG = config.define_flag()
-_WORKDIR = flags.DEFINE_string("workdir", "", "Folder of the finished run.")
-_AGAIN = flags.DEFINE_bool(
-    "again", False, "Whether to export the released model again."
-)
-_NAME = flags.DEFINE_string("name", None, "Of the model.", required=True)
-_OUTPUT = flags.DEFINE_string("output", "ampose_tf/weights", "Folder.")
+from benchmarks import cards, conditions
 
 # Of each signature; apps have no use for float32, which float16 becomes when
 # it is loaded.
@@ -39,19 +32,42 @@ _FORMATS = {
 }
 
 
-def main():
-    experiment, name = _CONFIG.value, _NAME.value
-    output = pathlib.Path(_OUTPUT.value)
-    if bool(_WORKDIR.value) == _AGAIN.value:
+def define_flags(flag_values):
+    config.define_flag(flag_values)
+    flags.DEFINE_string(
+        "workdir",
+        "",
+        "Folder of the finished run.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_bool(
+        "again",
+        False,
+        "Whether to export the released model again.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_string(
+        "name", None, "Of the model.", required=True, flag_values=flag_values
+    )
+    flags.DEFINE_string(
+        "output", "ampose_tf/weights", "Folder.", flag_values=flag_values
+    )
+
+
+def main(options):
+    experiment, name = options.config, options.name
+    output = pathlib.Path(options.output)
+    if bool(options.workdir) == options.again:
         raise ValueError(
             "Expected one of --workdir and --again, got none or both"
         )
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        if _AGAIN.value:
+        if options.again:
             made, text = _exported_again(experiment, name, output, folder)
         else:
-            made, text = _released(experiment, name, folder)
+            workdir = pathlib.Path(options.workdir)
+            made, text = _released(experiment, name, workdir, folder)
         for file in made:
             with files.replacing(output / file.name) as temporary:
                 shutil.copy(file, temporary)
@@ -60,17 +76,13 @@ def main():
     print(output / f"{name}.md")
 
 
-def _released(experiment, name, folder):
+def _released(experiment, name, workdir, folder):
     """Returns the files of a finished run, and the card's text."""
-    import cards
-    import conditions
-
     from ampose_tf import exporting
     from ampose_tf.data import sources
     from ampose_tf.lifting.predictor import load_predictor
     from ampose_tf.models import stored
 
-    workdir = pathlib.Path(_WORKDIR.value)
     history = _finished(workdir, experiment)
     motion = sources.load(experiment, "train")
     poses = conditions.poses_of(experiment)
@@ -82,7 +94,7 @@ def _released(experiment, name, folder):
     predict = load_predictor(model, experiment.evaluation.batch_size)
     text = cards.filled_in(
         name=name,
-        command=_command(),
+        command=_command(name),
         experiment=experiment,
         motion=motion,
         parameters=stored.load(model).count_params(),
@@ -95,8 +107,6 @@ def _released(experiment, name, folder):
 
 def _exported_again(experiment, name, output, folder):
     """Returns the .tflite files of a released model, and its card's text."""
-    import cards
-
     from ampose_tf import exporting
     from ampose_tf.data import sources
     from ampose_tf.models import stored
@@ -122,7 +132,11 @@ def _exported(experiment, model, poses, folder, origin):
     made = {}
     for signature, formats in _FORMATS.items():
         report = exporting.export(
-            *(experiment, model, poses, folder, formats),
+            experiment,
+            model,
+            poses,
+            folder,
+            formats,
             names=(signature,),
             origin=origin,
         )
@@ -158,15 +172,15 @@ def _finished(workdir, experiment):
     return history
 
 
-def _command():
+def _command(name):
     """Returns the command that trained the run, for other people's folders."""
     words = [word for word in sys.argv[1:] if word.startswith("--config")]
     words = [word for word in words if ".data.root=" not in word]
     return (
         shlex.join(["python", "train.py", *words, "--config.data.root=DIR"])
-        + f" --workdir=runs/{_NAME.value}"
+        + f" --workdir=runs/{name}"
     )
 
 
 if __name__ == "__main__":
-    config.run(main)
+    config.run(main, define_flags)

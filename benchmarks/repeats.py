@@ -47,7 +47,9 @@ def rounds(
             recipe = dataclasses.replace(variant.train, seed=seed)
             training.train(
                 dataclasses.replace(variant, train=recipe),
-                *(poses, validation, folder),
+                poses,
+                validation,
+                folder,
             )
             judged = judge(folder / training.LAST, validation)
             run = runs.setdefault(name, judged | {e: [] for e in _ERRORS})

@@ -50,7 +50,7 @@ if [ "$size" = small ]; then
     --config.train.epochs=1 --config.train.learning_rate=0.001
     --config.data.train_stride=2
   )
-  run python benchmarks/downloads.py --output="$downloads" --frames=40
+  run python -m benchmarks.downloads --output="$downloads" --frames=40
 fi
 
 run python -m ampose_tf.data.prepare human36m \

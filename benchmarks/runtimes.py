@@ -14,6 +14,7 @@ import time
 
 import numpy as np
 
+_ROOT = pathlib.Path(__file__).resolve().parents[1]
 _WARM_UP = 5
 
 
@@ -42,7 +43,17 @@ class Process(contextlib.AbstractContextManager):
         # Not a pipe: who fills one that nobody reads waits for ever.
         self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self._child = subprocess.Popen(
-            [sys.executable, __file__, runtime, path, inputs, str(threads)],
+            [
+                sys.executable,
+                "-m",
+                "benchmarks.runtimes",
+                runtime,
+                pathlib.Path(path).resolve(),
+                pathlib.Path(inputs).resolve(),
+                str(threads),
+            ],
+            # Where the package `benchmarks` is found.
+            cwd=_ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,
@@ -113,7 +124,8 @@ def _onnx_runtime():
 
 def _pytorch():
     import torch
-    import torch_peer
+
+    from benchmarks import torch_peer
 
     def load(path, threads):
         torch.set_num_threads(threads)

@@ -1,6 +1,6 @@
 r"""Makes the weights of ampose_tf/lifting/doctor/symptoms.py.
 
-    python benchmarks/symptoms.py --mocap=DIR \
+    python -m benchmarks.symptoms --mocap=DIR \
         --output=ampose_tf/lifting/doctor/symptoms.npz
 
 DIR holds the archives cmu17 and cmu_daz17. Their training subjects, on bodies
@@ -11,7 +11,6 @@ tell. At most a quarter of an hour on one core.
 
 import time
 
-import damages
 import keras
 import numpy as np
 from absl import flags
@@ -23,16 +22,7 @@ from ampose_tf.data import mocap
 from ampose_tf.data.augmentation import bodies, viewpoints
 from ampose_tf.lifting.doctor import symptoms
 from ampose_tf.skeleton import H36M_17
-
-_MOCAP = flags.DEFINE_string(
-    "mocap", None, "Folder of the motion archives.", required=True
-)
-_OUTPUT = flags.DEFINE_string(
-    "output", None, "The .npz to write.", required=True
-)
-_STEPS = flags.DEFINE_integer(
-    "steps", 300, "Draws of each network's training."
-)
+from benchmarks import damages
 
 _ARCHIVES = ("cmu17", "cmu_daz17")
 _DRAWN = 4096
@@ -275,10 +265,33 @@ def fit(model, loss, draw, validate, steps):
             print(f"{step:5} {seconds:6.0f} s {validate():.4f}", flush=True)
 
 
-def main():
+def define_flags(flag_values):
+    flags.DEFINE_string(
+        "mocap",
+        None,
+        "Folder of the motion archives.",
+        required=True,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_string(
+        "output",
+        None,
+        "The .npz to write.",
+        required=True,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_integer(
+        "steps",
+        300,
+        "Draws of each network's training.",
+        flag_values=flag_values,
+    )
+
+
+def main(options):
     keras.utils.set_random_seed(0)
-    people = People(mocap.load(_MOCAP.value, _ARCHIVES, "train"), 0)
-    others = People(mocap.load(_MOCAP.value, ("cmu17",), "validation"), 1)
+    people = People(mocap.load(options.mocap, _ARCHIVES, "train"), 0)
+    others = People(mocap.load(options.mocap, ("cmu17",), "validation"), 1)
 
     posture, stored_posture = dense(
         "posture", (96, 48), 51, len(symptoms.POSTURES)
@@ -292,7 +305,7 @@ def main():
         lambda: np.mean(
             posture.predict(features, verbose=0).argmax(axis=1) == kinds
         ),
-        _STEPS.value,
+        options.steps,
     )
 
     right, swapped = others.movements()
@@ -308,11 +321,11 @@ def main():
         keras.losses.BinaryCrossentropy(from_logits=True),
         lambda: (list(people.movements())[::-1], ones),
         lambda: np.mean(compared.predict([swapped, right], verbose=0) > 0),
-        2 * _STEPS.value,
+        2 * options.steps,
     )
-    with files.replacing(_OUTPUT.value) as path:
+    with files.replacing(options.output) as path:
         np.savez_compressed(path, **stored_posture(), **stored_sides())
 
 
 if __name__ == "__main__":
-    config.run(main)
+    config.run(main, define_flags)

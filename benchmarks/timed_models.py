@@ -9,17 +9,15 @@ from ampose_tf import config, weights
 
 POSES = 32
 
-# `--help` lists what follows under the script that defines it.
-flags.disclaim_key_flags()
 
-
-def define_flag():
+def define_flag(flag_values):
     """Defines `--model`, which may come more than once."""
-    return flags.DEFINE_multi_string(
+    flags.DEFINE_multi_string(
         "model",
         sorted(config.SIZES, reverse=True),
         f"A .keras file, or {', '.join(config.SIZES)}: the released one of "
         "that size or, where there is none, an untrained one.",
+        flag_values=flag_values,
     )
 
 
@@ -77,7 +75,7 @@ def file_of(model, path, format, folder):
             return beside
     made = pathlib.Path(folder, f"{format}.tflite")
     tflite.write(
-        *(model, made, format, "made to be timed"), calibration=inputs(model)
+        model, made, format, "made to be timed", calibration=inputs(model)
     )
     return made
 

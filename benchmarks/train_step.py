@@ -1,8 +1,8 @@
 r"""Times a training step of `model.fit` beside PyTorch's.
 
     pip install -e '.[benchmark]'
-    python benchmarks/train_step.py
-    python benchmarks/train_step.py --width=512 --rounds=10
+    python -m benchmarks.train_step
+    python -m benchmarks.train_step --width=512 --rounds=10
 
 Keras as train.py runs it, as a graph and compiled by XLA; PyTorch eager and
 by torch.compile (which needs a C++ compiler). The same network, weights,
@@ -24,19 +24,35 @@ from absl import flags
 
 from ampose_tf import config
 
-_WIDTHS = flags.DEFINE_multi_integer(
-    "width", [128, 512], "Channels; may be given more than once.", 8
-)
-_ROUNDS = flags.DEFINE_integer(
-    "rounds", 12, "How often each one's turn comes.", lower_bound=1
-)
-_BATCH = flags.DEFINE_integer("batch_size", 256, "Poses per step.", 1)
-
 _STEPS = 4  # of one, in one round
 _RATE = 1e-3
 
 
-def main():
+def define_flags(flag_values):
+    flags.DEFINE_multi_integer(
+        "width",
+        [128, 512],
+        "Channels; may be given more than once.",
+        lower_bound=8,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_integer(
+        "rounds",
+        12,
+        "How often each one's turn comes.",
+        lower_bound=1,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_integer(
+        "batch_size",
+        256,
+        "Poses per step.",
+        lower_bound=1,
+        flag_values=flag_values,
+    )
+
+
+def main(options):
     if importlib.util.find_spec("torch") is None:
         raise ValueError(
             "torch is not installed: pip install -e '.[benchmark]'"
@@ -45,20 +61,21 @@ def main():
 
     training.keep_freed_memory()
     random = np.random.default_rng(0)
-    keypoints_2d = random.uniform(-1, 1, (_BATCH.value, 17, 2))
-    poses_3d = random.normal(0, 0.3, (_BATCH.value, 17, 3))
+    keypoints_2d = random.uniform(-1, 1, (options.batch_size, 17, 2))
+    poses_3d = random.normal(0, 0.3, (options.batch_size, 17, 3))
     batch = keypoints_2d.astype(np.float32), poses_3d.astype(np.float32)
-    for width in _WIDTHS.value:
+    for width in options.width:
         steps = _make(width, batch)
-        print(_table(width, _time(steps)), flush=True)
+        print(_table(width, _time(steps, options.rounds)), flush=True)
     versions = ", ".join(
         f"{name} {importlib.metadata.version(name)}"
         for name in ("tensorflow", "keras", "torch")
     )
     print(
-        f"Depth 5, batch {_BATCH.value}, float32, {os.cpu_count()} cores of "
+        f"Depth 5, batch {options.batch_size}, float32, "
+        f"{os.cpu_count()} cores of "
         f"{platform.processor() or platform.machine()}; {versions}; "
-        f"{_ROUNDS.value} rounds of {_STEPS} steps; "
+        f"{options.rounds} rounds of {_STEPS} steps; "
         f"{datetime.date.today().isoformat()}."
     )
 
@@ -66,10 +83,10 @@ def main():
 def _make(width, batch):
     """Returns {name: function that takes a number of training steps}."""
     import keras
-    import torch_peer
 
     from ampose_tf.models.ampose import AMPose
     from ampose_tf.skeleton import H36M_17
+    from benchmarks import torch_peer
 
     keras.utils.set_random_seed(0)
     model = AMPose(H36M_17.adjacency(), width=width)
@@ -131,14 +148,14 @@ def torch_steps(peer, batch, compiled=False):
     return steps
 
 
-def _time(steps):
+def _time(steps, rounds):
     """Returns {name: (rounds, 2) seconds of wall and processor per step}."""
     for take in steps.values():
         take(_STEPS)  # traces and compiles
     seconds = {name: [] for name in steps}
     names = list(steps)
     random = np.random.default_rng(0)
-    for _ in range(_ROUNDS.value):
+    for _ in range(rounds):
         for name in random.permutation(names):
             wall, processor = time.perf_counter(), time.process_time()
             steps[name](_STEPS)
@@ -169,4 +186,4 @@ def _table(width, seconds):
 
 
 if __name__ == "__main__":
-    config.run(main)
+    config.run(main, define_flags)

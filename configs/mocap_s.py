@@ -1,9 +1,9 @@
 r"""ampose_s on real motion: AMPose of width 128 for anybody's camera.
 
 Every pose of every epoch is seen by a new camera, on a new body, by a new
-imperfect detector (ampose_tf/config/ranges.py); the network is told which joints
-were seen. Validation is that of mocap_fixed: people whom training never
-sees, before Human3.6M-like cameras, every joint exact.
+imperfect detector (ampose_tf/config/ranges.py); the network is told which
+joints were seen. Validation is that of mocap_fixed: people whom training
+never sees, before Human3.6M-like cameras, every joint exact.
 
     python train.py --config=configs/mocap_s.py \
         --config.data.root=DIR --workdir=runs/mocap_s

@@ -11,19 +11,60 @@ import numpy as np
 import pytest
 
 from ampose_tf import weights
-from ampose_tf.config import Config
+from ampose_tf.config import Config, commandline
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.evaluation import report
 from ampose_tf.export import flatbuffer, runtime, tflite
 from ampose_tf.models import stored
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.skeleton import H36M_17
-from tests.scripts import FOLDER, benchmark
+from benchmarks import (
+    baselines,
+    cards,
+    distillation,
+    gallery,
+    mobile,
+    operator_times,
+    repeats,
+    runtimes,
+    train_step,
+)
+
+ROOT = pathlib.Path(__file__).parents[1]
+FOLDER = ROOT / "benchmarks"
 
 
 @pytest.fixture(scope="module")
 def onnx_peer():
-    return benchmark("onnx_peer", "onnx", "onnxruntime")
+    for package in ("onnx", "onnxruntime"):
+        pytest.importorskip(package, reason=f"{package} is not installed")
+    from benchmarks import onnx_peer
+
+    return onnx_peer
+
+
+@pytest.fixture(scope="module")
+def torch_peer():
+    pytest.importorskip("torch", reason="torch is not installed")
+    from benchmarks import torch_peer
+
+    return torch_peer
+
+
+def run(script, *arguments):
+    """Runs a script as from the command line; returns its exit status."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["script.py", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            commandline.run(script.main, script.define_flags)
+    return ended.value.code or 0
+
+
+def test_a_mistake_in_a_flag_is_one_line(capsys):
+    assert run(mobile, "--rounds=0") == 2
+    line = capsys.readouterr().err
+    assert line.startswith("script.py: ") and line.count("\n") == 1
+    assert "--rounds=0" in line
 
 
 def small_model(**design):
@@ -38,7 +79,7 @@ def small_model(**design):
 
 
 def run_onnx(content, inputs):
-    lift = benchmark("runtimes").RUNTIMES["ONNX Runtime"]()(content, 1)
+    lift = runtimes.RUNTIMES["ONNX Runtime"]()(content, 1)
     count = len(inputs["keypoints_2d"])
     return np.concatenate(
         [
@@ -87,13 +128,15 @@ def test_onnx_peer_is_the_same_network(onnx_peer, design, make_poses):
 
 
 @pytest.mark.parametrize("design", INPUTS, ids=str)
-def test_torch_peer_is_the_same_network(design, make_poses, tmp_path):
-    peer = benchmark("torch_peer", "torch")
+def test_torch_peer_is_the_same_network(
+    torch_peer, design, make_poses, tmp_path
+):
     model = small_model(**design)
     inputs, expected = inputs_of(model, make_poses(7))
-    peer.save(model, tmp_path / "peer.pt")
-    tensors = {n: peer.torch.tensor(a) for n, a in inputs.items()}
-    for made in (peer.peer_of(model), peer.load(tmp_path / "peer.pt")):
+    path = tmp_path / "peer.pt"
+    torch_peer.save(model, path)
+    tensors = {n: torch_peer.torch.tensor(a) for n, a in inputs.items()}
+    for made in (torch_peer.peer_of(model), torch_peer.load(path)):
         lifted = made(**tensors).detach().numpy()
         np.testing.assert_allclose(lifted, expected, atol=1e-5)
 
@@ -105,12 +148,11 @@ def test_onnx_peer_is_the_released_model(onnx_peer, make_poses):
     np.testing.assert_allclose(lifted, expected, atol=1e-5)
 
 
-def test_torch_peer_is_the_released_model(make_poses):
-    peer = benchmark("torch_peer", "torch")
+def test_torch_peer_is_the_released_model(torch_peer, make_poses):
     model = stored.load(weights.AMPOSE_S)
     inputs, expected = inputs_of(model, make_poses(3))
-    tensors = {n: peer.torch.tensor(a) for n, a in inputs.items()}
-    lifted = peer.peer_of(model)(**tensors).detach().numpy()
+    tensors = {n: torch_peer.torch.tensor(a) for n, a in inputs.items()}
+    lifted = torch_peer.peer_of(model)(**tensors).detach().numpy()
     np.testing.assert_allclose(lifted, expected, atol=1e-5)
 
 
@@ -152,28 +194,25 @@ def timed(tmp_path_factory):
     return folder
 
 
-def test_mobile_prints_a_table(onnx_peer, timed):
+def test_mobile_prints_a_table(onnx_peer, timed, monkeypatch, capsys):
     further = timed / "small_dynamic_int8.tflite"
     # Without PyTorch, whether it is here or not.
-    code = (
-        "import runpy, sys; sys.modules['torch'] = None; "
-        f"sys.path.insert(0, {str(FOLDER)!r}); "
-        f"runpy.run_path({str(FOLDER / 'mobile.py')!r}, None, '__main__')"
+    monkeypatch.setitem(sys.modules, "torch", None)
+    # From a folder in which the package `benchmarks` is not, and its files.
+    monkeypatch.chdir(timed)
+    status = run(
+        mobile,
+        "--rounds=1",
+        "--starts=1",
+        "--formats=float32,dynamic_int8",
+        "--model=small.keras",
+        f"--file={further.name}",
     )
-    done = subprocess.run(
-        [
-            *(sys.executable, "-c", code, "--rounds=1", "--starts=1"),
-            "--formats=float32,dynamic_int8",
-            f"--model={timed / 'small.keras'}",
-            f"--file={further}",
-        ],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+    printed = capsys.readouterr().out
+    assert status == 0
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
-        for line in done.stdout.splitlines()
+        for line in printed.splitlines()
         if line.startswith("| ")
     ]
     assert rows[0][:2] == ["small", "runtime"]
@@ -194,11 +233,11 @@ def test_mobile_prints_a_table(onnx_peer, timed):
     assert float(rows[2][2]) == round(further.stat().st_size / 1e6, 2)
     for row in rows[3:5]:
         assert row[7] == row[10] == "× 1.00"
-    assert "Without PyTorch: torch is not installed" in done.stdout
+    assert "Without PyTorch: torch is not installed" in printed
+    assert "; 1 rounds of 30 calls, 1 starts; " in printed
 
 
 def test_mobile_names_files_that_it_cannot_time(timed):
-    mobile = benchmark("mobile")
     model = stored.load(timed / "small.keras")
     with pytest.raises(OSError, match="no file .*none.tflite"):
         mobile._further(timed / "none.tflite", model)
@@ -208,7 +247,6 @@ def test_mobile_names_files_that_it_cannot_time(timed):
 
 def test_processes_of_mobile(timed, make_poses):
     """Of every runtime that is here: what it lifts, and how it fails."""
-    runtimes = benchmark("runtimes")
     inputs, _ = inputs_of(stored.load(timed / "small.keras"), make_poses(3))
     path = timed / "inputs.npz"
     np.savez(path, **{n: a[:, None] for n, a in inputs.items()})
@@ -227,7 +265,6 @@ def test_processes_of_mobile(timed, make_poses):
 
 
 def test_ratios_are_to_onnx_runtime_of_the_same_round():
-    mobile = benchmark("mobile")
     ours, theirs, more = (
         mobile.Entry(*names, None)
         for names in (
@@ -246,7 +283,6 @@ def test_ratios_are_to_onnx_runtime_of_the_same_round():
 
 
 def test_operator_times_counts(timed):
-    operator_times = benchmark("operator_times")
     path = timed / "small_dynamic_int8.tflite"
     kinds = operator_times.kinds(runtime.tables(path))
     counts = {name: kind.count for name, kind in kinds.items()}
@@ -268,7 +304,6 @@ def test_operator_times_counts(timed):
 
 def test_operator_times_takes_kinds_apart():
     """Of float16, whose weights become float32 when a graph is loaded."""
-    operator_times = benchmark("operator_times")
     path = weights.AMPOSE_T.with_name("ampose_t_float16.tflite")
     whole = runtime.tables(path)
     counts = runtime.operators(path)
@@ -295,7 +330,6 @@ def test_operator_times_takes_kinds_apart():
 
 
 def test_operator_times_times_and_prints(timed):
-    operator_times = benchmark("operator_times")
     whole = runtime.tables(timed / "small_dynamic_int8.tflite")
     dense = flatbuffer.write(operator_times.alone(whole, "FULLY_CONNECTED"))
     graphs = {"the whole": flatbuffer.write(whole), "FULLY_CONNECTED": dense}
@@ -316,13 +350,11 @@ def test_operator_times_times_and_prints(timed):
     ]
 
 
-def test_torch_peer_takes_the_same_steps(make_poses):
-    peer = benchmark("torch_peer", "torch")
-    train_step = benchmark("train_step")
+def test_torch_peer_takes_the_same_steps(torch_peer, make_poses):
     model = small_model()
     poses = make_poses(7)
     batch = poses.keypoints_2d, poses.poses_3d
-    other = peer.peer_of(model)
+    other = torch_peer.peer_of(model)
     losses = [
         steps(3)
         for steps in (
@@ -333,12 +365,11 @@ def test_torch_peer_takes_the_same_steps(make_poses):
     # Keras's is the mean of the steps', PyTorch's the last one's.
     assert losses[0] > losses[1]
     keypoints_2d = make_poses(5, seed=1).keypoints_2d
-    lifted = other(peer.torch.tensor(keypoints_2d)).detach().numpy()
+    lifted = other(torch_peer.torch.tensor(keypoints_2d)).detach().numpy()
     np.testing.assert_allclose(lifted, model(keypoints_2d), atol=1e-3)
 
 
 def test_train_step_prints_its_table():
-    train_step = benchmark("train_step")
     seconds = {
         "torch.compile": np.array([[0.2, 0.4], [0.4, 0.8], [0.2, 0.4]]),
         "Keras XLA": np.array([[0.1, 0.2], [0.6, 0.8], [0.2, 0.4]]),
@@ -354,7 +385,7 @@ def test_train_step_prints_its_table():
     [("residual_mlp", 4), ("vanilla_gcn", 1), ("transformer", 1)],
 )
 def test_baselines_are_as_large_as_they_say(kind, of_ampose_s, make_poses):
-    baseline = benchmark("baselines").Baseline(kind, True, "person")
+    baseline = baselines.Baseline(kind, True, "person")
     size = of_ampose_s * stored.load(weights.AMPOSE_S).count_params()
     assert baseline.count_params() == pytest.approx(size, rel=0.05)
     keypoints_2d = make_poses(3).keypoints_2d
@@ -366,7 +397,6 @@ def test_baselines_are_as_large_as_they_say(kind, of_ampose_s, make_poses):
 
 
 def test_gallery_chooses_by_rule():
-    gallery = benchmark("gallery")
     actions = np.repeat([0, 1, 2], 8)
     # Motion 1 is the best, motion 2 the worst.
     errors = np.arange(24) % 8 + np.repeat([10.0, 0.0, 20.0], 8)
@@ -376,7 +406,6 @@ def test_gallery_chooses_by_rule():
 
 
 def test_the_card_is_filled_in():
-    cards = benchmark("cards")
     errors = {"mpjpe_mm": 41.26, "p_mpjpe_mm": 30.5, "n_mpjpe_mm": 39.1}
     row = errors | {"single_mpjpe_mm": 44.4, "poses": 4912}
     fixed = row | {
@@ -465,7 +494,7 @@ def test_the_plan_of_the_tables():
     """Every config of the paper is trained before it is judged."""
     plan = subprocess.run(
         ["bash", FOLDER / "reproduce.sh", "--size=paper", "--dry_run"],
-        cwd=FOLDER.parent,
+        cwd=ROOT,
         check=True,
         capture_output=True,
         text=True,
@@ -476,7 +505,7 @@ def test_the_plan_of_the_tables():
         for command in commands
         if "train.py" in command
     ]
-    configs = {path.stem for path in (FOLDER.parent / "configs").glob("h36m*")}
+    configs = {path.stem for path in (ROOT / "configs").glob("h36m*")}
     assert len(trained) == len(configs) and set(trained) == configs
     # It starts from another one's model.
     assert trained[-1] == "h36m_cpn_17_refined"
@@ -500,7 +529,7 @@ def test_the_table_of_repeats():
         "p_mpjpe_mm": [30.0, 30.5, 31.0],
     }
     one = {name: values[:1] for name, values in errors.items()}
-    table = benchmark("repeats").as_text(
+    table = repeats.as_text(
         "design",
         {
             "ours": {"parameters": 1234567, **errors},
@@ -520,7 +549,7 @@ def test_a_teachers_worth_is_given_seed_by_seed():
         "alone": {"mpjpe_mm": [40.0, 41.0, 42.5]},
         "taught": {"mpjpe_mm": [39.5, 41.25, 40.0]},
     }
-    text = benchmark("distillation").differences(runs)
+    text = distillation.differences(runs)
     assert text.endswith("seed by seed: -0.50, +0.25, -2.50 mm.")
 
 

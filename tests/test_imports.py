@@ -389,9 +389,14 @@ def test_the_modules_are_found():
         "ampose_tf.config",
         "ampose_tf.data.human36m",
         "ampose_tf.data.prepare",
+        "ampose_tf.data.synthetic",
+        "ampose_tf.evaluation.figure",
         "ampose_tf.export.describe",
         "ampose_tf.lifting",
+        "ampose_tf.lifting.command",
         "ampose_tf.lifting.formats",
+        "benchmarks.doctor",
+        "benchmarks.mobile",
     ],
 )
 def test_no_framework_loads_before_it_is_needed(module):

@@ -18,9 +18,9 @@ from ampose_tf.data import archive, mpi_inf_3dhp
 from ampose_tf.lifting import formats
 from ampose_tf.lifting.predictor import load_predictor
 from ampose_tf.skeleton import H36M_17, predict_mirrored
+from benchmarks.downloads import annotations, write_annotations
 from tests import clips
 from tests.commands import ROOT, run
-from tests.downloads import annotations, write_annotations
 from tests.people import STANDING
 
 # What makes each long command short. Data sets that are not here end in their

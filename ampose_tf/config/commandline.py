@@ -25,9 +25,6 @@ from ml_collections import config_flags
 
 from ampose_tf.config import sections
 
-# `--help` lists a flag under the script that defines it.
-flags.disclaim_key_flags()
-
 
 def define_flag(flag_values: flags.FlagValues) -> flags.FlagHolder:
     """Defines `--config=FILE` and `--config.section.field=value`.
@@ -73,8 +70,7 @@ def run(
         options = flags.FlagValues()
         define_flags(options)
         if {"--help", "-help", "-h"} & set(sys.argv[1:]):
-            print(sys.modules[main.__module__].__doc__)
-            print(options.get_help().strip())
+            print(_help(main, options))
             sys.exit(0)
         arguments = parse(options, sys.argv, named)
         sys.exit(main(options, arguments) if named else main(options))
@@ -138,6 +134,20 @@ def ending_in_one_line() -> Iterator[None]:
         _fail(error, 1)
     except (ValueError, OSError) as error:
         _fail(error, 2)
+
+
+def _help(main, options):
+    """Returns the docstring of the script, and its flags in one list."""
+    # Flags that are handed in as they are belong to no module, by which absl
+    # would group them.
+    listed = flags.FlagValues()
+    for name in options:
+        listed[name] = options[name]
+    texts = [sys.modules[main.__module__].__doc__.strip()]
+    if len(listed):
+        texts.append("Flags:")
+        texts.append(listed.get_help("  ", include_special_flags=False))
+    return "\n\n".join(texts)
 
 
 def _config_of(options):

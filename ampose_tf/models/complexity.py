@@ -102,6 +102,10 @@ def as_text(counts: dict) -> str:
     return "\n".join(lines)
 
 
+def define_flags(flag_values):
+    """Defines no flag: there is nothing to choose."""
+
+
 def main(options):
     counts = {}
     for design in DESIGNS:
@@ -110,4 +114,4 @@ def main(options):
 
 
 if __name__ == "__main__":
-    config.run(main)
+    config.run(main, define_flags)

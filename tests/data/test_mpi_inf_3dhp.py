@@ -8,7 +8,7 @@ import scipy.io
 from ampose_tf.camera import Camera
 from ampose_tf.data import archive, human36m, mpi_inf_3dhp, synthetic
 from ampose_tf.data.preparation import official_mpi_inf_3dhp
-from tests.downloads import annotations, write_annotations
+from benchmarks.downloads import annotations, write_annotations
 
 # The task's table: frames, valid ones, width and height.
 OFFICIAL = {

@@ -13,8 +13,14 @@ from ampose_tf.data import (
     synthetic,
 )
 from ampose_tf.data.preparation import official_human36m, official_mpi_inf_3dhp
-from tests import downloads, recorded
-from tests.downloads import annotations, write_annotations, write_recording
+from benchmarks.downloads import (
+    annotations,
+    write_annotations,
+    write_human36m,
+    write_mpi_inf_3dhp,
+    write_recording,
+)
+from tests import recorded
 
 
 @pytest.fixture
@@ -191,8 +197,8 @@ def test_mocap(run, tmp_path, capsys):
 def test_generated_downloads_stay_marked(run, tmp_path, capsys):
     source = tmp_path / "downloads"
     source.mkdir()
-    downloads.write_human36m(source, 2, seed=0)
-    downloads.write_mpi_inf_3dhp(source, 4, seed=0)
+    write_human36m(source, 2, seed=0)
+    write_mpi_inf_3dhp(source, 4, seed=0)
     for mark in (False, True):
         output = tmp_path / f"data_{mark}"
         if mark:
@@ -205,7 +211,8 @@ def test_generated_downloads_stay_marked(run, tmp_path, capsys):
     line = fails(
         run,
         capsys,
-        *("human36m", f"--source={source}"),
+        "human36m",
+        f"--source={source}",
         f"--output={tmp_path / 'data_False'}",
     )
     assert line.endswith("holds recordings; choose another folder")

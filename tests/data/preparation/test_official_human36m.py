@@ -8,7 +8,7 @@ import pytest
 from ampose_tf.data import archive, human36m, synthetic
 from ampose_tf.data.human36m import SUBJECTS
 from ampose_tf.data.preparation import official_cameras, official_human36m
-from tests.downloads import write_cdf, write_recording
+from benchmarks.downloads import write_cdf, write_recording
 
 FRAMES = 3
 FOLDER = "MyPoseFeatures/D3_Positions"

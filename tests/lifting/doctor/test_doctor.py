@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,32 +22,21 @@ from ampose_tf.lifting.keypoints import (
     to_h36m,
 )
 from ampose_tf.skeleton import H36M_17
+from benchmarks import damages
+from benchmarks import doctor as benchmark
 from tests.lifting.filmed import film
-from tests.scripts import benchmark
 
 JOINT = {name: index for index, name in enumerate(H36M_17.joints)}
 
 
-@pytest.fixture(scope="module")
-def benchmarks():
-    return SimpleNamespace(
-        **{
-            name: benchmark(name)
-            for name in ("conditions", "damages", "doctor")
-        }
-    )
-
-
-def filmed_clip(benchmarks, action="Walking", skeleton="H36M-17", frames=41):
+def filmed_clip(action="Walking", skeleton="H36M-17", frames=41):
     """Returns generated people as a detector of that skeleton has them."""
     filmed = film(action, frames)
     joints = filmed.world
     if skeleton != "H36M-17":
-        joints = benchmarks.damages.as_detected(
-            joints, find_skeleton(skeleton)
-        )
+        joints = damages.as_detected(joints, find_skeleton(skeleton))
     camera = filmed.camera
-    return benchmarks.damages.one_person(
+    return damages.one_person(
         camera.project(camera.world_to_camera(joints)),
         skeleton,
         camera.image_size,
@@ -63,14 +51,14 @@ def kinds(clip):
 @pytest.mark.parametrize(
     "action", ["Walking", "Sitting", "Greeting", "Photo", "WalkDog"]
 )
-def test_nothing_where_nothing_is_wrong(benchmarks, action, skeleton):
-    assert kinds(filmed_clip(benchmarks, action, skeleton)) == []
+def test_nothing_where_nothing_is_wrong(action, skeleton):
+    assert kinds(filmed_clip(action, skeleton)) == []
 
 
-def test_every_damage_is_found(benchmarks):
+def test_every_damage_is_found():
     for skeleton in ("H36M-17", "COCO-17"):
-        clip = filmed_clip(benchmarks, skeleton=skeleton)
-        for (kind, what), change in benchmarks.damages.DAMAGES.items():
+        clip = filmed_clip(skeleton=skeleton)
+        for (kind, what), change in damages.DAMAGES.items():
             if (kind, what) in {
                 # Not in every clip.
                 ("sides_swapped", "all"),
@@ -82,8 +70,8 @@ def test_every_damage_is_found(benchmarks):
             assert kind in kinds(damaged), (skeleton, kind, what)
 
 
-def test_a_finding_says_what_to_do(benchmarks):
-    clip = filmed_clip(benchmarks, skeleton="COCO-17")
+def test_a_finding_says_what_to_do():
+    clip = filmed_clip(skeleton="COCO-17")
     (finding,) = doctor.examine(clip._replace(skeleton="H36M-17"))
     assert finding.kind == "order" and finding.certainty == doctor.CERTAIN
     assert "--skeleton=COCO-17" in finding.sentence
@@ -92,14 +80,14 @@ def test_a_finding_says_what_to_do(benchmarks):
     assert "500x500" in finding.sentence and "--image_size" in finding.sentence
 
 
-def test_a_report_has_a_line_for_each_kind(benchmarks):
-    clip = filmed_clip(benchmarks)
+def test_a_report_has_a_line_for_each_kind():
+    clip = filmed_clip()
     lines = doctor.report(clip).splitlines()
     assert lines[0] == (
         "1 person in 41 frames, H36M-17, images of 1000x1000 pixels"
     )
     assert [line.split()[2].rstrip(":") for line in lines[1:]] == list(KINDS)
-    upside_down = benchmarks.damages.DAMAGES["y_up", "height - y"](clip, None)
+    upside_down = damages.DAMAGES["y_up", "height - y"](clip, None)
     marked = [
         line
         for line in doctor.report(upside_down).splitlines()
@@ -128,8 +116,8 @@ def with_scores(clip, scores):
     )
 
 
-def test_missing_frames_are_named(benchmarks):
-    clip = filmed_clip(benchmarks, frames=20)
+def test_missing_frames_are_named():
+    clip = filmed_clip(frames=20)
     rows = [*range(7), *range(9, 13), *range(14, 20)]
     (finding,) = doctor.examine(at_frames(clip, rows))
     assert finding.kind == "missing_frames"
@@ -142,24 +130,24 @@ def test_missing_frames_are_named(benchmarks):
 
 
 @pytest.mark.parametrize("rate", [2, 2.5, 10 / 3, 30 / 25])
-def test_thinned_films_miss_nothing(benchmarks, rate):
+def test_thinned_films_miss_nothing(rate):
     """30 frames a second to 15, 12, 9 or 25, with their numbers."""
-    clip = filmed_clip(benchmarks, frames=80)
+    clip = filmed_clip(frames=80)
     rows = (np.arange(80 / rate) * rate).astype(int)
     assert kinds(at_frames(clip, rows[rows < 80])) == []
 
 
-def test_who_is_hidden_is_no_missing_frame(benchmarks):
-    clip = filmed_clip(benchmarks, frames=20)
+def test_who_is_hidden_is_no_missing_frame():
+    clip = filmed_clip(frames=20)
     rows = [*range(7), *range(12, 20)]
     (track,) = at_frames(clip, rows).tracks
     both = clip._replace(tracks=(*clip.tracks, track._replace(track_id=1)))
     assert kinds(both) == []
 
 
-def test_frames_are_missing_where_the_lifter_leaves_them_out(benchmarks):
+def test_frames_are_missing_where_the_lifter_leaves_them_out():
     """It keeps a frame for one joint, from the user's own score on."""
-    clip = filmed_clip(benchmarks, frames=20)
+    clip = filmed_clip(frames=20)
     scores = np.ones((20, 17))
     scores[11:13, 4:] = 0
     assert kinds(with_scores(clip, scores)) == []
@@ -178,10 +166,10 @@ def test_frames_are_missing_where_the_lifter_leaves_them_out(benchmarks):
         doctor.examine(clip, seen_score=1.5)
 
 
-def test_the_frame_rate_counts(benchmarks):
+def test_the_frame_rate_counts():
     """Film of 50 a second: at 5, nobody moves enough to be judged."""
-    clip = filmed_clip(benchmarks, frames=60)
-    backwards = benchmarks.damages.DAMAGES["sides_swapped", "all"](clip, None)
+    clip = filmed_clip(frames=60)
+    backwards = damages.DAMAGES["sides_swapped", "all"](clip, None)
     (finding,) = doctor.examine(backwards, fps=50)
     assert finding.kind == "sides_swapped"
     assert doctor.examine(backwards._replace(fps=50.0), fps=5) == ()
@@ -196,8 +184,8 @@ def marks(clip):
     return {line[4:].split()[0].rstrip(":"): line[:3] for line in lines}
 
 
-def test_what_was_not_examined_is_not_judged(benchmarks):
-    clip = filmed_clip(benchmarks)
+def test_what_was_not_examined_is_not_judged():
+    clip = filmed_clip()
     assert set(marks(clip).values()) == {"[ ]"}
     # Four joints are nobody; one frame has no others to be missing.
     few = np.zeros((41, 17))
@@ -213,31 +201,27 @@ def test_what_was_not_examined_is_not_judged(benchmarks):
     assert found["normalised"] == found["image_size"] == "[ ]"
     assert found["y_up"] == found["order"] == found["sides_swapped"] == "[?]"
     # What is found hides others.
-    order = benchmarks.damages.DAMAGES["order", "MPI-INF-3DHP's"](clip, None)
+    order = damages.DAMAGES["order", "MPI-INF-3DHP's"](clip, None)
     found = marks(order)
     assert found.pop("order") == "[!]"
     assert found.pop("normalised") == found.pop("missing_frames") == "[ ]"
     assert set(found.values()) == {"[?]"}
-    normalised = benchmarks.damages.DAMAGES["normalised", "to [0, 1]"](
-        clip, None
-    )
+    normalised = damages.DAMAGES["normalised", "to [0, 1]"](clip, None)
     assert marks(normalised)["cut_off"] == "[?]"
     # Of somebody who stands still, nothing tells left from right.
     still = at_frames(clip, [0] * 20, range(20))
     assert marks(still)["sides_swapped"] == "[?]"
 
 
-def test_people_may_lie_and_stand_on_their_hands(benchmarks):
+def test_people_may_lie_and_stand_on_their_hands():
     """What is only unusual is possible; what no image shows is likely."""
-    clip = filmed_clip(benchmarks)
+    clip = filmed_clip()
     clip = clip._replace(image_size=(1000, 1400))
 
     def turned(change):
         (finding,) = [
             finding
-            for finding in doctor.examine(
-                benchmarks.damages.moved(clip, change)
-            )
+            for finding in doctor.examine(damages.moved(clip, change))
             if finding.kind in ("y_up", "xy_swapped", "order")
         ]
         return finding
@@ -254,7 +238,7 @@ def test_people_may_lie_and_stand_on_their_hands(benchmarks):
     low = [0, 1200 - clip.tracks[0].pixels[..., 1].max()]
     # Where they lie in the image is not held against people who may lie.
     assert kinds(
-        benchmarks.damages.moved(
+        damages.moved(
             clip._replace(image_size=(1400, 1000)),
             lambda pixels: pixels[..., ::-1],
         )
@@ -263,16 +247,16 @@ def test_people_may_lie_and_stand_on_their_hands(benchmarks):
     assert beyond.kind == "xy_swapped" and beyond.certainty == LIKELY
 
 
-def test_people_of_one_point(benchmarks):
+def test_people_of_one_point():
     """Have no height; nothing is divided by it."""
-    clip = benchmarks.damages.one_person(
+    clip = damages.one_person(
         np.full((20, 17, 2), 300.0), "H36M-17", (1000, 1000)
     )
     assert kinds(clip) == ["order"]
 
 
-def test_one_who_stands_shows_that_another_lies(benchmarks):
-    clip = filmed_clip(benchmarks)
+def test_one_who_stands_shows_that_another_lies():
+    clip = filmed_clip()
     (track,) = clip.tracks
     lying = [
         track._replace(track_id=number, pixels=track.pixels[..., ::-1])
@@ -283,9 +267,9 @@ def test_one_who_stands_shows_that_another_lies(benchmarks):
     assert "xy_swapped" in kinds(clip._replace(tracks=tuple(lying)))
 
 
-def test_few_twisted_frames_do_not_decide(benchmarks):
+def test_few_twisted_frames_do_not_decide():
     """Hips and shoulders are turned against each other in 3 of 300 frames."""
-    clip = at_frames(filmed_clip(benchmarks), [0] * 300, range(300))
+    clip = at_frames(filmed_clip(), [0] * 300, range(300))
     pixels = clip.tracks[0].pixels.copy()
     for part in ("Hip", "Shoulder"):
         pair = [JOINT[f"L{part}"], JOINT[f"R{part}"]]
@@ -294,7 +278,7 @@ def test_few_twisted_frames_do_not_decide(benchmarks):
         away = 40 if part == "Hip" else -40
         pixels[100:103, pair[0], 0] += away
         pixels[100:103, pair[1], 0] -= away
-    profile = benchmarks.damages.one_person(pixels, "H36M-17", (1000, 1000))
+    profile = damages.one_person(pixels, "H36M-17", (1000, 1000))
     assert "sides_swapped" not in kinds(profile)
     always = at_frames(profile, [*range(100, 103)] * 7, range(21))
     (finding,) = [
@@ -303,23 +287,21 @@ def test_few_twisted_frames_do_not_decide(benchmarks):
     assert "hips and shoulders do not agree" in finding.sentence
 
 
-def test_people_larger_than_the_image_are_not_normalised(benchmarks):
+def test_people_larger_than_the_image_are_not_normalised():
     """Six times as large, they lie on both sides of 0."""
-    clip = filmed_clip(benchmarks)
+    clip = filmed_clip()
     points = clip.tracks[0].pixels.reshape(-1, 2)
     middle = (points.min(axis=0) + points.max(axis=0)) / 2
-    large = benchmarks.damages.moved(
-        clip, lambda pixels: 6 * (pixels - middle) + 250
-    )
+    large = damages.moved(clip, lambda pixels: 6 * (pixels - middle) + 250)
     assert np.mean(large.tracks[0].pixels[..., 1] < 0) > 0.2
     assert "scale" in kinds(large) and "normalised" not in kinds(large)
-    centred = benchmarks.damages.DAMAGES["normalised", "from the centre"]
+    centred = damages.DAMAGES["normalised", "from the centre"]
     assert "normalised" in kinds(centred(clip, None))
 
 
-def test_who_is_hidden_is_not_cut_off(benchmarks):
+def test_who_is_hidden_is_not_cut_off():
     """Without an image's size: what leaves the extents, not what is inside."""
-    clip = filmed_clip(benchmarks)._replace(image_size=None)
+    clip = filmed_clip()._replace(image_size=None)
     hidden = np.ones((41, 17))
     hidden[10:30, [JOINT["LElbow"], JOINT["LWrist"]]] = 0
     hidden[10:30, JOINT["RFoot"]] = 0
@@ -332,17 +314,17 @@ def test_who_is_hidden_is_not_cut_off(benchmarks):
     assert "cut_off" in kinds(cut)
 
 
-def test_a_jump_between_frames(benchmarks):
-    pixels = np.array(filmed_clip(benchmarks, frames=20).tracks[0].pixels)
+def test_a_jump_between_frames():
+    pixels = np.array(filmed_clip(frames=20).tracks[0].pixels)
     pixels[8:] += 60  # Of about 390.
-    clip = benchmarks.damages.one_person(pixels, "H36M-17", (1000, 1000))
+    clip = damages.one_person(pixels, "H36M-17", (1000, 1000))
     (finding,) = doctor.examine(clip)
     assert finding.kind == "missing_frames"
     assert "people jump from frame 7 to the next" in finding.sentence
     # A detector's slip goes there and back.
     pixels[8:] -= 60
     pixels[8] += 60
-    slip = benchmarks.damages.one_person(pixels, "H36M-17", (1000, 1000))
+    slip = damages.one_person(pixels, "H36M-17", (1000, 1000))
     assert kinds(slip) == []
     # What one of three does while the others walk on is no cut of the film.
     (track,) = clip.tracks
@@ -355,7 +337,7 @@ def test_a_jump_between_frames(benchmarks):
     )
 
 
-def test_heights_are_those_of_who_stands(benchmarks):
+def test_heights_are_those_of_who_stands():
     """A thigh is 0.243 of the body, a shank 0.255."""
     pixels = np.zeros((2, 17, 2))
     pixels[:, JOINT["LHip"]] = 100, 200
@@ -364,15 +346,13 @@ def test_heights_are_those_of_who_stands(benchmarks):
     # Five joints make somebody who is looked at; none of these is a link.
     for name in ("LHip", "LKnee", "Spine", "RWrist", "Neck/Nose"):
         scores[:, JOINT[name]] = 1
-    clip = benchmarks.damages.one_person(
-        pixels, "H36M-17", (1000, 1000), scores
-    )
+    clip = damages.one_person(pixels, "H36M-17", (1000, 1000), scores)
     (person,) = people_of(clip, to_h36m(clip), SEEN_SCORE)
     np.testing.assert_allclose(person.height, 100, rtol=1e-6)
 
 
-def test_symptoms_do_not_depend_on_place_and_size(benchmarks):
-    pixels = filmed_clip(benchmarks).tracks[0].pixels.astype(np.float64)
+def test_symptoms_do_not_depend_on_place_and_size():
+    pixels = filmed_clip().tracks[0].pixels.astype(np.float64)
     seen = np.random.default_rng(3).random((len(pixels), 17)) > 0.2
     expected = symptoms.postures(pixels, seen)
     np.testing.assert_allclose(np.exp(expected).sum(axis=1), 1, rtol=1e-5)
@@ -385,8 +365,8 @@ def test_symptoms_do_not_depend_on_place_and_size(benchmarks):
     )
 
 
-def test_exchanging_sides_changes_the_sign(benchmarks):
-    pixels = filmed_clip(benchmarks).tracks[0].pixels.astype(np.float64)
+def test_exchanging_sides_changes_the_sign():
+    pixels = filmed_clip().tracks[0].pixels.astype(np.float64)
     movements = pixels[None, : symptoms.STEPS] - 500
     seen = np.ones((1, 17), bool)
     mirrored = list(H36M_17.mirrored)
@@ -402,7 +382,7 @@ def test_exchanging_sides_changes_the_sign(benchmarks):
     )
 
 
-def test_faces_of_detectors_look_ahead(benchmarks):
+def test_faces_of_detectors_look_ahead():
     """Somebody who stands and faces along y, his left along -x."""
     joints = np.zeros((17, 3))
     for name, x, z in (
@@ -416,7 +396,7 @@ def test_faces_of_detectors_look_ahead(benchmarks):
     made = dict(
         zip(
             coco.joints,
-            benchmarks.damages.as_detected(joints, coco),
+            damages.as_detected(joints, coco),
             strict=True,
         )
     )
@@ -460,27 +440,27 @@ FOUND = {
 }
 
 
-def test_motion_capture(benchmarks):
+def test_motion_capture():
     """Each damage of an eighth of 300 clips, exchanged sides of all."""
     if "AMPOSE_MOCAP" not in os.environ:
         pytest.skip("AMPOSE_MOCAP is not set")
     motion = mocap.load(os.environ["AMPOSE_MOCAP"], ("cmu17",), "validation")
-    clips = benchmarks.doctor.samples(motion, 1, noise=0.01)
+    clips = benchmark.samples(motion, 1, noise=0.01)
     # Eight of them are of recordings that jump themselves.
     flagged = [sample for sample in clips if kinds(sample.clip)]
     assert len(flagged) <= 0.02 * len(clips)
     chosen = np.random.default_rng(0).permutation(len(clips))[:300]
     clips = [clips[row] for row in chosen]  # Both skeletons take turns.
     assert len(clips) == 300
-    found, _, _ = benchmarks.doctor.judge(clips, thinned=8)
+    found, _, _ = benchmark.judge(clips, thinned=8)
     sides = "sides_swapped", "all"
     del found[sides]
     for damage, (count, right) in found.items():
         assert right >= FOUND.get(damage, 0.93) * count, damage
     moving = [
-        benchmarks.damages.DAMAGES[sides](sample.clip, None)
+        damages.DAMAGES[sides](sample.clip, None)
         for sample in clips
-        if sample.moved_m > benchmarks.doctor.MOVES_M
+        if sample.moved_m > benchmark.MOVES_M
     ]
     told = sum("sides_swapped" in kinds(clip) for clip in moving)
     # 95 of 100, within two standard deviations of so many clips.
