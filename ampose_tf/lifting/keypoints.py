@@ -7,11 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ampose_tf import conversion
-from ampose_tf.conversion import CONVERSIONS, Conversion
+from ampose_tf.conversion import CONVERSIONS, SEEN_SCORE, Conversion
 from ampose_tf.lifting import own_skeleton
-
-# A joint counts as seen from this score on, here and in `lift_coco17`.
-SEEN_SCORE = 0.3
 
 _H36M_17 = Conversion(
     name="H36M-17",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from ampose_tf.camera import Camera, normalize_screen
-from ampose_tf.conversion import Conversion
+from ampose_tf.conversion import SEEN_SCORE, Conversion
 from ampose_tf.lifting import (
     completion,
     doctor,
@@ -16,7 +16,6 @@ from ampose_tf.lifting import (
     untrusted,
 )
 from ampose_tf.lifting.keypoints import (
-    SEEN_SCORE,
     Keypoints,
     Track,
     assumed_image_size,

@@ -13,7 +13,7 @@ from ampose_tf.lifting import root
 from ampose_tf.lifting.keypoints import Keypoints, Track
 from ampose_tf.lifting.motion import LEVEL
 from ampose_tf.skeleton import H36M_17
-from tests.lifting.test_samples import DETECTORS
+from tests.lifting.readers.test_samples import DETECTORS
 
 ULTRALYTICS = "ultralytics_to_json.json"
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ampose_tf.conversion import Conversion
+from ampose_tf.conversion import SEEN_SCORE, Conversion
 from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.doctor import framing, sides, symptoms, timing
 from ampose_tf.lifting.doctor.findings import (
@@ -24,7 +24,6 @@ from ampose_tf.lifting.doctor.findings import (
     people_of,
 )
 from ampose_tf.lifting.keypoints import (
-    SEEN_SCORE,
     SKELETONS,
     Keypoints,
     find_skeleton,

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from ampose_tf.conversion import SEEN_SCORE
 from ampose_tf.data import mocap
 from ampose_tf.lifting import doctor, formats
 from ampose_tf.lifting.doctor import symptoms
@@ -17,7 +18,6 @@ from ampose_tf.lifting.doctor.findings import (
     people_of,
 )
 from ampose_tf.lifting.keypoints import (
-    SEEN_SCORE,
     SKELETONS,
     find_skeleton,
     to_h36m,
