@@ -37,7 +37,7 @@ from ampose_tf.lifting.smoothing import (
     OneEuro,
     smooth,
 )
-from ampose_tf.skeleton import H36M_17, predict_mirrored
+from ampose_tf.skeleton import H36M_17, flip_ensemble
 
 # Where neither the file nor the user says it.
 _FPS_NOTE = (
@@ -296,14 +296,14 @@ class Lifter:
         keypoints_2d = normalize_screen(
             pixels, size, self._predict.normalisation
         )
-        poses_3d = self._predict(keypoints_2d, seen)
-        spread_m = np.full(seen.shape, np.nan, np.float32)
         if self._flip_ensemble:
-            mirrored = predict_mirrored(
+            single, mirrored, poses_3d = flip_ensemble(
                 self._predict, keypoints_2d, self._predict.skeleton, seen
             )
-            spread_m = ensemble_spread(poses_3d, mirrored)
-            poses_3d = (poses_3d + mirrored) / 2
+            spread_m = ensemble_spread(single, mirrored)
+        else:
+            poses_3d = self._predict(keypoints_2d, seen)
+            spread_m = np.full(seen.shape, np.nan, np.float32)
         if not np.isfinite(poses_3d).all():
             raise ValueError(
                 f"{self._model}: its poses hold NaN or infinite values"

@@ -17,11 +17,7 @@ from ampose_tf.lifting.doctor.findings import (
     POSSIBLE,
     people_of,
 )
-from ampose_tf.lifting.keypoints import (
-    SKELETONS,
-    find_skeleton,
-    to_h36m,
-)
+from ampose_tf.lifting.keypoints import SKELETONS, find_skeleton, to_h36m
 from ampose_tf.skeleton import H36M_17
 from tests.lifting.filmed import film
 from tests.scripts import benchmark
