@@ -19,6 +19,8 @@ from ampose_tf.lifting.keypoints import (
     Keypoints,
     Track,
     assumed_image_size,
+    check_seen_score,
+    is_seen,
     skeleton_of,
     to_h36m,
 )
@@ -88,10 +90,7 @@ class Lifter:
         flip_ensemble: bool = True,
         smooth: str | OneEuro | Butterworth | None = None,
     ):
-        if not 0 <= seen_score <= 1:
-            raise ValueError(
-                f"seen_score: expected a score from 0 to 1, got {seen_score}"
-            )
+        check_seen_score(seen_score)
         if isinstance(smooth, str):
             if smooth not in METHODS:
                 raise ValueError(
@@ -330,7 +329,7 @@ class Lifter:
 
     def _completed(self, track: Track) -> tuple[Track, np.ndarray]:
         """Returns the model's joints in frames where one is seen, and seen."""
-        seen = (track.scores >= self._seen_score) & (track.scores > 0)
+        seen = is_seen(track.scores, self._seen_score)
         present = seen[:, self._joints].any(axis=1)
         seen, frames = seen[present], track.frames[present]
         pixels = track.pixels[present]
