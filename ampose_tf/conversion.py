@@ -36,6 +36,10 @@ JOINTS = (
     "RElbow",
     "RWrist",
 )
+# A joint counts as seen from this score on: in training, in lifting, and in
+# exported files, whose graph takes whole tenths.
+SEEN_SCORE = 0.3
+
 _SIDES = ("Hip", "Knee", "Foot", "Shoulder", "Elbow", "Wrist")
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -193,8 +194,6 @@ def predict_mirrored(
 ) -> np.ndarray:
     """Predicts from the mirror images and mirrors back.
 
-    The flip ensemble is the mean of this and the prediction itself.
-
     Args:
         predict: `predict(keypoints_2d, seen=None)`, (N, J, 2) to (N, J, 3).
         keypoints_2d: (N, J, 2), screen-normalised.
@@ -210,3 +209,38 @@ def predict_mirrored(
     return mirror(
         predict(mirrored, seen[:, list(skeleton.mirrored)]), skeleton
     )
+
+
+class FlipEnsemble(NamedTuple):
+    """What a network makes of images and of their mirror images.
+
+    Attributes:
+        single: (N, J, 3) metres, of the images.
+        mirrored: (N, J, 3) metres, of the mirror images, mirrored back.
+        mean: (N, J, 3) metres, of the two.
+    """
+
+    single: np.ndarray
+    mirrored: np.ndarray
+    mean: np.ndarray
+
+
+def flip_ensemble(
+    predict: Callable,
+    keypoints_2d: np.ndarray,
+    skeleton: Skeleton,
+    seen: np.ndarray | None = None,
+) -> FlipEnsemble:
+    """Predicts with test-time flipping.
+
+    Args:
+        predict: As of `predict_mirrored`.
+        keypoints_2d: As of `predict_mirrored`.
+        skeleton: As of `predict_mirrored`.
+        seen: As of `predict_mirrored`.
+    """
+    single = (
+        predict(keypoints_2d) if seen is None else predict(keypoints_2d, seen)
+    )
+    mirrored = predict_mirrored(predict, keypoints_2d, skeleton, seen)
+    return FlipEnsemble(single, mirrored, (single + mirrored) / 2)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ampose_tf import conversion
-from ampose_tf.conversion import CONVERSIONS
+from ampose_tf.conversion import CONVERSIONS, SEEN_SCORE
 from ampose_tf.skeleton import H36M_16, H36M_17
 
 every = pytest.mark.parametrize("name", CONVERSIONS)
@@ -19,6 +19,16 @@ def index(joint):
 def test_joints_are_the_skeletons():
     assert H36M_17.joints == conversion.JOINTS
     assert CONVERSIONS["H36M-16"].joints == H36M_16.joints
+
+
+def test_the_threshold_is_what_released_files_and_pages_say():
+    assert SEEN_SCORE == 0.3
+    root = pathlib.Path(__file__).parents[1]
+    for page, sentence in (
+        ("README.md", "score is below 0.3 (`--seen_score`)"),
+        ("docs/mobile.md", "Below 0.3 a joint counts as not seen"),
+    ):
+        assert sentence in (root / page).read_text(encoding="utf-8")
 
 
 @every

@@ -4,7 +4,14 @@ import pytest
 import tensorflow as tf
 
 from ampose_tf import skeleton
-from ampose_tf.skeleton import H36M_16, H36M_17, Skeleton, mirror
+from ampose_tf.skeleton import (
+    H36M_16,
+    H36M_17,
+    Skeleton,
+    flip_ensemble,
+    mirror,
+    predict_mirrored,
+)
 
 SKELETONS = (H36M_17, H36M_16)
 
@@ -290,3 +297,47 @@ def test_mirror_keeps_nan_in_its_joint(convert):
     assert np.isnan(mirrored[1, 16]).all()
     mirrored[1, 16] = 0
     assert np.isfinite(mirrored).all()
+
+
+def test_the_flip_ensemble_by_hand():
+    asked = []
+
+    def predict(keypoints_2d, seen=None):
+        asked.append((keypoints_2d.tolist(), seen))
+        return np.array([[[0, 0, 0], [1, 2, 3], [5, 6, 7.0]]])
+
+    keypoints_2d = np.array([[[1, 2], [3, 4], [5, 6.0]]])
+    single, mirrored, mean = flip_ensemble(predict, keypoints_2d, FORK)
+    assert asked == [
+        ([[[1, 2], [3, 4], [5, 6]]], None),
+        ([[[-1, 2], [-5, 6], [-3, 4]]], None),
+    ]
+    np.testing.assert_array_equal(single, predict(keypoints_2d))
+    # Mirrored back, right is left's (-5, 6, 7), and left is (-1, 2, 3).
+    np.testing.assert_array_equal(
+        mirrored, [[[0, 0, 0], [-5, 6, 7], [-1, 2, 3]]]
+    )
+    np.testing.assert_array_equal(mean, [[[0, 0, 0], [-2, 4, 5], [2, 4, 5]]])
+
+
+def test_the_flip_ensemble_exchanges_what_was_seen_with_the_sides():
+    told = []
+
+    def predict(keypoints_2d, seen):
+        told.append(seen.tolist())
+        return np.zeros((*keypoints_2d.shape[:2], 3))
+
+    seen = np.array([[True, True, False]])
+    flip_ensemble(predict, np.ones((1, 3, 2)), FORK, seen)
+    assert told == [[[True, True, False]], [[True, False, True]]]
+
+
+def test_an_equivariant_predictor_gains_nothing_from_the_mirror_image():
+    def predict(keypoints_2d):
+        return np.concatenate([keypoints_2d, keypoints_2d[..., :1] ** 2], -1)
+
+    keypoints_2d = np.random.default_rng(3).normal(size=(5, 17, 2))
+    np.testing.assert_array_equal(
+        predict_mirrored(predict, keypoints_2d, H36M_17),
+        predict(keypoints_2d),
+    )

@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from ampose_tf.config import Data
+from ampose_tf.conversion import SEEN_SCORE
 from ampose_tf.data import sampling
 from ampose_tf.data.augmentation import bodies, detector, viewpoints
 from ampose_tf.data.mocap import Motion3D
@@ -121,7 +122,7 @@ def motion_batches(
         poses_3d = views.joints - views.joints[:, :1]
         if not seen_input:
             return keypoints_2d, poses_3d
-        seen = tf.cast(scores >= detector.SEEN, tf.float32)
+        seen = tf.cast(scores >= SEEN_SCORE, tf.float32)
         return {"keypoints_2d": keypoints_2d, "seen": seen}, poses_3d
 
     steps = data.poses_per_epoch // batch_size

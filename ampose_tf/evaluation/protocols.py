@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ampose_tf.evaluation import metrics
-from ampose_tf.skeleton import Skeleton, predict_mirrored
+from ampose_tf.skeleton import Skeleton, flip_ensemble
 
 METRICS = {
     "mpjpe_mm": metrics.mpjpe,
@@ -68,13 +68,9 @@ def lift(
     if not poses.count:
         raise ValueError("Expected poses to evaluate on, got none")
     start = time.perf_counter()
-    keypoints_2d = poses.keypoints_2d
-    if seen is None:
-        single = predict(keypoints_2d)
-    else:
-        single = predict(keypoints_2d, seen)
-    mirrored = predict_mirrored(predict, keypoints_2d, skeleton, seen)
-    ensemble = (single + mirrored) / 2
+    single, _, ensemble = flip_ensemble(
+        predict, poses.keypoints_2d, skeleton, seen
+    )
     if not np.isfinite(ensemble).all():
         raise ValueError("The model's predictions hold NaN or infinite values")
     seconds = time.perf_counter() - start

@@ -15,10 +15,9 @@ in the app, keep what float16 can.
 import numpy as np
 import tensorflow as tf
 
-from ampose_tf.conversion import COCO_17
+from ampose_tf.conversion import COCO_17, SEEN_SCORE
 
-# A COCO joint counts as seen from this score on, design.md, section 6.
-_SEEN_TENTHS = 3
+_SEEN_TENTHS = round(10 * SEEN_SCORE)
 
 
 def normalize(
@@ -55,7 +54,7 @@ def seen_of_coco(scores: tf.Tensor) -> tf.Tensor:
     """Returns which of Human3.6M's joints were seen, (B, 17) of 1 and 0.
 
     A joint is seen where all COCO joints that it is made of have a score of
-    0.3 or more. No comparison: phones' float operators alone.
+    `SEEN_SCORE` or more. No comparison: phones' float operators alone.
 
     Args:
         scores: (B, 17), COCO's.

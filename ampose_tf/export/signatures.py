@@ -6,7 +6,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from ampose_tf import __version__
-from ampose_tf.conversion import COCO_17
+from ampose_tf.conversion import COCO_17, SEEN_SCORE
 from ampose_tf.export import mobile, pixels
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.skeleton import by_joint_count
@@ -73,7 +73,7 @@ def _conventions(model, names):
         "scores": (
             "(B, 17): a detector's, finite, in the order of coco_joint_names; "
             + (
-                "below 0.3 a joint counts as not seen"
+                f"below {SEEN_SCORE:g} a joint counts as not seen"
                 if model.seen_input
                 else "without effect in this model"
             )

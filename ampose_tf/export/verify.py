@@ -8,7 +8,7 @@ import numpy as np
 
 from ampose_tf import camera
 from ampose_tf.config import Export
-from ampose_tf.conversion import COCO_17
+from ampose_tf.conversion import COCO_17, SEEN_SCORE
 from ampose_tf.evaluation.metrics import mpjpe
 from ampose_tf.export import flatbuffer, operators, runtime
 from ampose_tf.models.ampose import AMPose
@@ -182,7 +182,7 @@ def _in_python(name, arrays, normalisation):
         ).astype(np.float32)
     seen = arrays.get("seen", np.ones(keypoints_2d.shape[:2]))
     if name == "lift_coco17":
-        seen = COCO_17.convert_scores(arrays["scores"]) >= 0.3
+        seen = COCO_17.convert_scores(arrays["scores"]) >= SEEN_SCORE
     return keypoints_2d, seen.astype(np.float32)
 
 

@@ -14,6 +14,8 @@ import sys
 
 from absl import flags
 
+from ampose_tf.conversion import SEEN_SCORE
+
 # What a saved result has behind it.
 _OF_LIFTING = (
     *("model", "doctor", "image_size", "fps", "format", "skeleton"),
@@ -97,7 +99,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     )
     flags.DEFINE_float(
         "seen_score",
-        0.3,
+        SEEN_SCORE,
         "A joint counts as seen from this score on.",
         flag_values=flag_values,
     )

@@ -7,11 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ampose_tf import conversion
-from ampose_tf.conversion import CONVERSIONS, Conversion
+from ampose_tf.conversion import CONVERSIONS, SEEN_SCORE, Conversion
 from ampose_tf.lifting import own_skeleton
-
-# A joint counts as seen from this score on, here and in `lift_coco17`.
-SEEN_SCORE = 0.3
 
 _H36M_17 = Conversion(
     name="H36M-17",
@@ -120,8 +117,20 @@ def skeleton_of(
     )
 
 
+def check_seen_score(seen_score: float) -> None:
+    """Checks the score from which a joint counts as seen.
+
+    Raises:
+        ValueError: If it is not from 0 to 1.
+    """
+    if not 0 <= seen_score <= 1:
+        raise ValueError(
+            f"seen_score: expected a score from 0 to 1, got {seen_score}"
+        )
+
+
 def is_seen(scores: np.ndarray, seen_score: float) -> np.ndarray:
-    """Returns which joints count as seen, of any shape; as in `Lifter`."""
+    """Returns which joints count as seen, of any shape; never those at 0."""
     return (scores >= seen_score) & (scores > 0)
 
 
@@ -195,9 +204,10 @@ def assumed_image_size(
         ValueError: Where no joint of anybody is seen.
     """
     # What a detector itself doubts may lie anywhere.
-    for least in (SEEN_SCORE, np.finfo(np.float32).tiny):
+    for least in (SEEN_SCORE, 0.0):
         seen = [
-            track.pixels[track.scores >= least] for track in keypoints.tracks
+            track.pixels[is_seen(track.scores, least)]
+            for track in keypoints.tracks
         ]
         points = np.concatenate(seen).astype(np.float64)
         if len(points):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from ampose_tf.camera import Camera, normalize_screen
-from ampose_tf.conversion import Conversion
+from ampose_tf.conversion import SEEN_SCORE, Conversion
 from ampose_tf.lifting import (
     completion,
     doctor,
@@ -16,10 +16,11 @@ from ampose_tf.lifting import (
     untrusted,
 )
 from ampose_tf.lifting.keypoints import (
-    SEEN_SCORE,
     Keypoints,
     Track,
     assumed_image_size,
+    check_seen_score,
+    is_seen,
     skeleton_of,
     to_h36m,
 )
@@ -38,7 +39,7 @@ from ampose_tf.lifting.smoothing import (
     OneEuro,
     smooth,
 )
-from ampose_tf.skeleton import H36M_17, predict_mirrored
+from ampose_tf.skeleton import H36M_17, flip_ensemble
 
 # Where neither the file nor the user says it.
 _FPS_NOTE = (
@@ -89,10 +90,7 @@ class Lifter:
         flip_ensemble: bool = True,
         smooth: str | OneEuro | Butterworth | None = None,
     ):
-        if not 0 <= seen_score <= 1:
-            raise ValueError(
-                f"seen_score: expected a score from 0 to 1, got {seen_score}"
-            )
+        check_seen_score(seen_score)
         if isinstance(smooth, str):
             if smooth not in METHODS:
                 raise ValueError(
@@ -297,14 +295,14 @@ class Lifter:
         keypoints_2d = normalize_screen(
             pixels, size, self._predict.normalisation
         )
-        poses_3d = self._predict(keypoints_2d, seen)
-        spread_m = np.full(seen.shape, np.nan, np.float32)
         if self._flip_ensemble:
-            mirrored = predict_mirrored(
+            single, mirrored, poses_3d = flip_ensemble(
                 self._predict, keypoints_2d, self._predict.skeleton, seen
             )
-            spread_m = ensemble_spread(poses_3d, mirrored)
-            poses_3d = (poses_3d + mirrored) / 2
+            spread_m = ensemble_spread(single, mirrored)
+        else:
+            poses_3d = self._predict(keypoints_2d, seen)
+            spread_m = np.full(seen.shape, np.nan, np.float32)
         if not np.isfinite(poses_3d).all():
             raise ValueError(
                 f"{self._model}: its poses hold NaN or infinite values"
@@ -331,7 +329,7 @@ class Lifter:
 
     def _completed(self, track: Track) -> tuple[Track, np.ndarray]:
         """Returns the model's joints in frames where one is seen, and seen."""
-        seen = (track.scores >= self._seen_score) & (track.scores > 0)
+        seen = is_seen(track.scores, self._seen_score)
         present = seen[:, self._joints].any(axis=1)
         seen, frames = seen[present], track.frames[present]
         pixels = track.pixels[present]

@@ -12,7 +12,7 @@ import pytest
 
 from ampose_tf import camera, exporting, weights
 from ampose_tf.config import Config, Export
-from ampose_tf.conversion import COCO_17
+from ampose_tf.conversion import COCO_17, SEEN_SCORE
 from ampose_tf.export import (
     describe,
     flatbuffer,
@@ -242,13 +242,14 @@ def test_signatures_take_pixels_of_8k(
         expected,
         atol=tolerance,
     )
-    # 0.3 itself is seen, the number before it is not.
+    # The threshold itself is seen, the number before it is not.
+    least = np.float32(SEEN_SCORE)
     scores = random.choice(
-        np.float32([0, np.nextafter(np.float32(0.3), 0), 0.3, 1, 1, 1]),
+        np.float32([0, np.nextafter(least, 0), least, 1, 1, 1]),
         (5, 17),
     ).astype(np.float32)
     if seen_input:
-        seen = {"seen": COCO_17.convert_scores(scores) >= 0.3}
+        seen = {"seen": COCO_17.convert_scores(scores) >= least}
         assert 0.1 < seen["seen"].mean() < 0.9
     given = normalised(COCO_17.convert(pixels.astype(np.float64)))
     np.testing.assert_allclose(
@@ -330,6 +331,8 @@ def test_export_of_signatures(tmp_path, released, make_poses, capsys):
     assert list(runtime.signature_shapes(coco)) == ["lift_coco17"]
     described = runtime.metadata(coco)
     assert set(described["inputs"]) == {"keypoints_px", "scores", "image_size"}
+    threshold = f"below {SEEN_SCORE:g} a joint counts as not seen"
+    assert described["inputs"]["scores"].endswith(threshold)
     order = "joints in the order of coco_joint_names"
     assert described["inputs"]["keypoints_px"].endswith(order)
     assert described["coco_joint_names"] == list(COCO_17.joints)
@@ -521,7 +524,7 @@ def test_signatures_agree_with_python_on_a_detectors_clip(tmp_path):
     pixels, scores = clip["keypoints"], clip["scores"]
     size = np.full((len(pixels), 2), 1000)
     converted = COCO_17.convert(pixels)
-    seen = COCO_17.convert_scores(scores) >= 0.3
+    seen = COCO_17.convert_scores(scores) >= SEEN_SCORE
     keypoints_2d = camera.normalize_screen(converted, (1000, 1000), "longest")
     expected = load_predictor(weights.AMPOSE_S)(keypoints_2d, seen)
     model = stored.load(weights.AMPOSE_S)

@@ -69,6 +69,24 @@ def test_the_skeleton_must_be_the_keypoints():
         keypoints.to_h36m(clip()._replace(skeleton="own"))
 
 
+def test_which_joints_count_as_seen():
+    scores = np.float32([0, 0.1, 0.3, 1])
+    for least, seen in (
+        (0, [False, True, True, True]),
+        (np.float32(0.3), [False, False, True, True]),
+        (1, [False, False, False, True]),
+    ):
+        assert keypoints.is_seen(scores, least).tolist() == seen
+
+
+def test_scores_that_none_can_have_are_refused():
+    for possible in (0, 0.3, 1):
+        keypoints.check_seen_score(possible)
+    for score in (-0.1, 1.1, float("nan")):
+        with pytest.raises(ValueError, match=f"from 0 to 1, got {score}"):
+            keypoints.check_seen_score(score)
+
+
 def test_the_assumed_image_is_the_square_around_everybody():
     read = clip(people=2)
     left, right = read.tracks

@@ -4,12 +4,10 @@ import numpy as np
 from keras import ops
 
 from ampose_tf.config.ranges import Detector
+from ampose_tf.conversion import SEEN_SCORE
 from ampose_tf.data.augmentation.randomness import between, between_logarithms
 from ampose_tf.data.augmentation.viewpoints import Views
 from ampose_tf.skeleton import H36M_17
-
-# A joint counts as seen from this score on.
-SEEN = 0.3
 
 
 def _marked(*groups):
@@ -56,9 +54,10 @@ def detected(views: Views, ranges: Detector, random):
         random: See `randomness.Source`.
 
     Returns:
-        keypoints_2d (B, 17, 2) and scores (B, 17) of [0, 1]: below `SEEN`
-        for hidden joints and those outside the image; for the others the
-        lower, the larger the error, which may bring them below `SEEN`, too.
+        keypoints_2d (B, 17, 2) and scores (B, 17) of [0, 1]: below
+        `SEEN_SCORE` for hidden joints and those outside the image; for the
+        others the lower, the larger the error, which may bring them below it,
+        too.
     """
     exact = _swapped(views.keypoints_2d, ranges, random)
     error = views.person_size * _errors(exact, ranges, random)
@@ -134,8 +133,8 @@ def _scores(error, hidden, random):
     # An error of a tenth of the body, two hands, brings down even a
     # detector's highest scores; how much it notices, differs.
     noticed = (1 - ops.exp(-length / 0.1)) * uniform
-    seen = between((1.0, SEEN), noticed * 1.2)
-    return ops.where(hidden > 0, SEEN * uniform * 0.999, seen)
+    seen = between((1.0, SEEN_SCORE), noticed * 1.2)
+    return ops.where(hidden > 0, SEEN_SCORE * uniform * 0.999, seen)
 
 
 def _one_of(marks, rate, count, random):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ampose_tf.conversion import Conversion
+from ampose_tf.conversion import SEEN_SCORE, Conversion
 from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.doctor import framing, sides, symptoms, timing
 from ampose_tf.lifting.doctor.findings import (
@@ -24,9 +24,9 @@ from ampose_tf.lifting.doctor.findings import (
     people_of,
 )
 from ampose_tf.lifting.keypoints import (
-    SEEN_SCORE,
     SKELETONS,
     Keypoints,
+    check_seen_score,
     find_skeleton,
     is_seen,
     to_h36m,
@@ -132,10 +132,7 @@ def report(
 
 def _examination(clip, skeleton, fps, seen_score):
     skeleton = skeleton or find_skeleton(clip.skeleton)
-    if not 0 <= seen_score <= 1:
-        raise ValueError(
-            f"seen_score: expected a score from 0 to 1, got {seen_score}"
-        )
+    check_seen_score(seen_score)
     fps = clip.fps if fps is None else untrusted.frame_rate(fps, "fps")
     converted = to_h36m(clip, skeleton)
     people = people_of(clip, converted, seen_score)

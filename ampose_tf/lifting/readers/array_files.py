@@ -24,7 +24,7 @@ import io
 
 import numpy as np
 
-from ampose_tf.conversion import Conversion
+from ampose_tf.conversion import SEEN_SCORE, Conversion
 from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.keypoints import find_skeleton
 from ampose_tf.lifting.readers import recognition
@@ -40,8 +40,8 @@ from ampose_tf.lifting.untrusted import brief
 
 # Detectron2 gives a joint the probability of one cell of its heatmap, and
 # draws those above 0.05 (`_KEYPOINT_THRESHOLD` of its visualiser); so that
-# these are the ones that count as seen, 0.05 becomes 0.3.
-_DETECTRON2_SCALE = 6
+# these are the ones that count as seen, 0.05 becomes `SEEN_SCORE`.
+_DETECTRON2_SCALE = round(SEEN_SCORE / 0.05)
 
 
 def read_array(

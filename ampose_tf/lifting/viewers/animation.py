@@ -43,7 +43,7 @@ def write_gif(path: pathlib.Path, motion: Motion) -> None:
     shown, remark = _gif_frames(scene)
     if remark:
         logging.warning("%s shows %s", path.name, remark)
-    film = Film(motion, _GIF_HEIGHT, _caption(scene, remark))
+    film = Film(motion, scene, _GIF_HEIGHT, _caption(scene, remark))
     palette = _palette(film, shown)
     # Delays are hundredths of a second: rounded at their ends, they add up.
     seconds_each = shown.step / scene.fps
@@ -81,7 +81,7 @@ def write_mp4(path: pathlib.Path, motion: Motion) -> None:
             "-e '.[video]' brings one; .gif and .html need none"
         ) from error
     scene = arrange(motion)
-    film = Film(motion, _MP4_HEIGHT, _caption(scene, ""))
+    film = Film(motion, scene, _MP4_HEIGHT, _caption(scene, ""))
     writer = imageio_ffmpeg.write_frames(
         str(path),
         film.size,

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from ampose_tf.lifting.motion import Motion
 from ampose_tf.lifting.viewers import drawing
-from ampose_tf.lifting.viewers.scene import Scene, arrange
+from ampose_tf.lifting.viewers.scene import Scene
 from ampose_tf.lifting.viewers.stage import Stage
 from ampose_tf.skeleton import Skeleton
 
@@ -29,22 +29,24 @@ class Film:
     What all frames share is drawn once.
 
     Attributes:
-        scene: What is shown.
         size: (width, height) of the pictures in pixels, even numbers.
     """
 
-    def __init__(self, motion: Motion, height: int, caption: str):
+    def __init__(
+        self, motion: Motion, scene: Scene, height: int, caption: str
+    ):
         """Prepares what all frames share.
 
         Args:
             motion: With at least one track.
+            scene: Its scene, from `arrange`.
             height: Of the pictures, in pixels.
             caption: A line below them.
         """
-        self.scene = arrange(motion)
+        self._scene = scene
         panels = (
-            _Image(self.scene, motion.skeleton),
-            Stage(self.scene, motion.skeleton),
+            _Image(scene, motion.skeleton),
+            Stage(scene, motion.skeleton),
         )
         side = "right" if panels[1].side > 0 else "left"
         extents = [_LOOSE * (panel.high - panel.low) for panel in panels]
@@ -87,7 +89,7 @@ class Film:
             panel.attach(axes, inner * points / units)
             self._panels.append((axes, panel))
         drawing.image_frame(self._panels[0][0], motion.image_size)
-        drawing.legend(figure, self.scene, 0.03 * points)
+        drawing.legend(figure, scene, 0.03 * points)
         small = {"fontsize": 0.026 * points, "va": "center", "color": "0.3"}
         figure.text(_GAP / width, _BELOW / 2, caption, **small)
         self._clock = figure.text(
@@ -105,9 +107,9 @@ class Film:
         for axes, panel in self._panels:
             for artist in panel.draw(frame):
                 axes.draw_artist(artist)
-        when = f"   {frame / self.scene.fps:.2f} s"
+        when = f"   {frame / self._scene.fps:.2f} s"
         self._clock.set_text(
-            f"frame {frame}{when if self.scene.fps_known else ''}"
+            f"frame {frame}{when if self._scene.fps_known else ''}"
         )
         self._canvas.figure.draw_artist(self._clock)
         return np.asarray(self._canvas.buffer_rgba())[..., :3].copy()

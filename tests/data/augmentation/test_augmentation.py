@@ -7,6 +7,7 @@ import pytest
 
 from ampose_tf.camera import Camera
 from ampose_tf.config.ranges import Bodies, Detector, Viewpoints
+from ampose_tf.conversion import SEEN_SCORE
 from ampose_tf.data import sampling
 from ampose_tf.data.augmentation import bodies, detector, viewpoints
 from ampose_tf.data.augmentation.randomness import between_logarithms
@@ -338,7 +339,7 @@ def test_swapped_sides(inside):
 
 def test_joints_hidden_singly(inside):
     _, scores = detected(inside, hide_joint=0.4)
-    hidden = scores < detector.SEEN
+    hidden = scores < SEEN_SCORE
     # The share is uniform from 0 to 0.4.
     np.testing.assert_allclose(hidden.mean(axis=0), 0.2, atol=0.05)
     assert hidden.sum(axis=1).std() > np.sqrt(17 * 0.2 * 0.8)
@@ -350,7 +351,7 @@ def test_limbs_and_halves_are_hidden(inside):
         ("hide_half", detector._HIDDEN_HALVES),
     ):
         _, scores = detected(inside, **{rate: 0.5})
-        hidden = (scores < detector.SEEN).astype(int)
+        hidden = (scores < SEEN_SCORE).astype(int)
         rows, counts = np.unique(hidden, axis=0, return_counts=True)
         expected = {(0,) * 17} | {tuple(row) for row in marks.astype(int)}
         assert {tuple(row) for row in rows} == expected
@@ -360,7 +361,7 @@ def test_limbs_and_halves_are_hidden(inside):
 
 def test_cropping_hides_what_lies_beyond_a_border(inside):
     _, scores = detected(inside, crop=1.0)
-    hidden = scores < detector.SEEN
+    hidden = scores < SEEN_SCORE
     assert 0.1 < hidden.mean() < 0.5
     sides = set()
     for points, gone in zip(inside.keypoints_2d, hidden, strict=True):
@@ -379,7 +380,7 @@ def test_joints_outside_the_image_are_not_seen():
     _, scores = detected(views)
     outside = (np.abs(views.keypoints_2d) > views.half_image).any(axis=-1)
     assert outside.any()
-    np.testing.assert_array_equal(scores < detector.SEEN, outside)
+    np.testing.assert_array_equal(scores < SEEN_SCORE, outside)
 
 
 def test_scores_fall_with_the_error(inside):
@@ -391,7 +392,7 @@ def test_scores_fall_with_the_error(inside):
     good, bad = scores[length < 0.01], scores[length > 0.2]
     assert good.mean() > 0.9 > 0.7 > bad.mean()
     assert (scores >= 0).all() and (scores <= 1).all()
-    assert 0.02 < (bad < detector.SEEN).mean() < 0.5
+    assert 0.02 < (bad < SEEN_SCORE).mean() < 0.5
 
 
 # What they are made of

@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 
+from ampose_tf.conversion import SEEN_SCORE
 from ampose_tf.data import mocap
 from ampose_tf.lifting import doctor, formats
 from ampose_tf.lifting.doctor import symptoms
@@ -15,12 +16,7 @@ from ampose_tf.lifting.doctor.findings import (
     POSSIBLE,
     people_of,
 )
-from ampose_tf.lifting.keypoints import (
-    SEEN_SCORE,
-    SKELETONS,
-    find_skeleton,
-    to_h36m,
-)
+from ampose_tf.lifting.keypoints import SKELETONS, find_skeleton, to_h36m
 from ampose_tf.skeleton import H36M_17
 from benchmarks import damages
 from benchmarks import doctor as benchmark

@@ -103,9 +103,22 @@ def test_an_mp4_has_every_frame_at_the_clips_rate(tmp_path):
     assert about["fps"] == pytest.approx(29.97, abs=0.01)
     assert about["codec"] == "h264"
     # The picture that was drawn, but for compression.
-    drawn = Film(motion, 720, "").draw(12)
+    drawn = Film(motion, scene.arrange(motion), 720, "").draw(12)
     assert np.abs(pictures[12].astype(int) - drawn).mean() < 2
     assert np.abs(pictures[0].astype(int) - drawn).mean() > 2
+
+
+@pytest.mark.parametrize("ending", [".gif", ".mp4"])
+def test_people_are_placed_once(tmp_path, monkeypatch, ending):
+    placed = []
+    positions = scene.world_positions
+    monkeypatch.setattr(
+        scene,
+        "world_positions",
+        lambda motion: placed.append(motion) or positions(motion),
+    )
+    film(frames=2).motion.save(tmp_path / f"clip{ending}")
+    assert len(placed) == 1
 
 
 def test_without_ffmpeg_one_line_says_what_to_do(tmp_path, monkeypatch):
