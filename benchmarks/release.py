@@ -65,7 +65,7 @@ def _released(experiment, name, folder):
     import cards
     import conditions
 
-    from ampose_tf import exporting
+    from ampose_tf import exporting, weights
     from ampose_tf.data import sources
     from ampose_tf.lifting.predictor import load_predictor
     from ampose_tf.models import stored
@@ -75,6 +75,8 @@ def _released(experiment, name, folder):
     motion = sources.load(experiment, "train")
     poses = conditions.poses_of(experiment)
     model = shutil.copy(workdir / "last.keras", folder / f"{name}.keras")
+    # The files exported from it call it released.
+    weights.RELEASED[name] = model
     # The copy has no config.json beside it.
     origin = exporting.origin_of(workdir / "last.keras")
     made = _exported(experiment, model, poses["fixed"], folder, origin)
