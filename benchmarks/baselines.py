@@ -156,6 +156,7 @@ def main():
     )
     print(f"{_BASELINE.value}: {model.count_params()} parameters")
     workdir = pathlib.Path(_WORKDIR.value)
+    training.keep_freed_memory()
     training.train(experiment, motion, poses["fixed"], workdir, model)
     last = keras.models.load_model(workdir / training.LAST)
     judged = conditions.judge(_Predictor(last), poses)

@@ -34,8 +34,10 @@ def main():
     # After what may be missing, since TensorFlow takes seconds to load.
     import repeats
 
+    from ampose_tf import training
     from ampose_tf.models.complexity import DESIGNS
 
+    training.keep_freed_memory()
     variants = {
         design: dataclasses.replace(
             experiment,

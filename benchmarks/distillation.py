@@ -42,8 +42,10 @@ def differences(runs: dict) -> str:
 def main():
     import repeats
 
+    from ampose_tf import training
     from ampose_tf.data import sources
 
+    training.keep_freed_memory()
     experiment = _CONFIG.value
     recipe = experiment.train
     if not recipe.teacher:
