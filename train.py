@@ -35,6 +35,7 @@ def main(options):
 
     from ampose_tf import training
 
+    training.keep_freed_memory()
     training.train(
         experiment,
         training_poses,

@@ -57,7 +57,6 @@ def train(
         model = build(config)
     feed = Feed(config, training)
     claim(workdir, config)
-    keep_freed_memory()
     compile_for(model, config, feed.steps)
     recorder = Recorder(workdir, model, config.train.teacher)
     finished = recorder.resume()
@@ -86,8 +85,10 @@ def keep_freed_memory():
 
     By default it hands each back to the system as soon as it is free, and
     every training step of XLA's spends a sixth of its time on having some
-    300 MB of pages zeroed again. Where there is no such allocator, nothing
-    is done.
+    300 MB of pages zeroed again. Other allocators are left as they are.
+
+    It changes the whole process for good, so scripts call it, and `train`
+    does not.
     """
     if not sys.platform.startswith("linux"):
         return

@@ -164,6 +164,7 @@ def main(options):
     )
     print(f"{options.baseline}: {model.count_params()} parameters")
     workdir = pathlib.Path(options.workdir)
+    training.keep_freed_memory()
     training.train(experiment, motion, poses["fixed"], workdir, model)
     last = keras.models.load_model(workdir / training.LAST)
     judged = conditions.judge(_Predictor(last), poses)

@@ -44,9 +44,11 @@ def main(options):
     experiment = options.config
     validation = sources.load(experiment, "validation")
     # After what may be missing, since TensorFlow takes seconds to load.
+    from ampose_tf import training
     from ampose_tf.models.complexity import DESIGNS
     from benchmarks import repeats
 
+    training.keep_freed_memory()
     variants = {
         design: dataclasses.replace(
             experiment,

@@ -52,9 +52,11 @@ def differences(runs: dict) -> str:
 
 
 def main(options):
+    from ampose_tf import training
     from ampose_tf.data import sources
     from benchmarks import repeats
 
+    training.keep_freed_memory()
     experiment = options.config
     recipe = experiment.train
     if not recipe.teacher:

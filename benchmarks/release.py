@@ -78,7 +78,7 @@ def main(options):
 
 def _released(experiment, name, workdir, folder):
     """Returns the files of a finished run, and the card's text."""
-    from ampose_tf import exporting
+    from ampose_tf import exporting, weights
     from ampose_tf.data import sources
     from ampose_tf.lifting.predictor import load_predictor
     from ampose_tf.models import stored
@@ -87,6 +87,8 @@ def _released(experiment, name, workdir, folder):
     motion = sources.load(experiment, "train")
     poses = conditions.poses_of(experiment)
     model = shutil.copy(workdir / "last.keras", folder / f"{name}.keras")
+    # The files exported from it call it released.
+    weights.RELEASED[name] = model
     # The copy has no config.json beside it.
     origin = exporting.origin_of(workdir / "last.keras")
     made = _exported(experiment, model, poses["fixed"], folder, origin)

@@ -409,6 +409,17 @@ def test_jit_compile_trains(tmp_path, make_poses, tiny_config):
     assert one == pytest.approx(other, rel=1e-3)
 
 
+def test_the_allocator_is_left_to_scripts(
+    monkeypatch, tmp_path, make_poses, tiny_config
+):
+    def keep():
+        raise AssertionError("a library call set the allocator")
+
+    monkeypatch.setattr(training, "keep_freed_memory", keep)
+    tiny_config.train.epochs = 1
+    training.train(tiny_config, make_poses(7), make_poses(5), tmp_path)
+
+
 @pytest.mark.parametrize("platform", ["linux", "win32"])
 def test_another_allocator_is_left_alone(monkeypatch, platform):
     asked = []

@@ -19,6 +19,7 @@ import numpy as np
 from absl import flags
 
 from ampose_tf import config, files
+from ampose_tf.data.poses import Poses
 from ampose_tf.evaluation import metrics
 from ampose_tf.skeleton import Skeleton, by_joint_count
 
@@ -80,12 +81,12 @@ class Shown(NamedTuple):
     data: str
 
 
-def choose(predicted: np.ndarray, poses, data: str) -> Shown:
+def choose(predicted: np.ndarray, poses: Poses, data: str) -> Shown:
     """Chooses the best, median and worst poses of an evaluation.
 
     Args:
         predicted: (N, J, 3) metres.
-        poses: `Poses` that they were predicted from.
+        poses: What they were predicted from.
         data: What the poses come from.
     """
     clips = [
@@ -100,7 +101,7 @@ def choose(predicted: np.ndarray, poses, data: str) -> Shown:
 
 def show(
     predicted: np.ndarray,
-    poses,
+    poses: Poses,
     index: Sequence[int],
     data: str,
     what: Sequence[str] = (),
@@ -109,7 +110,7 @@ def show(
 
     Args:
         predicted: (N, J, 3) metres.
-        poses: `Poses` that they were predicted from.
+        poses: What they were predicted from.
         index: Which.
         data: What the poses come from.
         what: Words before each error, if any.

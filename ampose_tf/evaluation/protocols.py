@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ampose_tf.data.poses import Poses
 from ampose_tf.evaluation import metrics
 from ampose_tf.skeleton import Skeleton, flip_ensemble
 
@@ -48,7 +49,7 @@ class Lifted(NamedTuple):
 
 def lift(
     predict: Callable,
-    poses,
+    poses: Poses,
     skeleton: Skeleton,
     flip: bool,
     seen: np.ndarray | None = None,
@@ -57,7 +58,7 @@ def lift(
 
     Args:
         predict: `predict(keypoints_2d, seen=None)`, (N, J, 2) to (N, J, 3).
-        poses: `Poses` of N pairs.
+        poses: The N pairs.
         skeleton: Of their joints.
         flip: Whether the headline is the flip ensemble.
         seen: (N, J) bool, which joints `predict` is told; None for all.
@@ -81,7 +82,7 @@ def lift(
 
 def evaluate(
     predict: Callable,
-    poses,
+    poses: Poses,
     skeleton: Skeleton,
     average: str,
     flip: bool,
@@ -96,7 +97,7 @@ def evaluate(
 
 def judge(
     lifted: Lifted,
-    poses,
+    poses: Poses,
     skeleton: Skeleton,
     average: str,
     joints: np.ndarray | None = None,
@@ -106,7 +107,7 @@ def judge(
 
     Args:
         lifted: From `lift`.
-        poses: The same `Poses`.
+        poses: The same poses.
         skeleton: Of their joints.
         average: `"actions"`: the unweighted mean of the actions' means, as
             Human3.6M's tables have it; `"poses"`: the mean over poses.
@@ -178,7 +179,9 @@ def judge(
     return report
 
 
-def judge_mpi_inf_3dhp(lifted: Lifted, poses, skeleton: Skeleton) -> dict:
+def judge_mpi_inf_3dhp(
+    lifted: Lifted, poses: Poses, skeleton: Skeleton
+) -> dict:
     """Compares what a model made of MPI-INF-3DHP's test set with the truth.
 
     Joints are counted, all frames alike, both hips at the origin, nothing
@@ -188,7 +191,7 @@ def judge_mpi_inf_3dhp(lifted: Lifted, poses, skeleton: Skeleton) -> dict:
 
     Args:
         lifted: From `lift`.
-        poses: `Poses` whose actions are the sequences TS1 to TS6.
+        poses: Their actions are the sequences TS1 to TS6.
         skeleton: Of their joints.
 
     Returns:
@@ -227,7 +230,7 @@ def judge_mpi_inf_3dhp(lifted: Lifted, poses, skeleton: Skeleton) -> dict:
 def judge_dataset(
     dataset: str,
     lifted: Lifted,
-    poses,
+    poses: Poses,
     skeleton: Skeleton,
     refine: Callable | None = None,
 ) -> dict:

@@ -1,20 +1,20 @@
 """Trained models in `.keras` files."""
 
+import filecmp
 import os
 import pathlib
 import zipfile
 
 import keras
 
+from ampose_tf import weights
 from ampose_tf.config import Config
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.models.refinement import PoseRefinement, RefinedLifter
 
 _RULES = {
-    "best.keras": "best.keras: lowest validation MPJPE (peer-style)",
-    "last.keras": "last.keras: the last epoch",
-    "ampose_s.keras": "ampose_s.keras: released, the last epoch",
-    "ampose_t.keras": "ampose_t.keras: released, the last epoch",
+    "best.keras": "lowest validation MPJPE (peer-style)",
+    "last.keras": "the last epoch",
 }
 
 
@@ -87,6 +87,15 @@ def check_fits(
 
 
 def describe_checkpoint(path: str | os.PathLike) -> str:
-    """Says which checkpoint a file is and by which rule it was chosen."""
+    """Says which checkpoint a file is and by which rule it was chosen.
+
+    A released model is recognised by its content, under any name.
+
+    Raises:
+        OSError: If the file cannot be read.
+    """
+    for released in weights.RELEASED.values():
+        if filecmp.cmp(path, released, shallow=False):
+            return f"{released.name}: released, the last epoch"
     name = pathlib.Path(path).name
-    return _RULES.get(name, f"{name}: chosen by hand")
+    return f"{name}: {_RULES.get(name, 'chosen by hand')}"

@@ -1,10 +1,12 @@
 import pathlib
+import shutil
 import zipfile
 
 import keras
 import numpy as np
 import pytest
 
+from ampose_tf import weights
 from ampose_tf.models import stored
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.skeleton import Skeleton
@@ -129,12 +131,30 @@ def test_no_code_of_the_file_runs(path):
     assert_refused(path, "not a readable .keras file")
 
 
-def test_describe_checkpoint():
-    describe = stored.describe_checkpoint
-    assert describe("runs/x/best.keras") == (
-        "best.keras: lowest validation MPJPE (peer-style)"
-    )
-    assert describe(pathlib.Path("last.keras")) == "last.keras: the last epoch"
-    assert describe("runs/best.keras/mine.keras") == (
-        "mine.keras: chosen by hand"
-    )
+@pytest.mark.parametrize(
+    ("name", "description"),
+    [
+        ("best.keras", "best.keras: lowest validation MPJPE (peer-style)"),
+        ("last.keras", "last.keras: the last epoch"),
+        ("mine.keras", "mine.keras: chosen by hand"),
+        # Another model under a released one's name.
+        ("ampose_s.keras", "ampose_s.keras: chosen by hand"),
+    ],
+)
+def test_describe_checkpoint(path, name, description):
+    renamed = path.rename(path.with_name(name))
+    assert stored.describe_checkpoint(renamed) == description
+    assert stored.describe_checkpoint(str(renamed)) == description
+
+
+@pytest.mark.parametrize("released", weights.RELEASED.values())
+def test_a_released_model_is_known_under_any_name(tmp_path, released):
+    copy = shutil.copy(released, tmp_path / "last.keras")
+    description = f"{released.name}: released, the last epoch"
+    assert stored.describe_checkpoint(released) == description
+    assert stored.describe_checkpoint(copy) == description
+    content = bytearray(copy.read_bytes())
+    content[-1] ^= 1
+    other = tmp_path / "mine.keras"
+    other.write_bytes(content)
+    assert stored.describe_checkpoint(other) == "mine.keras: chosen by hand"
