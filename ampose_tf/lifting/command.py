@@ -14,6 +14,8 @@ import sys
 
 from absl import flags
 
+from ampose_tf import config
+
 # What a saved result has behind it.
 _OF_LIFTING = (
     *("model", "doctor", "image_size", "fps", "format", "skeleton"),
@@ -138,6 +140,11 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     )
 
 
+def run() -> None:
+    """Runs the installed command `ampose-lift`."""
+    config.run(main, define_flags)
+
+
 def main(options: flags.FlagValues) -> None:
     """Lifts what the flags name, or writes a saved result in other formats.
 
@@ -229,7 +236,7 @@ def _refuse(options, names, why):
 
 
 def _lifter(options):
-    from ampose_tf.lifting import Lifter
+    from ampose_tf.lifting.lifter import Lifter
 
     return Lifter(
         options.model,
