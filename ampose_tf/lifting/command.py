@@ -14,6 +14,7 @@ import sys
 
 from absl import flags
 
+from ampose_tf import config
 from ampose_tf.conversion import SEEN_SCORE
 
 # What a saved result has behind it.
@@ -140,6 +141,11 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     )
 
 
+def run() -> None:
+    """Runs the installed command `ampose-lift`."""
+    config.run(main, define_flags)
+
+
 def main(options: flags.FlagValues) -> None:
     """Lifts what the flags name, or writes a saved result in other formats.
 
@@ -231,7 +237,7 @@ def _refuse(options, names, why):
 
 
 def _lifter(options):
-    from ampose_tf.lifting import Lifter
+    from ampose_tf.lifting.lifter import Lifter
 
     return Lifter(
         options.model,
