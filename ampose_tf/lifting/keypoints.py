@@ -134,6 +134,23 @@ def is_seen(scores: np.ndarray, seen_score: float) -> np.ndarray:
     return (scores >= seen_score) & (scores > 0)
 
 
+def diagonals(points: np.ndarray, placed: np.ndarray) -> np.ndarray:
+    """Returns the diagonal of the box around each person's joints.
+
+    Args:
+        points: (N, S, 2).
+        placed: (N, S) bool, which joints count.
+
+    Returns:
+        (N,), in the unit of the points; 0 where no joint counts.
+    """
+    placed = placed[..., None]
+    low = np.where(placed, points, np.inf).min(axis=1)
+    high = np.where(placed, points, -np.inf).max(axis=1)
+    width, height = np.maximum(high - low, 0).T
+    return np.hypot(width, height)
+
+
 def convert(
     pixels: np.ndarray, scores: np.ndarray, skeleton: Conversion
 ) -> tuple[np.ndarray, np.ndarray]:
