@@ -6,15 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ampose_tf import conversion
 from ampose_tf.conversion import CONVERSIONS, SEEN_SCORE, Conversion
 from ampose_tf.lifting import own_skeleton
+from ampose_tf.skeleton import H36M_17
 
 _H36M_17 = Conversion(
     name="H36M-17",
-    joints=conversion.JOINTS,
+    joints=H36M_17.joints,
     sides=CONVERSIONS["H36M-16"].sides,
-    weights={joint: {joint: 1.0} for joint in conversion.JOINTS},
+    weights={joint: {joint: 1.0} for joint in H36M_17.joints},
 )
 
 # Every skeleton that a file can be in.
