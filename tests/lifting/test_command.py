@@ -98,9 +98,15 @@ def test_several_formats(lift):
     assert set(names.split(",")) <= set(saving.FORMATS)
     written, _ = lift(write_clip(2), "--output=all", f"--formats={names}")
     assert sorted(written) == [
-        *("all/clip.csv", "all/clip.json", "all/clip.npz", "all/clip.png"),
-        *("all/clip_0.bvh", "all/clip_0.trc", "all/clip_1.bvh"),
-        *("all/clip_1.trc", "all/clip_angles.csv"),
+        "all/clip.csv",
+        "all/clip.json",
+        "all/clip.npz",
+        "all/clip.png",
+        "all/clip_0.bvh",
+        "all/clip_0.trc",
+        "all/clip_1.bvh",
+        "all/clip_1.trc",
+        "all/clip_angles.csv",
     ]
     assert all(pathlib.Path(path).stat().st_size > 0 for path in written)
     result = archive.read("all/clip.npz")
@@ -321,9 +327,13 @@ def test_lines_are_answered_as_they_come(seeing_model, tmp_path):
     """Line k is answered before line k + 1 is sent."""
     process = subprocess.Popen(
         [
-            *(sys.executable, ROOT / "lift.py", "--keypoints=-"),
+            sys.executable,
+            ROOT / "lift.py",
+            "--keypoints=-",
             f"--model={seeing_model}",
-            *("--image_size=640x480", "--smooth=one_euro", "--fps=30"),
+            "--image_size=640x480",
+            "--smooth=one_euro",
+            "--fps=30",
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -12,9 +12,9 @@ from ampose_tf.lifting.floor import (
     parse_up,
     rotation_to_world,
     world_positions,
-    y_up,
 )
 from ampose_tf.lifting.motion import LEVEL, LiftedTrack, Motion
+from ampose_tf.lifting.writers.axes import y_up
 from tests.lifting.filmed import film
 from tests.people import STANDING
 

@@ -7,8 +7,9 @@ import pybvh
 import pytest
 from scipy.spatial.transform import Rotation
 
-from ampose_tf.lifting.floor import world_positions, y_up
+from ampose_tf.lifting.floor import world_positions
 from ampose_tf.lifting.writers import rig
+from ampose_tf.lifting.writers.axes import y_up
 from ampose_tf.lifting.writers.bvh import euler_zxy_deg
 from ampose_tf.skeleton import H36M_16, H36M_17
 from tests.lifting.filmed import film, only
@@ -122,11 +123,23 @@ def test_one_frame_and_sixteen_joints(tmp_path):
 # T-pose, facing +z, the person's left at +x; y up.
 T_POSE = np.array(
     [
-        *[(0, 0.9, 0), (-0.1, 0.9, 0), (-0.1, 0.5, 0), (-0.1, 0.1, 0)],
-        *[(0.1, 0.9, 0), (0.1, 0.5, 0), (0.1, 0.1, 0)],
-        *[(0, 1.1, 0), (0, 1.4, 0), (0, 1.5, 0), (0, 1.7, 0)],
-        *[(0.2, 1.4, 0), (0.5, 1.4, 0), (0.7, 1.4, 0)],
-        *[(-0.2, 1.4, 0), (-0.5, 1.4, 0), (-0.7, 1.4, 0)],
+        (0, 0.9, 0),
+        (-0.1, 0.9, 0),
+        (-0.1, 0.5, 0),
+        (-0.1, 0.1, 0),
+        (0.1, 0.9, 0),
+        (0.1, 0.5, 0),
+        (0.1, 0.1, 0),
+        (0, 1.1, 0),
+        (0, 1.4, 0),
+        (0, 1.5, 0),
+        (0, 1.7, 0),
+        (0.2, 1.4, 0),
+        (0.5, 1.4, 0),
+        (0.7, 1.4, 0),
+        (-0.2, 1.4, 0),
+        (-0.5, 1.4, 0),
+        (-0.7, 1.4, 0),
     ]
 )
 
