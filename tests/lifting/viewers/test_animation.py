@@ -124,14 +124,22 @@ def test_people_are_placed_once(tmp_path, monkeypatch, ending):
 def test_without_ffmpeg_one_line_says_what_to_do(tmp_path, monkeypatch):
     motion = film(frames=2).motion
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
-    with pytest.raises(ValueError, match=r"clip.mp4: .*-e '\.\[video\]'"):
+    with pytest.raises(
+        ValueError, match=r"clip.mp4: .*install 'ampose_tf\[video\]'"
+    ):
         motion.save(tmp_path / "clip.mp4")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_ffmpeg_that_fails_leaves_no_file(tmp_path, monkeypatch):
     broken = tmp_path / "ffmpeg"
-    broken.write_text("#!/bin/sh\ncat > /dev/null\nexit 1\n")
+    # imageio-ffmpeg asks once for the encoders, and tries one.
+    broken.write_text(
+        "#!/bin/sh\n"
+        'case "$*" in *-encoders*|*nullsrc*) '
+        f'exec "{imageio_ffmpeg.get_ffmpeg_exe()}" "$@";; esac\n'
+        "cat > /dev/null\nexit 1\n"
+    )
     broken.chmod(0o755)
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(broken))
     with pytest.raises(OSError, match="clip.mp4: ffmpeg wrote 0 of 2"):
