@@ -13,7 +13,9 @@ from ampose_tf.config import commandline
 from ampose_tf.data import archive
 from ampose_tf.lifting import command, formats, results, saving
 from ampose_tf.lifting.doctor.findings import KINDS
+from ampose_tf.lifting.viewers import scene
 from tests import clips
+from tests.lifting.pictures import count, decoded
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -108,9 +110,28 @@ def test_several_formats(lift):
         "all/clip_1.trc",
         "all/clip_angles.csv",
     ]
-    assert all(pathlib.Path(path).stat().st_size > 0 for path in written)
     result = archive.read("all/clip.npz")
     assert result["track_ids"].tolist() == [0] * 5 + [1] * 5
+    motion = results.load("all/clip.json")
+    np.testing.assert_array_equal(
+        np.concatenate([track.poses_3d for track in motion.tracks]),
+        result["poses_3d"],
+    )
+    # Of two people in five frames: headers, and a line for each row.
+    for name, count_of_lines in (
+        ("clip.csv", 1 + 2 * 5 * 17),
+        ("clip_angles.csv", 1 + 2 * 5),
+        ("clip_0.trc", 6 + 5),
+        ("clip_1.trc", 6 + 5),
+    ):
+        lines = pathlib.Path("all", name).read_text().splitlines()
+        assert len(lines) == count_of_lines, name
+    for name in ("clip_0.bvh", "clip_1.bvh"):
+        text = pathlib.Path("all", name).read_text()
+        assert text.startswith("HIERARCHY") and "Frames: 5" in text
+    picture = decoded("all/clip.png")
+    for colour in (scene.LEFT, scene.RIGHT, *scene.PEOPLE[:2]):
+        assert count(picture, colour)[0] > 100, colour
 
 
 def test_the_ending_says_the_format(lift):
