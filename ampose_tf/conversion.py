@@ -16,26 +16,8 @@ import dataclasses
 
 import numpy as np
 
-# `skeleton.H36M_17.joints`: the rows of every matrix.
-JOINTS = (
-    "Hip",
-    "RHip",
-    "RKnee",
-    "RFoot",
-    "LHip",
-    "LKnee",
-    "LFoot",
-    "Spine",
-    "Thorax",
-    "Neck/Nose",
-    "Head",
-    "LShoulder",
-    "LElbow",
-    "LWrist",
-    "RShoulder",
-    "RElbow",
-    "RWrist",
-)
+from ampose_tf.skeleton import H36M_16, H36M_17
+
 # A joint counts as seen from this score on: in training, in lifting, and in
 # exported files, whose graph takes whole tenths.
 SEEN_SCORE = 0.3
@@ -63,8 +45,8 @@ class Conversion:
     @property
     def matrix(self) -> np.ndarray:
         """(17, S) float32: row i makes Human3.6M's joint i."""
-        matrix = np.zeros((len(JOINTS), len(self.joints)), np.float32)
-        for row, joint in enumerate(JOINTS):
+        matrix = np.zeros((len(H36M_17.joints), len(self.joints)), np.float32)
+        for row, joint in enumerate(H36M_17.joints):
             for source, weight in self.weights[joint].items():
                 matrix[row, self.joints.index(source)] = weight
         return matrix
@@ -417,9 +399,9 @@ MPI_INF_3DHP_17 = Conversion(
 # The 16-joint protocol lacks Neck/Nose.
 HUMAN36M_16 = Conversion(
     name="H36M-16",
-    joints=tuple(joint for joint in JOINTS if joint != "Neck/Nose"),
+    joints=H36M_16.joints,
     sides=_sides("L{}", "R{}", *_SIDES),
-    weights={joint: {joint: 1.0} for joint in JOINTS}
+    weights={joint: {joint: 1.0} for joint in H36M_17.joints}
     | {"Neck/Nose": _mean("Thorax", "Head")},
 )
 

@@ -7,18 +7,13 @@ import pytest
 
 from ampose_tf import conversion
 from ampose_tf.conversion import CONVERSIONS, SEEN_SCORE
-from ampose_tf.skeleton import H36M_16, H36M_17
+from ampose_tf.skeleton import H36M_17
 
 every = pytest.mark.parametrize("name", CONVERSIONS)
 
 
 def index(joint):
     return H36M_17.joints.index(joint)
-
-
-def test_joints_are_the_skeletons():
-    assert H36M_17.joints == conversion.JOINTS
-    assert CONVERSIONS["H36M-16"].joints == H36M_16.joints
 
 
 def test_the_threshold_is_what_released_files_and_pages_say():

@@ -19,8 +19,18 @@ from ampose_tf.conversion import SEEN_SCORE
 
 # What a saved result has behind it.
 _OF_LIFTING = (
-    *("model", "doctor", "image_size", "fps", "format", "skeleton"),
-    *("seen_score", "smooth", "fov_deg", "intrinsics", "height_m", "up"),
+    "model",
+    "doctor",
+    "image_size",
+    "fps",
+    "format",
+    "skeleton",
+    "seen_score",
+    "smooth",
+    "fov_deg",
+    "intrinsics",
+    "height_m",
+    "up",
 )
 
 
@@ -198,8 +208,15 @@ def main(options: flags.FlagValues) -> None:
         _refuse(
             options,
             (
-                *("model", "output", "formats", "overwrite", "smooth"),
-                *("fov_deg", "intrinsics", "height_m", "up"),
+                "model",
+                "output",
+                "formats",
+                "overwrite",
+                "smooth",
+                "fov_deg",
+                "intrinsics",
+                "height_m",
+                "up",
             ),
             "is for lifting, and --doctor lifts nothing",
         )

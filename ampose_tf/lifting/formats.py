@@ -1,10 +1,11 @@
 """Reading keypoint files of any tool.
 
 A file is recognised by what is in it. The forms are described, with their
-sources, in `frame_forms` (one frame in JSON), `clip_forms` (a clip in JSON)
-and `array_files` (`.npy`, `.npz`, `.csv`). A folder holds one JSON file for
-each frame, as OpenPose and MMPose write them. `-` is standard input and holds
-JSON lines, as a `.jsonl` file does: one frame a line, see `stream`.
+sources, in `readers.frame_forms` (one frame in JSON), `readers.clip_forms` (a
+clip in JSON) and `readers.array_files` (`.npy`, `.npz`, `.csv`). A folder
+holds one JSON file for each frame, as OpenPose and MMPose write them. `-` is
+standard input and holds JSON lines, as a `.jsonl` file does: one frame a
+line, see `stream`.
 
 Nothing in a file is executed. Files beyond the bounds of `untrusted` are
 refused, as are coordinates, people and frames beyond its limits.
@@ -113,7 +114,7 @@ def read_array(
     """Reads keypoints from an array as from a `.npy` that holds it.
 
     Args:
-        array: See `array_files`.
+        array: See `readers.array_files`.
         image_size: As in `read`.
         format: As in `read`.
         skeleton: As in `read`.

@@ -6,15 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ampose_tf import conversion
 from ampose_tf.conversion import CONVERSIONS, SEEN_SCORE, Conversion
 from ampose_tf.lifting import own_skeleton
+from ampose_tf.skeleton import H36M_17
 
 _H36M_17 = Conversion(
     name="H36M-17",
-    joints=conversion.JOINTS,
+    joints=H36M_17.joints,
     sides=CONVERSIONS["H36M-16"].sides,
-    weights={joint: {joint: 1.0} for joint in conversion.JOINTS},
+    weights={joint: {joint: 1.0} for joint in H36M_17.joints},
 )
 
 # Every skeleton that a file can be in.
@@ -132,6 +132,23 @@ def check_seen_score(seen_score: float) -> None:
 def is_seen(scores: np.ndarray, seen_score: float) -> np.ndarray:
     """Returns which joints count as seen, of any shape; never those at 0."""
     return (scores >= seen_score) & (scores > 0)
+
+
+def diagonals(points: np.ndarray, placed: np.ndarray) -> np.ndarray:
+    """Returns the diagonal of the box around each person's joints.
+
+    Args:
+        points: (N, S, 2).
+        placed: (N, S) bool, which joints count.
+
+    Returns:
+        (N,), in the unit of the points; 0 where no joint counts.
+    """
+    placed = placed[..., None]
+    low = np.where(placed, points, np.inf).min(axis=1)
+    high = np.where(placed, points, -np.inf).max(axis=1)
+    width, height = np.maximum(high - low, 0).T
+    return np.hypot(width, height)
 
 
 def convert(

@@ -131,14 +131,15 @@ class Motion:
         """Writes the motion in the format that the path's ending names.
 
         * `.npz`, `.json`: everything, self-describing (`results`).
-        * `.csv`: one row per person, frame and joint (`tables`).
+        * `.csv`: one row per person, frame and joint (`writers.tables`).
         * `_angles.csv`: joint angles, one row per person and frame
-          (`angles`).
-        * `.trc`: markers for OpenSim (`trc`), `.bvh`: an animated skeleton
-          (`bvh`); one file per person, of several with `_<track id>` after
-          the stem.
-        * `.html`: a viewer in one file (`viewer`); `.png`: some frames
-          (`sheet`); `.gif`, `.mp4`: all of them, 2D beside 3D (`animation`).
+          (`writers.angles`).
+        * `.trc`: markers for OpenSim (`writers.trc`), `.bvh`: an animated
+          skeleton (`writers.bvh`); one file per person, of several with
+          `_<track id>` after the stem.
+        * `.html`: a viewer in one file (`viewers.web`); `.png`: some frames
+          (`viewers.sheet`); `.gif`, `.mp4`: all of them, 2D beside 3D
+          (`viewers.animation`).
 
         Args:
             path: Missing folders are made.

@@ -3,8 +3,9 @@
 import dataclasses
 import os
 
-from ampose_tf.conversion import CONVERSIONS, JOINTS, Conversion
+from ampose_tf.conversion import CONVERSIONS, Conversion
 from ampose_tf.lifting import untrusted
+from ampose_tf.skeleton import H36M_17
 
 _MAX_BYTES = 2**20
 _MAX_JOINTS = 200
@@ -25,8 +26,8 @@ def load(path: str | os.PathLike) -> Conversion:
                      "Spine": {"pelvis": 0.55, "neck": 0.45}, ...}}
 
     `joints` are in the order of the keypoints, `sides` are pairs of left and
-    right, and `weights` has each of `JOINTS`. Weights may be negative, and
-    are divided by their sum, which must be one to rounding.
+    right, and `weights` has each of `skeleton.H36M_17.joints`. Weights may be
+    negative, and are divided by their sum, which must be one to rounding.
 
     Raises:
         OSError: Where the file cannot be read.
@@ -66,10 +67,11 @@ def _checked(value):
         )
     sides = _checked_sides(value["sides"], joints)
     weights = value["weights"]
-    if not isinstance(weights, dict) or set(weights) != set(JOINTS):
-        wrong = set(JOINTS) ^ set(weights if isinstance(weights, dict) else ())
+    named = H36M_17.joints
+    if not isinstance(weights, dict) or set(weights) != set(named):
+        wrong = set(named) ^ set(weights if isinstance(weights, dict) else ())
         raise ValueError(
-            f"weights: expected all of {', '.join(JOINTS)} and nothing else; "
+            f"weights: expected all of {', '.join(named)} and nothing else; "
             f"see {min(wrong, default='its type')[:40]!r}"
         )
     return Conversion(
@@ -78,7 +80,7 @@ def _checked(value):
         sides,
         {
             joint: _checked_weights(joint, weights[joint], joints, sides)
-            for joint in JOINTS
+            for joint in named
         },
     )
 

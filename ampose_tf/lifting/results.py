@@ -16,7 +16,11 @@ from ampose_tf.skeleton import by_joint_count
 FORMAT = "ampose_tf motion 1"
 # What values of another kind or shape end in.
 _DAMAGE = (
-    *(AttributeError, IndexError, KeyError, OverflowError, TypeError),
+    AttributeError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    TypeError,
     ValueError,
 )
 UNITS = "metres"
@@ -28,12 +32,22 @@ ROOT = (
 
 
 _DESCRIBED = (
-    *("joint_names", "image_size", "fps", "up", "notes"),
-    *("normalisation", "image_corner"),
+    "joint_names",
+    "image_size",
+    "fps",
+    "up",
+    "notes",
+    "normalisation",
+    "image_corner",
 )
 _ROWS = (
-    *("frame_numbers", "poses_3d", "root_positions", "keypoints_px"),
-    *("scores", "seen", "spread_m"),
+    "frame_numbers",
+    "poses_3d",
+    "root_positions",
+    "keypoints_px",
+    "scores",
+    "seen",
+    "spread_m",
 )
 
 

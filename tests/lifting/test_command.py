@@ -13,7 +13,9 @@ from ampose_tf.config import commandline
 from ampose_tf.data import archive
 from ampose_tf.lifting import command, formats, results, saving
 from ampose_tf.lifting.doctor.findings import KINDS
+from ampose_tf.lifting.viewers import scene
 from tests import clips
+from tests.lifting.pictures import count, decoded
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -98,13 +100,38 @@ def test_several_formats(lift):
     assert set(names.split(",")) <= set(saving.FORMATS)
     written, _ = lift(write_clip(2), "--output=all", f"--formats={names}")
     assert sorted(written) == [
-        *("all/clip.csv", "all/clip.json", "all/clip.npz", "all/clip.png"),
-        *("all/clip_0.bvh", "all/clip_0.trc", "all/clip_1.bvh"),
-        *("all/clip_1.trc", "all/clip_angles.csv"),
+        "all/clip.csv",
+        "all/clip.json",
+        "all/clip.npz",
+        "all/clip.png",
+        "all/clip_0.bvh",
+        "all/clip_0.trc",
+        "all/clip_1.bvh",
+        "all/clip_1.trc",
+        "all/clip_angles.csv",
     ]
-    assert all(pathlib.Path(path).stat().st_size > 0 for path in written)
     result = archive.read("all/clip.npz")
     assert result["track_ids"].tolist() == [0] * 5 + [1] * 5
+    motion = results.load("all/clip.json")
+    np.testing.assert_array_equal(
+        np.concatenate([track.poses_3d for track in motion.tracks]),
+        result["poses_3d"],
+    )
+    # Of two people in five frames: headers, and a line for each row.
+    for name, count_of_lines in (
+        ("clip.csv", 1 + 2 * 5 * 17),
+        ("clip_angles.csv", 1 + 2 * 5),
+        ("clip_0.trc", 6 + 5),
+        ("clip_1.trc", 6 + 5),
+    ):
+        lines = pathlib.Path("all", name).read_text().splitlines()
+        assert len(lines) == count_of_lines, name
+    for name in ("clip_0.bvh", "clip_1.bvh"):
+        text = pathlib.Path("all", name).read_text()
+        assert text.startswith("HIERARCHY") and "Frames: 5" in text
+    picture = decoded("all/clip.png")
+    for colour in (scene.LEFT, scene.RIGHT, *scene.PEOPLE[:2]):
+        assert count(picture, colour)[0] > 100, colour
 
 
 def test_the_ending_says_the_format(lift):
@@ -321,9 +348,13 @@ def test_lines_are_answered_as_they_come(seeing_model, tmp_path):
     """Line k is answered before line k + 1 is sent."""
     process = subprocess.Popen(
         [
-            *(sys.executable, ROOT / "lift.py", "--keypoints=-"),
+            sys.executable,
+            ROOT / "lift.py",
+            "--keypoints=-",
             f"--model={seeing_model}",
-            *("--image_size=640x480", "--smooth=one_euro", "--fps=30"),
+            "--image_size=640x480",
+            "--smooth=one_euro",
+            "--fps=30",
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

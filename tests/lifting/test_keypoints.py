@@ -87,6 +87,12 @@ def test_scores_that_none_can_have_are_refused():
             keypoints.check_seen_score(score)
 
 
+def test_the_diagonal_of_a_person():
+    points = np.array([[[1, 2], [4, 6], [90, np.nan]]] * 2)
+    placed = np.array([[True, True, False], [False, False, False]])
+    assert keypoints.diagonals(points, placed).tolist() == [5, 0]
+
+
 def test_the_assumed_image_is_the_square_around_everybody():
     read = clip(people=2)
     left, right = read.tracks

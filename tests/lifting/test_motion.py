@@ -42,8 +42,11 @@ def test_step_of_frames(frames, step):
 def test_arrays_get_their_types(motion):
     (track,) = motion.tracks
     floats = [
-        *(track.poses_3d, track.keypoints_px, track.scores),
-        *(track.spread_m, track.root),
+        track.poses_3d,
+        track.keypoints_px,
+        track.scores,
+        track.spread_m,
+        track.root,
     ]
     assert {array.dtype for array in floats} == {np.dtype(np.float32)}
     assert track.frames.dtype == np.int64 and track.seen.dtype == bool

@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from ampose_tf.conversion import CONVERSIONS, JOINTS
+from ampose_tf.conversion import CONVERSIONS
 from ampose_tf.lifting import own_skeleton
+from ampose_tf.skeleton import H36M_17
 
 
 def described():
@@ -37,9 +38,13 @@ def test_a_skeleton_of_ones_own_is_loaded(tmp_path):
     assert own.mirrored == CONVERSIONS["MPII-16"].mirrored
     np.testing.assert_allclose(own.matrix.sum(axis=1), 1, atol=1e-6)
     np.testing.assert_allclose(
-        own.matrix[JOINTS.index("Spine"), own.joints.index("pelvis")], 1 / 3
+        own.matrix[H36M_17.joints.index("Spine"), own.joints.index("pelvis")],
+        1 / 3,
     )
-    assert own.matrix[JOINTS.index("Head"), own.joints.index("thorax")] == -1
+    assert (
+        own.matrix[H36M_17.joints.index("Head"), own.joints.index("thorax")]
+        == -1
+    )
 
 
 @pytest.mark.parametrize(

@@ -78,9 +78,19 @@ def extent_features(placed: np.ndarray) -> np.ndarray:
     left, top, right, bottom = np.moveaxis(placed, -1, 0)
     return np.stack(
         [
-            *(np.ones_like(left), left, top, right, bottom),
-            *(left**2, top**2, right**2, bottom**2),
-            *(left * right, top * bottom, right * bottom, left * top),
+            np.ones_like(left),
+            left,
+            top,
+            right,
+            bottom,
+            left**2,
+            top**2,
+            right**2,
+            bottom**2,
+            left * right,
+            top * bottom,
+            right * bottom,
+            left * top,
         ],
         axis=-1,
     )

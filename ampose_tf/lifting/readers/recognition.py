@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from ampose_tf.conversion import Conversion
-from ampose_tf.lifting.keypoints import SKELETONS
+from ampose_tf.lifting.keypoints import SKELETONS, diagonals
 from ampose_tf.lifting.untrusted import MAX_PIXEL, brief
 
 # Of detectors that count joints without naming them. Of whole-body models,
@@ -124,8 +124,8 @@ def _looks_like_coco(points):
     for nowhere in (0, -1):
         placed &= (points != nowhere).any(axis=2)
     points = np.where(placed[..., None], points, np.nan)
-    size = _diagonal(points, placed)
-    face = _diagonal(points[:, :5], placed[:, :5])
+    size = diagonals(points, placed)
+    face = diagonals(points[:, :5], placed[:, :5])
     hip, spine, thorax = points[:, 0], points[:, 7], points[:, 8]
     shoulders = (points[:, 11] + points[:, 14]) / 2
     off = np.linalg.norm(thorax - shoulders, axis=1)
@@ -138,10 +138,3 @@ def _looks_like_coco(points):
     if not len(faces) or not len(offs):
         return False
     return bool(np.median(faces) < _FACE and np.median(offs) > _OFF_AXIS)
-
-
-def _diagonal(points, placed):
-    placed = placed[..., None]
-    low = np.where(placed, points, np.inf).min(axis=1)
-    high = np.where(placed, points, -np.inf).max(axis=1)
-    return np.hypot(*np.maximum(high - low, 0).T)

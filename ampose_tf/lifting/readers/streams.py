@@ -19,7 +19,7 @@ from ampose_tf.lifting.readers import (
     recognition,
     sequences,
 )
-from ampose_tf.lifting.readers.frame_forms import EITHER, FramePeople, form_of
+from ampose_tf.lifting.readers.frame_forms import EITHER, FramePeople, is_empty
 from ampose_tf.lifting.readers.tracks import Tracker
 from ampose_tf.lifting.untrusted import MAX_FRAME, MAX_PEOPLE, brief
 
@@ -154,7 +154,7 @@ class _Assembler:
     def _read(self, line, value):
         """Returns the frames that a line completes."""
         frame, self.form = sequences.read_one(value, self._format, self.form)
-        people = _of_coco(value)
+        people = _of_coco(value, self.form)
         images = _images(people)
         if len(images) > 1:
             raise ValueError(
@@ -268,9 +268,9 @@ def _are_tracked(ids, has_index):
     return False if len(known) > 1 else None
 
 
-def _of_coco(value):
+def _of_coco(value, form):
     """Returns the people of a line in COCO's form; none of another."""
-    if form_of(value) != "coco":
+    if form != "coco" or is_empty(value):
         return []
     return [value] if isinstance(value, dict) else value
 

@@ -1,7 +1,11 @@
 """Who is who over time, for detectors that do not say."""
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+
+from ampose_tf.lifting.keypoints import diagonals
 
 # Frames that a person may be missing and still be the same one.
 MAX_GAP = 10
@@ -15,21 +19,54 @@ _REACH_OF_GAP = 0.05
 _FAR = 1e9
 
 
+class _People(NamedTuple):
+    """People as they were last seen.
+
+    Attributes:
+        ids: (A,) int64.
+        frames: (A,) int64, the last frame that each was in.
+        pixels: (A, S, 2).
+        scores: (A, S).
+        sizes: (A,) pixels, see `keypoints.diagonals`.
+    """
+
+    ids: np.ndarray
+    frames: np.ndarray
+    pixels: np.ndarray
+    scores: np.ndarray
+    sizes: np.ndarray
+
+    def chosen(self, rows: np.ndarray) -> "_People":
+        """Returns some of them, by (A,) bool."""
+        return _People(*(array[rows] for array in self))
+
+    def joined(self, others: "_People") -> "_People":
+        """Returns them and others after them."""
+        return _People(*map(np.concatenate, zip(self, others, strict=True)))
+
+
+_NO_PEOPLE = _People(
+    ids=np.empty(0, np.int64),
+    frames=np.empty(0, np.int64),
+    pixels=np.empty((0, 0, 2)),
+    scores=np.empty((0, 0)),
+    sizes=np.empty(0),
+)
+
+
 class Tracker:
     """Gives people ids, frame by frame, by the distance of their joints.
 
     In each frame the people are assigned to those of the last frames so that
     the sum of distances is least. A distance is the mean over the joints that
     were seen both times, weighted by their scores, relative to the person's
-    size. Whoever is farther than `REACH` from everybody is new; whoever has
+    size. A person farther than `REACH` from all others is new; one who has
     been missing for more than `MAX_GAP` frames is forgotten.
     """
 
     def __init__(self):
         self._count = 0
-        self._ids = np.empty(0, np.int64)
-        self._last = np.empty(0, np.int64)
-        self._pixels = self._scores = self._sizes = None
+        self._known = _NO_PEOPLE
 
     def step(
         self,
@@ -50,66 +87,32 @@ class Tracker:
         Returns:
             (P,) int64, ids that count from 0 in order of appearance.
         """
-        gaps = (frame - self._last) // stride - 1
+        gaps = (frame - self._known.frames) // stride - 1
         recent = gaps <= MAX_GAP
         if not recent.all():
-            self._keep(recent)
+            self._known, gaps = self._known.chosen(recent), gaps[recent]
         ids = np.full(len(pixels), -1, np.int64)
         if not len(pixels):
             return ids
-        sizes = _sizes(pixels, scores)
-        matched = np.empty(0, np.int64)
-        if len(self._ids):
-            rows, columns = self._assign(gaps[recent], pixels, scores, sizes)
-            ids[columns] = self._ids[rows]
-            matched = rows
+        people = _People(
+            ids=ids,
+            frames=np.full(len(ids), frame),
+            pixels=pixels,
+            scores=scores,
+            sizes=diagonals(pixels, scores > 0),
+        )
+        missing = np.ones(len(gaps), bool)
+        if len(missing):
+            rows, columns = _assign(self._known, people, gaps)
+            ids[columns] = self._known.ids[rows]
+            missing[rows] = False
         new = ids < 0
         ids[new] = np.arange(self._count, self._count + new.sum())
         self._count += int(new.sum())
-        self._remember(frame, ids, pixels, scores, sizes, matched)
+        if missing.any():
+            people = self._known.chosen(missing).joined(people)
+        self._known = people
         return ids
-
-    def _assign(self, gaps, pixels, scores, sizes):
-        """Returns indices of remembered people and of those they are now."""
-        apart = self._pixels[:, None] - pixels[None]  # (A, P, S, 2)
-        weights = self._scores[:, None] * scores[None]  # (A, P, S)
-        total = weights.sum(axis=2)
-        distances = np.hypot(apart[..., 0], apart[..., 1])
-        distances = (distances * weights).sum(axis=2)
-        size = np.maximum(np.maximum(self._sizes[:, None], sizes[None]), 1)
-        # Nobody is the same person by no common joint.
-        cost = np.full(total.shape, _FAR)
-        np.divide(distances, total * size, out=cost, where=total > 0)
-        reach = REACH + _REACH_OF_GAP * np.maximum(gaps, 0)[:, None]
-        cost[cost > reach] = _FAR
-        if cost.size == 1:
-            rows = columns = np.zeros(1, np.int64)
-        else:
-            rows, columns = linear_sum_assignment(cost)
-        near = cost[rows, columns] < _FAR
-        return rows[near], columns[near]
-
-    def _keep(self, kept):
-        self._ids, self._last = self._ids[kept], self._last[kept]
-        if self._pixels is not None:
-            self._pixels = self._pixels[kept]
-            self._scores = self._scores[kept]
-            self._sizes = self._sizes[kept]
-
-    def _remember(self, frame, ids, pixels, scores, sizes, matched):
-        if len(matched) == len(self._ids):
-            self._ids, self._pixels, self._scores = ids, pixels, scores
-            self._sizes = sizes
-            self._last = np.full(len(ids), frame)
-            return
-        kept = np.ones(len(self._ids), bool)
-        kept[matched] = False
-        self._keep(kept)
-        self._ids = np.concatenate([self._ids, ids])
-        self._pixels = np.concatenate([self._pixels, pixels])
-        self._scores = np.concatenate([self._scores, scores])
-        self._sizes = np.concatenate([self._sizes, sizes])
-        self._last = np.concatenate([self._last, np.full(len(ids), frame)])
 
 
 def associate(
@@ -139,9 +142,22 @@ def associate(
     return np.concatenate(ids)
 
 
-def _sizes(pixels, scores):
-    """Returns the diagonal of everybody's bounding box, (P,) pixels."""
-    seen = (scores > 0)[..., None]
-    low = np.where(seen, pixels, np.inf).min(axis=1)
-    high = np.where(seen, pixels, -np.inf).max(axis=1)
-    return np.hypot(*np.maximum(high - low, 0).T)
+def _assign(known, people, gaps):
+    """Returns indices of known people and of those they are now."""
+    apart = known.pixels[:, None] - people.pixels[None]  # (A, P, S, 2)
+    weights = known.scores[:, None] * people.scores[None]  # (A, P, S)
+    total = weights.sum(axis=2)
+    distances = np.hypot(apart[..., 0], apart[..., 1])
+    distances = (distances * weights).sum(axis=2)
+    size = np.maximum(np.maximum(known.sizes[:, None], people.sizes[None]), 1)
+    # Without a joint in common, nothing says that two are the same person.
+    cost = np.full(total.shape, _FAR)
+    np.divide(distances, total * size, out=cost, where=total > 0)
+    reach = REACH + _REACH_OF_GAP * np.maximum(gaps, 0)[:, None]
+    cost[cost > reach] = _FAR
+    if cost.size == 1:
+        rows = columns = np.zeros(1, np.int64)
+    else:
+        rows, columns = linear_sum_assignment(cost)
+    near = cost[rows, columns] < _FAR
+    return rows[near], columns[near]

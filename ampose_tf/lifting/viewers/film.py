@@ -93,7 +93,9 @@ class Film:
         small = {"fontsize": 0.026 * points, "va": "center", "color": "0.3"}
         figure.text(_GAP / width, _BELOW / 2, caption, **small)
         self._clock = figure.text(
-            *(1 - _GAP / width, _BELOW / 2, ""),
+            x=1 - _GAP / width,
+            y=_BELOW / 2,
+            s="",
             **small,
             ha="right",
             animated=True,

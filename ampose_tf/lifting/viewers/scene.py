@@ -15,8 +15,14 @@ LEFT, RIGHT, MIDDLE = "#f58518", "#2f7fd1", "#868e96"
 # Of several people, neither the one nor the other; the ninth is like the
 # first.
 PEOPLE = (
-    *("#2a9d5c", "#b5479d", "#c9a10c", "#6a4fc4"),
-    *("#18a0a8", "#c43d3d", "#8a6240", "#5c8a1f"),
+    "#2a9d5c",
+    "#b5479d",
+    "#c9a10c",
+    "#6a4fc4",
+    "#18a0a8",
+    "#c43d3d",
+    "#8a6240",
+    "#5c8a1f",
 )
 
 # Between two people who stand side by side.

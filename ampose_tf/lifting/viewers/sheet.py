@@ -154,8 +154,12 @@ def _keypoints(scene, frame, corner):
         depths = np.full(len(points), -float(i))
         drawn.append(
             _Drawn(
-                *(person, points, seen, depths),
-                *(sure.min(axis=0), sure.max(axis=0)),
+                person=person,
+                points=points,
+                seen=seen,
+                depths=depths,
+                low=sure.min(axis=0),
+                high=sure.max(axis=0),
             )
         )
     return drawn
@@ -185,8 +189,12 @@ def _pose(person, row, points, away):
     # With the floor.
     low = np.minimum(points.min(axis=0), [np.inf, 0])
     return _Drawn(
-        *(person, points, person.track.seen[row]),
-        *(person.positions[row] @ away, low, points.max(axis=0)),
+        person=person,
+        points=points,
+        seen=person.track.seen[row],
+        depths=person.positions[row] @ away,
+        low=low,
+        high=points.max(axis=0),
     )
 
 

@@ -93,11 +93,7 @@ class Stage:
         # The floor's lines, by their ends, before it moves.
         self._floor = np.stack([low[:2] - _AROUND, high[:2] + _AROUND])
         corners = np.array(
-            [
-                [*(x, y), 0]
-                for x in self._floor[:, 0]
-                for y in self._floor[:, 1]
-            ]
+            [[x, y, 0] for x in self._floor[:, 0] for y in self._floor[:, 1]]
         )
         shown = np.concatenate(
             [
@@ -138,8 +134,13 @@ class Stage:
             projected, scales = self._project(points)
             people.append(
                 drawing.strokes(
-                    *(person, self._skeleton, projected),
-                    *(person.track.seen[row], self._width, -scales, scales),
+                    person,
+                    self._skeleton,
+                    points=projected,
+                    seen=person.track.seen[row],
+                    width=self._width,
+                    depths=-scales,
+                    scales=scales,
                 )
             )
             flat, _ = self._project(points * (1, 1, 0))

@@ -40,11 +40,17 @@ ANGLES = (
         f"{side}_{angle}"
         for side, _, _ in _SIDES
         for angle in (
-            *("hip_flexion", "hip_abduction", "knee_flexion"),
-            *("shoulder_flexion", "shoulder_abduction", "elbow_flexion"),
+            "hip_flexion",
+            "hip_abduction",
+            "knee_flexion",
+            "shoulder_flexion",
+            "shoulder_abduction",
+            "elbow_flexion",
         )
     ),
-    *("trunk_forward_lean", "trunk_left_lean", "trunk_left_turn"),
+    "trunk_forward_lean",
+    "trunk_left_lean",
+    "trunk_left_turn",
 )
 
 

@@ -9,10 +9,21 @@ from ampose_tf.lifting.motion import Motion
 from ampose_tf.lifting.writers.angles import ANGLES, angles_deg
 
 POSITION_COLUMNS = (
-    *("track_id", "frame", "time_s", "joint"),
-    *("x_m", "y_m", "z_m", "spread_m"),
-    *("camera_x_m", "camera_y_m", "camera_z_m"),
-    *("x_px", "y_px", "score", "seen"),
+    "track_id",
+    "frame",
+    "time_s",
+    "joint",
+    "x_m",
+    "y_m",
+    "z_m",
+    "spread_m",
+    "camera_x_m",
+    "camera_y_m",
+    "camera_z_m",
+    "x_px",
+    "y_px",
+    "score",
+    "seen",
 )
 
 
@@ -74,7 +85,9 @@ def write_angles(path: pathlib.Path, motion: Motion) -> None:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(
             [
-                *("track_id", "frame", "time_s"),
+                "track_id",
+                "frame",
+                "time_s",
                 *(f"{name}_deg" for name in ANGLES),
             ]
         )

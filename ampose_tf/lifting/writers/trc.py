@@ -11,11 +11,6 @@ import numpy as np
 from ampose_tf.lifting.motion import Motion, frame_step
 from ampose_tf.lifting.writers.axes import marker_name, y_up
 
-_KEYS = (
-    *("DataRate", "CameraRate", "NumFrames", "NumMarkers", "Units"),
-    *("OrigDataRate", "OrigDataStartFrame", "OrigNumFrames"),
-)
-
 
 def write(
     path: pathlib.Path, motion: Motion, track: int, positions: np.ndarray
@@ -42,15 +37,21 @@ def write(
     positions = y_up(positions)
     names = [marker_name(joint) for joint in motion.skeleton.joints]
     rate = f"{fps / frame_step(frames):.9g}"
-    values = (
-        *(rate, rate, len(frames), len(names), "m"),
-        *(f"{fps:.9g}", frames[0] + 1, len(frames)),
-    )
+    header = {
+        "DataRate": rate,
+        "CameraRate": rate,
+        "NumFrames": len(frames),
+        "NumMarkers": len(names),
+        "Units": "m",
+        "OrigDataRate": f"{fps:.9g}",
+        "OrigDataStartFrame": frames[0] + 1,
+        "OrigNumFrames": len(frames),
+    }
     axes = [f"{axis}{n + 1}" for n in range(len(names)) for axis in "XYZ"]
     lines = [
         ("PathFileType", "4", "(X/Y/Z)", path.name),
-        _KEYS,
-        map(str, values),
+        header,
+        map(str, header.values()),
         ("Frame#", "Time", *(cell for n in names for cell in (n, "", ""))),
         ("", "", *axes),
         (),

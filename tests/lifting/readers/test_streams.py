@@ -142,6 +142,15 @@ def test_frames_without_people_keep_their_place():
     assert list(stream([])) == []
 
 
+@pytest.mark.parametrize("empty", [None, [], {}])
+def test_a_frame_without_people_ends_an_image_of_cocos(empty):
+    person = clips.coco_results(1)[0] | {"image_id": 5}
+    later = person | {"image_id": 7}
+    frames = list(stream(lines([person, person, empty, later])))
+    assert [len(frame.track_ids) for frame in frames] == [2, 0, 1]
+    assert [frame.index for frame in frames] == [5, 6, 7]
+
+
 def test_ids_of_the_tool_are_kept():
     values = [clips.ultralytics(frame, True) for frame in range(FRAMES)]
     del values[3][0]["track_id"]

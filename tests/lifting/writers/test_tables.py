@@ -78,7 +78,9 @@ def test_angles_are_one_row_per_person_and_frame(motion, tmp_path):
     motion.save(tmp_path / "clip_angles.csv")
     rows = rows_of(tmp_path / "clip_angles.csv")
     assert list(rows[0]) == [
-        *("track_id", "frame", "time_s"),
+        "track_id",
+        "frame",
+        "time_s",
         *(f"{name}_deg" for name in ANGLES),
     ]
     assert [row["track_id"] for row in rows] == ["3"] * 6 + ["8"] * 6

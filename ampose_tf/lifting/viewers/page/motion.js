@@ -1,6 +1,6 @@
 "use strict";
 
-/** The numbers of the page's JSON, as viewer.py packed them. */
+/** The numbers of the page's JSON, as web.py packed them. */
 class Motion {
   constructor(content) {
     Object.assign(this, content);
