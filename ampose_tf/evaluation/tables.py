@@ -146,8 +146,13 @@ def _designs(papers, ours):
     """Both counts are the paper's way, and cut as it cuts: `complexity`."""
     made = [
         [
-            *("GCN block", "model", "joints", "parameters (M)", "MACs (M)"),
-            *("all parameters", "MPJPE (mm)"),
+            "GCN block",
+            "model",
+            "joints",
+            "parameters (M)",
+            "MACs (M)",
+            "all parameters",
+            "MPJPE (mm)",
         ]
     ]
     for row in papers:

@@ -205,7 +205,8 @@ def test_generated_downloads_stay_marked(run, tmp_path, capsys):
     line = fails(
         run,
         capsys,
-        *("human36m", f"--source={source}"),
+        "human36m",
+        f"--source={source}",
         f"--output={tmp_path / 'data_False'}",
     )
     assert line.endswith("holds recordings; choose another folder")

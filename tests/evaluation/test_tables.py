@@ -203,11 +203,22 @@ def test_designs():
         4, [made_report(complexity=counted, gcn="convnext")]
     )
     assert papers[-1] == [
-        *("ours", "AMPose (paper)", "17", "18.3", "312.2", "", "49.5"),
+        "ours",
+        "AMPose (paper)",
+        "17",
+        "18.3",
+        "312.2",
+        "",
+        "49.5",
     ]
     assert ours == [
-        *("convnext", "last.keras", "17", "18.3", "312.2"),
-        *("18,450,435", "50.0"),
+        "convnext",
+        "last.keras",
+        "17",
+        "18.3",
+        "312.2",
+        "18,450,435",
+        "50.0",
     ]
     # Of a .tflite neither is known.
     *_, ours = tables.rows(4, [made_report()])
