@@ -20,7 +20,11 @@ from ampose_tf.models import stored
 from ampose_tf.skeleton import H36M_17, predict_mirrored
 
 RELEASED = (weights.AMPOSE_S, weights.AMPOSE_T)
+# Measured on the walk: at most 0.0001, 0.05 and 2.6.
 LIMITS_MM = {"float32": 0.01, "float16": 0.5, "dynamic_int8": 5}
+# Of int8 files on keypoints that no person has; measured: at most 5.3, and
+# 53 or more of the other model's file.
+UNLIKELY_INT8_MM = 8
 OF_PIXELS = ("float16", "dynamic_int8")
 each = pytest.mark.parametrize("path", RELEASED, ids=lambda path: path.stem)
 
@@ -48,7 +52,10 @@ def test_they_are_small():
     files = [file for file in folder.iterdir() if file.is_file()]
     assert sum(file.stat().st_size for file in files) < 25e6
     assert {file.suffix for file in files} == {
-        *(".py", ".keras", ".tflite", ".md"),
+        ".py",
+        ".keras",
+        ".tflite",
+        ".md",
     }
 
 
@@ -80,9 +87,9 @@ def test_tflite_files_are_the_model(path, walking):
         assert {case.kind for case in asked} == {"", "zeros", "extreme"}
         for case in asked:
             distance = 1000 * mean_distance(lift(**case.arrays), case.expected)
-            # Whole numbers are not held to what nobody looks like.
-            exact = not case.kind or "int8" not in file.name
-            assert distance < (limit_mm if exact else np.inf), file.name
+            unlikely = case.kind and "int8" in file.name
+            limit = UNLIKELY_INT8_MM if unlikely else limit_mm
+            assert distance < limit, (file.name, case.kind)
 
 
 @each
@@ -124,7 +131,11 @@ def test_the_card_says_what_must_be_said(path):
         "## Where it fails",
         path.name,
         *map(card_row, tflite_files(path)),
-        *("CMU03", "CMU09", "CMU131", "CMU35", "CMU93"),
+        "CMU03",
+        "CMU09",
+        "CMU131",
+        "CMU35",
+        "CMU93",
     ):
         assert needed in text, needed
     assert not re.search(r"[{}]", text)

@@ -5,8 +5,9 @@ import math
 import typing
 
 
-def choice(default: str, *choices: str):
-    """Declares a field that is one of `choices`."""
+def choice(default: str, *others: str):
+    """Declares a field that is its default or one of the others."""
+    choices = (default, *others)
     return dataclasses.field(default=default, metadata={"choices": choices})
 
 

@@ -52,7 +52,7 @@ class Cameras:
 
 @dataclasses.dataclass
 class Viewpoints:
-    """Cameras, see `data.viewpoints`.
+    """Cameras, see `data.augmentation.viewpoints`.
 
     Attributes:
         field_of_view_deg: Of the image's longer side. Human3.6M's cameras
@@ -85,7 +85,9 @@ class Viewpoints:
 
 @dataclasses.dataclass
 class Bodies:
-    """Bodies, see `data.bodies`. All factors multiply what was captured.
+    """Bodies, see `data.augmentation.bodies`.
+
+    All factors multiply what was captured.
 
     Attributes:
         size: Of the whole body. The captured are adults of about 1.75 m.
@@ -108,7 +110,7 @@ class Bodies:
 
 @dataclasses.dataclass
 class Detector:
-    """Errors of a 2D detector, see `data.detections`.
+    """Errors of a 2D detector, see `data.augmentation.detector`.
 
     Lengths are fractions of the person's size, of which 1 is the image of
     1.7 m at the person's distance.

@@ -65,11 +65,9 @@ class Data:
         detector: The drawn errors of a detector.
     """
 
-    dataset: str = choice(
-        "human36m", "human36m", "synthetic", "mocap", "mpi_inf_3dhp"
-    )
+    dataset: str = choice("human36m", "synthetic", "mocap", "mpi_inf_3dhp")
     root: str = "data"
-    keypoints: str = choice("gt", "gt", "cpn_ft_h36m_dbb")
+    keypoints: str = choice("gt", "cpn_ft_h36m_dbb")
     joints: int = within(16, 17, 17)
     train_subjects: tuple[str, ...] = ("S1", "S5", "S6", "S7", "S8")
     validation_subjects: tuple[str, ...] = ("S9", "S11")
@@ -79,10 +77,10 @@ class Data:
     cameras: Cameras = dataclasses.field(default_factory=Cameras)
     generated: Generated = dataclasses.field(default_factory=Generated)
     adjacency: str = choice(
-        "rc", "rc", "rw", "global", "alpha", "literal_row", "literal_col"
+        "rc", "rw", "global", "alpha", "literal_row", "literal_col"
     )
     flip_training: bool = True
-    training_cameras: str = choice("fixed", "fixed", "drawn")
+    training_cameras: str = choice("fixed", "drawn")
     poses_per_epoch: int = at_least(1, 262144)
     thinning_m: float = at_least(0, 0.04)
     balance: float = within(0, 1, 0.5)
@@ -145,28 +143,30 @@ class Model:
     depth: int = at_least(1, 5)
     width: int = at_least(1, 512)
     heads: int = at_least(1, 8)
-    attention_scale: str = choice("head_dim", "head_dim", "full_dim")
+    attention_scale: str = choice("head_dim", "full_dim")
     mlp_ratio: int = at_least(1, 2)
-    position: str = choice("per_layer", "per_layer", "shared")
+    position: str = choice("per_layer", "shared")
     gcn: str = choice(
         "ours",
-        *("ours", "two_residual", "transformer", "convnext"),
-        *("vanilla", "none", "gcn_only"),
+        "two_residual",
+        "transformer",
+        "convnext",
+        "vanilla",
+        "none",
+        "gcn_only",
     )
-    residual_from: str = choice("mid", "mid", "input")
+    residual_from: str = choice("mid", "input")
     gcn_mlp_ratio: int = at_least(1, 1)
-    gcn_norm: str = choice("ln", "ln", "bn", "none")
-    gcn_act: str = choice("gelu", "gelu", "relu", "none")
-    gc_bias: str = choice("group", "group", "shared")
-    initializer: str = choice(
-        "glorot_uniform", "glorot_uniform", "torch", "trunc_normal"
-    )
+    gcn_norm: str = choice("ln", "bn", "none")
+    gcn_act: str = choice("gelu", "relu", "none")
+    gc_bias: str = choice("group", "shared")
+    initializer: str = choice("glorot_uniform", "torch", "trunc_normal")
     dropout: float = within(0, 0.999, 0.0)
     drop_path: float = within(0, 0.999, 0.0)
     final_norm: bool = False
-    normalisation: str = choice("longest", "longest", "width")
+    normalisation: str = choice("longest", "width")
     seen_input: bool = False
-    frame: str = choice("screen", "screen", "person")
+    frame: str = choice("screen", "person")
 
 
 # The paper's network, and two for phones.
@@ -211,14 +211,12 @@ class Train:
 
     epochs: int = at_least(1, 50)
     batch_size: int = at_least(1, 128)
-    loss: str = choice("mse_joint", "mse_joint", "mean_distance")
+    loss: str = choice("mse_joint", "mean_distance")
     learning_rate: float = at_least(0, 2.5e-5)
-    schedule: str = choice("exponential", "exponential", "cosine")
+    schedule: str = choice("exponential", "cosine")
     decay: float = within(0, 1, 0.98)
     adam_epsilon: float = at_least(0, 1e-8)
-    precision: str = choice(
-        "float32", "float32", "mixed_float16", "mixed_bfloat16"
-    )
+    precision: str = choice("float32", "mixed_float16", "mixed_bfloat16")
     jit_compile: bool = False
     lifter: str = ""
     teacher: str = ""
@@ -297,7 +295,7 @@ class Export:
     finetune_epochs: float = at_least(0, 1.0)
     finetune_learning_rate: float = at_least(0, 3e-4)
     sparsity: float = within(0, 0.99, 0.5)
-    sparsity_pattern: str = choice("unstructured", "unstructured", "2:4")
+    sparsity_pattern: str = choice("unstructured", "2:4")
     pruning_share: float = within(0, 1, 0.5)
     clusters: int = at_least(3, 16)
     qat_bits: int = within(2, 8, 8)

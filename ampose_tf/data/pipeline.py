@@ -84,7 +84,7 @@ def motion_batches(
 
     A pose is drawn in proportion to `sampling.shares`, mirrored with
     probability one half, given another body (`bodies`), seen by a camera of
-    its own (`viewpoints`) and detected with errors (`detections`): all
+    its own (`viewpoints`) and detected with errors (`detector`): all
     functions of (seed, epoch, step), as in `training_batches`. All batches
     have the same size.
 

@@ -9,8 +9,6 @@ import pathlib
 from ampose_tf import files, published
 from ampose_tf.config import Config
 from ampose_tf.evaluation import tables
-from ampose_tf.evaluation.protocols import ALL_SCENES, OFFICIAL_POSES
-from ampose_tf.evaluation.tables import PAPER_COLUMNS
 
 
 def published_mpjpe_mm(config: Config) -> float | None:
@@ -56,10 +54,10 @@ def as_text(reports: list[dict], published_mm: float | None) -> str:
             f"{over[report['average']]}, {ensemble} flip ensemble"
         )
         if report["average"] == "actions":
-            blocks.append(action_table(report, published_mm))
+            blocks.append(tables.action_table(report, published_mm))
         else:
             if "scenes" in report:
-                blocks.append(scene_table(report))
+                blocks.append(tables.scene_table(report))
             blocks.append(motion_table(report))
         blocks.append(
             f"{_in_words(report)}; MPJPE without ensemble "
@@ -90,7 +88,7 @@ def paper_table(number: int, reports: list[dict]) -> str:
         [
             tables.TITLES[number],
             "",
-            _aligned(tables.rows(number, reports)),
+            tables.aligned(tables.rows(number, reports)),
             "",
             *tables.notes(reports),
         ]
@@ -130,7 +128,7 @@ def write(path: str | os.PathLike, reports: list[dict], text: str) -> None:
 
 def as_csv(reports: list[dict]) -> str:
     """Returns one row per model and action, subject, joint, scene, and all."""
-    names = ("poses", *("mpjpe_mm", "p_mpjpe_mm", "n_mpjpe_mm"))
+    names = ("poses", "mpjpe_mm", "p_mpjpe_mm", "n_mpjpe_mm")
     shares = ("pck", "auc", "pck_all_joints", "auc_all_joints")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -161,72 +159,13 @@ def _groups(errors):
         yield "joint", name, {"mpjpe_mm": distance}
 
 
-def action_table(report: dict, published_mm: float | None = None) -> str:
-    """Returns MPJPE per action in the layout of the paper's Table 1.
-
-    Args:
-        report: From `protocols.evaluate`, with Human3.6M's actions.
-        published_mm: The paper's average for the same setting, with
-            refinement where the report has it; it gets a row of its own. The
-            paper's single actions are not in this package.
-    """
-    names = [name for name in PAPER_COLUMNS if name in report["actions"]]
-    rows = [["MPJPE (mm)", *(PAPER_COLUMNS[name] for name in names), "Avg."]]
-    for label, errors in (
-        ("this model", report),
-        ("this model, refined", report.get("refined")),
-    ):
-        if errors is not None:
-            cells = (errors["actions"][name]["mpjpe_mm"] for name in names)
-            average = errors["mpjpe_mm"]
-            rows.append([label, *map(_tenths, cells), _tenths(average)])
-    if published_mm is not None:
-        method = "AMPose, refined" if "refined" in report else "AMPose"
-        paper = f"{method} (paper)"
-        rows.append([paper, *("" for _ in names), _tenths(published_mm)])
-    return _aligned(rows)
-
-
-def scene_table(report: dict) -> str:
-    """Returns PCK per scene and AUC in the layout of the paper's Table 3.
-
-    The paper's figures get a row of their own where the report is of all
-    frames of the test set.
-
-    Args:
-        report: From `protocols.judge_mpi_inf_3dhp`.
-    """
-    scenes = report["scenes"]
-    everything = scenes[ALL_SCENES]
-    rows = [
-        ["PCK (%)", *scenes, "AUC"],
-        ["poses", *(str(row["poses"]) for row in scenes.values()), ""],
-    ]
-    for label, suffix in (
-        ("official 14 joints", ""),
-        ("all joints", "_all_joints"),
-    ):
-        pck = (_tenths(row[f"pck{suffix}"]) for row in scenes.values())
-        rows.append([label, *pck, _tenths(everything[f"auc{suffix}"])])
-    whole = everything["poses"] == OFFICIAL_POSES
-    if whole and not report.get("generated"):
-        (row,) = (
-            row
-            for row in published.figures()["table_3"]
-            if row["method"] == "AMPose"
-        )
-        pck = (_tenths(row["pck"][scene]) for scene in scenes)
-        rows.append(["AMPose (paper)", *pck, _tenths(row["auc"])])
-    return _aligned(rows)
-
-
 def motion_table(report: dict) -> str:
     """Returns the three errors per action, one row each, and their mean."""
     rows = [["motion", "poses", "MPJPE", "P-MPJPE", "N-MPJPE (mm)"]]
     for name, errors in report["actions"].items():
         rows.append([name, str(errors["poses"]), *_errors(errors)])
     rows.append(["all", str(report["poses"]), *_errors(report)])
-    return _aligned(rows)
+    return tables.aligned(rows)
 
 
 def model_table(reports: list[dict]) -> str:
@@ -240,7 +179,7 @@ def model_table(reports: list[dict]) -> str:
     for report in reports:
         size = f"{report['megabytes']:.2f}"
         rows.append([report["model"], size, *_errors(report)])
-    return _aligned(rows)
+    return tables.aligned(rows)
 
 
 def _in_words(report):
@@ -253,24 +192,6 @@ def _in_words(report):
 
 def _errors(report):
     return [
-        _tenths(report[name])
+        tables.tenths(report[name])
         for name in ("mpjpe_mm", "p_mpjpe_mm", "n_mpjpe_mm")
     ]
-
-
-def _tenths(value):
-    return f"{value:.1f}"
-
-
-def _aligned(rows):
-    """Joins cells into columns: the first to the left, others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if index == 0 else cell.rjust(width)
-            for index, (cell, width) in enumerate(
-                zip(row, widths, strict=True)
-            )
-        ).rstrip()
-        for row in rows
-    )

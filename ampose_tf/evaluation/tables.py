@@ -1,4 +1,4 @@
-"""The paper's four tables, with rows of our own below the published ones."""
+"""The paper's four tables, with rows of our own, as cells and as text."""
 
 from ampose_tf import published
 from ampose_tf.evaluation.protocols import ALL_SCENES, OFFICIAL_POSES, SCENES
@@ -122,25 +122,12 @@ def _label(report):
 def _human36m(papers, ours):
     made = [["method", "joints", *PAPER_COLUMNS.values(), "Avg."]]
     for row in papers:
-        blank = [""] * len(PAPER_COLUMNS)
-        average = _tenths(row["mpjpe_mm"])
-        made.append([row["method"], str(row["joints"]), *blank, average])
+        cells = _action_cells(row, PAPER_COLUMNS)
+        made.append([row["method"], str(row["joints"]), *cells])
     for label, report in ours:
         joints = str(report["config"]["data"]["joints"])
-        for name, errors in (
-            (label, report),
-            (f"{label}, refined", report.get("refined")),
-        ):
-            if errors is None:
-                continue
-            actions = errors["actions"]
-            cells = [
-                _tenths(actions[action]["mpjpe_mm"])
-                if action in actions
-                else ""
-                for action in PAPER_COLUMNS
-            ]
-            made.append([name, joints, *cells, _tenths(errors["mpjpe_mm"])])
+        for name, cells in _action_rows(label, report, PAPER_COLUMNS):
+            made.append([name, joints, *cells])
     return made
 
 
@@ -148,29 +135,10 @@ def _mpi_inf_3dhp(papers, ours):
     scenes = (*SCENES, ALL_SCENES)
     made = [["method", *scenes, "AUC"]]
     for row in papers:
-        made.append(
-            [
-                row["method"],
-                *(_tenths(row["pck"].get(scene)) for scene in scenes),
-                _tenths(row.get("auc")),
-            ]
-        )
+        made.append([row["method"], *_scene_cells(row, scenes)])
     for label, report in ours:
-        for name, suffix in (
-            (f"{label}, official 14 joints", ""),
-            (f"{label}, all joints", "_all_joints"),
-        ):
-            found = report["scenes"]
-            made.append(
-                [
-                    name,
-                    *(
-                        _tenths(found.get(scene, {}).get(f"pck{suffix}"))
-                        for scene in scenes
-                    ),
-                    _tenths(found[ALL_SCENES][f"auc{suffix}"]),
-                ]
-            )
+        for name, cells in _scene_rows(report, scenes):
+            made.append([f"{label}, {name}", *cells])
     return made
 
 
@@ -178,15 +146,20 @@ def _designs(papers, ours):
     """Both counts are the paper's way, and cut as it cuts: `complexity`."""
     made = [
         [
-            *("GCN block", "model", "joints", "parameters (M)", "MACs (M)"),
-            *("all parameters", "MPJPE (mm)"),
+            "GCN block",
+            "model",
+            "joints",
+            "parameters (M)",
+            "MACs (M)",
+            "all parameters",
+            "MPJPE (mm)",
         ]
     ]
     for row in papers:
         parameters, macs = row["million_parameters"], row["million_macs"]
-        counts = _tenths(parameters), _tenths(macs), ""
+        counts = tenths(parameters), tenths(macs), ""
         label = row["gcn"], "AMPose (paper)", "17"
-        made.append([*label, *counts, _tenths(row["mpjpe_mm"])])
+        made.append([*label, *counts, tenths(row["mpjpe_mm"])])
     for label, report in ours:
         counts = "", "", ""
         if "complexity" in report:
@@ -197,7 +170,7 @@ def _designs(papers, ours):
                 f"{counted['parameters']:,}",
             )
         joints = str(report["config"]["data"]["joints"])
-        mpjpe = _tenths(report["mpjpe_mm"])
+        mpjpe = tenths(report["mpjpe_mm"])
         made.append([report.get("gcn", ""), label, joints, *counts, mpjpe])
     return made
 
@@ -209,5 +182,94 @@ def _cut_millions(count):
     return f"{count // 100_000 / 10:.1f}"
 
 
-def _tenths(value):
+def action_table(report: dict, published_mm: float | None = None) -> str:
+    """Returns MPJPE per action in the layout of the paper's Table 1.
+
+    Args:
+        report: From `protocols.evaluate`, with Human3.6M's actions.
+        published_mm: The paper's average for the same setting, with
+            refinement if the report has it, for a row of its own. The
+            paper's single actions are not in this package.
+    """
+    names = [name for name in PAPER_COLUMNS if name in report["actions"]]
+    made = [["MPJPE (mm)", *(PAPER_COLUMNS[name] for name in names), "Avg."]]
+    for name, cells in _action_rows("this model", report, names):
+        made.append([name, *cells])
+    if published_mm is not None:
+        method = "AMPose, refined" if "refined" in report else "AMPose"
+        cells = _action_cells({"mpjpe_mm": published_mm}, names)
+        made.append([f"{method} (paper)", *cells])
+    return aligned(made)
+
+
+def _action_rows(label, report, names):
+    """Yields (label, cells) of a report, and of its refined poses if any."""
+    yield label, _action_cells(report, names)
+    if "refined" in report:
+        yield f"{label}, refined", _action_cells(report["refined"], names)
+
+
+def _action_cells(errors, names):
+    actions = errors.get("actions", {})
+    values = [actions.get(name, {}).get("mpjpe_mm") for name in names]
+    return [tenths(value) for value in (*values, errors["mpjpe_mm"])]
+
+
+def scene_table(report: dict) -> str:
+    """Returns PCK per scene and AUC in the layout of the paper's Table 3.
+
+    A report of all frames of the test set gets a row of the paper's figures.
+
+    Args:
+        report: From `protocols.judge_mpi_inf_3dhp`.
+    """
+    scenes = report["scenes"]
+    counts = (str(row["poses"]) for row in scenes.values())
+    made = [["PCK (%)", *scenes, "AUC"], ["poses", *counts, ""]]
+    for name, cells in _scene_rows(report, scenes):
+        made.append([name, *cells])
+    whole = scenes[ALL_SCENES]["poses"] == OFFICIAL_POSES
+    if whole and not report.get("generated"):
+        (row,) = (
+            row
+            for row in published.figures()["table_3"]
+            if row["method"] == "AMPose"
+        )
+        made.append(["AMPose (paper)", *_scene_cells(row, scenes)])
+    return aligned(made)
+
+
+def _scene_rows(report, scenes):
+    """Yields (which joints are judged, cells) of a report."""
+    found = report["scenes"]
+    for name, suffix in (
+        ("official 14 joints", ""),
+        ("all joints", "_all_joints"),
+    ):
+        shares = {scene: row[f"pck{suffix}"] for scene, row in found.items()}
+        auc = found[ALL_SCENES][f"auc{suffix}"]
+        yield name, _scene_cells({"pck": shares, "auc": auc}, scenes)
+
+
+def _scene_cells(shares, scenes):
+    values = [shares["pck"].get(scene) for scene in scenes]
+    return [tenths(value) for value in (*values, shares.get("auc"))]
+
+
+def tenths(value: float | None) -> str:
+    """Returns a figure with one decimal, "" if it is not known."""
     return "" if value is None else f"{value:.1f}"
+
+
+def aligned(rows: list[list[str]]) -> str:
+    """Joins cells into columns: the first to the left, others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if index == 0 else cell.rjust(width)
+            for index, (cell, width) in enumerate(
+                zip(row, widths, strict=True)
+            )
+        ).rstrip()
+        for row in rows
+    )

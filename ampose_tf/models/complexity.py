@@ -47,8 +47,12 @@ def count(model: AMPose) -> dict:
     joints = model.adjacency.shape[1]
     counted = dict.fromkeys(
         (
-            *("parameters", "dense_macs", "attention_macs", "graph_macs"),
-            *("counted_parameters", "counted_macs"),
+            "parameters",
+            "dense_macs",
+            "attention_macs",
+            "graph_macs",
+            "counted_parameters",
+            "counted_macs",
         ),
         0,
     )

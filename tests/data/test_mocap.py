@@ -218,8 +218,17 @@ def with_value(value):
         (lambda frames: frames.astype(int), "expected floats"),
     ],
     ids=[
-        *("nan", "inf", "millimetres", "feet", "reversed", "mpii", "empty"),
-        *("joints", "axes", "frame", "integers"),
+        "nan",
+        "inf",
+        "millimetres",
+        "feet",
+        "reversed",
+        "mpii",
+        "empty",
+        "joints",
+        "axes",
+        "frame",
+        "integers",
     ],
 )
 def test_motion_that_cannot_be_right(tmp_path, change, message):
@@ -471,7 +480,11 @@ def test_real_motion():
     assert len(train.joints) == 80467 - 6051
     assert len(set(train.subjects)) == 16
     assert set(validation.subjects) == {
-        *("CMU03", "CMU09", "CMU35", "CMU93", "CMU131"),
+        "CMU03",
+        "CMU09",
+        "CMU35",
+        "CMU93",
+        "CMU131",
     }
     assert len(train.trial_names) + len(validation.trial_names) == 228
     seen = mocap.seen_by_cameras(validation, Cameras(), 1, "longest", 5)

@@ -16,17 +16,23 @@ def test_extremes_by_hand():
         ("worst", 2),
     ]
     assert figure.extremes(errors, clips, 2) == [
-        *(("best", 1), ("best", 5)),
-        *(("median", 3), ("median", 0)),
-        *(("worst", 6), ("worst", 2)),
+        ("best", 1),
+        ("best", 5),
+        ("median", 3),
+        ("median", 0),
+        ("worst", 6),
+        ("worst", 2),
     ]
 
 
 def test_extremes_are_of_different_clips():
     assert figure.extremes(np.arange(10.0), list("aabbccddee")) == [
-        *(("best", 0), ("best", 2)),
-        *(("median", 3), ("median", 4)),
-        *(("worst", 7), ("worst", 9)),
+        ("best", 0),
+        ("best", 2),
+        ("median", 3),
+        ("median", 4),
+        ("worst", 7),
+        ("worst", 9),
     ]
 
 

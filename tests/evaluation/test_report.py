@@ -3,7 +3,7 @@ import json
 import pytest
 
 from ampose_tf.config import Config
-from ampose_tf.evaluation import report
+from ampose_tf.evaluation import report, tables
 
 
 def errors(mpjpe_mm, poses):
@@ -78,20 +78,6 @@ def test_nothing_is_published_of_other_data(dataset):
     assert report.published_mpjpe_mm(config) is None
 
 
-def test_action_table():
-    assert report.action_table(made_report(), 49.5) == (
-        "MPJPE (mm)      Dire.  Walk  Avg.\n"
-        "this model       60.0  40.0  50.0\n"
-        "AMPose (paper)               49.5"
-    )
-
-
-def test_action_table_without_a_published_figure():
-    assert report.action_table(made_report()) == (
-        "MPJPE (mm)  Dire.  Walk  Avg.\nthis model   60.0  40.0  50.0"
-    )
-
-
 def test_motion_table_keeps_its_order():
     assert report.motion_table(made_report()) == (
         "motion      poses  MPJPE  P-MPJPE  N-MPJPE (mm)\n"
@@ -121,42 +107,9 @@ def made_test_report(poses):
     return made_report("poses") | {"scenes": scenes, "poses": poses}
 
 
-def test_scene_table():
-    assert report.scene_table(made_test_report(12)) == (
-        "PCK (%)               GS  noGS  Outdoor   All   AUC\n"
-        "poses                  3     4        5    12\n"
-        "official 14 joints  80.0  70.1     60.0  69.5  33.3\n"
-        "all joints          81.0  71.1     61.0  70.5  34.3"
-    )
-
-
-def test_scene_table_of_the_whole_test_set_has_the_papers_row():
-    # Table 3: 86.1 87.5 87.4 87.0 55.2
-    row = report.scene_table(made_test_report(2929)).splitlines()[-1]
-    assert row.split() == [
-        *("AMPose", "(paper)", "86.1", "87.5", "87.4", "87.0", "55.2")
-    ]
-
-
-def test_scene_table_of_generated_motion_has_not():
-    generated = made_test_report(2929) | {"generated": True}
-    assert "paper" not in report.scene_table(generated)
-
-
-def test_scene_table_of_a_part():
-    part = made_test_report(3)
-    part["scenes"] = {name: part["scenes"][name] for name in ("GS", "All")}
-    assert report.scene_table(part) == (
-        "PCK (%)               GS   All   AUC\n"
-        "poses                  3     3\n"
-        "official 14 joints  80.0  69.5  33.3\n"
-        "all joints          81.0  70.5  34.3"
-    )
-
-
 def test_text_has_scenes_and_motions():
     blocks = report.as_text([made_test_report(12)], None).split("\n\n")
-    assert blocks[1] == report.scene_table(made_test_report(12))
+    assert blocks[1] == tables.scene_table(made_test_report(12))
     assert blocks[2].startswith("motion ")
     assert blocks[3].startswith("MPJPE 50.00 mm")
 

@@ -325,8 +325,11 @@ def test_gcn_block_mirrors_as_its_input_does(options):
 @pytest.mark.parametrize(
     ("design", "reach"),
     [
-        *(("ours", 2), ("two_residual", 2), ("vanilla", 2)),
-        *(("transformer", 1), ("convnext", 1)),
+        ("ours", 2),
+        ("two_residual", 2),
+        ("vanilla", 2),
+        ("transformer", 1),
+        ("convnext", 1),
     ],
 )
 def test_gcn_block_is_local(design, reach):

@@ -30,8 +30,14 @@ _TURNS = ("rx", "ry", "rz")
 _PLACES = ("tx", "ty", "tz")
 _ROOT = "root"
 _SECTIONS = (
-    *("version", "name", "units", "documentation", "root", "bonedata"),
-    *("hierarchy", "skin"),
+    "version",
+    "name",
+    "units",
+    "documentation",
+    "root",
+    "bonedata",
+    "hierarchy",
+    "skin",
 )
 # What a bone may state and no position depends on.
 _UNUSED = ("id", "limits", "bodymass", "cofmass")

@@ -158,7 +158,10 @@ def test_names_of_subjects_and_trials(tmp_path):
     prepare(tmp_path)
     motion, card = read(tmp_path)
     assert sorted(motion) == [
-        *("Anna/walk", "Bob/run", "CMU03/03_02", "CMU104/104_01"),
+        "Anna/walk",
+        "Bob/run",
+        "CMU03/03_02",
+        "CMU104/104_01",
     ]
     assert card["train"] == ["Anna", "Bob", "CMU104"]
     assert card["validation"] == ["CMU03"]

@@ -18,8 +18,14 @@ def joint(name):
 @pytest.mark.parametrize(
     ("name", "speed"),
     [
-        *[("Hip", 12), ("Head", 12), ("LHip", 12), ("RShoulder", 12)],
-        *[("LKnee", 15), ("RElbow", 15), ("LFoot", 25), ("RWrist", 25)],
+        ("Hip", 12),
+        ("Head", 12),
+        ("LHip", 12),
+        ("RShoulder", 12),
+        ("LKnee", 15),
+        ("RElbow", 15),
+        ("LFoot", 25),
+        ("RWrist", 25),
     ],
 )
 def test_speeds(name, speed, fps):

@@ -1,8 +1,5 @@
 import dataclasses
 import json
-import subprocess
-import sys
-import time
 import typing
 
 import pytest
@@ -68,7 +65,11 @@ def test_json_holds_every_field():
     assert flat["data.cameras.number"] == 4
     assert flat["train.learning_rate"] == 2.5e-5
     assert set(json.loads(config.to_json(Config()))) == {
-        *("data", "model", "train", "evaluation", "export"),
+        "data",
+        "model",
+        "train",
+        "evaluation",
+        "export",
     }
 
 
@@ -312,188 +313,3 @@ def test_sections_are_not_shared_between_configurations():
     one, other = Config(), Config()
     one.data.cameras.number = 7
     assert other.data.cameras.number == 4
-
-
-SCRIPT = '''
-"""A script that says what its configuration holds."""
-
-import sys
-
-from absl import flags
-
-from ampose_tf import config
-
-HEAVY = {"keras", "numpy", "scipy", "tensorflow"}
-
-
-def define_flags(flag_values):
-    config.define_flag(flag_values)
-    flags.DEFINE_string(
-        "raises", "", "An exception.", flag_values=flag_values
-    )
-
-
-def main(options):
-    assert not HEAVY & set(sys.modules), "imported early"
-    if options.raises:
-        raise getattr(__builtins__, options.raises)("first line\\nsecond line")
-    data, train = options.config.data, options.config.train
-    print(train.batch_size, train.learning_rate, data.train_subjects)
-
-
-if __name__ == "__main__":
-    config.run(main, define_flags)
-'''
-
-EXPERIMENT = """
-from ampose_tf.config import Config
-
-
-def get_config():
-    config = Config()
-    config.train.batch_size = 13
-    return config
-"""
-
-FROM_JSON = """
-from ampose_tf import config
-
-
-def get_config(path):
-    return config.load(path)
-"""
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("scripts")
-    (folder / "script.py").write_text(SCRIPT)
-    (folder / "experiment.py").write_text(EXPERIMENT)
-    (folder / "from_json.py").write_text(FROM_JSON)
-    (folder / "empty.py").write_text("def get_config():\n    return 3\n")
-    (folder / "valid.json").write_text(
-        config.to_json(altered(train__batch_size=17))
-    )
-    (folder / "invalid.json").write_text('{"colour": 3}')
-    return folder
-
-
-def run_script(folder, *arguments):
-    return subprocess.run(
-        [sys.executable, "script.py", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-@pytest.mark.parametrize(
-    ("arguments", "printed"),
-    [
-        ((), "13 2.5e-05 ('S1', 'S5', 'S6', 'S7', 'S8')"),
-        (
-            (
-                "--config.train.batch_size=7",
-                "--config.train.learning_rate=1",
-                "--config.data.train_subjects=('S1','S8')",
-            ),
-            "7 1.0 ('S1', 'S8')",
-        ),
-        (("--config.data.train_subjects=S5",), "13 2.5e-05 ('S5',)"),
-    ],
-    ids=str,
-)
-def test_run_with_overrides(folder, arguments, printed):
-    ended = run_script(folder, "--config=experiment.py", *arguments)
-    assert ended.stderr == ""
-    assert ended.stdout == printed + "\n"
-    assert ended.returncode == 0
-
-
-def test_run_from_json(folder):
-    ended = run_script(folder, "--config=from_json.py:valid.json")
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout.startswith("17 ")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "mentions"),
-    [
-        (("--config.train.batch=7",), "batch"),
-        (("--config.colour=red",), "colour"),
-        (("--config.train.batch_size.size=7",), "batch_size"),
-        (("--config.train.batch_size=7.5",), "batch_size"),
-        (("--config.train.batch_size=many",), "batch_size"),
-        (("--config.train.batch_size=0",), "train.batch_size"),
-        (("--config.train.learning_rate=nan",), "train.learning_rate"),
-        (("--config.data.flip_training=7",), "flip_training"),
-        (("--config.data.adjacency=sym",), "data.adjacency"),
-        (("--config.data.train_subjects=S1,S5",), "S1,S5"),
-        (("--config.data.train_subjects=(1,2)",), "data.train_subjects"),
-        (("--config.data.validation_subjects=S1",), "S1 is in"),
-        (("--config=missing.py",), "no file missing.py"),
-        (
-            ("--config=missing.py", "--config.train.epochs=2"),
-            "missing.py",
-        ),
-        (("--config=from_json.py:missing.json",), "missing.json"),
-        (
-            ("--config=from_json.py:invalid.json",),
-            "invalid.json: unknown field colour",
-        ),
-        (("--config=empty.py",), "empty.py"),
-        (("--workdirr=3",), "workdirr"),
-        (("surplus",), "'surplus'"),
-        (("--raises=ValueError",), "first line second line"),
-        (("--raises=OSError",), "first line second line"),
-    ],
-    ids=str,
-)
-def test_mistakes_end_in_one_line_and_status_2(folder, arguments, mentions):
-    if not arguments[0].startswith("--config="):
-        arguments = ("--config=experiment.py", *arguments)
-    ended = run_script(folder, *arguments)
-    assert ended.stderr.count("\n") == 1, ended.stderr
-    assert ended.stderr.startswith("script.py: ")
-    assert mentions in ended.stderr
-    assert "Traceback" not in ended.stderr
-    assert ended.stdout == ""
-    assert ended.returncode == 2
-
-
-def test_the_config_must_be_given(folder):
-    ended = run_script(folder)
-    assert ended.stderr == (
-        "script.py: --config=FILE is missing, for example configs/demo.py\n"
-    )
-    assert ended.returncode == 2
-
-
-def test_divergence_ends_in_one_line_and_status_1(folder):
-    ended = run_script(
-        folder, "--config=experiment.py", "--raises=FloatingPointError"
-    )
-    assert ended.stderr == "script.py: first line second line\n"
-    assert ended.returncode == 1
-
-
-def test_a_bug_keeps_its_traceback(folder):
-    ended = run_script(folder, "--config=experiment.py", "--raises=KeyError")
-    assert "Traceback" in ended.stderr
-    assert ended.returncode == 1
-
-
-@pytest.mark.parametrize("arguments", [(), ("--config=experiment.py",)])
-def test_help_is_fast_and_needs_no_config(folder, arguments):
-    elapsed = []
-    for _ in range(3):  # The best of three: others use the machine, too.
-        start = time.perf_counter()
-        ended = run_script(folder, "--help", *arguments)
-        elapsed.append(time.perf_counter() - start)
-    assert ended.stdout.startswith("A script that says what its")
-    assert "Experiment, a file of configs/" in ended.stdout
-    assert "--raises: An exception." in ended.stdout
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert min(elapsed) < 3
