@@ -1,14 +1,16 @@
 # Needs Python 3.11 or later, as `python3` or named: make PYTHON=python3.12
 PYTHON ?= python3
-BIN := .venv/bin
+# The environment that is made: make PYTHON=python3.12 VENV=.venv-3.12
+VENV ?= .venv
+BIN := $(VENV)/bin
 
-.PHONY: install demo test lint clean
+.PHONY: install demo test test-all lint clean
 
-install: .venv/installed
+install: $(VENV)/installed
 
-.venv/installed: setup.cfg pyproject.toml
+$(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ampose_tf needs Python 3.11 or later: make PYTHON=python3.11")'
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --editable '.[test]'
 	touch $@
@@ -27,8 +29,13 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
+PYTEST := $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
+
 test: lint
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
+	$(PYTEST) -m "not slow"
+
+test-all: test
+	$(PYTEST) -m slow
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf $(VENV) build *.egg-info

@@ -436,6 +436,7 @@ FOUND = {
 }
 
 
+@pytest.mark.slow
 def test_motion_capture():
     """Each damage of an eighth of 300 clips, exchanged sides of all."""
     if "AMPOSE_MOCAP" not in os.environ:

@@ -1,0 +1,88 @@
+"""What `.ci/run` and `make test-all` run, with stand-ins for the tools."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def write_tool(path, script):
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A checkout beside `shared/`, and a folder of tools."""
+    run = tmp_path / "checkout/.ci/run"
+    run.parent.mkdir(parents=True)
+    shutil.copy(ROOT / ".ci/run", run)
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("bash", "dirname"):
+        (tools / name).symlink_to(shutil.which(name))
+    write_tool(tools / "make", 'echo "make $* for ${AMPOSE_REAL-nothing}"')
+    return run, tools
+
+
+def run_ci(run, tools):
+    ended = subprocess.run(
+        [tools / "bash", run],
+        env={"PATH": str(tools)},
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.splitlines(), ended.stderr
+
+
+def test_ci_tests_all_with_the_files_beside_it(checkout):
+    run, tools = checkout
+    write_tool(tools / "chromium", "")
+    assert run_ci(run, tools) == (["make test-all for nothing"], "")
+    (run.parents[2] / "shared/real").mkdir(parents=True)
+    ((line,), _) = run_ci(run, tools)
+    path = line.removeprefix("make test-all for ")
+    assert os.path.samefile(path, run.parents[2] / "shared/real")
+
+
+def test_ci_installs_a_browser(checkout):
+    run, tools = checkout
+    write_tool(tools / "apt-get", 'echo "apt-get $*"')
+    lines, said = run_ci(run, tools)
+    assert [line.split()[1] for line in lines[:2]] == ["update", "install"]
+    assert lines[1].endswith(" chromium") and said == ""
+    assert lines[2:] == ["make test-all for nothing"]
+
+
+@pytest.mark.parametrize("status", [100, None])
+def test_ci_says_that_there_is_no_browser(checkout, status):
+    """Without root, and where there is no apt-get."""
+    run, tools = checkout
+    if status is not None:
+        write_tool(tools / "apt-get", f"exit {status}")
+    lines, said = run_ci(run, tools)
+    assert lines == ["make test-all for nothing"]
+    assert said.endswith("cannot be installed; tests of the viewer skip\n")
+
+
+def test_slow_tests_come_last():
+    printed = subprocess.run(
+        ["make", "--dry-run", "test-all", "VENV=elsewhere"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    tests = [line for line in printed.splitlines() if "pytest" in line]
+    assert [line.partition(" -m pytest ")[0] for line in tests] == [
+        "elsewhere/bin/python"
+    ] * 2
+    assert [line.rpartition(" -m ")[2] for line in tests] == [
+        '"not slow"',
+        "slow",
+    ]
