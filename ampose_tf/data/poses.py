@@ -6,6 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+# What every 3D pose of this package is in, as files say it in words.
+UNITS = "metres"
+FRAME = "camera: x right, y down, z forward"
+ROOT = (
+    "hip: poses are relative to it; the first joint is the network's estimate "
+    "of it, near the origin"
+)
+
 
 class Poses(NamedTuple):
     """N single-frame pairs of 2D keypoints and 3D pose.

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from ampose_tf import __version__
 from ampose_tf.conversion import COCO_17
+from ampose_tf.data.poses import FRAME, ROOT, UNITS
 from ampose_tf.export import mobile, pixels
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.skeleton import by_joint_count
@@ -38,12 +39,9 @@ def metadata(
             "edges": skeleton.edges,
             "normalisation": model.normalisation,
             "seen_input": model.seen_input,
-            "units": "metres",
-            "frame": "camera: x right, y down, z forward",
-            "root": (
-                "hip: poses are relative to it; the first joint is the "
-                "network's estimate of it, near the origin"
-            ),
+            "units": UNITS,
+            "frame": FRAME,
+            "root": ROOT,
             "signatures": names,
             "inputs": _conventions(model, names),
             **more,

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from ampose_tf import camera, exporting
 from ampose_tf.config import Config, Data, Export, Model, Train, to_json
+from ampose_tf.data.poses import FRAME, ROOT, UNITS
 from ampose_tf.export import (
     flatbuffer,
     operators,
@@ -235,7 +236,12 @@ def test_metadata_travels(exported):
         else:
             assert described["signatures"] == ["lift"]
             assert taken == {"keypoints_2d"}
-        assert "estimate" in described["root"]
+        # One text in all files, see also tests/lifting/test_results.py.
+        assert described["units"] == UNITS == "metres"
+        assert described["frame"] == FRAME
+        assert described["frame"] == "camera: x right, y down, z forward"
+        assert described["root"] == ROOT
+        assert described["root"].startswith("hip: poses are relative to it")
         assert described["training_data"] == described["licence"]
         assert described["licence"] == "not known"  # no config.json
         assert described["measured"]["mpjpe_of"] == "validation poses, whole"
