@@ -100,7 +100,7 @@ def export(
             before, change_mm = trained.model, config.export.compression_mm
             told = origin is not None
             trained = _compressed(config, trained, techniques, training, told)
-        poses = _spread(validation, config.export.verification_poses)
+        poses = validation.spread(config.export.verification_poses)
         asked = names
         if "saved_model" in formats:
             asked = signatures.possible(trained.model)
@@ -373,11 +373,4 @@ def calibration_of(
         return given if model.seen_input else {"keypoints_2d": given}
     if not training.count:
         raise ValueError("There are no training poses to calibrate on")
-    return verify.inputs(_spread(training, count), model.seen_input)
-
-
-def _spread(poses, at_most):
-    """Returns some poses, from the first to the last."""
-    count = min(at_most, poses.count)
-    spread = np.linspace(0, poses.count - 1, count).astype(int)
-    return poses.select(spread)
+    return training.spread(count).sample_inputs(model.seen_input)

@@ -48,7 +48,7 @@ def noisy(model):
 
 
 def lift_inputs(model, poses):
-    return verify.inputs(poses, model.seen_input)
+    return poses.sample_inputs(model.seen_input)
 
 
 def by_keras(model, arrays):
@@ -263,6 +263,48 @@ def test_signatures_take_pixels_of_8k(
 # Of a person's size. A hundredth of a pixel is 0.00003 of it; activations in
 # whole numbers turn a last bit into one of 127.
 TOLERANCES = {"float32": 1e-4, "float16": 1e-4, "dynamic_int8": 2e-2}
+
+
+@pytest.mark.parametrize("normalisation", camera.SCREEN_NORMALISATIONS)
+def test_inputs_of_all_signatures_are_of_the_same_poses(
+    make_poses, normalisation
+):
+    size = (720, 1280)
+    lifted = make_poses(40).sample_inputs(True)
+    scores = np.linspace(0, 1, 40 * 17).reshape(40, 17)
+
+    def inputs(name):
+        return signatures.inputs(
+            name,
+            lifted=lifted,
+            scores=scores,
+            image_size=size,
+            normalisation=normalisation,
+        )
+
+    def normalised(keypoints_px):
+        return camera.normalize_screen(keypoints_px, size, normalisation)
+
+    same = inputs("lift")
+    assert same == lifted and same is not lifted
+    given = inputs("lift_pixels")
+    assert set(given) == {"keypoints_px", "image_size", "seen"}
+    assert given["image_size"].tolist() == [[720, 1280]] * 40
+    np.testing.assert_array_equal(given["seen"], lifted["seen"])
+    np.testing.assert_allclose(
+        normalised(given["keypoints_px"]), lifted["keypoints_2d"], atol=1e-6
+    )
+    given = inputs("lift_coco17")
+    assert set(given) == {"keypoints_px", "image_size", "scores"}
+    np.testing.assert_array_equal(given["scores"], np.float32(scores))
+    # Nearest to the poses: what is left of them no COCO joints could change.
+    converted = COCO_17.convert(given["keypoints_px"].astype(np.float64))
+    left = lifted["keypoints_2d"] - normalised(converted)
+    assert 0.01 < np.abs(left).max()
+    no_effect = np.einsum("hc,nhx->ncx", COCO_17.matrix, left)
+    np.testing.assert_allclose(no_effect, np.zeros((40, 17, 2)), atol=1e-6)
+    for array in given.values():
+        assert array.dtype == np.float32
 
 
 def test_one_file_of_whole_numbers_stores_weights_once(tmp_path):
@@ -489,7 +531,7 @@ def test_describe_says_what_a_file_is(tmp_path, released, make_poses):
         ([], 2, "Expected .tflite files"),
         (["--deep", "x.tflite"], 2, "Unknown command line flag 'deep'"),
         (["x.tflite"], 2, "no file x.tflite"),
-        (["--help"], 1, "python -m ampose_tf.export.describe"),
+        (["--help"], 0, "python -m ampose_tf.export.describe"),
     ],
 )
 def test_describe_ends_in_one_line(tmp_path, arguments, status, message):
