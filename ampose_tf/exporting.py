@@ -8,8 +8,8 @@ import numpy as np
 from ampose_tf import config as configuration
 from ampose_tf import files, weights
 from ampose_tf.config import Config
-from ampose_tf.data import pipeline, sources
-from ampose_tf.data.feed import Feed
+from ampose_tf.data import sources
+from ampose_tf.data.feed import make_feed
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.data.poses import Poses
 from ampose_tf.export import (
@@ -260,7 +260,7 @@ def _compressed(config, trained, techniques, training, told):
             f"{model.seen_input}; compression trains on as the model was "
             "trained, so expected the config of its run"
         )
-    feed = Feed(config, training)
+    feed = make_feed(config, training)
     print(f"compressing on {feed.description}", flush=True)
     seen = config.train.epochs
 
@@ -359,18 +359,8 @@ def calibration_of(
             draws them from.
 
     Raises:
-        ValueError: Where there are none.
+        ValueError: If there are none.
     """
-    count = config.export.calibration_poses
-    if isinstance(training, Motion3D):
-        # As training sees them in its first epoch.
-        count = min(count, config.data.poses_per_epoch)
-        batches = pipeline.motion_batches(
-            *(training, config.data, count, config.train.seed, range(1)),
-            model.seen_input,
-        )
-        given, _ = next(batches.as_numpy_iterator())
-        return given if model.seen_input else {"keypoints_2d": given}
-    if not training.count:
-        raise ValueError("There are no training poses to calibrate on")
-    return training.spread(count).sample_inputs(model.seen_input)
+    return make_feed(config, training).calibration(
+        config.export.calibration_poses, model.seen_input
+    )
