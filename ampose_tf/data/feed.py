@@ -99,7 +99,7 @@ class MotionFeed:
         )
 
     def mean_pose(self) -> np.ndarray:
-        """Returns the mean of at most 4,100 poses of the first epoch, (J, 3)."""
+        """Returns the mean of the first epoch's first 4,096 poses, (J, 3)."""
         count = math.ceil(4096 / self._config.train.batch_size)
         some = self.batches(range(1)).take(count).as_numpy_iterator()
         poses_3d = np.concatenate([poses_3d for _, poses_3d in some])
@@ -132,8 +132,9 @@ def make_feed(
     config: Config, training: Poses | Motion3D
 ) -> PosesFeed | MotionFeed:
     """Returns what a config's training sees, epoch by epoch."""
-    made = PosesFeed if isinstance(training, Poses) else MotionFeed
-    return made(config, training)
+    if isinstance(training, Poses):
+        return PosesFeed(config, training)
+    return MotionFeed(config, training)
 
 
 def _inputs(config):

@@ -48,17 +48,15 @@ class Case(NamedTuple):
             in a corner, and of whom one joint is seen.
         arrays: Its inputs by name, (N, ...) each.
         expected: (N, J, 3) metres, what the Keras model makes of them.
-        before: Likewise, the model before it was compressed.
-        change_mm: The most that the MPJPE may grow by since then; None where
-            nothing was compressed.
+        before: Likewise, the model before it was compressed; None if it was
+            not.
     """
 
     signature: str
     kind: str
     arrays: dict[str, np.ndarray]
     expected: np.ndarray
-    before: np.ndarray
-    change_mm: float | None = None
+    before: np.ndarray | None
 
 
 def cases(
@@ -66,7 +64,6 @@ def cases(
     poses: Poses,
     names: tuple[str, ...],
     before: AMPose | None = None,
-    change_mm: float | None = None,
 ) -> list[Case]:
     """Returns what each signature is asked: real poses, and two unlike them.
 
@@ -74,9 +71,8 @@ def cases(
         model: The Keras model; its answers count in float32.
         poses: Real ones.
         names: The signatures.
-        before: What the model was before it was compressed; None where it was
+        before: What the model was before it was compressed; None if it was
             not.
-        change_mm: See `Case`.
     """
     model = model.rebuilt()
     real = poses.sample_inputs(model.seen_input)
@@ -117,10 +113,12 @@ def cases(
         return np.split(lifted, ends)
 
     expected = answers(model)
-    earlier = expected if before is None else answers(before.rebuilt())
+    earlier = [None] * len(asked)
+    if before is not None:
+        earlier = answers(before.rebuilt())
     return [
-        Case(name, kind, arrays, answer, other, change_mm)
-        for (name, kind, arrays), answer, other in zip(
+        Case(name, kind, arrays, expected=answer, before=answer_before)
+        for (name, kind, arrays), answer, answer_before in zip(
             asked, expected, earlier, strict=True
         )
     ]
@@ -240,7 +238,7 @@ def tflite(
         for measure, at_most in _limits(format, case, limit, budget).items():
             key = _key(measured, case, measure)
             _hold(path, measured, key, at_most)
-        _hold_growth(path, measured, case)
+        _hold_growth(path, measured, case, budget)
     _hold(
         path,
         measured,
@@ -297,7 +295,7 @@ def _limits(format, case, limit, budget):
 
 def _change(case):
     """Returns what the change of MPJPE by conversion alone is called."""
-    return f"{'' if case.change_mm is None else 'converting_'}mpjpe_change_mm"
+    return f"{'' if case.before is None else 'converting_'}mpjpe_change_mm"
 
 
 def _key(measured, case, measure):
@@ -330,13 +328,14 @@ def _measure(measured, case, lift, poses, file):
     if case.kind:
         return
     note("pose_95_mm", np.percentile(apart.mean(axis=1), 95))
-    error = 1000 * mpjpe(lifted, poses.poses_3d).mean()
-    for what, reference in (
-        ("mpjpe_change_mm", case.before),
-        (_change(case), case.expected),
-    ):
-        of_reference = 1000 * mpjpe(reference, poses.poses_3d).mean()
-        note(what, error - of_reference)
+
+    def error_mm(predicted):
+        return 1000 * mpjpe(predicted, poses.poses_3d).mean()
+
+    error = error_mm(lifted)
+    if case.before is not None:
+        note("mpjpe_change_mm", error - error_mm(case.before))
+    note(_change(case), error - error_mm(case.expected))
     if case.signature == "lift":
         # Joints of COCO are made up above, and what they give is no error.
         note("mpjpe_mm", error)
@@ -350,15 +349,15 @@ def _distances_mm(lifted, expected):
     return 1000 * np.linalg.norm(lifted - expected, axis=-1)  # (N, J)
 
 
-def _hold_growth(path, measured, case):
-    if case.kind or case.change_mm is None:
+def _hold_growth(path, measured, case, budget):
+    if case.kind or case.before is None:
         return
     change = measured[_key(measured, case, "mpjpe_change_mm")]
-    if not change <= case.change_mm:
+    if not change <= budget.compression_mm:
         raise Refused(
             f"{path.name} refused: the MPJPE of {case.signature} is "
             f"{change:.3g} mm above that of the model before compression, "
-            f"more than {case.change_mm:g}",
+            f"more than {budget.compression_mm:g}",
             measured,
         )
 

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from ampose_tf import camera, exporting, weights
+from ampose_tf import camera, weights
 from ampose_tf.config import Config, Export
 from ampose_tf.conversion import COCO_17
 from ampose_tf.export import (
@@ -26,6 +26,7 @@ from ampose_tf.export import (
 from ampose_tf.models import stored
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.skeleton import H36M_16, H36M_17
+from tests.exports import export
 
 
 def model_of(skeleton=H36M_17, depth=2, width=32, heads=2, **design):
@@ -300,7 +301,7 @@ def test_inputs_of_all_signatures_are_of_the_same_poses(
     # Nearest to the poses: what is left of them no COCO joints could change.
     converted = COCO_17.convert(given["keypoints_px"].astype(np.float64))
     left = lifted["keypoints_2d"] - normalised(converted)
-    assert 0.01 < np.abs(left).max()
+    assert np.abs(left).max() > 0.01
     no_effect = np.einsum("hc,nhx->ncx", COCO_17.matrix, left)
     np.testing.assert_allclose(no_effect, np.zeros((40, 17, 2)), atol=1e-6)
     for array in given.values():
@@ -317,7 +318,11 @@ def test_one_file_of_whole_numbers_stores_weights_once(tmp_path):
     }
     path = tmp_path / "x.tflite"
     tflite.write(
-        *(model, path, "int8", "test", signatures.SIGNATURES),
+        model,
+        path,
+        "int8",
+        "test",
+        names=signatures.SIGNATURES,
         calibration=arrays,
     )
     tables = runtime.tables(path)
@@ -355,16 +360,20 @@ def released(tmp_path):
 
 
 def test_export_of_signatures(tmp_path, released, make_poses, capsys):
-    def export(**options):
-        report = exporting.export(
-            *(Config(), released, make_poses(20), tmp_path),
-            *(("float32",), ("lift", "lift_coco17")),
-            **options,
+    def exported(**choice):
+        report = export(
+            Config(),
+            released,
+            make_poses(20),
+            tmp_path,
+            "float32",
+            signatures=("lift", "lift_coco17"),
+            **choice,
         )
         assert report["rejected"] == {}
         return report["files"]
 
-    assert list(export()) == [
+    assert list(exported()) == [
         "ampose_float32.tflite",
         "ampose_float32_lift_coco17.tflite",
     ]
@@ -381,7 +390,7 @@ def test_export_of_signatures(tmp_path, released, make_poses, capsys):
         assert described[name] < 0.1
     assert described["signature"] == "lift_coco17"
     assert not {"mpjpe_mm", "mpjpe_of"} & set(described)
-    (measured,) = export(combined=True).values()
+    (measured,) = exported(combined=True).values()
     assert "hidden at random" in measured["mpjpe_of"]
     assert measured["lift_coco17_zeros_mean_mm"] < 0.1
     apart = (tmp_path / "ampose_float32.tflite").stat().st_size
@@ -497,10 +506,13 @@ def test_each_refusal_has_its_reason(message, made):
 
 
 def test_describe_says_what_a_file_is(tmp_path, released, make_poses):
-    exporting.export(
+    export(
         # Untrained, and so less smooth than what the limit is for.
-        *(Config(export=Export(float16_mm=100)), released, make_poses(20)),
-        *(tmp_path, ("float16",)),
+        Config(export=Export(float16_mm=100)),
+        released,
+        make_poses(20),
+        tmp_path,
+        "float16",
         origin={"training_data": "people", "licence": "none needed"},
     )
     described = describe.describe(tmp_path / "ampose_float16.tflite")
