@@ -81,29 +81,31 @@ def main(options):
 
     from ampose_tf import exporting, weights
     from ampose_tf.export import folder, tflite
+    from ampose_tf.export.artefacts import Choice
 
-    names, techniques = tuple(options.signatures), tuple(options.compress)
+    techniques = tuple(options.compress)
     formats = exporting.default_formats(techniques)
     if options.formats is not None:
         formats = tuple(options.formats)
-    exporting.check(
-        formats, names, options.combined, options.batch, techniques
+    choice = Choice(
+        formats,
+        signatures=tuple(options.signatures),
+        combined=options.combined,
+        batch=options.batch,
+        techniques=techniques,
     )
+    exporting.check(choice)
     training = None
     if techniques or set(formats) & set(tflite.CALIBRATED):
         training = sources.load(options.config, "train")
-    report = exporting.export(
+    request = exporting.request(
         options.config,
         pathlib.Path(weights.RELEASED.get(options.model, options.model)),
         validation,
-        pathlib.Path(options.output),
-        formats,
-        names,
-        options.combined,
-        options.batch,
+        choice,
         training,
-        techniques=techniques,
     )
+    report = exporting.export(request, pathlib.Path(options.output))
     for name, measured in report["files"].items():
         size = f"{measured['bytes'] / 1e6:.2f} MB"
         changed = "MPJPE"

@@ -3,13 +3,11 @@
 import pathlib
 import sys
 
-import numpy as np
-
 from ampose_tf import config as configuration
 from ampose_tf import files, weights
 from ampose_tf.config import Config
-from ampose_tf.data import pipeline, sources
-from ampose_tf.data.feed import Feed
+from ampose_tf.data import sources
+from ampose_tf.data.feed import make_feed
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.data.poses import Poses
 from ampose_tf.export import (
@@ -20,8 +18,8 @@ from ampose_tf.export import (
     tflite,
     verify,
 )
+from ampose_tf.export.artefacts import Choice, Compression, Request
 from ampose_tf.models import stored
-from ampose_tf.models.ampose import AMPose
 
 FORMATS = ("saved_model", *tflite.FORMATS)
 _BY_DEFAULT = ("saved_model", "float32", "float16", "dynamic_int8")
@@ -33,115 +31,133 @@ TECHNIQUES = ("prune", "cluster", "qat")
 _LIBRARIES = ("distutils", "tensorflow_model_optimization", "tf_keras")
 
 
-def export(
+def request(
     config: Config,
     model_path: pathlib.Path,
     validation: Poses,
-    output: pathlib.Path,
-    formats: tuple[str, ...],
-    names: tuple[str, ...] = ("lift",),
-    combined: bool = False,
-    batch: int = 1,
+    choice: Choice,
     training: Poses | Motion3D | None = None,
     origin: dict[str, str] | None = None,
-    techniques: tuple[str, ...] = (),
-) -> dict:
-    """Exports a `.keras` model and verifies every file before it is kept.
+) -> Request:
+    """Reads a `.keras` model, and all that its export needs of a config.
+
+    Args:
+        config: The experiment; its `export` says what may differ.
+        model_path: A `.keras` file.
+        validation: Poses to verify on.
+        choice: Which files to make.
+        training: What the formats in `tflite.CALIBRATED` are calibrated on,
+            and compression trains on; None if neither is asked for.
+        origin: What files say of the training data; None for `origin_of` the
+            model.
+
+    Returns:
+        What `export` takes.
+
+    Raises:
+        OSError: If a file cannot be read.
+        ValueError: If `check` raises, a signature is unknown, the model does
+            not fit the config or a signature, or there is nothing to
+            calibrate or train on.
+    """
+    check(choice)
+    model, checkpoint = _load(config, model_path, choice)
+    known = origin_of(model_path) if origin is None else origin
+    feed = None if training is None else make_feed(config, training)
+    calibration = _calibration(feed, model, choice, config.export)
+    compression = None
+    if choice.techniques:
+        _check_training(config, model, feed)
+        known_after = known
+        if origin is None:
+            known_after = _joined(known, sources.origin(config))
+        compression = _compression(
+            config, choice.techniques, feed, known_after
+        )
+    asked = choice.signatures
+    if "saved_model" in choice.formats:
+        asked = signatures.possible(model)
+    return Request(
+        model_path=model_path,
+        model=model,
+        checkpoint=checkpoint,
+        origin=known,
+        files=artefacts.plan(choice, model),
+        signatures=asked,
+        poses=validation.spread(config.export.verification_poses),
+        calibration=calibration,
+        budget=config.export,
+        compression=compression,
+    )
+
+
+def export(request: Request, output: pathlib.Path) -> dict:
+    """Makes the files of a request, and verifies each before it is kept.
 
     Leaves `saved_model/1/`, `ampose_<format>.tflite` with the signature
     `lift`, `ampose_<format>_<signature>.tflite` with each other one asked
     for, and `export.json`, which holds what was measured. A file that is
     refused is put aside under a name with `.rejected` in it; a file that was
     exported there before stays, as do files of other formats, and
-    `export.json` goes on to say what was measured of them.
+    `export.json` goes on to say what was measured of them. A compressed model
+    lies beside its files as `<techniques>_ampose.keras`.
 
     Args:
-        config: Its `export` says what may differ.
-        model_path: A `.keras` file.
-        validation: Poses to verify on.
+        request: What `request` returns.
         output: The folder.
-        formats: Some of `FORMATS`.
-        names: Signatures of the `.tflite` files, see `signatures.endpoints`.
-        combined: Whether one `ampose_<format>.tflite` holds all of them.
-        batch: Poses per call of the `.tflite` files.
-        training: What the formats in `tflite.CALIBRATED` are calibrated on,
-            and compression trains on; None where neither is asked for.
-        origin: What files say of the training data; None for `origin_of` the
-            model.
-        techniques: Some of `TECHNIQUES`, by which the model is compressed
-            before; the names of its files begin with them, and it lies
-            beside them as `<techniques>_ampose.keras`.
 
     Returns:
         `files` and `rejected`, {name: measured}, of this export.
 
     Raises:
-        OSError: Where something cannot be read or written.
-        FloatingPointError: Where compression diverges.
-        ValueError: Where `check` raises, a signature is unknown, the model
-            does not fit the poses or a signature, there is nothing to
-            calibrate or train on, or an earlier `export.json` is damaged.
+        OSError: If something cannot be read or written.
+        FloatingPointError: If compression diverges.
+        ValueError: If a converter fails, or an earlier `export.json` is
+            damaged.
     """
-    check(formats, names, combined, batch, techniques)
     earlier = folder.earlier(output)
-    trained = _load(config, model_path, names, origin, techniques)
-    calibration = _calibration(config, trained.model, training, formats, batch)
     report = {
-        "model": str(model_path),
-        "model_sha256": files.sha256(model_path),
-        "checkpoint": trained.checkpoint,
-        **trained.origin,
+        "model": str(request.model_path),
+        "model_sha256": files.sha256(request.model_path),
+        "checkpoint": request.checkpoint,
+        **request.origin,
     }
-    plan = artefacts.plan(formats, names, combined, batch, techniques)
     kept, rejected, made = {}, {}, {}
     with folder.workplace(output) as place:
-        before, change_mm = None, None
-        if techniques:
-            before, change_mm = trained.model, config.export.compression_mm
-            told = origin is not None
-            trained = _compressed(config, trained, techniques, training, told)
-        poses = _spread(validation, config.export.verification_poses)
-        asked = names
-        if "saved_model" in formats:
-            asked = signatures.possible(trained.model)
-        cases = verify.cases(trained.model, poses, asked, before, change_mm)
-        for name, file in plan:
+        if request.compression is not None:
+            request = _compressed(request)
+        cases = verify.cases(
+            request.model, request.poses, request.signatures, request.before
+        )
+        for name, file in request.files.items():
             print(f"exporting {name} ...", flush=True)
-            path = place / name
-            path.parent.mkdir(exist_ok=True)
-            measured = artefacts.make(
-                *(path, file, trained, calibration),
-                *(cases, poses, config.export),
-            )
-            if techniques:
-                # Of these alone: files of the model itself may lie beside.
-                measured |= {"checkpoint": trained.checkpoint}
-                measured |= trained.origin | trained.compression
+            measured = artefacts.make(place / name, file, request, cases)
             if "reason" in measured:
                 rejected[name] = measured
-                made[folder.rejected_name(name)] = path
+                made[folder.rejected_name(name)] = place / name
             else:
                 kept[name] = measured
-                made[name] = path
-        if techniques:
+                made[name] = place / name
+        if request.compression is not None:
             # To be judged as any other, and exported again.
-            name = "_".join((*techniques, "ampose.keras"))
+            name = "_".join((*request.compression.techniques, "ampose.keras"))
             made[name] = place / name
-            trained.model.save(made[name])
+            request.model.save(made[name])
         report |= {"files": kept, "rejected": rejected}
-        merged = folder.with_earlier(report, earlier, output)
-        folder.place(made, output, merged)
+        folder.place(
+            made, output, folder.with_earlier(report, earlier, output)
+        )
     for name in kept:
         folder.remove(output / folder.rejected_name(name))
     return report
 
 
-def _load(config, model_path, names, origin, techniques):
-    """Returns what is exported of a `.keras` file, which fits all else."""
+def _load(config, model_path, choice):
+    """Returns the network of a file, which fits all else, and which it is."""
     model, refinement = stored.load_both(model_path)
     checkpoint = stored.describe_checkpoint(model_path)
     if refinement is not None:
-        if techniques:
+        if choice.techniques:
             raise ValueError(
                 f"{model_path}: a lifter with pose refinement is not "
                 "compressed; expected one without"
@@ -150,28 +166,26 @@ def _load(config, model_path, names, origin, techniques):
     stored.check_fits(
         model_path, model.adjacency.shape[1], model.normalisation, config
     )
-    signatures.check(names, model)
-    if origin is None:
-        origin = origin_of(model_path)
-    return artefacts.Trained(model, checkpoint, origin, {})
+    signatures.check(choice.signatures, model)
+    return model, checkpoint
 
 
-def _calibration(config, model, training, formats, batch):
-    """Returns what `calibration_of` does, if any format asks for it."""
-    calibrated = [name for name in formats if name in tflite.CALIBRATED]
+def _calibration(feed, model, choice, options):
+    """Returns what calibrated formats are calibrated on, if there are any."""
+    calibrated = [name for name in choice.formats if name in tflite.CALIBRATED]
     if not calibrated:
         return {}
-    if training is None:
+    if feed is None:
         raise ValueError(
             f"{calibrated[0]} is calibrated on training poses; got none"
         )
-    calibration = calibration_of(config, model, training)
-    tflite.check_calibration(calibration, calibrated[0], batch)
+    calibration = feed.calibration(options.calibration_poses, model.seen_input)
+    tflite.check_calibration(calibration, calibrated[0], choice.batch)
     return calibration
 
 
 def default_formats(techniques: tuple[str, ...]) -> tuple[str, ...]:
-    """Returns what is exported where nobody says which.
+    """Returns what is exported by default.
 
     Args:
         techniques: Of compression, which is for `.tflite` files alone.
@@ -179,20 +193,15 @@ def default_formats(techniques: tuple[str, ...]) -> tuple[str, ...]:
     return _BY_DEFAULT[1:] if techniques else _BY_DEFAULT
 
 
-def check(
-    formats: tuple[str, ...],
-    names: tuple[str, ...] = ("lift",),
-    combined: bool = False,
-    batch: int = 1,
-    techniques: tuple[str, ...] = (),
-) -> None:
-    """Checks what `export` is asked for, before anything is loaded.
+def check(choice: Choice) -> None:
+    """Checks what is asked for, before anything is loaded.
 
     Raises:
-        ValueError: Where a format or a technique is unknown or comes twice,
-            the libraries for compression are not installed, or the other
-            arguments make no sense for these formats.
+        ValueError: If a format or a technique is unknown or comes twice, the
+            libraries for compression are not installed, or the rest of the
+            choice makes no sense for these formats.
     """
+    formats, techniques = choice.formats, choice.techniques
     unknown = [name for name in formats if name not in FORMATS]
     if unknown or not formats or len(set(formats)) < len(formats):
         raise ValueError(
@@ -200,19 +209,20 @@ def check(
             f"{', '.join(unknown or formats) or '(none)'}; expected some of "
             f"{', '.join(FORMATS)}"
         )
-    if combined and ("lift" not in names or len(names) < 2):
+    if choice.combined and (
+        "lift" not in choice.signatures or len(choice.signatures) < 2
+    ):
         raise ValueError(
             "A combined file has lift and other signatures; got "
-            f"{', '.join(names)}"
+            f"{', '.join(choice.signatures)}"
         )
-    if formats == ("saved_model",) and (
-        combined or batch != 1 or names != ("lift",)
+    if formats == ("saved_model",) and choice != Choice(
+        formats, techniques=techniques
     ):
         raise ValueError(
             "A SavedModel always has all signatures and takes any batch; "
             "signatures, combined and batch are for .tflite formats"
         )
-
     if techniques != tuple(name for name in TECHNIQUES if name in techniques):
         raise ValueError(
             f"Unknown, repeated or misplaced compression "
@@ -224,10 +234,10 @@ def check(
             "Compression is for .tflite formats; got saved_model, too"
         )
     if techniques:
-        _compression()
+        _library()
 
 
-def _compression():
+def _library():
     """Returns the module, if its libraries are installed."""
     try:
         from ampose_tf.export import compression
@@ -241,54 +251,43 @@ def _compression():
     return compression
 
 
-def _compressed(config, trained, techniques, training, told):
-    """Returns what is exported, its model compressed.
-
-    Where it was not told, its origin has what compression trains on, too.
-    """
-    if training is None:
+def _check_training(config, model, feed):
+    """Checks that compression can train a model on, as its run did."""
+    if feed is None:
         raise ValueError("Compression trains on poses; got none")
     if config.train.lifter:
         raise ValueError(
             "train.lifter: compression trains lifters, not their refinement; "
             "expected the config of the lifter's own run"
         )
-    model = trained.model
     if model.seen_input != config.model.seen_input:
         raise ValueError(
             f"model.seen_input is {config.model.seen_input}, the model's is "
             f"{model.seen_input}; compression trains on as the model was "
             "trained, so expected the config of its run"
         )
-    feed = Feed(config, training)
-    print(f"compressing on {feed.description}", flush=True)
+
+
+def _compression(config, techniques, feed, origin):
     seen = config.train.epochs
 
     def batches(epochs):
         # Those that come after training's: nothing is seen again.
         return feed.batches(range(seen + epochs.start, seen + epochs.stop))
 
-    compressed = _compression().compress(
-        model,
-        techniques,
-        batches,
-        feed.steps,
-        config.train,
-        config.export,
-        # A bar that moves is for terminals; a log gets a line.
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
-    known = trained.origin
-    return trained._replace(
-        model=compressed,
-        checkpoint=f"{trained.checkpoint}; then {', '.join(techniques)}",
-        origin=known if told else _joined(known, sources.origin(config)),
-        compression={"compression": _described(techniques, config.export)},
+    return Compression(
+        techniques=techniques,
+        settings=_settings(techniques, config.export),
+        origin=origin,
+        data=feed.description,
+        batches=batches,
+        steps_per_epoch=feed.steps,
+        recipe=config.train,
     )
 
 
-def _described(techniques, options):
-    """Returns what was done, and how, for `export.json` and the files."""
+def _settings(techniques, options):
+    """Returns what is done, and how, for `export.json` and the files."""
     by = {
         "prune": ("sparsity", "sparsity_pattern"),
         "cluster": ("clusters",),
@@ -300,6 +299,28 @@ def _described(techniques, options):
     return {"techniques": techniques} | {
         name: getattr(options, name) for name in names
     }
+
+
+def _compressed(request):
+    """Returns the request with its model compressed."""
+    how = request.compression
+    print(f"compressing on {how.data}", flush=True)
+    model = _library().compress(
+        request.model,
+        how.techniques,
+        how.batches,
+        steps_per_epoch=how.steps_per_epoch,
+        recipe=how.recipe,
+        options=request.budget,
+        # A bar that moves is for terminals; a log gets a line.
+        verbose=1 if sys.stdout.isatty() else 2,
+    )
+    return request._replace(
+        model=model,
+        checkpoint=f"{request.checkpoint}; then {', '.join(how.techniques)}",
+        origin=how.origin,
+        before=request.model,
+    )
 
 
 def origin_of(model_path: pathlib.Path) -> dict[str, str]:
@@ -345,39 +366,3 @@ def _origin_of_released(model_path):
         return sources.UNKNOWN.copy()
     described = runtime.metadata(exported)
     return {name: described[name] for name in sources.UNKNOWN}
-
-
-def calibration_of(
-    config: Config, model: AMPose, training: Poses | Motion3D
-) -> dict[str, np.ndarray]:
-    """Returns the inputs of `lift` that activations are measured on.
-
-    Args:
-        config: How training sees the motion; how many poses.
-        model: What takes them.
-        training: The config's training poses, or the motion that training
-            draws them from.
-
-    Raises:
-        ValueError: Where there are none.
-    """
-    count = config.export.calibration_poses
-    if isinstance(training, Motion3D):
-        # As training sees them in its first epoch.
-        count = min(count, config.data.poses_per_epoch)
-        batches = pipeline.motion_batches(
-            *(training, config.data, count, config.train.seed, range(1)),
-            model.seen_input,
-        )
-        given, _ = next(batches.as_numpy_iterator())
-        return given if model.seen_input else {"keypoints_2d": given}
-    if not training.count:
-        raise ValueError("There are no training poses to calibrate on")
-    return verify.inputs(_spread(training, count), model.seen_input)
-
-
-def _spread(poses, at_most):
-    """Returns some poses, from the first to the last."""
-    count = min(at_most, poses.count)
-    spread = np.linspace(0, poses.count - 1, count).astype(int)
-    return poses.select(spread)

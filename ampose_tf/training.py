@@ -12,7 +12,7 @@ import numpy as np
 from ampose_tf import config as configuration
 from ampose_tf import files
 from ampose_tf.config import Config
-from ampose_tf.data.feed import Feed
+from ampose_tf.data.feed import make_feed
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.data.poses import Poses
 from ampose_tf.evaluation import metrics
@@ -55,7 +55,7 @@ def train(
     """
     if model is None:
         model = build(config)
-    feed = Feed(config, training)
+    feed = make_feed(config, training)
     claim(workdir, config)
     compile_for(model, config, feed.steps)
     recorder = Recorder(workdir, model, config.train.teacher)

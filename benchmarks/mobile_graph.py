@@ -70,14 +70,16 @@ def main(options):
     validation = sources.load(experiment, "validation")
     training = sources.load(experiment, "train")
 
-    from ampose_tf import exporting
+    from ampose_tf.data.feed import make_feed
     from ampose_tf.export import verify
 
     model, *_ = timed_models.load(options.model)
     spread = np.linspace(0, validation.count - 1, 256).astype(int)
     poses = validation.select(spread)
     (case, *_) = verify.cases(model, poses, ("lift",))
-    calibration = exporting.calibration_of(experiment, model, training)
+    calibration = make_feed(experiment, training).calibration(
+        experiment.export.calibration_poses, model.seen_input
+    )
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         _graphs(model, case, folder, options.rounds)

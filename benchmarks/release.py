@@ -130,18 +130,18 @@ def _exported_again(experiment, name, output, folder):
 def _exported(experiment, model, poses, folder, origin):
     """Returns {.tflite: what was measured of it}."""
     from ampose_tf import exporting
+    from ampose_tf.export.artefacts import Choice
 
     made = {}
     for signature, formats in _FORMATS.items():
-        report = exporting.export(
+        request = exporting.request(
             experiment,
             model,
             poses,
-            folder,
-            formats,
-            names=(signature,),
+            Choice(formats, signatures=(signature,)),
             origin=origin,
         )
+        report = exporting.export(request, folder)
         if report["rejected"]:
             rejected, *_ = report["rejected"].values()
             raise ValueError(rejected["reason"])

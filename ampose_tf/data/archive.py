@@ -193,6 +193,8 @@ for _core in ("numpy.core.multiarray", "numpy._core.multiarray"):
     _ADMITTED[_core, "scalar"] = _scalar
 
 
+# Private: pickle.Unpickler, which is in C, has no hook for BUILD. What is used
+# of the one in Python is held by tests/test_private_apis.py.
 class _ArraysOnlyUnpickler(pickle._Unpickler):
     """Admits NumPy's constructors, with states that NumPy would write.
 

@@ -1,4 +1,7 @@
-"""Training batches, whether of poses or of motion seen anew each epoch."""
+"""Training batches: fixed poses, or motion seen anew in each epoch.
+
+Both feeds have the same attributes and methods.
+"""
 
 import math
 
@@ -10,12 +13,12 @@ from ampose_tf.data.poses import Poses
 from ampose_tf.skeleton import by_joint_count
 
 
-class Feed:
-    """What a config's training sees, epoch by epoch.
+class PosesFeed:
+    """Fixed poses, each of which comes once per epoch.
 
     Args:
         config: The experiment.
-        training: Its training poses, or the motion that they are drawn from.
+        poses: Its training poses.
 
     Attributes:
         steps: Batches of an epoch.
@@ -23,55 +26,115 @@ class Feed:
         inputs: Names of what the network takes.
     """
 
-    def __init__(self, config: Config, training: Poses | Motion3D):
+    def __init__(self, config: Config, poses: Poses):
         self._config = config
-        self._training = training
+        self._poses = poses
+        self.steps = poses.batches(config.train.batch_size)
+        self.description = f"{poses.count} training poses"
         self.inputs = _inputs(config)
-        size = config.train.batch_size
-        if isinstance(training, Poses):
-            self.steps = training.batches(size)
-            self.description = f"{training.count} training poses"
-        else:
-            self.steps = config.data.poses_per_epoch // size
-            self.description = (
-                f"{len(training.joints)} training frames, "
-                f"{self.steps * size} drawn poses per epoch"
-            )
 
     def batches(self, epochs: range):
         """Returns the batches of some epochs, a `tf.data.Dataset`."""
-        # TensorFlow feeds the model; who trains it may have another backend.
+        # Lazily: TensorFlow feeds networks of other backends, too.
         from ampose_tf.data import pipeline
 
-        config, training = self._config, self._training
-        recipe = config.train
-        if isinstance(training, Poses):
-            return pipeline.training_batches(
-                training,
-                by_joint_count(config.data.joints),
-                recipe.batch_size,
-                recipe.seed,
-                epochs,
-                config.data.flip_training,
-                self.inputs,
-            )
-        return pipeline.motion_batches(
-            training,
-            config.data,
-            recipe.batch_size,
-            recipe.seed,
-            epochs,
-            config.model.seen_input,
+        config = self._config
+        return pipeline.training_batches(
+            self._poses,
+            by_joint_count(config.data.joints),
+            batch_size=config.train.batch_size,
+            seed=config.train.seed,
+            epochs=epochs,
+            flip=config.data.flip_training,
+            inputs=self.inputs,
         )
 
     def mean_pose(self) -> np.ndarray:
-        """Returns (J, 3); of drawn poses, the mean of some 4,000."""
-        if isinstance(self._training, Poses):
-            return self._training.poses_3d.mean(axis=0, dtype=np.float64)
+        """Returns the mean of all poses, (J, 3)."""
+        return self._poses.poses_3d.mean(axis=0, dtype=np.float64)
+
+    def calibration(
+        self, at_most: int, seen_input: bool
+    ) -> dict[str, np.ndarray]:
+        """Returns what the network takes, {name: (N, ...)}, of some poses.
+
+        Args:
+            at_most: N, or more where there are fewer poses.
+            seen_input: Whether the network takes `seen`.
+
+        Raises:
+            ValueError: If there are no poses.
+        """
+        if not self._poses.count:
+            raise ValueError("There are no training poses to calibrate on")
+        return self._poses.spread(at_most).sample_inputs(seen_input)
+
+
+class MotionFeed:
+    """Poses drawn from motion, by another camera and detector each time.
+
+    Args:
+        config: The experiment.
+        motion: What its training poses are drawn from.
+
+    Attributes: As of `PosesFeed`.
+    """
+
+    def __init__(self, config: Config, motion: Motion3D):
+        self._config = config
+        self._motion = motion
+        size = config.train.batch_size
+        self.steps = config.data.poses_per_epoch // size
+        self.description = (
+            f"{len(motion.joints)} training frames, "
+            f"{self.steps * size} drawn poses per epoch"
+        )
+        self.inputs = _inputs(config)
+
+    def batches(self, epochs: range):
+        """Returns the batches of some epochs, a `tf.data.Dataset`."""
+        config = self._config
+        return self._drawn(
+            config.train.batch_size, epochs, config.model.seen_input
+        )
+
+    def mean_pose(self) -> np.ndarray:
+        """Returns the mean of the first epoch's first 4,096 poses, (J, 3)."""
         count = math.ceil(4096 / self._config.train.batch_size)
         some = self.batches(range(1)).take(count).as_numpy_iterator()
         poses_3d = np.concatenate([poses_3d for _, poses_3d in some])
         return poses_3d.mean(axis=0, dtype=np.float64)
+
+    def calibration(
+        self, at_most: int, seen_input: bool
+    ) -> dict[str, np.ndarray]:
+        """Returns as `PosesFeed.calibration`, of poses of the first epoch."""
+        count = min(at_most, self._config.data.poses_per_epoch)
+        batches = self._drawn(count, range(1), seen_input)
+        given, _ = next(batches.as_numpy_iterator())
+        return given if seen_input else {"keypoints_2d": given}
+
+    def _drawn(self, batch_size, epochs, seen_input):
+        # Lazily: TensorFlow feeds networks of other backends, too.
+        from ampose_tf.data import pipeline
+
+        return pipeline.motion_batches(
+            self._motion,
+            self._config.data,
+            batch_size=batch_size,
+            seed=self._config.train.seed,
+            epochs=epochs,
+            seen_input=seen_input,
+        )
+
+
+def make_feed(
+    config: Config, training: Poses | Motion3D
+) -> PosesFeed | MotionFeed:
+    """Returns what a config's training sees, epoch by epoch."""
+    if isinstance(training, Poses):
+        return PosesFeed(config, training)
+    return MotionFeed(config, training)
 
 
 def _inputs(config):

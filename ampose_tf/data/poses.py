@@ -6,6 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+# What every 3D pose of this package is in, as files say it in words.
+UNITS = "metres"
+FRAME = "camera: x right, y down, z forward"
+ROOT = (
+    "hip: poses are relative to it; the first joint is the network's estimate "
+    "of it, near the origin"
+)
+
 
 class Poses(NamedTuple):
     """N single-frame pairs of 2D keypoints and 3D pose.
@@ -40,6 +48,29 @@ class Poses(NamedTuple):
     def batches(self, batch_size: int) -> int:
         """Returns the batches in one pass, the last and smaller included."""
         return math.ceil(self.count / batch_size)
+
+    def sample_inputs(self, seen_input: bool) -> dict[str, np.ndarray]:
+        """Returns what exported files are calibrated and verified on.
+
+        Args:
+            seen_input: Whether the network takes `seen`; if not, no joint is
+                hidden.
+
+        Returns:
+            `keypoints_2d` (N, J, 2) and, if the network takes it, `seen`
+            (N, J) float32, 0 for one joint in ten, drawn at random.
+        """
+        arrays = {"keypoints_2d": self.keypoints_2d}
+        if seen_input:
+            random = np.random.default_rng(0)
+            drawn = random.random(self.keypoints_2d.shape[:2])
+            arrays["seen"] = (drawn >= 0.1).astype(np.float32)
+        return arrays
+
+    def spread(self, at_most: int) -> "Poses":
+        """Returns some poses, evenly spaced from the first to the last."""
+        count = min(at_most, self.count)
+        return self.select(np.linspace(0, self.count - 1, count).astype(int))
 
     def select(self, index) -> "Poses":
         """Returns the poses that a slice, mask or array of indices picks."""

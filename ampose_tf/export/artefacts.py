@@ -1,12 +1,13 @@
 """The files of one export: which there are, and how each comes about."""
 
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from ampose_tf.config import Export
+from ampose_tf.config import Export, Train
+from ampose_tf.data.poses import Poses
 from ampose_tf.export import (
     flatbuffer,
     runtime,
@@ -18,21 +19,24 @@ from ampose_tf.export import (
 from ampose_tf.models.ampose import AMPose
 
 
-class Trained(NamedTuple):
-    """A trained model, and what files say of it.
+class Choice(NamedTuple):
+    """Which files an export is to make.
 
     Attributes:
-        model: The network.
-        checkpoint: Where it is from, and what has been done to it.
-        origin: Of its training data, see `sources.origin`.
-        compression: {"compression": how it was compressed}; empty where it
-            was not.
+        formats: Each `saved_model`, or one of `tflite.FORMATS`.
+        signatures: Of the `.tflite` files, see `signatures.endpoints`; a
+            SavedModel has all that are possible.
+        combined: Whether one `.tflite` file per format holds all of them.
+        batch: Poses per call of a `.tflite`; a SavedModel takes any number.
+        techniques: By which the model is compressed first; the names of its
+            files begin with them.
     """
 
-    model: AMPose
-    checkpoint: str
-    origin: dict
-    compression: dict
+    formats: tuple[str, ...]
+    signatures: tuple[str, ...] = ("lift",)
+    combined: bool = False
+    batch: int = 1
+    techniques: tuple[str, ...] = ()
 
 
 class File(NamedTuple):
@@ -40,8 +44,8 @@ class File(NamedTuple):
 
     Attributes:
         format: `saved_model`, or one of `tflite.FORMATS`.
-        signatures: Of a `.tflite`; a SavedModel has all that are possible.
-        batch: Poses per call of a `.tflite`; a SavedModel takes any.
+        signatures: Their names.
+        batch: Poses per call of a `.tflite`; a SavedModel takes any number.
     """
 
     format: str
@@ -49,86 +53,142 @@ class File(NamedTuple):
     batch: int
 
 
-def plan(
-    formats: tuple[str, ...],
-    names: tuple[str, ...],
-    combined: bool,
-    batch: int,
-    techniques: tuple[str, ...],
-) -> Iterator[tuple[str, File]]:
-    """Yields the name of each file, and what it is to hold.
+class Compression(NamedTuple):
+    """How a model is compressed before it is exported.
 
-    Args:
-        formats: See `File`.
-        names: Signatures of the `.tflite` files.
-        combined: Whether one file holds all of them.
-        batch: See `File`.
-        techniques: Of compression, with which the names of files begin.
+    Attributes:
+        techniques: Some of "prune", "cluster" and "qat", in this order.
+        settings: {"techniques": ..., and what they follow}, for the files.
+        origin: Of the data that the compressed model was trained on.
+        data: What one epoch trains on, in words.
+        batches: From a range of epochs to their batches, a `tf.data.Dataset`.
+        steps_per_epoch: Batches of an epoch.
+        recipe: Of training.
     """
-    stem = "_".join((*techniques, "ampose"))
-    for format in formats:
+
+    techniques: tuple[str, ...]
+    settings: dict
+    origin: dict[str, str]
+    data: str
+    batches: Callable
+    steps_per_epoch: int
+    recipe: Train
+
+
+class Request(NamedTuple):
+    """All that one export needs, read before its first file is made.
+
+    Attributes:
+        model_path: The `.keras` file.
+        model: The network that is exported.
+        checkpoint: Where it is from, and what has been done to it.
+        origin: Of its training data, see `sources.origin`.
+        files: `File` by the name of the file.
+        signatures: All that the files have.
+        poses: What the files are verified on.
+        calibration: Inputs of `lift` for formats that are calibrated; {} if
+            there are none.
+        budget: What may differ.
+        compression: What is done to the model first; None for nothing.
+        before: The model before that was done; None until then.
+    """
+
+    model_path: pathlib.Path
+    model: AMPose
+    checkpoint: str
+    origin: dict[str, str]
+    files: dict[str, File]
+    signatures: tuple[str, ...]
+    poses: Poses
+    calibration: dict[str, np.ndarray]
+    budget: Export
+    compression: Compression | None = None
+    before: AMPose | None = None
+
+
+def plan(choice: Choice, model: AMPose) -> dict[str, File]:
+    """Returns what each file is to hold, by its name."""
+    stem = "_".join((*choice.techniques, "ampose"))
+    files = {}
+    for format in choice.formats:
         if format == "saved_model":
-            yield "saved_model/1", File(format, (), 1)
-        elif combined:
-            yield f"{stem}_{format}.tflite", File(format, names, batch)
+            files["saved_model/1"] = File(
+                format, signatures.possible(model), batch=1
+            )
+        elif choice.combined:
+            files[f"{stem}_{format}.tflite"] = File(
+                format, choice.signatures, choice.batch
+            )
         else:
-            for name in names:
+            for name in choice.signatures:
                 suffix = "" if name == "lift" else f"_{name}"
-                file = File(format, (name,), batch)
-                yield f"{stem}_{format}{suffix}.tflite", file
+                files[f"{stem}_{format}{suffix}.tflite"] = File(
+                    format, (name,), choice.batch
+                )
+    return files
 
 
 def make(
-    path: pathlib.Path,
-    file: File,
-    trained: Trained,
-    calibration: dict[str, np.ndarray],
-    cases: list[verify.Case],
-    poses,
-    budget: Export,
+    path: pathlib.Path, file: File, request: Request, cases: list[verify.Case]
 ) -> dict:
     """Writes a file, verifies it, and has it say what was measured.
 
     Args:
         path: Of the file.
         file: What it is to hold.
-        trained: What is exported.
-        calibration: Inputs of `lift` for formats that are calibrated.
+        request: What it is made of, and judged by.
         cases: What it is asked, see `verify.cases`.
-        poses: `Poses` of the cases that are real.
-        budget: What may differ.
 
     Returns:
-        What was measured, with a "reason" where it is refused.
+        What was measured, with a "reason" if it is refused.
 
     Raises:
-        OSError: Where it cannot be written.
-        ValueError: Where a converter fails.
+        OSError: If it cannot be written.
+        ValueError: If a converter fails.
     """
+    path.parent.mkdir(exist_ok=True)
+    poses, budget = request.poses, request.budget
     try:
         if file.format == "saved_model":
-            saved_model.write(trained.model, path, trained.checkpoint)
+            saved_model.write(request.model, path, request.checkpoint)
             measured = verify.saved_model(path, cases, poses, budget)
         else:
             tflite.write(
-                *(trained.model, path, file.format, trained.checkpoint),
-                *(file.signatures, file.batch, calibration),
+                request.model,
+                path,
+                file.format,
+                request.checkpoint,
+                names=file.signatures,
+                batch=file.batch,
+                calibration=request.calibration,
             )
             measured = verify.tflite(path, file.format, cases, poses, budget)
             if len(file.signatures) > 1:
                 measured |= _growth(path)
     except verify.Refused as error:
         measured = error.measured | {"reason": str(error)}
-    _describe(path, file, trained, measured)
+    _describe(path, file, request, measured)
     # Only now has it the size that it will have.
     fault = verify.size_fault(path, budget)
     if fault and "reason" not in measured:
         measured["reason"] = fault
-        _describe(path, file, trained, measured)
-    return measured | verify.sizes(path)
+        _describe(path, file, request, measured)
+    measured |= verify.sizes(path)
+    if request.compression is not None:
+        # Of these alone: files of the model itself may lie beside.
+        measured |= {"checkpoint": request.checkpoint}
+        measured |= request.origin | _compression(request)
+    return measured
 
 
-def _describe(path, file, trained, measured):
+def _compression(request):
+    """Returns what files say of their compression."""
+    if request.compression is None:
+        return {}
+    return {"compression": request.compression.settings}
+
+
+def _describe(path, file, request, measured):
     """Writes what a file says of itself; its operators it shows."""
     figures = {
         name: value
@@ -136,15 +196,16 @@ def _describe(path, file, trained, measured):
         if name not in ("operators", "plans")
     }
     held, write = {}, saved_model.write_metadata
-    names = signatures.possible(trained.model)
     if file.format != "saved_model":
         held = {"format": file.format, "batch": file.batch}
-        names, write = file.signatures, tflite.replace_metadata
+        write = tflite.replace_metadata
     described = signatures.metadata(
-        *(trained.model, trained.checkpoint, names),
+        request.model,
+        request.checkpoint,
+        file.signatures,
         **held,
-        **trained.compression,
-        **trained.origin,
+        **_compression(request),
+        **request.origin,
         measured=figures,
     )
     write(path, described)

@@ -21,6 +21,9 @@ import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras
 from absl import logging
+
+# Private: the public `cluster_weights` cannot keep zeros. Held by
+# tests/test_private_apis.py.
 from tensorflow_model_optimization.python.core.clustering.keras.experimental import (  # noqa: E501
     cluster,
 )

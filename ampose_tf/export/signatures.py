@@ -3,10 +3,12 @@
 import json
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
-from ampose_tf import __version__
+from ampose_tf import __version__, camera
 from ampose_tf.conversion import COCO_17, SEEN_SCORE
+from ampose_tf.data.poses import FRAME, ROOT, UNITS
 from ampose_tf.export import mobile, pixels
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.skeleton import by_joint_count
@@ -38,12 +40,9 @@ def metadata(
             "edges": skeleton.edges,
             "normalisation": model.normalisation,
             "seen_input": model.seen_input,
-            "units": "metres",
-            "frame": "camera: x right, y down, z forward",
-            "root": (
-                "hip: poses are relative to it; the first joint is the "
-                "network's estimate of it, near the origin"
-            ),
+            "units": UNITS,
+            "frame": FRAME,
+            "root": ROOT,
             "signatures": names,
             "inputs": _conventions(model, names),
             **more,
@@ -169,6 +168,41 @@ def endpoints(
     }
     specs = _specs(model, batch)
     return {name: (functions[name], specs[name]) for name in names}
+
+
+def inputs(
+    name: str,
+    lifted: dict[str, np.ndarray],
+    scores: np.ndarray,
+    image_size: tuple[int, int],
+    normalisation: str,
+) -> dict[str, np.ndarray]:
+    """Returns inputs of a signature, made of those of `lift`.
+
+    `lift_pixels` computes from them what `lift` computes. `lift_coco17` comes
+    near that: its joints are the COCO joints whose conversion is nearest to
+    the joints of `lift`.
+
+    Args:
+        name: The signature.
+        lifted: The inputs of `lift`, (N, ...) each.
+        scores: (N, 17), what `lift_coco17` is told of COCO's joints.
+        image_size: Width and height in pixels of every image.
+        normalisation: See `camera.normalize_screen`.
+    """
+    if name == "lift":
+        return dict(lifted)
+    keypoints_px = camera.denormalize_screen(
+        lifted["keypoints_2d"], image_size, normalisation
+    )
+    told = {n: array for n, array in lifted.items() if n == "seen"}
+    if name == "lift_coco17":
+        keypoints_px = np.linalg.pinv(COCO_17.matrix) @ keypoints_px
+        told = {"scores": np.asarray(scores, np.float32)}
+    return told | {
+        "keypoints_px": keypoints_px.astype(np.float32),
+        "image_size": np.tile(np.float32(image_size), (len(keypoints_px), 1)),
+    }
 
 
 def _specs(model, batch):

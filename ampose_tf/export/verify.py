@@ -9,8 +9,9 @@ import numpy as np
 from ampose_tf import camera
 from ampose_tf.config import Export
 from ampose_tf.conversion import COCO_17, SEEN_SCORE
+from ampose_tf.data.poses import Poses
 from ampose_tf.evaluation.metrics import mpjpe
-from ampose_tf.export import flatbuffer, operators, runtime
+from ampose_tf.export import flatbuffer, operators, runtime, signatures
 from ampose_tf.models.ampose import AMPose
 
 # Portrait, so that neither width and height nor the width and the longest
@@ -47,74 +48,60 @@ class Case(NamedTuple):
             in a corner, and of whom one joint is seen.
         arrays: Its inputs by name, (N, ...) each.
         expected: (N, J, 3) metres, what the Keras model makes of them.
-        before: Likewise, the model before it was compressed.
-        change_mm: The most that the MPJPE may grow by since then; None where
-            nothing was compressed.
+        before: Likewise, the model before it was compressed; None if it was
+            not.
     """
 
     signature: str
     kind: str
     arrays: dict[str, np.ndarray]
     expected: np.ndarray
-    before: np.ndarray
-    change_mm: float | None = None
-
-
-def inputs(poses, seen_input: bool) -> dict[str, np.ndarray]:
-    """Returns what the files are run on: poses, with joints hidden at random.
-
-    Args:
-        poses: `Poses`, real ones.
-        seen_input: Whether the model takes `seen`; if not, nothing is hidden.
-
-    Returns:
-        `keypoints_2d` (N, J, 2) and, where the model takes it, `seen` (N, J)
-        float32, 0 for one joint in ten.
-    """
-    arrays = {"keypoints_2d": poses.keypoints_2d}
-    if seen_input:
-        random = np.random.default_rng(0).random(poses.keypoints_2d.shape[:2])
-        arrays["seen"] = (random >= 0.1).astype(np.float32)
-    return arrays
+    before: np.ndarray | None
 
 
 def cases(
     model: AMPose,
-    poses,
+    poses: Poses,
     names: tuple[str, ...],
     before: AMPose | None = None,
-    change_mm: float | None = None,
 ) -> list[Case]:
     """Returns what each signature is asked: real poses, and two unlike them.
 
     Args:
         model: The Keras model; its answers count in float32.
-        poses: `Poses`, real ones.
+        poses: Real ones.
         names: The signatures.
-        before: What the model was before it was compressed; None where it was
+        before: What the model was before it was compressed; None if it was
             not.
-        change_mm: See `Case`.
     """
     model = model.rebuilt()
-    asked = inputs(poses, model.seen_input)
+    real = poses.sample_inputs(model.seen_input)
     random = np.random.default_rng(1).random((poses.count, 17))
     one_joint = np.arange(17) == 5
     kinds = {
-        "": (asked, np.where(random < 0.1, 0.29, 0.31)),
-        "zeros": (_zeros(asked), np.float64([[1.0] * 17, [0.0] * 17])),
-        "extreme": (_extreme(asked), [[1.0] * 17] * 3 + [one_joint]),
+        "": (real, np.where(random < 0.1, 0.29, 0.31)),
+        "zeros": (_zeros(real), np.float64([[1.0] * 17, [0.0] * 17])),
+        "extreme": (_extreme(real), [[1.0] * 17] * 3 + [one_joint]),
     }
-    made, given = [], []
+    asked = []
     for name in names:
         for kind, (lifted, scores) in kinds.items():
-            arrays = _asked(name, lifted, scores, model.normalisation)
+            arrays = signatures.inputs(
+                name,
+                lifted=lifted,
+                scores=scores,
+                image_size=_IMAGE_SIZE,
+                normalisation=model.normalisation,
+            )
             if kind == "zeros":
-                # As a detector says that it found nobody.
+                # As a detector says that it found no person.
                 for keypoints in {"keypoints_2d", "keypoints_px"} & {*arrays}:
                     arrays[keypoints] = np.zeros_like(arrays[keypoints])
-            given.append(_in_python(name, arrays, model.normalisation))
-            empty = np.empty(0)
-            made.append(Case(name, kind, arrays, empty, empty, change_mm))
+            asked.append((name, kind, arrays))
+    given = [
+        _in_python(name, arrays, model.normalisation)
+        for name, _, arrays in asked
+    ]
     # At once: every call with another number of poses would be compiled.
     keypoints_2d, seen = map(np.concatenate, zip(*given, strict=True))
     if model.seen_input:
@@ -126,10 +113,14 @@ def cases(
         return np.split(lifted, ends)
 
     expected = answers(model)
-    earlier = expected if before is None else answers(before.rebuilt())
+    earlier = [None] * len(asked)
+    if before is not None:
+        earlier = answers(before.rebuilt())
     return [
-        case._replace(expected=answer, before=other)
-        for case, answer, other in zip(made, expected, earlier, strict=True)
+        Case(name, kind, arrays, expected=answer, before=answer_before)
+        for (name, kind, arrays), answer, answer_before in zip(
+            asked, expected, earlier, strict=True
+        )
     ]
 
 
@@ -150,25 +141,6 @@ def _extreme(lifted):
     return extreme
 
 
-def _asked(name, lifted, scores, normalisation):
-    """Returns the inputs of a signature, made of those of `lift`."""
-    if name == "lift":
-        return dict(lifted)
-    pixels = camera.denormalize_screen(
-        lifted["keypoints_2d"], _IMAGE_SIZE, normalisation
-    )
-    arrays = {n: a for n, a in lifted.items() if n == "seen"}
-    if name == "lift_coco17":
-        # Some COCO joints or other: those that come nearest to the poses.
-        pixels = np.linalg.pinv(COCO_17.matrix) @ pixels
-        arrays = {"scores": np.asarray(scores, np.float32)}
-    size = np.tile(np.float32(_IMAGE_SIZE), (len(pixels), 1))
-    return arrays | {
-        "keypoints_px": pixels.astype(np.float32),
-        "image_size": size,
-    }
-
-
 def _in_python(name, arrays, normalisation):
     """Returns (keypoints_2d, seen) of a signature's inputs."""
     if name == "lift":
@@ -187,14 +159,14 @@ def _in_python(name, arrays, normalisation):
 
 
 def saved_model(
-    path: pathlib.Path, cases: list[Case], poses, budget: Export
+    path: pathlib.Path, cases: list[Case], poses: Poses, budget: Export
 ) -> dict:
     """Compares a SavedModel's signatures with the Keras model.
 
     Args:
         path: Of the folder.
         cases: See `cases`.
-        poses: The `Poses` behind them.
+        poses: Those behind them.
         budget: What may differ.
 
     Returns:
@@ -223,7 +195,7 @@ def tflite(
     path: pathlib.Path,
     format: str,
     cases: list[Case],
-    poses,
+    poses: Poses,
     budget: Export,
 ) -> dict:
     """Checks a `.tflite`: operators, shapes, poses against Keras, kernels.
@@ -266,7 +238,7 @@ def tflite(
         for measure, at_most in _limits(format, case, limit, budget).items():
             key = _key(measured, case, measure)
             _hold(path, measured, key, at_most)
-        _hold_growth(path, measured, case)
+        _hold_growth(path, measured, case, budget)
     _hold(
         path,
         measured,
@@ -323,7 +295,7 @@ def _limits(format, case, limit, budget):
 
 def _change(case):
     """Returns what the change of MPJPE by conversion alone is called."""
-    return f"{'' if case.change_mm is None else 'converting_'}mpjpe_change_mm"
+    return f"{'' if case.before is None else 'converting_'}mpjpe_change_mm"
 
 
 def _key(measured, case, measure):
@@ -356,13 +328,14 @@ def _measure(measured, case, lift, poses, file):
     if case.kind:
         return
     note("pose_95_mm", np.percentile(apart.mean(axis=1), 95))
-    error = 1000 * mpjpe(lifted, poses.poses_3d).mean()
-    for what, reference in (
-        ("mpjpe_change_mm", case.before),
-        (_change(case), case.expected),
-    ):
-        of_reference = 1000 * mpjpe(reference, poses.poses_3d).mean()
-        note(what, error - of_reference)
+
+    def error_mm(predicted):
+        return 1000 * mpjpe(predicted, poses.poses_3d).mean()
+
+    error = error_mm(lifted)
+    if case.before is not None:
+        note("mpjpe_change_mm", error - error_mm(case.before))
+    note(_change(case), error - error_mm(case.expected))
     if case.signature == "lift":
         # Joints of COCO are made up above, and what they give is no error.
         note("mpjpe_mm", error)
@@ -376,15 +349,15 @@ def _distances_mm(lifted, expected):
     return 1000 * np.linalg.norm(lifted - expected, axis=-1)  # (N, J)
 
 
-def _hold_growth(path, measured, case):
-    if case.kind or case.change_mm is None:
+def _hold_growth(path, measured, case, budget):
+    if case.kind or case.before is None:
         return
     change = measured[_key(measured, case, "mpjpe_change_mm")]
-    if not change <= case.change_mm:
+    if not change <= budget.compression_mm:
         raise Refused(
             f"{path.name} refused: the MPJPE of {case.signature} is "
             f"{change:.3g} mm above that of the model before compression, "
-            f"more than {case.change_mm:g}",
+            f"more than {budget.compression_mm:g}",
             measured,
         )
 

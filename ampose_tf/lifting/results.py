@@ -8,6 +8,7 @@ import numpy as np
 
 from ampose_tf.camera import normalize_screen
 from ampose_tf.data import archive
+from ampose_tf.data.poses import FRAME, ROOT, UNITS
 from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.motion import LiftedTrack, Motion
 from ampose_tf.lifting.untrusted import numbers
@@ -23,13 +24,6 @@ _DAMAGE = (
     TypeError,
     ValueError,
 )
-UNITS = "metres"
-FRAME = "camera: x right, y down, z forward"
-ROOT = (
-    "hip: poses are relative to it; the first joint is the network's estimate "
-    "of it, near the origin"
-)
-
 
 _DESCRIBED = (
     "joint_names",

@@ -8,7 +8,6 @@ paper's Table 4.
 
 import dataclasses
 
-import keras
 import numpy as np
 
 from ampose_tf import config, published
@@ -59,22 +58,34 @@ def count(model: AMPose) -> dict:
     counted["parameters"] = sum(
         int(np.prod(variable.shape)) for variable in model.trainable_variables
     )
-    for layer in model._flatten_layers():
-        if isinstance(layer, keras.layers.Dense):
-            macs = joints * int(np.prod(layer.kernel.shape))
-            counted["dense_macs"] += macs
-            counted["counted_macs"] += macs
-            counted["counted_parameters"] += layer.count_params()
-        elif isinstance(layer, layers.TransformerEncoder):
+    # Dense layers alone have a kernel, whatever layer they are in.
+    kernels = [w for w in model.weights if w.name == "kernel"]
+    dense = {_owner(kernel) for kernel in kernels}
+    counted["counted_parameters"] = sum(
+        int(np.prod(weight.shape))
+        for weight in model.weights
+        if _owner(weight) in dense
+    )
+    for kernel in kernels:
+        counted["dense_macs"] += joints * int(np.prod(kernel.shape))
+    counted["counted_macs"] = counted["dense_macs"]
+    for layer in model.layers:
+        if isinstance(layer, layers.TransformerEncoder):
             counted["attention_macs"] += 2 * joints**2 * layer.width
-        elif isinstance(layer, layers.PartitionedGraphConv):
-            groups = layer.adjacency.shape[0]
-            counted["graph_macs"] += groups * joints**2 * layer.units
-            counted["counted_macs"] += _biases(layer.dense, joints)
-        elif isinstance(layer, layers.GCNBlock) and layer.design == "convnext":
-            counted["counted_macs"] += _biases(layer.mlp.expand, joints)
-            counted["counted_macs"] += _biases(layer.mlp.contract, joints)
+        elif isinstance(layer, layers.GCNBlock):
+            for conv in layer.convs:
+                groups = conv.adjacency.shape[0]
+                counted["graph_macs"] += groups * joints**2 * conv.units
+                counted["counted_macs"] += _biases(conv.dense, joints)
+            if layer.design == "convnext":
+                counted["counted_macs"] += _biases(layer.mlp.expand, joints)
+                counted["counted_macs"] += _biases(layer.mlp.contract, joints)
     return counted
+
+
+def _owner(weight):
+    """Returns the path of the layer that a weight belongs to."""
+    return weight.path.rpartition("/")[0]
 
 
 def _biases(dense, joints):

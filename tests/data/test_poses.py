@@ -95,3 +95,27 @@ def test_concatenate_needs_the_same_action_names():
     other = sequence(2, names=("Walking", "Eating"))
     with pytest.raises(ValueError, match="same action names"):
         poses.concatenate([sequence(2), other])
+
+
+@pytest.mark.parametrize(
+    ("at_most", "rows"),
+    [(3, [0, 3, 6]), (1, [0]), (7, range(7)), (99, range(7))],
+)
+def test_spread_goes_from_the_first_to_the_last(at_most, rows):
+    whole = sequence(7)
+    some = whole.spread(at_most)
+    np.testing.assert_array_equal(some.poses_3d, whole.poses_3d[list(rows)])
+    assert some.count == len(rows)
+
+
+def test_sample_inputs_hide_one_joint_in_ten():
+    made = sequence(400, joints=17)
+    assert set(made.sample_inputs(False)) == {"keypoints_2d"}
+    inputs = made.sample_inputs(True)
+    np.testing.assert_array_equal(inputs["keypoints_2d"], made.keypoints_2d)
+    assert inputs["seen"].dtype == np.float32
+    assert set(np.unique(inputs["seen"])) == {0, 1}
+    # Of 6,800 joints, 680 with a standard deviation of 25.
+    assert inputs["seen"].mean() == pytest.approx(0.9, abs=0.015)
+    again = made.sample_inputs(True)["seen"]
+    np.testing.assert_array_equal(inputs["seen"], again)

@@ -11,10 +11,12 @@ import tensorflow as tf
 from ampose_tf import exporting
 from ampose_tf.config import Config, Data, Export, Model, Train
 from ampose_tf.export import compression, flatbuffer, runtime
+from ampose_tf.export.artefacts import Choice
 from ampose_tf.models import stored
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.models.refinement import RefinedLifter
 from ampose_tf.skeleton import H36M_17
+from tests.exports import export
 
 OPTIONS = Export(
     finetune_epochs=1, finetune_learning_rate=1e-3, clusters=5, qat_bits=4
@@ -49,10 +51,10 @@ def inputs_of(model, count=7):
 def between(model):
     """The kernels between the first dense layer and the last, by name."""
     return {
-        layer.path: np.asarray(layer.kernel)
-        for layer in model._flatten_layers()
-        if isinstance(layer, keras.layers.Dense)
-        and layer.name not in ("embedding", "poses_3d")
+        variable.path: np.asarray(variable)
+        for variable in model.weights
+        if variable.name == "kernel"
+        and variable.path.split("/")[-2] not in ("embedding", "poses_3d")
     }
 
 
@@ -104,9 +106,12 @@ def compressed():
 
     def run(*techniques, jit_compile=False, **changed):
         return compression.compress(
-            *(model, techniques, lambda e: asked.append(e) or batches, 30),
-            Train(loss="mean_distance", jit_compile=jit_compile),
-            Export(**(vars(OPTIONS) | changed)),
+            model,
+            techniques,
+            lambda epochs: asked.append(epochs) or batches,
+            steps_per_epoch=30,
+            recipe=Train(loss="mean_distance", jit_compile=jit_compile),
+            options=Export(**(vars(OPTIONS) | changed)),
             verbose=0,
         )
 
@@ -172,8 +177,12 @@ def test_no_epochs_are_one_step():
     given = inputs_of(model)
     batch = tf.data.Dataset.from_tensors((given, np.asarray(model(given))))
     after = compression.compress(
-        *(model, ("cluster",), lambda epochs: batch.repeat(len(epochs)), 30),
-        *(Train(), Export(finetune_epochs=0)),
+        model,
+        ("cluster",),
+        lambda epochs: batch.repeat(len(epochs)),
+        steps_per_epoch=30,
+        recipe=Train(),
+        options=Export(finetune_epochs=0),
         verbose=0,
     )
     for kernel in between(after).values():
@@ -204,12 +213,13 @@ def exported(tmp_path_factory, make_poses):
     folder = tmp_path_factory.mktemp("run")
     model = model_of()
     model.save(folder / "last.keras")
-    report = exporting.export(
+    report = export(
         config_of(compression_mm=1e6),
         folder / "last.keras",
         make_poses(60),
         folder / "export",
-        ("float32", "dynamic_int8"),
+        "float32",
+        "dynamic_int8",
         training=make_poses(30, seed=1),
         techniques=("prune", "cluster"),
     )
@@ -323,12 +333,12 @@ def test_a_missed_budget_is_put_aside(exported, make_poses):
     poses = make_poses(20)
     # What the model says is true, so that no other can be better.
     truth = center(np.asarray(model(poses.keypoints_2d)))
-    report = exporting.export(
+    report = export(
         config_of(compression_mm=0),
         folder / "last.keras",
         poses._replace(poses_3d=truth),
         folder / "missed",
-        ("float32",),
+        "float32",
         training=make_poses(30, seed=1),
         techniques=("prune",),
     )
@@ -351,7 +361,7 @@ def test_a_missed_budget_is_put_aside(exported, make_poses):
 )
 def test_what_is_asked_is_checked(techniques, formats, message):
     with pytest.raises(ValueError, match=message):
-        exporting.check(formats, techniques=techniques)
+        exporting.check(Choice(formats, techniques=techniques))
 
 
 def test_names_the_extra_that_is_missing(monkeypatch):
@@ -361,7 +371,7 @@ def test_names_the_extra_that_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, name, None)
     extra = r"pip install 'ampose_tf\[compression\]'"
     with pytest.raises(ValueError, match=f"{name}: {extra}"):
-        exporting.check(("float32",), techniques=("prune",))
+        exporting.check(Choice(("float32",), techniques=("prune",)))
 
 
 @pytest.mark.parametrize(
@@ -378,12 +388,12 @@ def test_compression_needs_the_models_config(
     config = config_of()
     setattr(getattr(config, section), field, value)
     with pytest.raises(ValueError, match=message):
-        exporting.export(
+        export(
             config,
             folder / "last.keras",
             make_poses(20),
             folder / "nothing",
-            ("float32",),
+            "float32",
             training=make_poses(30, seed=1),
             techniques=("prune",),
         )
@@ -396,8 +406,12 @@ def test_refined_lifters_are_not_compressed(exported, make_poses, tmp_path):
     path = tmp_path / "refined.keras"
     RefinedLifter(lifter.get_config()).save(path)
     with pytest.raises(ValueError, match="refined.keras: .*refinement is not"):
-        exporting.export(
-            *(config_of(), path, make_poses(20), tmp_path, ("float32",)),
+        export(
+            config_of(),
+            path,
+            make_poses(20),
+            tmp_path,
+            "float32",
             training=make_poses(30, seed=1),
             techniques=("prune",),
         )
@@ -411,9 +425,12 @@ def test_a_folder_that_cannot_be_is_found_before_training(
     occupied.write_text("a file")
     monkeypatch.setattr(compression, "compress", None)
     with pytest.raises(OSError, match="occupied"):
-        exporting.export(
-            *(config_of(), folder / "last.keras", make_poses(20)),
-            *(occupied / "export", ("float32",)),
+        export(
+            config_of(),
+            folder / "last.keras",
+            make_poses(20),
+            occupied / "export",
+            "float32",
             training=make_poses(30, seed=1),
             techniques=("prune",),
         )
@@ -422,7 +439,7 @@ def test_a_folder_that_cannot_be_is_found_before_training(
 def test_formats_by_default():
     for techniques in ((), ("prune", "cluster")):
         formats = exporting.default_formats(techniques)
-        exporting.check(formats, techniques=techniques)
+        exporting.check(Choice(formats, techniques=techniques))
         assert ("saved_model" in formats) == (not techniques)
         assert formats[-1] == "dynamic_int8"
 
@@ -430,12 +447,12 @@ def test_formats_by_default():
 def test_compression_needs_poses(exported, make_poses):
     _, folder, _ = exported
     with pytest.raises(ValueError, match="trains on poses; got none"):
-        exporting.export(
+        export(
             config_of(),
             folder / "last.keras",
             make_poses(20),
             folder / "nothing",
-            ("float32",),
+            "float32",
             techniques=("prune",),
         )
     assert not (folder / "nothing").exists()

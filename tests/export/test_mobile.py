@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from ampose_tf import camera, exporting, weights
+from ampose_tf import camera, weights
 from ampose_tf.config import Config, Export
 from ampose_tf.conversion import COCO_17, SEEN_SCORE
 from ampose_tf.export import (
@@ -26,6 +26,7 @@ from ampose_tf.export import (
 from ampose_tf.models import stored
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.skeleton import H36M_16, H36M_17
+from tests.exports import export
 
 
 def model_of(skeleton=H36M_17, depth=2, width=32, heads=2, **design):
@@ -48,7 +49,7 @@ def noisy(model):
 
 
 def lift_inputs(model, poses):
-    return verify.inputs(poses, model.seen_input)
+    return poses.sample_inputs(model.seen_input)
 
 
 def by_keras(model, arrays):
@@ -266,6 +267,48 @@ def test_signatures_take_pixels_of_8k(
 TOLERANCES = {"float32": 1e-4, "float16": 1e-4, "dynamic_int8": 2e-2}
 
 
+@pytest.mark.parametrize("normalisation", camera.SCREEN_NORMALISATIONS)
+def test_inputs_of_all_signatures_are_of_the_same_poses(
+    make_poses, normalisation
+):
+    size = (720, 1280)
+    lifted = make_poses(40).sample_inputs(True)
+    scores = np.linspace(0, 1, 40 * 17).reshape(40, 17)
+
+    def inputs(name):
+        return signatures.inputs(
+            name,
+            lifted=lifted,
+            scores=scores,
+            image_size=size,
+            normalisation=normalisation,
+        )
+
+    def normalised(keypoints_px):
+        return camera.normalize_screen(keypoints_px, size, normalisation)
+
+    same = inputs("lift")
+    assert same == lifted and same is not lifted
+    given = inputs("lift_pixels")
+    assert set(given) == {"keypoints_px", "image_size", "seen"}
+    assert given["image_size"].tolist() == [[720, 1280]] * 40
+    np.testing.assert_array_equal(given["seen"], lifted["seen"])
+    np.testing.assert_allclose(
+        normalised(given["keypoints_px"]), lifted["keypoints_2d"], atol=1e-6
+    )
+    given = inputs("lift_coco17")
+    assert set(given) == {"keypoints_px", "image_size", "scores"}
+    np.testing.assert_array_equal(given["scores"], np.float32(scores))
+    # Nearest to the poses: what is left of them no COCO joints could change.
+    converted = COCO_17.convert(given["keypoints_px"].astype(np.float64))
+    left = lifted["keypoints_2d"] - normalised(converted)
+    assert np.abs(left).max() > 0.01
+    no_effect = np.einsum("hc,nhx->ncx", COCO_17.matrix, left)
+    np.testing.assert_allclose(no_effect, np.zeros((40, 17, 2)), atol=1e-6)
+    for array in given.values():
+        assert array.dtype == np.float32
+
+
 def test_one_file_of_whole_numbers_stores_weights_once(tmp_path):
     """The other formats are looked at above."""
     model = model_of(depth=1, seen_input=True)
@@ -276,7 +319,11 @@ def test_one_file_of_whole_numbers_stores_weights_once(tmp_path):
     }
     path = tmp_path / "x.tflite"
     tflite.write(
-        *(model, path, "int8", "test", signatures.SIGNATURES),
+        model,
+        path,
+        "int8",
+        "test",
+        names=signatures.SIGNATURES,
         calibration=arrays,
     )
     tables = runtime.tables(path)
@@ -314,16 +361,20 @@ def released(tmp_path):
 
 
 def test_export_of_signatures(tmp_path, released, make_poses, capsys):
-    def export(**options):
-        report = exporting.export(
-            *(Config(), released, make_poses(20), tmp_path),
-            *(("float32",), ("lift", "lift_coco17")),
-            **options,
+    def exported(**choice):
+        report = export(
+            Config(),
+            released,
+            make_poses(20),
+            tmp_path,
+            "float32",
+            signatures=("lift", "lift_coco17"),
+            **choice,
         )
         assert report["rejected"] == {}
         return report["files"]
 
-    assert list(export()) == [
+    assert list(exported()) == [
         "ampose_float32.tflite",
         "ampose_float32_lift_coco17.tflite",
     ]
@@ -342,7 +393,7 @@ def test_export_of_signatures(tmp_path, released, make_poses, capsys):
         assert described[name] < 0.1
     assert described["signature"] == "lift_coco17"
     assert not {"mpjpe_mm", "mpjpe_of"} & set(described)
-    (measured,) = export(combined=True).values()
+    (measured,) = exported(combined=True).values()
     assert "hidden at random" in measured["mpjpe_of"]
     assert measured["lift_coco17_zeros_mean_mm"] < 0.1
     apart = (tmp_path / "ampose_float32.tflite").stat().st_size
@@ -458,10 +509,13 @@ def test_each_refusal_has_its_reason(message, made):
 
 
 def test_describe_says_what_a_file_is(tmp_path, released, make_poses):
-    exporting.export(
+    export(
         # Untrained, and so less smooth than what the limit is for.
-        *(Config(export=Export(float16_mm=100)), released, make_poses(20)),
-        *(tmp_path, ("float16",)),
+        Config(export=Export(float16_mm=100)),
+        released,
+        make_poses(20),
+        tmp_path,
+        "float16",
         origin={"training_data": "people", "licence": "none needed"},
     )
     described = describe.describe(tmp_path / "ampose_float16.tflite")

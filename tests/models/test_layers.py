@@ -568,6 +568,7 @@ def test_output_shapes(kind, arguments):
 def test_mixed_precision(kind, arguments, half):
     layer = built(kind(**arguments, dtype=f"mixed_{half}"))
     assert {v.dtype for v in layer.weights} == {"float32"}
+    # Private, see tests/test_private_apis.py.
     for inner in layer._flatten_layers():
         assert inner.compute_dtype == half
     x = numbers(7, JOINTS, WIDTH)
