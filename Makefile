@@ -1,16 +1,18 @@
-# Needs Python 3.11 or later, as `python3` or named: make PYTHON=python3.12
+# Needs Python 3.11, 3.12 or 3.13, as `python3` or named, and makes a virtual
+# environment for it: make test PYTHON=python3.12 VENV=.venv312
 PYTHON ?= python3
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
 
-.PHONY: install demo test lint clean
+.PHONY: install demo test smoke lint clean
 
-install: .venv/installed
+install: $(VENV)/installed
 
-.venv/installed: setup.cfg pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ampose_tf needs Python 3.11 or later: make PYTHON=python3.11")'
-	$(PYTHON) -m venv .venv
+$(VENV)/installed: setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "ampose_tf needs Python 3.11 to 3.13: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --editable '.[test]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
 	touch $@
 
 # The main job on generated motion: train, export, evaluate all files, lift.
@@ -30,5 +32,10 @@ lint: install
 test: lint
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
 
+# Builds sdist and wheel, and tries the wheel in a fresh environment.
+smoke: install
+	rm -rf build/smoke
+	bash tests/wheel/smoke.sh $(BIN)/python build/smoke
+
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf $(VENV) build dist *.egg-info

@@ -235,8 +235,8 @@ def _compression():
         if error.name not in _LIBRARIES:
             raise
         raise ValueError(
-            f"Compression needs the library {error.name}: pip install -e "
-            "'.[compression]' brings it"
+            f"Compression needs the library {error.name}: pip install "
+            "'ampose_tf[compression]' brings it"
         ) from error
     return compression
 

@@ -7,7 +7,7 @@ r"""Official downloads to the files that the configs read.
 None is distributed here: Human3.6M and MPI-INF-3DHP are for those whom their
 owners gave access; CMU's motion capture is free for all. What is interrupted
 can be run again; a file is replaced when its successor is whole. The first
-two need the libraries of `pip install -e '.[prepare]'`.
+two need the libraries of `pip install 'ampose_tf[prepare]'`.
 """
 
 from absl import flags
@@ -121,7 +121,7 @@ def main(options: flags.FlagValues, data_sets: list[str]) -> None:
     except ModuleNotFoundError as error:
         raise ValueError(
             f"needs the library {error.name}: pip install "
-            "-e '.[prepare]' brings it"
+            "'ampose_tf[prepare]' brings it"
         ) from error
 
 

@@ -78,7 +78,7 @@ def write_mp4(path: pathlib.Path, motion: Motion) -> None:
     except (ImportError, RuntimeError) as error:
         raise ValueError(
             f"{path.name}: an .mp4 needs ffmpeg: pip install "
-            "-e '.[video]' brings one; .gif and .html need none"
+            "'ampose_tf[video]' brings one; .gif and .html need none"
         ) from error
     scene = arrange(motion)
     film = Film(motion, _MP4_HEIGHT, _caption(scene, ""))
