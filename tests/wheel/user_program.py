@@ -52,10 +52,13 @@ def errors(config: Config) -> dict[str, float]:
         raise ValueError("Expected poses to judge on")
     assert isinstance(poses, Poses)
     predict = load_predictor("ampose_t")
-    predicted = predict(poses.keypoints_2d)
+    predicted, target = predict(poses.keypoints_2d), poses.poses_3d
     return {
-        metric.__name__: float(metric(predicted, poses.poses_3d).mean())
-        for metric in (mpjpe, p_mpjpe, n_mpjpe, pck, auc)
+        "mpjpe": float(mpjpe(predicted, target).mean()),
+        "p_mpjpe": float(p_mpjpe(predicted, target).mean()),
+        "n_mpjpe": float(n_mpjpe(predicted, target).mean()),
+        "pck": float(pck(predicted, target).mean()),
+        "auc": float(auc(predicted, target).mean()),
     }
 
 
