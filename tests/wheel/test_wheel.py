@@ -2,6 +2,7 @@
 
 import configparser
 import pathlib
+import pkgutil
 import re
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import tempfile
 
 import pytest
 from packaging.requirements import Requirement
+
+from ampose_tf import __version__
 
 ROOT = pathlib.Path(__file__).parents[2]
 SMOKE = pathlib.Path(__file__).with_name("smoke.sh")
@@ -75,6 +78,26 @@ def test_messages_name_extras_as_users_of_the_wheel_install_them(setup):
     assert len(told) >= 4
     extras = set(setup["options.extras_require"])
     assert set(told) <= {f"'ampose_tf[{name}]" for name in extras}
+
+
+def test_the_command_helps(setup, monkeypatch, capsys):
+    scripts = setup["options.entry_points"]["console_scripts"]
+    name, place = lines_of(scripts)[0].split(" = ")
+    monkeypatch.setattr(sys, "argv", [f"/usr/bin/{name}", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        pkgutil.resolve_name(place)()
+    assert ended.value.code == 0
+    printed = capsys.readouterr().out
+    assert "ampose-lift --keypoints=clip.json" in printed
+    assert "--[no]overwrite" in printed
+
+
+def test_the_version_is_the_released_one():
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    (date,) = re.findall(r'^date-released: "(\S+)"$', citation, flags=re.M)
+    assert f"\nversion: {__version__}\n" in citation
+    assert f"\n## [{__version__}] - {date}\n" in changelog
 
 
 @pytest.mark.slow
