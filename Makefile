@@ -1,18 +1,18 @@
-# Needs Python 3.11 or later, as `python3` or named: make PYTHON=python3.12
+# Needs Python 3.11, 3.12 or 3.13, as `python3` or named, and makes a virtual
+# environment for it: make test PYTHON=python3.12 VENV=.venv312
 PYTHON ?= python3
-# The environment that is made: make PYTHON=python3.12 VENV=.venv-3.12
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test test-all lint clean
+.PHONY: install demo test test-all smoke lint clean
 
 install: $(VENV)/installed
 
-$(VENV)/installed: setup.cfg pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ampose_tf needs Python 3.11 or later: make PYTHON=python3.11")'
+$(VENV)/installed: setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "ampose_tf needs Python 3.11 to 3.13: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --editable '.[test]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
 	touch $@
 
 # The main job on generated motion: train, export, evaluate all files, lift.
@@ -37,5 +37,10 @@ test: lint
 test-all: test
 	$(PYTEST) -m slow
 
+# Builds sdist and wheel, and tries the wheel in a fresh environment.
+smoke: install
+	rm -rf build/smoke
+	bash tests/wheel/smoke.sh $(BIN)/python build/smoke
+
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build dist *.egg-info

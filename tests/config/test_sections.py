@@ -1,4 +1,5 @@
 import dataclasses
+import inspect
 import json
 import typing
 
@@ -300,11 +301,11 @@ def test_every_section_is_listed_here():
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda s: s.__name__)
 def test_every_field_is_documented_in_order(section):
-    _, attributes = section.__doc__.split("    Attributes:\n")
+    _, attributes = inspect.getdoc(section).split("\nAttributes:\n")
     documented = [
         line.split(":")[0].strip()
         for line in attributes.splitlines()
-        if line.startswith(" " * 8) and not line.startswith(" " * 9)
+        if line.startswith(" " * 4) and not line.startswith(" " * 5)
     ]
     assert documented == [f.name for f in dataclasses.fields(section)]
 

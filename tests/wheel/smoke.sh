@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Builds the sdist and from it the wheel, installs the wheel in a fresh
+# environment, and does there, in a folder of its own, what users do.
+#
+#   bash tests/wheel/smoke.sh PYTHON FOLDER
+#
+# PYTHON is an interpreter that has the extra `test`, FOLDER takes 3 GB.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/../.." && pwd)
+python=$1
+mkdir -p "$2"
+folder=$(cd "$2" && pwd)
+unset PYTHONPATH
+
+"$python" -m build --outdir "$folder/dist" "$root"
+"$python" -m venv "$folder/venv"
+fresh=$folder/venv/bin
+"$fresh/pip" install --quiet --constraint "$root/constraints.txt" "$folder"/dist/*.whl mypy
+
+echo "Every file of the package is in the wheel."
+list() {
+    (cd "$1" && find ampose_tf -type f -not -path '*/__pycache__/*' | sort)
+}
+diff <(list "$root") <(list "$folder"/venv/lib/python*/site-packages)
+
+mkdir "$folder/user"
+cd "$folder/user"
+cp "$root/docs/walking.npz" "$root/tests/wheel/user_program.py" .
+
+echo "The command helps and lifts."
+"$fresh/ampose-lift" --help | grep --quiet -e --keypoints:
+"$fresh/ampose-lift" --keypoints=walking.npz --output=lifted --formats=npz,html
+grep --quiet '<canvas' lifted/walking.html
+test -s lifted/walking.npz
+
+echo "A user's program runs and is typed."
+"$fresh/python" user_program.py walking.npz
+"$fresh/mypy" --strict user_program.py
+echo "The wheel works."
