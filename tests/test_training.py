@@ -79,10 +79,9 @@ def test_killed_between_any_two_writes(
         patched.setattr(files.os, "replace", copy_and_rename)
         training.train(tiny_config, *poses, whole)
     # config.json, and four files an epoch, where each is the best so far:
-    # none, before and after the first epoch's checkpoint, and all of the
-    # second epoch's.
+    # before and after the first epoch's checkpoint, and around the second's.
     assert len(left) == 9
-    for writes in (0, 1, 2, 5, 6, 7, 8):
+    for writes in (1, 2, 5, 6, 8):
         # What was being written is there, under another name.
         assert list(left[writes].glob(".*"))
         training.train(tiny_config, *poses, left[writes])
@@ -211,12 +210,12 @@ def test_nan_stops_and_keeps_the_last_good_checkpoint(
     poses = make_poses(23), make_poses(11, seed=1)
     batches = pipeline.training_batches
 
-    def poisoned(*args):
+    def poisoned(*args, **kwargs):
         # Four batches of 23 poses an epoch: the sixth is epoch 2's second.
         def poison(index, pair):
             return pair[0], pair[1] / keras.ops.cast(index != 5, "float32")
 
-        return batches(*args).enumerate().map(poison)
+        return batches(*args, **kwargs).enumerate().map(poison)
 
     monkeypatch.setattr(pipeline, "training_batches", poisoned)
     with pytest.raises(FloatingPointError, match="step 2 of epoch 2") as error:
@@ -351,7 +350,7 @@ def test_mean_pose_error(make_poses):
 def train_20_steps(precision, poses):
     """Returns the model and its loss after each of 10 epochs."""
     experiment = configuration.Config(
-        model=configuration.Model(depth=2, width=32, heads=4),
+        model=configuration.Model(depth=1, width=32, heads=4),
         train=configuration.Train(learning_rate=1e-3, precision=precision),
     )
     model = training.build(experiment)
