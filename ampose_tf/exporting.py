@@ -153,7 +153,7 @@ def export(request: Request, output: pathlib.Path) -> dict:
 
 
 def _load(config, model_path, choice):
-    """Returns the network of a file, which fits all else, and which it is."""
+    """Returns the network of a file, and the description of its checkpoint."""
     model, refinement = stored.load_both(model_path)
     checkpoint = stored.describe_checkpoint(model_path)
     if refinement is not None:

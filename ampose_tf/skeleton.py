@@ -234,10 +234,13 @@ def flip_ensemble(
     """Predicts with test-time flipping.
 
     Args:
-        predict: As of `predict_mirrored`.
-        keypoints_2d: As of `predict_mirrored`.
-        skeleton: As of `predict_mirrored`.
-        seen: As of `predict_mirrored`.
+        predict: `predict(keypoints_2d, seen=None)`, (N, J, 2) to (N, J, 3).
+        keypoints_2d: (N, J, 2), screen-normalised.
+        skeleton: Whose left and right mirroring swaps.
+        seen: (N, J) bool, or None for all.
+
+    Returns:
+        Three predictions of (N, J, 3) metres.
     """
     single = (
         predict(keypoints_2d) if seen is None else predict(keypoints_2d, seen)

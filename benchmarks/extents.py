@@ -11,10 +11,11 @@ import numpy as np
 from absl import flags
 
 from ampose_tf import config
+from ampose_tf.conversion import SEEN_SCORE
 from ampose_tf.data import mocap
 from ampose_tf.lifting.doctor import framing
 from ampose_tf.lifting.doctor.findings import people_of
-from ampose_tf.lifting.keypoints import SEEN_SCORE, to_h36m
+from ampose_tf.lifting.keypoints import to_h36m
 from benchmarks import doctor
 
 # How much larger an image is said to be.

@@ -78,7 +78,7 @@ def main(options):
 
 def _released(experiment, name, workdir, folder):
     """Returns the files of a finished run, and the card's text."""
-    from ampose_tf import exporting, weights
+    from ampose_tf import exporting
     from ampose_tf.data import sources
     from ampose_tf.lifting.predictor import load_predictor
     from ampose_tf.models import stored
@@ -87,8 +87,6 @@ def _released(experiment, name, workdir, folder):
     motion = sources.load(experiment, "train")
     poses = conditions.poses_of(experiment)
     model = shutil.copy(workdir / "last.keras", folder / f"{name}.keras")
-    # The files exported from it call it released.
-    weights.RELEASED[name] = model
     # The copy has no config.json beside it.
     origin = exporting.origin_of(workdir / "last.keras")
     made = _exported(experiment, model, poses["fixed"], folder, origin)
@@ -131,6 +129,7 @@ def _exported(experiment, model, poses, folder, origin):
     """Returns {.tflite: what was measured of it}."""
     from ampose_tf import exporting
     from ampose_tf.export.artefacts import Choice
+    from ampose_tf.models import stored
 
     made = {}
     for signature, formats in _FORMATS.items():
@@ -140,6 +139,10 @@ def _exported(experiment, model, poses, folder, origin):
             poses,
             Choice(formats, signatures=(signature,)),
             origin=origin,
+        )
+        # A new model is not in the package's folder yet.
+        request = request._replace(
+            checkpoint=f"{model.name}: {stored.RELEASED}"
         )
         report = exporting.export(request, folder)
         if report["rejected"]:

@@ -17,7 +17,7 @@ PACKAGE = pathlib.Path(ampose_tf.__file__).parent
 # From the bottom: a row imports from rows below it, and a part of a row from
 # no other part of that row.
 ROWS = (
-    # The ground, in three rows.
+    # The ground, in two rows.
     ("lazy", "files", "published", "skeleton", "camera", "weights", "config"),
     ("conversion", "data.archive", "data.poses"),
     ("data", "evaluation", "models"),

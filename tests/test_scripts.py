@@ -5,7 +5,6 @@ import pathlib
 import re
 import resource
 import shlex
-import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -480,8 +479,14 @@ def test_drawn_cameras_from_training_to_export(archived, folder):
     assert ended.returncode == 0, ended.stderr
     keras, tflite = json.loads(report.read_text()).values()
     assert list(keras) == [
-        *("fixed", "portrait", "low", "wide", "low and wide", "noisy"),
-        *("hidden", "same joints, seen"),
+        "fixed",
+        "portrait",
+        "low",
+        "wide",
+        "low and wide",
+        "noisy",
+        "hidden",
+        "same joints, seen",
     ]
     for condition, row in keras.items():
         for metric, value in row.items():
@@ -623,17 +628,3 @@ def test_an_empty_split_is_refused(archived, folder):
     assert ended.returncode == 2
     assert "nothing to load for validation" in one_line(ended.stderr)
     assert not (archived / "w").exists()
-
-
-def test_installs_with_make():
-    """The files of the project install everything that it imports."""
-    assert shutil.which("make")
-    printed = subprocess.run(
-        ["make", "--dry-run", "--always-make", "install"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    assert "-m venv .venv" in printed
-    assert "--editable '.[test]'" in printed

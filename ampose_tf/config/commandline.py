@@ -18,7 +18,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from absl import flags, logging
 from ml_collections import config_flags
@@ -52,7 +52,9 @@ def run(
     """Runs a script and exits with the status that its `main` returns.
 
     `--help` prints the docstring of the module of `main`, and the flags.
-    Mistakes end in one line, see `ending_in_one_line`.
+    The exit status is 2 for a mistake in flags, configuration or files, which
+    ends in one line, 1 if training diverged, and 130 if the user interrupted
+    it.
 
     Args:
         main: Called with the parsed flags and, if `named`, with the list of
@@ -65,28 +67,26 @@ def run(
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # Flags that libraries define keep their defaults.
     flags.FLAGS(sys.argv[:1])
+    logging.use_absl_handler()
     logging.set_verbosity(logging.WARNING)
-    with ending_in_one_line():
+    with _ending_in_one_line():
         options = flags.FlagValues()
         define_flags(options)
         if {"--help", "-help", "-h"} & set(sys.argv[1:]):
             print(_help(main, options))
             sys.exit(0)
-        arguments = parse(options, sys.argv, named)
+        arguments = parse(options, named)
         sys.exit(main(options, arguments) if named else main(options))
 
 
-def parse(
-    options: flags.FlagValues, argv: Sequence[str], named: str = ""
-) -> list[str]:
-    """Parses flags; checks `--config` if it is among them.
+def parse(options: flags.FlagValues, named: str = "") -> list[str]:
+    """Parses the process's arguments; checks `--config` if it is defined.
 
     config_flags raises KeyErrors and AttributeErrors for fields that do not
     exist, and is silent about a missing file until it is used.
 
     Args:
         options: The flags that are defined; they take the values.
-        argv: Name of the program, and its arguments.
         named: As of `run`.
 
     Returns:
@@ -97,7 +97,7 @@ def parse(
     """
     options.set_gnu_getopt(True)
     try:
-        _, *rest = options(argv)
+        _, *rest = options(sys.argv)
         if "config" in options:
             sections.check(_config_of(options))
     except (flags.Error, KeyError, AttributeError, TypeError) as error:
@@ -120,12 +120,8 @@ def parse(
 
 
 @contextlib.contextmanager
-def ending_in_one_line() -> Iterator[None]:
-    """Turns users' mistakes within the block into one line and an exit.
-
-    The exit status is 2 for a mistake in flags, configuration or files, 1 if
-    training diverged, and 130 if the user interrupted it.
-    """
+def _ending_in_one_line() -> Iterator[None]:
+    """Turns users' mistakes within the block into one line and an exit."""
     try:
         yield
     except KeyboardInterrupt:

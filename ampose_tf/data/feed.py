@@ -59,7 +59,7 @@ class PosesFeed:
         """Returns what the network takes, {name: (N, ...)}, of some poses.
 
         Args:
-            at_most: N, or more where there are fewer poses.
+            at_most: Largest N.
             seen_input: Whether the network takes `seen`.
 
         Raises:

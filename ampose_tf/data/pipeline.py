@@ -208,7 +208,7 @@ def validation_batches(
     ).batch(batch_size)
 
 
-def _columns(poses, inputs):
+def _columns(poses: Poses, inputs):
     columns = {name: getattr(poses, name) for name in inputs if name != "seen"}
     for name, column in columns.items():
         if column is None:

@@ -112,12 +112,10 @@ def main(options: flags.FlagValues, data_sets: list[str]) -> None:
             if other != data_set and options[name].present:
                 raise ValueError(f"--{name} is for {other}, not {data_set}")
     own = {name: options[name].value for name in _OWN_FLAGS[data_set]}
+    for name in {"sequences", "validation"} & set(own):
+        own[name] = tuple(filter(None, own[name]))
     try:
-        _PREPARE[data_set](
-            source=options.source,
-            output=options.output,
-            **{k: tuple(v) if type(v) is list else v for k, v in own.items()},
-        )
+        _PREPARE[data_set](source=options.source, output=options.output, **own)
     except ModuleNotFoundError as error:
         raise ValueError(
             f"needs the library {error.name}: pip install "

@@ -259,7 +259,7 @@ def judge_dataset(
     return judge(lifted, poses, skeleton, average, refine=refine)
 
 
-def _refined(refine, poses_3d, poses):
+def _refined(refine, poses_3d, poses: Poses):
     if poses.intrinsics is None or poses.root_depth is None:
         raise ValueError(
             "Pose refinement needs the cameras' intrinsics and the hip's true "

@@ -9,12 +9,31 @@ from ampose_tf.export.flatbuffer import Operator, Tensor
 
 ALLOWED = frozenset(
     {
-        *("ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "FLOOR"),
-        *("SQUARE", "SQRT", "RSQRT", "SQUARED_DIFFERENCE"),
-        *("SUM", "MEAN"),
-        *("FULLY_CONNECTED", "BATCH_MATMUL", "SOFTMAX", "GELU", "RELU"),
-        *("RESHAPE", "TRANSPOSE", "SPLIT", "STRIDED_SLICE", "CONCATENATION"),
-        *("QUANTIZE", "DEQUANTIZE"),
+        "ADD",
+        "SUB",
+        "MUL",
+        "DIV",
+        "MAXIMUM",
+        "MINIMUM",
+        "FLOOR",
+        "SQUARE",
+        "SQRT",
+        "RSQRT",
+        "SQUARED_DIFFERENCE",
+        "SUM",
+        "MEAN",
+        "FULLY_CONNECTED",
+        "BATCH_MATMUL",
+        "SOFTMAX",
+        "GELU",
+        "RELU",
+        "RESHAPE",
+        "TRANSPOSE",
+        "SPLIT",
+        "STRIDED_SLICE",
+        "CONCATENATION",
+        "QUANTIZE",
+        "DEQUANTIZE",
     }
 )
 

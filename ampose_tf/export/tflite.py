@@ -225,7 +225,7 @@ def _stays_float(operator, kept):
 
 
 def _scores(calibration):
-    """Returns (N, 17), COCO's scores by which the joints unseen are unseen."""
+    """Returns scores of COCO's joints that give the same `seen`, (N, 17)."""
     scores = np.ones((len(calibration["keypoints_2d"]), 17))
     if "seen" in calibration:
         matrix = conversion.COCO_17.matrix

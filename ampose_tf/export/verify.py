@@ -79,7 +79,10 @@ def cases(
     random = np.random.default_rng(1).random((poses.count, 17))
     one_joint = np.arange(17) == 5
     kinds = {
-        "": (real, np.where(random < 0.1, 0.29, 0.31)),
+        "": (
+            real,
+            np.where(random < 0.1, SEEN_SCORE - 0.01, SEEN_SCORE + 0.01),
+        ),
         "zeros": (_zeros(real), np.float64([[1.0] * 17, [0.0] * 17])),
         "extreme": (_extreme(real), [[1.0] * 17] * 3 + [one_joint]),
     }
@@ -307,7 +310,7 @@ def _key(measured, case, measure):
     return "_".join(filter(None, (named, case.kind, measure)))
 
 
-def _measure(measured, case, lift, poses, file):
+def _measure(measured, case, lift, poses: Poses, file):
     if "signature" not in measured:
         measured["signature"] = case.signature
         measured["poses"] = poses.count

@@ -3,9 +3,24 @@ r"""Lifts the keypoints of a clip to 3D: what lift.py and ampose-lift run.
     ampose-lift --keypoints=clip.json --image_size=1920x1080 \
         --output=lifted/ --formats=npz,bvh
 
-Reads the keypoint files of any common tool, see ampose_tf/lifting/formats.py,
-and writes lifted/clip.npz, which states units, frame and joint names, and
-lifted/clip.png, 2D beside 3D, or the formats of your choice.
+Reads what COCO, AlphaPose, OpenPose, MMPose, Ultralytics, Detectron2,
+MediaPipe, MoveNet and tfjs write, and plain arrays; see
+python -m pydoc ampose_tf.lifting.formats. Writes lifted/clip.npz, which
+states units, frame and joint names, and lifted/clip.png, 2D beside 3D, or the
+formats of your choice. Says what it assumed.
+
+JSON lines on standard input are answered line by line, as they come:
+
+    detector | ampose-lift --keypoints=- --image_size=640x480 \
+        --smooth=one_euro
+
+A saved result, .npz or .json, is written in other formats as it is:
+
+    ampose-lift --keypoints=lifted/clip.npz --formats=html
+
+What looks wrong with a file, in plain words:
+
+    ampose-lift --keypoints=clip.json --doctor
 """
 
 import os
@@ -97,15 +112,16 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "format",
         None,
-        "Of the file, where it should not be recognised.",
+        "Format of the file, if it is not to be recognised.",
         flag_values=flag_values,
     )
     flags.DEFINE_string(
         "skeleton",
         None,
-        "Of the file's joints, where it should not be recognised: a name, "
-        "such as COCO-17, or a JSON file that describes one of your own, see "
-        "ampose_tf.lifting.own_skeleton.load.",
+        "Skeleton of the file's joints, if it is not to be recognised: a "
+        "name, such as COCO-17, or a JSON file that describes one of your "
+        "own, see "
+        "python -m pydoc ampose_tf.lifting.own_skeleton.",
         flag_values=flag_values,
     )
     flags.DEFINE_float(
@@ -138,7 +154,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_float(
         "height_m",
         None,
-        "Everybody's height in metres, to scale people by; without it they "
+        "The people's height in metres, to scale them by; without it they "
         "have the size that the model gives them.",
         flag_values=flag_values,
     )
@@ -240,7 +256,7 @@ def _save(motion, paths, overwrite):
     from ampose_tf.lifting import saving
 
     written = saving.save(motion, paths, overwrite)
-    # Not before: whoever made a mistake reads one line.
+    # After saving: a mistake ends in one line, without notes.
     for note in motion.notes:
         print(note, file=sys.stderr)
     for path in written:
@@ -282,5 +298,5 @@ def _answer(options, clip):
             print(results.answer(motion, number, is_first), flush=True)
             is_first = False
     except BrokenPipeError:
-        # Who read the answers has enough. Python would still try to flush.
+        # The reader has closed the pipe; Python would still try to flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

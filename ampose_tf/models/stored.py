@@ -16,6 +16,8 @@ _RULES = {
     "best.keras": "lowest validation MPJPE (peer-style)",
     "last.keras": "the last epoch",
 }
+# The rule that chose the released models.
+RELEASED = "released, the last epoch"
 
 
 def load(path: str | os.PathLike) -> AMPose:
@@ -96,6 +98,6 @@ def describe_checkpoint(path: str | os.PathLike) -> str:
     """
     for released in weights.RELEASED.values():
         if filecmp.cmp(path, released, shallow=False):
-            return f"{released.name}: released, the last epoch"
+            return f"{released.name}: {RELEASED}"
     name = pathlib.Path(path).name
     return f"{name}: {_RULES.get(name, 'chosen by hand')}"

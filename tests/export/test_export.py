@@ -548,8 +548,10 @@ def test_files_say_what_their_model_was_trained_on(tmp_path):
 
 
 TINY = [
-    *("--config=configs/demo.py", "--config.data.generated.frames=5"),
-    *("--config.model.width=8", "--config.model.depth=1"),
+    "--config=configs/demo.py",
+    "--config.data.generated.frames=5",
+    "--config.model.width=8",
+    "--config.model.depth=1",
 ]
 
 

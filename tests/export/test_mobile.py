@@ -215,7 +215,8 @@ def test_signatures_take_pixels_of_8k(
     assert {name: set(of["inputs"]) for name, of in shapes.items()} == {
         "lift": {"keypoints_2d", *(["seen"] if seen_input else [])},
         "lift_pixels": {
-            *("keypoints_px", "image_size"),
+            "keypoints_px",
+            "image_size",
             *(["seen"] if seen_input else []),
         },
         "lift_coco17": {"keypoints_px", "scores", "image_size"},

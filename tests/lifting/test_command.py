@@ -28,7 +28,8 @@ def script(tmp_path, monkeypatch, capsys):
     def run(*arguments):
         options = flags.FlagValues()
         command.define_flags(options)
-        commandline.parse(options, ["lift.py", *arguments])
+        monkeypatch.setattr(sys, "argv", ["lift.py", *arguments])
+        commandline.parse(options)
         assert command.main(options) is None
         return capsys.readouterr()
 

@@ -30,7 +30,7 @@ VALIDATION = ("CMU03", "CMU09", "CMU131", "CMU35", "CMU93")
 _CMU_INDEX = "cmu-mocap-index-text.txt"
 _CMU_LINE = re.compile(r"(\d+_\d+)\s+(\S.*?)\s*")
 _CMU_LICENCE = (
-    "CMU Graphics Lab JointMotion Capture Database, mocap.cs.cmu.edu: free "
+    "CMU Graphics Lab Motion Capture Database, mocap.cs.cmu.edu: free "
     "for all uses, not to be resold, even in converted form. "
     "Acknowledgement: The data used in this project was obtained from "
     "mocap.cs.cmu.edu. The database was created with funding from NSF "

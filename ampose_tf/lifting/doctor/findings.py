@@ -62,7 +62,7 @@ class Finding(NamedTuple):
 
 
 class ExaminedPerson(NamedTuple):
-    """One person, as far as he is looked at.
+    """The frames of one person that are examined.
 
     Attributes:
         track_id: As in `keypoints.Track`.
@@ -71,8 +71,8 @@ class ExaminedPerson(NamedTuple):
         source_seen: (F, S) bool.
         pixels: (F, 17, 2) float64, Human3.6M's joints.
         seen: (F, 17) bool.
-        height: About how tall in pixels the person is, were he to stand; NaN
-            where none of `_LINKS` is seen, or all are points.
+        height: About how tall in pixels the person is when standing; NaN if
+            none of `_LINKS` is seen, or all are points.
     """
 
     track_id: int

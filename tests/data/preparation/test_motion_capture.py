@@ -68,6 +68,9 @@ def test_cmus_files(tmp_path):
     assert (card["units"], card["up"]) == ("metre", "z")
     assert (card["frames"], card["trials"], card["subjects"]) == (18, 1, 1)
     assert (card["train"], card["validation"]) == (["CMU01"], [])
+    assert card["licence"].startswith(
+        "CMU Graphics Lab Motion Capture Database, mocap.cs.cmu.edu: free"
+    )
     assert "NSF EIA-0196217" in card["licence"]
     assert card["meta"] == {
         "CMU01/01_02": {

@@ -137,7 +137,7 @@ def test_three_is_the_file_that_was_made():
 
 @pytest.fixture(scope="module")
 def browser():
-    chromium = shutil.which("chromium")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         pytest.skip("Debian's Chromium is not installed: apt install chromium")
     with sync_api.sync_playwright() as playwright:
