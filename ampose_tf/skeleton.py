@@ -1,4 +1,7 @@
-"""Skeletons: joints, the tree that joins them, and its three-group graph."""
+"""Skeletons: joints, their tree, its three-group graph, and mirroring.
+
+`flip_ensemble` is test-time flipping of any `predict`.
+"""
 
 import dataclasses
 from collections.abc import Callable

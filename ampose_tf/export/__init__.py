@@ -1,0 +1,1 @@
+"""SavedModel and TFLite files, and the gate that each of them passes."""

@@ -43,9 +43,10 @@ def test_help_is_the_docstring_and_every_flag(name, monkeypatch, capsys):
     # lift.py's `main` is that of the installed command.
     told = sys.modules[command.main.__module__].__doc__.strip()
     assert printed.startswith(f"{told}\n") and said == ""
-    if name != "lift":
-        run = f"-m {name}" if "." in name else f"{name}.py"
-        assert f"\n    python {run}" in told
+    run = f"python -m {name}" if "." in name else f"python {name}.py"
+    if name == "lift":
+        run = "ampose-lift --keypoints="
+    assert f"\n    {run}" in told
     defined = flags.FlagValues()
     command.define_flags(defined)
     listed = re.findall(r"^  --(?:\[no\])?(\w+): ", printed, flags=re.M)

@@ -1,0 +1,1 @@
+"""Drawn cameras, bodies and detectors; opened by `pipeline` and `feed`."""

@@ -1,0 +1,1 @@
+"""Official downloads and motion capture to files; opened by `prepare`."""

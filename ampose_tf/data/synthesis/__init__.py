@@ -1,0 +1,1 @@
+"""Generated motion: bodies, gaits and movements; opened by `synthetic`."""

@@ -1,0 +1,1 @@
+"""Keypoint files of any tool; opened by `formats`."""

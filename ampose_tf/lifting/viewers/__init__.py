@@ -1,0 +1,1 @@
+"""Motion as pictures, films and pages; opened by `saving`."""

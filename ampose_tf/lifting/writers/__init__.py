@@ -1,0 +1,1 @@
+"""Motion as tables, angles, .trc and .bvh; opened by `saving`."""
