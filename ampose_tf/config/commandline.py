@@ -17,6 +17,7 @@ A script has a function that defines its flags and one that takes them:
 import contextlib
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 
@@ -73,10 +74,12 @@ def run(
         options = flags.FlagValues()
         define_flags(options)
         if {"--help", "-help", "-h"} & set(sys.argv[1:]):
-            print(_help(main, options))
+            print(_help(main, options), flush=True)
             sys.exit(0)
         arguments = parse(options, named)
-        sys.exit(main(options, arguments) if named else main(options))
+        status = main(options, arguments) if named else main(options)
+        sys.stdout.flush()
+        sys.exit(status)
 
 
 def parse(options: flags.FlagValues, named: str = "") -> list[str]:
@@ -128,6 +131,10 @@ def _ending_in_one_line() -> Iterator[None]:
         _fail("interrupted", 130)
     except FloatingPointError as error:
         _fail(error, 1)
+    except BrokenPipeError:
+        # The reader, such as `head`, has enough. Python would still flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except (ValueError, OSError) as error:
         _fail(error, 2)
 

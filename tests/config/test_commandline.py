@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import time
@@ -190,3 +191,19 @@ def test_help_is_fast_and_needs_no_config(folder, arguments):
     assert "--raises: An exception." in ended.stdout
     assert (ended.returncode, ended.stderr) == (0, "")
     assert min(elapsed) < 3
+
+
+@pytest.mark.parametrize("argument", ["--help", "--config=experiment.py"])
+def test_a_closed_pipe_ends_quietly(folder, argument):
+    """As `| head` closes it."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = subprocess.run(
+        [sys.executable, "script.py", argument],
+        cwd=folder,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        timeout=60,
+    )
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (141, b"")
