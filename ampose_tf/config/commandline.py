@@ -54,8 +54,8 @@ def run(
 
     `--help` prints the docstring of the module of `main`, and the flags.
     The exit status is 2 for a mistake in flags, configuration or files, which
-    ends in one line, 1 if training diverged, and 130 if the user interrupted
-    it.
+    ends in one line, 1 if training diverged, 130 if the user interrupted it,
+    and 141 if the reader of its output closed the pipe.
 
     Args:
         main: Called with the parsed flags and, if `named`, with the list of

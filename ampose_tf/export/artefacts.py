@@ -24,12 +24,12 @@ class Choice(NamedTuple):
 
     Attributes:
         formats: Each `saved_model`, or one of `tflite.FORMATS`.
-        signatures: Of the `.tflite` files, see `signatures.endpoints`; a
-            SavedModel has all that are possible.
+        signatures: Signatures of the `.tflite` files, see
+            `signatures.endpoints`; a SavedModel has all that are possible.
         combined: Whether one `.tflite` file per format holds all of them.
         batch: Poses per call of a `.tflite`; a SavedModel takes any number.
-        techniques: By which the model is compressed first; the names of its
-            files begin with them.
+        techniques: Techniques that compress the model first; the names of
+            its files begin with them.
     """
 
     formats: tuple[str, ...]
@@ -58,12 +58,13 @@ class Compression(NamedTuple):
 
     Attributes:
         techniques: Some of "prune", "cluster" and "qat", in this order.
-        settings: {"techniques": ..., and what they follow}, for the files.
-        origin: Of the data that the compressed model was trained on.
+        settings: The techniques and their settings, as files state them.
+        origin: What files say of the data that the compressed model was
+            trained on.
         data: What one epoch trains on, in words.
         batches: From a range of epochs to their batches, a `tf.data.Dataset`.
         steps_per_epoch: Batches of an epoch.
-        recipe: Of training.
+        recipe: The training section of the config.
     """
 
     techniques: tuple[str, ...]
@@ -82,15 +83,15 @@ class Request(NamedTuple):
         model_path: The `.keras` file.
         model: The network that is exported.
         checkpoint: Where it is from, and what has been done to it.
-        origin: Of its training data, see `sources.origin`.
+        origin: What files say of its training data, see `sources.origin`.
         files: `File` by the name of the file.
-        signatures: All that the files have.
+        signatures: Every signature of any of the files.
         poses: What the files are verified on.
         calibration: Inputs of `lift` for formats that are calibrated; {} if
             there are none.
-        budget: What may differ.
-        compression: What is done to the model first; None for nothing.
-        before: The model before that was done; None until then.
+        budget: Largest deviations, and settings of compression.
+        compression: How the model is compressed first; None if it is not.
+        before: The model before compression; None until it is compressed.
     """
 
     model_path: pathlib.Path
