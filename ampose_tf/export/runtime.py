@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import queue
 import zipfile
 from collections.abc import Callable
 
@@ -71,44 +72,60 @@ def tflite(
             own reference, instead of those that apps get.
 
     Returns:
-        A function of named float32 arrays that returns `poses_3d`. Arrays of
-        more poses than the file's batch run batch by batch. It raises
-        ValueError where LiteRT lacks an operator.
+        A function of named float32 arrays that returns `poses_3d`, for any
+        number of threads at a time; each has an interpreter to itself.
+        Arrays of more poses than the file's batch run batch by batch. It
+        raises ValueError if LiteRT lacks an operator. Its attribute `batch`
+        is the file's batch.
 
     Raises:
-        ValueError: Where it cannot be loaded or lacks the signature.
+        ValueError: If it cannot be loaded or lacks the signature.
     """
-    options = {}
+    options = {"num_threads": 1}
     if reference:
         options["experimental_op_resolver_type"] = (
             litert.OpResolverType.BUILTIN_REF
         )
-    with _refusals(path):
-        interpreter = litert.Interpreter(model_path=str(path), **options)
-        listed = interpreter.get_signature_list()
-    if signature not in listed:
-        raise ValueError(
-            f"{path}: no signature {signature!r}; it has "
-            f"{', '.join(listed) or 'none'}"
-        )
-    with _refusals(path):
-        runner = interpreter.get_signature_runner(signature)
+
+    def load():
+        with _refusals(path):
+            interpreter = litert.Interpreter(model_path=str(path), **options)
+            listed = interpreter.get_signature_list()
+        if signature not in listed:
+            raise ValueError(
+                f"{path}: no signature {signature!r}; it has "
+                f"{', '.join(listed) or 'none'}"
+            )
+        with _refusals(path):
+            return interpreter.get_signature_runner(signature)
+
+    runner = load()
     details = next(iter(runner.get_input_details().values()))
     batch = int(details["shape"][0])
+    # An interpreter is one thread's at a time. The last that was at rest is
+    # taken first: its weights may still be in the cache.
+    resting = queue.LifoQueue()
+    resting.put(runner)
 
     def run(**arrays):
         arrays = {n: np.asarray(a, np.float32) for n, a in arrays.items()}
         count = len(next(iter(arrays.values())))
         # The last pose fills the last batch.
         index = np.minimum(np.arange(-(-count // batch) * batch), count - 1)
+        try:
+            runner = resting.get_nowait()
+        except queue.Empty:
+            runner = load()
         # Only now does LiteRT look whether it has all operators.
         with _refusals(path, RuntimeError):
             lifted = [
                 runner(**{n: a[rows] for n, a in arrays.items()})["poses_3d"]
                 for rows in index.reshape(-1, batch)
             ]
+        resting.put(runner)
         return np.concatenate(lifted)[:count]
 
+    run.batch = batch
     return run
 
 

@@ -1,10 +1,12 @@
 """`Lifter`: keypoints of any tool in, people's motion in 3D out."""
 
+import functools
 import os
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from ampose_tf import progress, weights
 from ampose_tf.camera import Camera, normalize_screen
 from ampose_tf.conversion import SEEN_SCORE, Conversion
 from ampose_tf.lifting import (
@@ -53,7 +55,8 @@ _ROOT_NOTE = (
     "says how far away they are; give it, or the camera's intrinsics."
 )
 
-# As fast as any on two processors: a larger batch leaves their caches.
+# Of a `.keras` or SavedModel, as fast as any on two processors: a larger
+# batch leaves their caches.
 _BATCH_SIZE = 64
 
 
@@ -67,8 +70,12 @@ class Lifter:
         motion = lifter("clip.json", image_size=(1920, 1080), fps=25)
         motion.save("clip.bvh")
 
+    A `.tflite` file, as the released models are, is run by LiteRT, without
+    TensorFlow and Keras. A lifter may be used by several threads at once.
+
     Args:
-        model: See `load_predictor`; by default the released `ampose_s`.
+        model: The name of a released model, `ampose_s` or `ampose_t`, which
+            means its float32 `.tflite`; or a file, see `load_predictor`.
         seen_score: A joint counts as seen from this score on.
         flip_ensemble: Whether to average what the network makes of each image
             and of its mirror image: better by some millimetres at twice the
@@ -76,10 +83,12 @@ class Lifter:
         smooth: `"one_euro"`, `"butterworth"`, or one of these filters with
             settings of one's own, see `smoothing`; None leaves every frame
             by itself.
+        threads: Threads that a `.tflite` file is run in; None for as many as
+            there are cores. Poses do not depend on it.
 
     Raises:
-        OSError: Where there is no model.
-        ValueError: Where it is none, or an argument is out of its range.
+        OSError: If there is no model.
+        ValueError: If it is not a model, or an argument is out of its range.
     """
 
     def __init__(
@@ -89,6 +98,7 @@ class Lifter:
         seen_score: float = SEEN_SCORE,
         flip_ensemble: bool = True,
         smooth: str | OneEuro | Butterworth | None = None,
+        threads: int | None = None,
     ):
         check_seen_score(seen_score)
         if isinstance(smooth, str):
@@ -102,7 +112,9 @@ class Lifter:
         self._seen_score = seen_score
         self._flip_ensemble = flip_ensemble
         self._smooth = smooth
-        self._predict = load_predictor(model, _BATCH_SIZE)
+        self._predict = load_predictor(
+            weights.LIFTING.get(model, model), _BATCH_SIZE, threads
+        )
         self._joints = [
             H36M_17.joints.index(joint)
             for joint in self._predict.skeleton.joints
@@ -295,14 +307,17 @@ class Lifter:
         keypoints_2d = normalize_screen(
             pixels, size, self._predict.normalisation
         )
-        if self._flip_ensemble:
-            single, mirrored, poses_3d = flip_ensemble(
-                self._predict, keypoints_2d, self._predict.skeleton, seen
-            )
-            spread_m = ensemble_spread(single, mirrored)
-        else:
-            poses_3d = self._predict(keypoints_2d, seen)
-            spread_m = np.full(seen.shape, np.nan, np.float32)
+        calls = len(pixels) * (2 if self._flip_ensemble else 1)
+        with progress.bar(calls, "pose") as lifted:
+            predict = functools.partial(self._predict, progress=lifted)
+            if self._flip_ensemble:
+                single, mirrored, poses_3d = flip_ensemble(
+                    predict, keypoints_2d, self._predict.skeleton, seen
+                )
+                spread_m = ensemble_spread(single, mirrored)
+            else:
+                poses_3d = predict(keypoints_2d, seen)
+                spread_m = np.full(seen.shape, np.nan, np.float32)
         if not np.isfinite(poses_3d).all():
             raise ValueError(
                 f"{self._model}: its poses hold NaN or infinite values"

@@ -3,23 +3,29 @@
 import functools
 import os
 import pathlib
+import threading
+from collections.abc import Callable
+from concurrent import futures
 
 import numpy as np
 
 from ampose_tf import weights
 from ampose_tf.export import runtime
-from ampose_tf.models import stored
 from ampose_tf.skeleton import by_joint_count
 
 # From so many poses on, XLA's faster network has made up for the seconds that
 # compiling it takes (ampose_s on two cores).
 _MANY = 4096
 
+# Poses of a `.tflite` that a thread lifts at a time: few enough for all
+# threads to end together, and for a progress bar to move.
+_POSES_OF_A_THREAD = 32
+
 
 class Predictor:
     """A `.keras` file, SavedModel or `.tflite`: NumPy in, NumPy out.
 
-    Made by `load_predictor`.
+    Made by `load_predictor`. It may be called from several threads at once.
 
     Attributes:
         skeleton: `Skeleton` of the J joints.
@@ -42,6 +48,7 @@ class Predictor:
         checkpoint,
         megabytes,
         batch_size,
+        threads=1,
         network=None,
         refine=None,
     ):
@@ -54,25 +61,34 @@ class Predictor:
         self.refine = refine
         self._lift = lift
         self._batch_size = batch_size
+        self._threads = None
+        if threads > 1:
+            self._threads = futures.ThreadPoolExecutor(threads)
 
     def __call__(
-        self, keypoints_2d: np.ndarray, seen: np.ndarray | None = None
+        self,
+        keypoints_2d: np.ndarray,
+        seen: np.ndarray | None = None,
+        progress: Callable[[int], object] | None = None,
     ) -> np.ndarray:
-        """Lifts poses; 4,096 and more, of a `.keras` file, compiled by XLA.
+        """Lifts poses.
 
-        That changes a pose's last digits.
+        A `.keras` file with 4,096 poses and more is compiled by XLA, which
+        changes a pose's last digits. The number of threads changes nothing.
 
         Args:
             keypoints_2d: (N, J, 2), screen-normalised. Of joints that were
                 not seen, a model with `seen_input` does not look at it.
             seen: (N, J) bool, which joints were detected; None for all.
                 Models without `seen_input` make no use of it.
+            progress: Called with the number of poses each time some have
+                been lifted.
 
         Returns:
             (N, J, 3) float32 metres, camera frame, relative to the hip.
 
         Raises:
-            ValueError: Where a shape is wrong, a keypoint of a seen joint is
+            ValueError: If a shape is wrong, a keypoint of a seen joint is
                 not finite, or `seen` holds scores.
         """
         joints = len(self.skeleton.joints)
@@ -115,12 +131,20 @@ class Predictor:
                 )
                 for name, array in arrays.items()
             }
-        lifted = [np.empty((0, joints, 3), np.float32)]
-        for start in range(0, count, size):
+
+        def lift_batch(start):
             batch = slice(start, start + size)
-            lifted.append(
-                lift(**{n: array[batch] for n, array in arrays.items()})
-            )
+            return lift(**{n: array[batch] for n, array in arrays.items()})
+
+        starts = range(0, count, size)
+        in_turn = map
+        if self._threads is not None and len(starts) > 1:
+            in_turn = self._threads.map
+        lifted = [np.empty((0, joints, 3), np.float32)]
+        for poses_3d in in_turn(lift_batch, starts):
+            lifted.append(poses_3d)
+            if progress is not None:
+                progress(len(poses_3d))
         return np.concatenate(lifted)[:count]
 
     @functools.cached_property
@@ -130,67 +154,105 @@ class Predictor:
         return _of_keras(network)
 
 
+def cores() -> int:
+    """Returns the number of processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def load_predictor(
-    path: str | os.PathLike, batch_size: int = 512
+    path: str | os.PathLike,
+    batch_size: int = 512,
+    threads: int | None = None,
 ) -> Predictor:
     """Loads a model for inference.
+
+    A `.tflite` file is run by LiteRT, without TensorFlow and Keras.
 
     Args:
         path: A `.keras` file, a SavedModel's folder (or the one above with
             its versions, of which the newest is taken), a `.tflite` file, or
-            the name of a model of `weights.RELEASED`.
-        batch_size: Poses per call of the network.
+            the name of a released model, `ampose_s` or `ampose_t`, which
+            means its `.keras` file; `Lifter` takes its `.tflite`.
+        batch_size: Poses per call of the network; a `.tflite` has its own.
+        threads: Threads for a `.tflite`, which has one interpreter in each;
+            None for as many as there are cores. TensorFlow has its own.
 
     Raises:
-        OSError: Where there is nothing at `path`.
-        ValueError: Where it is no such artefact, or damaged.
+        OSError: If there is nothing at `path`.
+        ValueError: If it is no such artefact, or damaged, or `threads` is not
+            from 1 to the number of cores.
     """
+    if threads is None:
+        threads = cores()
+    elif not 1 <= threads <= cores():
+        raise ValueError(
+            f"threads: expected 1 to {cores()}, the cores of this machine, "
+            f"got {threads}"
+        )
     path = pathlib.Path(weights.RELEASED.get(path, path))
     if not path.exists():
         raise FileNotFoundError(f"no model {path}")
     if path.suffix == ".keras":
-        model, refinement = stored.load_both(path)
-        model = model.rebuilt()
-        return Predictor(
-            _of_keras(model),
-            model.adjacency.shape[1],
-            model.normalisation,
-            model.seen_input,
-            stored.describe_checkpoint(path),
-            path.stat().st_size / 1e6,
-            batch_size,
-            model,
-            _of_refinement(refinement, batch_size),
-        )
+        return _load_keras(path, batch_size)
     if path.suffix == ".tflite":
-        lift = runtime.tflite
+        described = runtime.metadata(path)
+        lift = runtime.tflite(path)
         size = path.stat().st_size
+        # Whole batches of the file's: a pose has the same neighbours then.
+        batch_size = -(-_POSES_OF_A_THREAD // lift.batch) * lift.batch
     elif path.is_dir():
         path = _newest_version(path)
-        lift = runtime.saved_model
+        described = runtime.metadata(path)
+        lift = runtime.saved_model(path)
         size = sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
+        threads = 1
     else:
         raise ValueError(
             f"{path}: expected a .keras file, a .tflite file or a "
             "SavedModel's folder"
         )
-    described = runtime.metadata(path)
     return Predictor(
-        lift(path),
+        lift,
         described["joints"],
         described["normalisation"],
         described["seen_input"],
         described["checkpoint"],
         size / 1e6,
         batch_size,
+        threads,
+    )
+
+
+def _load_keras(path, batch_size):
+    # Takes seconds, which a `.tflite` spares.
+    from ampose_tf.models import stored
+
+    model, refinement = stored.load_both(path)
+    model = model.rebuilt()
+    return Predictor(
+        _of_keras(model),
+        model.adjacency.shape[1],
+        model.normalisation,
+        model.seen_input,
+        stored.describe_checkpoint(path),
+        path.stat().st_size / 1e6,
+        batch_size,
+        network=model,
+        refine=_of_refinement(refinement, batch_size),
     )
 
 
 def _of_keras(model):
+    # Keras makes a model's function at its first call, for one thread.
+    lock = threading.Lock()
+
     def lift(**arrays):
         if not model.seen_input:
             arrays = arrays["keypoints_2d"]
-        return np.asarray(model.predict_on_batch(arrays))
+        with lock:
+            return np.asarray(model.predict_on_batch(arrays))
 
     return lift
 

@@ -1,0 +1,56 @@
+"""Progress bars on standard error, for work that takes more than seconds."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+
+# Work that is done by then shows no bar.
+_DELAY_S = 2
+
+_shown: bool | None = None
+
+
+def show(shown: bool | None) -> None:
+    """Sets whether this process shows bars.
+
+    Args:
+        shown: None, as at the start, to show them on a terminal alone.
+    """
+    global _shown
+    _shown = shown
+
+
+@contextlib.contextmanager
+def bar(total: int, unit: str) -> Iterator[Callable[[int], object]]:
+    """Yields a function to call with the number of units that are done.
+
+    The bar has the rate and the time left.
+
+    Args:
+        total: Of the units.
+        unit: What is counted, in the singular.
+    """
+    shown = _shown
+    if shown is None:
+        shown = sys.stderr is not None and sys.stderr.isatty()
+    if not shown:
+        yield _no_bar
+        return
+    # Only where there is one to show.
+    import tqdm
+
+    with tqdm.tqdm(
+        total=total, unit=f" {unit}", delay=_DELAY_S, smoothing=0.1
+    ) as shown_bar:
+        yield shown_bar.update
+
+
+def say(line: str) -> None:
+    """Writes a line to standard error, above a bar if there is one."""
+    import tqdm
+
+    tqdm.tqdm.write(line, file=sys.stderr)
+
+
+def _no_bar(count):
+    del count
