@@ -47,13 +47,23 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 
 
 def sha256(path: str | os.PathLike) -> str:
-    """Returns the SHA-256 of a file, in hexadecimal digits.
+    """Returns the SHA-256 of a file or a folder, in hexadecimal digits.
+
+    Of a folder, it is that of its files' names and digests.
 
     Raises:
-        OSError: Where it cannot be read.
+        OSError: If it cannot be read.
     """
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    path = pathlib.Path(path)
+    if not path.is_dir():
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    entries = sorted(p for p in path.rglob("*") if p.is_file())
+    whole = hashlib.sha256()
+    for entry in entries:
+        name = os.fsencode(entry.relative_to(path))
+        whole.update(name + b"\0" + sha256(entry).encode())
+    return whole.hexdigest()
 
 
 def remove_leftovers(path: str | os.PathLike) -> None:

@@ -2,12 +2,14 @@
 
 import contextlib
 import sys
+import threading
 from collections.abc import Callable, Iterator
 
 # Work that is done by then shows no bar.
 _DELAY_S = 2
 
 _shown: bool | None = None
+_outermost = threading.Lock()
 
 
 def show(shown: bool | None) -> None:
@@ -24,7 +26,8 @@ def show(shown: bool | None) -> None:
 def bar(total: int, unit: str) -> Iterator[Callable[[int], object]]:
     """Yields a function to call with the number of units that are done.
 
-    The bar has the rate and the time left.
+    The bar has the rate and the time left. While there is one, further ones,
+    of the work's parts, are not shown.
 
     Args:
         total: Of the units.
@@ -33,16 +36,19 @@ def bar(total: int, unit: str) -> Iterator[Callable[[int], object]]:
     shown = _shown
     if shown is None:
         shown = sys.stderr is not None and sys.stderr.isatty()
-    if not shown:
+    if not shown or not _outermost.acquire(blocking=False):
         yield _no_bar
         return
     # Only where there is one to show.
     import tqdm
 
-    with tqdm.tqdm(
-        total=total, unit=f" {unit}", delay=_DELAY_S, smoothing=0.1
-    ) as shown_bar:
-        yield shown_bar.update
+    try:
+        with tqdm.tqdm(
+            total=total, unit=f" {unit}", delay=_DELAY_S
+        ) as shown_bar:
+            yield shown_bar.update
+    finally:
+        _outermost.release()
 
 
 def say(line: str) -> None:

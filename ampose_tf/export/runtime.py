@@ -8,11 +8,13 @@ import pathlib
 import queue
 import zipfile
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from ai_edge_litert import interpreter as litert
 
-from ampose_tf.export import flatbuffer
+if TYPE_CHECKING:
+    from ampose_tf.export import flatbuffer
 
 # The file inside an artefact that says what it is.
 METADATA = "ampose.json"
@@ -97,6 +99,8 @@ def tflite(
                 f"{', '.join(listed) or 'none'}"
             )
         with _refusals(path):
+            # XNNPACK takes over now, and not in the first call.
+            interpreter.allocate_tensors()
             return interpreter.get_signature_runner(signature)
 
     runner = load()
@@ -129,13 +133,16 @@ def tflite(
     return run
 
 
-def tables(path: str | os.PathLike) -> flatbuffer.schema.ModelT:
+def tables(path: str | os.PathLike) -> "flatbuffer.schema.ModelT":
     """Returns what a `.tflite` file holds.
 
     Raises:
         OSError: Where there is no such file.
         ValueError: Where it cannot be read.
     """
+    # Running a file needs none of its tables.
+    from ampose_tf.export import flatbuffer
+
     try:
         return flatbuffer.read(pathlib.Path(path).read_bytes())
     except ValueError as error:
@@ -149,6 +156,8 @@ def operators(path: str | os.PathLike) -> dict[str, int]:
 
     Raises as `tables`.
     """
+    from ampose_tf.export import flatbuffer
+
     counted = collections.Counter(
         operator.name
         for subgraph in flatbuffer.operators(tables(path))
@@ -168,6 +177,8 @@ def plans(path: str | os.PathLike) -> dict[str, dict[str, int]]:
         OSError: Where there is no such file.
         ValueError: Where it cannot be loaded.
     """
+    from ampose_tf.export import flatbuffer
+
     whole = tables(path)
     made = {}
     for name in flatbuffer.signatures(whole):

@@ -60,7 +60,7 @@ def find(source: str, mode: str | None = None) -> list[pathlib.Path] | None:
         return None
     if not found:
         return None
-    found.sort(key=formats.natural)
+    found.sort(key=lambda path: formats.natural(str(path)))
     _check_names(found)
     return found
 
@@ -110,7 +110,7 @@ def _in_folder(folder):
 def _is_one_clip(folder):
     """Whether all JSON files of a folder, at least one, hold one frame."""
     files = [p for p in folder.iterdir() if p.suffix.lower() == ".json"]
-    files.sort(key=formats.natural)
+    files.sort(key=lambda path: formats.natural(path.name))
     return bool(files) and all(map(formats.is_one_frame, files))
 
 

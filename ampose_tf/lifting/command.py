@@ -14,6 +14,11 @@ JSON lines on standard input are answered line by line, as they come:
     detector | ampose-lift --keypoints=- --image_size=640x480 \
         --smooth=one_euro
 
+Many clips are lifted in one go, on all cores, by a quoted pattern or a folder;
+run again, it goes on where it stopped:
+
+    ampose-lift --keypoints='clips/*.json' --output=lifted/
+
 A saved result, .npz or .json, is written in other formats as it is:
 
     ampose-lift --keypoints=lifted/clip.npz --formats=html
@@ -23,19 +28,21 @@ What looks wrong with a file, in plain words:
     ampose-lift --keypoints=clip.json --doctor
 """
 
+import contextlib
+import dataclasses
 import os
 import pathlib
 import sys
+import tempfile
 
 from absl import flags
 
-from ampose_tf import config
+import ampose_tf
+from ampose_tf import config, files, progress, weights
 from ampose_tf.conversion import SEEN_SCORE
 
-# What a saved result has behind it.
-_OF_LIFTING = (
-    "model",
-    "doctor",
+# What decides on the poses, beside the model.
+_SETTINGS = (
     "image_size",
     "fps",
     "format",
@@ -47,6 +54,14 @@ _OF_LIFTING = (
     "height_m",
     "up",
 )
+# What a saved result has behind it.
+_OF_LIFTING = ("model", "doctor", "clips", "threads", *_SETTINGS)
+
+# LiteRT has no setting for what it says when all is well.
+_GREETING = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
+
+# A run that lifted some clips and failed at others.
+_SOME_FAILED = 4
 
 
 def define_flags(flag_values: flags.FlagValues) -> None:
@@ -56,8 +71,17 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         None,
         "A keypoint file of any tool, a folder of one JSON file for each "
         "frame, - for JSON lines on standard input, answered on standard "
-        "output, or a saved result, which is written in other formats.",
+        "output, or a saved result, which is written in other formats; or "
+        "many clips: a quoted pattern, or a folder of clips.",
         required=True,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_enum(
+        "clips",
+        None,
+        ["each", "one"],
+        "Of a folder: each file is a clip, or together they are one. By "
+        "default they are one if each holds a single frame.",
         flag_values=flag_values,
     )
     flags.DEFINE_string(
@@ -84,14 +108,31 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_list(
         "formats",
         None,
-        "Of the files in the output folder, by default npz,png: npz, json, "
-        "csv, angles (as .csv), trc, bvh, html, gif, mp4, png.",
+        "Of the files in the output folder, by default npz,png, of many "
+        "clips npz: npz, json, csv, angles (as .csv), trc, bvh, html, gif, "
+        "mp4, png.",
         flag_values=flag_values,
     )
     flags.DEFINE_bool(
         "overwrite",
         False,
-        "Whether files that exist are replaced.",
+        "Whether files that exist are replaced; of many clips, those that "
+        "were lifted from another input, by another model or with other "
+        "flags.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_integer(
+        "threads",
+        None,
+        "Threads to lift in; by default as many as there are cores. Poses do "
+        "not depend on it.",
+        lower_bound=1,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_bool(
+        "progress",
+        None,
+        "Whether to show progress bars; by default on a terminal.",
         flag_values=flag_values,
     )
     flags.DEFINE_string(
@@ -172,8 +213,11 @@ def run() -> None:
     config.run(main, define_flags)
 
 
-def main(options: flags.FlagValues) -> None:
+def main(options: flags.FlagValues) -> int | None:
     """Lifts what the flags name, or writes a saved result in other formats.
+
+    Returns:
+        The exit status, of many clips 4 if some failed.
 
     Raises:
         OSError: If a file cannot be read, or exists and --overwrite is not
@@ -181,6 +225,7 @@ def main(options: flags.FlagValues) -> None:
         ValueError: If a flag or the keypoint file is wrong.
     """
     from ampose_tf.lifting import (
+        clips,
         doctor,
         floor,
         formats,
@@ -190,11 +235,14 @@ def main(options: flags.FlagValues) -> None:
         saving,
     )
 
+    progress.show(options.progress)
     source = options.keypoints
+    found = clips.find(source, options.clips)
     place = pathlib.Path(os.path.abspath(source))
     stem = place.name if place.is_dir() else place.stem
-    paths = saving.plan(options.output or "lifted/", stem, options.formats)
-    if results.is_saved(source):
+    if found is None:
+        paths = saving.plan(options.output or "lifted/", stem, options.formats)
+    if found is None and results.is_saved(source):
         _refuse(
             options, _OF_LIFTING, f"is for keypoints, and {source} is lifted"
         )
@@ -216,9 +264,11 @@ def main(options: flags.FlagValues) -> None:
         "intrinsics": intrinsics,
         "height_m": options.height_m,
     }
+    if found is not None:
+        return _lift_many(options, found, clip | {"up": up})
     if source == "-" and not options.doctor:
         return _answer(options, clip)
-    # Read before TensorFlow is: most mistakes are in here.
+    # Read before a model is: most mistakes are in here.
     people = formats.read(source, image_size, options.format, clip["skeleton"])
     if options.doctor:
         _refuse(
@@ -228,6 +278,7 @@ def main(options: flags.FlagValues) -> None:
                 "output",
                 "formats",
                 "overwrite",
+                "threads",
                 "smooth",
                 "fov_deg",
                 "intrinsics",
@@ -248,6 +299,10 @@ def main(options: flags.FlagValues) -> None:
     certain = saving.certain(paths, is_alone=len(people.tracks) == 1)
     saving.check(certain, source, options.overwrite)
     motion = _lifter(options)(people, up=up, **clip)
+    provenance = {"input": place.name, **_provenance(options)}
+    if source != "-":
+        provenance["input_sha256"] = files.sha256(place)
+    motion = dataclasses.replace(motion, provenance=provenance)
     saving.check(saving.targets(motion, paths), source, options.overwrite)
     _save(motion, paths, options.overwrite)
 
@@ -269,14 +324,95 @@ def _refuse(options, names, why):
             raise ValueError(f"--{name} {why}")
 
 
+def _lift_many(options, found, clip):
+    """Lifts each clip to files of its own; returns the exit status."""
+    from ampose_tf.lifting import clips, many, predictor, saving
+
+    _refuse(options, ("doctor",), "examines one clip")
+    output = pathlib.Path(options.output or "lifted/")
+    if saving.format_of(output) is not None:
+        raise ValueError(
+            f"--output={output}: expected a folder for the files of "
+            f"{len(found)} clips"
+        )
+    clips.check_output(options.keypoints, found, output)
+
+    def plan(stem):
+        return saving.plan(
+            f"{output}{os.sep}", stem, options.formats or ["npz"]
+        )
+
+    plan("any")  # Unknown formats are refused before a model is loaded.
+    lifter = _lifter(options)
+    outcome = many.lift(
+        found,
+        lambda path: lifter(path, **clip),
+        plan,
+        _provenance(options),
+        options.overwrite,
+        options.threads or predictor.cores(),
+    )
+    for note in outcome.notes:
+        print(note, file=sys.stderr)
+    print(
+        f"{output}: {outcome.lifted} of {len(found)} clips lifted, "
+        f"{outcome.skipped} skipped that had been lifted before, "
+        f"{len(outcome.failed)} failed"
+    )
+    for path in outcome.failed:
+        print(f"failed: {path}", file=sys.stderr)
+    return _SOME_FAILED if outcome.failed else 0
+
+
 def _lifter(options):
     from ampose_tf.lifting.lifter import Lifter
 
-    return Lifter(
-        options.model,
-        seen_score=options.seen_score,
-        smooth=None if options.smooth == "none" else options.smooth,
-    )
+    with _without_greeting():
+        return Lifter(
+            options.model,
+            seen_score=options.seen_score,
+            smooth=None if options.smooth == "none" else options.smooth,
+            threads=options.threads,
+        )
+
+
+def _provenance(options):
+    """Returns what results of these flags say of how they were made."""
+    model = pathlib.Path(weights.LIFTING.get(options.model, options.model))
+    settings = [
+        f"--{name}={options[name].value}"
+        for name in _SETTINGS
+        if options[name].value != options[name].default
+    ]
+    if options.skeleton is not None and os.path.isfile(options.skeleton):
+        settings.append(f"sha256:{files.sha256(options.skeleton)}")
+    return {
+        "model": model.name,
+        "model_sha256": files.sha256(model),
+        "settings": " ".join(settings),
+        "version": f"ampose_tf {ampose_tf.__version__}",
+    }
+
+
+@contextlib.contextmanager
+def _without_greeting():
+    """Keeps LiteRT's greeting from standard error, if it is all that comes."""
+    if sys.stderr is None:
+        yield
+        return
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as said:
+        errors = os.dup(2)
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(errors, 2)
+            os.close(errors)
+            said.seek(0)
+            content = said.read()
+            if content != _GREETING:
+                os.write(2, content)
 
 
 def _answer(options, clip):
@@ -289,7 +425,7 @@ def _answer(options, clip):
         "is for files, and --keypoints=- is answered on standard output; name "
         "a .jsonl file for files",
     )
-    # Before TensorFlow loads.
+    # Before a model is loaded.
     formats.checked_image_size(clip["image_size"])
     lines = formats.read_lines(sys.stdin.buffer)
     is_first = True

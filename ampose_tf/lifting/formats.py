@@ -37,6 +37,8 @@ __all__ = [
     "FORMATS",
     "MAX_LINE_BYTES",
     "checked_image_size",
+    "is_one_frame",
+    "natural",
     "parse_image_size",
     "read",
     "read_array",
@@ -154,6 +156,26 @@ def parse_image_size(text: str) -> tuple[int, int]:
     return int(parts[0]), int(parts[1])
 
 
+def is_one_frame(path: pathlib.Path) -> bool:
+    """Whether a JSON file holds one frame of a clip, or cannot be read.
+
+    Raises:
+        OSError: If it cannot be opened.
+    """
+    try:
+        return clip_forms.is_one_frame(untrusted.parse(untrusted.read(path)))
+    except ValueError:
+        return True
+
+
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """Returns a key that sorts "2.json" before "10.json"."""
+    return [
+        (1, int(part), "") if part.isdecimal() else (0, 0, part)
+        for part in re.split(r"([0-9]{1,18})", name)
+    ]
+
+
 def _checked(image_size, format):
     """Returns the image's size, once the format is known to exist."""
     if format is not None and format not in FORMATS:
@@ -221,7 +243,7 @@ def _folder(path, format, skeleton):
     files = [file for file in path.iterdir() if file.suffix.lower() == ".json"]
     if not files:
         raise ValueError("no .json file in this folder")
-    files.sort(key=lambda file: _natural(file.name))
+    files.sort(key=lambda file: natural(file.name))
     items, rest = [], untrusted.MAX_BYTES
     for file in files:
         with open(file, "rb") as opened:
@@ -248,14 +270,6 @@ def _folder(path, format, skeleton):
         )
     numbers = sequences.number_frames(names)
     return sequences.record(frames, numbers, skeleton, form)
-
-
-def _natural(name):
-    """Returns a key by which "2.json" comes before "10.json"."""
-    return [
-        (1, int(part), "") if part.isdecimal() else (0, 0, part)
-        for part in re.split(r"([0-9]{1,18})", name)
-    ]
 
 
 def _bounded(lines):

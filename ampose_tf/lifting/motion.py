@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -67,10 +68,13 @@ class Motion:
             `camera.normalize_screen`.
         image_corner: (x, y) in the file's pixels where the image begins, to
             be added to `keypoints_px`: (0, 0) unless the image is assumed.
+        provenance: What it was made of and how, by name, as `lift.py` records
+            it: `input` and `model`, names of files, with the SHA-256 of each
+            (`input_sha256`, `model_sha256`), `settings` and `version`.
 
     Raises:
-        ValueError: Where the fields contradict each other or hold values
-            that mean nothing.
+        ValueError: If the fields contradict each other or hold values that
+            mean nothing.
     """
 
     tracks: tuple[LiftedTrack, ...]
@@ -81,6 +85,7 @@ class Motion:
     up: tuple[float, float, float] = LEVEL
     normalisation: str = "longest"
     image_corner: tuple[float, float] = (0.0, 0.0)
+    provenance: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         joints = len(self.skeleton.joints)
@@ -109,9 +114,17 @@ class Motion:
             raise ValueError(
                 f"Expected an image's corner, got {self.image_corner}"
             )
+        provenance = dict(self.provenance)
+        if not all(
+            isinstance(v, str) for pair in provenance.items() for v in pair
+        ):
+            raise ValueError(
+                f"Expected text by its name as provenance, got {provenance}"
+            )
         # The way to set a field of a frozen dataclass.
         object.__setattr__(self, "tracks", tracks)
         object.__setattr__(self, "notes", tuple(self.notes))
+        object.__setattr__(self, "provenance", provenance)
         for name in ("up", "image_corner"):
             floats = tuple(float(value) for value in getattr(self, name))
             object.__setattr__(self, name, floats)

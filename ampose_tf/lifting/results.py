@@ -56,7 +56,8 @@ def write_npz(path: pathlib.Path, motion: Motion) -> None:
       where it was not estimated;
     * `joint_names` (J,), `edges` (J - 1, 2) of parent and child;
     * `image_size` (2,), `image_corner` (2,), `fps` (NaN where unknown),
-      `up` (3,), `notes`, `normalisation` as in `Motion`;
+      `up` (3,), `notes`, `normalisation` as in `Motion`, and its
+      `provenance`, if there is any, as JSON;
     * `units`, `frame`, `root` and `format`, in words.
 
     Args:
@@ -76,6 +77,7 @@ def write_npz(path: pathlib.Path, motion: Motion) -> None:
         fps=np.array(np.nan if motion.fps is None else motion.fps),
         **rows,
         **_described(motion),
+        **_provenance(motion, json.dumps),
     )
 
 
@@ -93,6 +95,7 @@ def write_json(path: pathlib.Path, motion: Motion) -> None:
     content = {
         name: value.tolist() for name, value in _described(motion).items()
     }
+    content |= _provenance(motion, dict)
     content["fps"] = motion.fps
     content["tracks"] = []
     for track in motion.tracks:
@@ -207,6 +210,13 @@ def _described(motion):
     }
 
 
+def _provenance(motion, form):
+    """Returns the provenance, if there is any, as a member of a file."""
+    if not motion.provenance:
+        return {}
+    return {"provenance": form(motion.provenance)}
+
+
 def _rows(track):
     """A track as arrays of one row per frame."""
     count = len(track.frames)
@@ -254,6 +264,10 @@ def _of_npz(members):
     }
     if np.isnan(described["fps"]):
         described["fps"] = None
+    if "provenance" in members:
+        described["provenance"] = untrusted.parse(
+            str(members["provenance"]).encode()
+        )
     return _motion(
         described,
         [
@@ -290,6 +304,7 @@ def _motion(described, tracks):
         up=tuple(described["up"]),
         normalisation=described["normalisation"],
         image_corner=tuple(described["image_corner"]),
+        provenance=described.get("provenance", {}),
     )
 
 

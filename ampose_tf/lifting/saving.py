@@ -4,7 +4,8 @@ import contextlib
 import functools
 import os
 import pathlib
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
 
 from ampose_tf import files
 from ampose_tf.lifting import floor, results
@@ -24,6 +25,10 @@ _WRITERS = {
     ".npz": results.write_npz,
     ".png": sheet.write,
 }
+# Matplotlib draws in one thread at a time.
+_DRAWN = (".gif", ".mp4", ".png")
+_drawing = threading.Lock()
+
 _WRITERS_OF_ONE = {".bvh": bvh.write, ".trc": trc.write}
 
 ENDINGS = (*_WRITERS, *_WRITERS_OF_ONE)
@@ -35,6 +40,11 @@ FORMATS = {
 }
 # Of lift.py.
 DEFAULT_FORMATS = ("npz", "png")
+
+
+def format_of(path: pathlib.Path) -> str | None:
+    """Returns which of `ENDINGS` a path has, or None."""
+    return next((e for e in ENDINGS if path.name.endswith(e)), None)
 
 
 def plan(
@@ -52,7 +62,7 @@ def plan(
         ValueError: Where a format is unknown.
     """
     path = pathlib.Path(output)
-    ending = _ending(path)
+    ending = format_of(path)
     if ending is not None and not path.is_dir():
         if formats is not None:
             raise ValueError(
@@ -93,21 +103,40 @@ def save(
     motion: Motion,
     paths: Iterable[str | os.PathLike],
     overwrite: bool = False,
+    announce: Callable[[dict[str, pathlib.Path]], object] | None = None,
 ) -> tuple[pathlib.Path, ...]:
-    """Writes a motion to several files, all or none; see `Motion.save`."""
+    """Writes a motion to several files, all or none.
+
+    Args:
+        motion: To write.
+        paths: See `Motion.save`.
+        overwrite: Likewise.
+        announce: Called when all have been written and none is in its place
+            yet, with the files' names and where they are.
+
+    Returns:
+        As `Motion.save`, and raises as it does.
+    """
     found = _targets(motion, paths)
     for target, *_ in found:
         _check_free(target, overwrite)
     # Of everybody at once: people share a floor.
     places = functools.cache(lambda: floor.world_positions(motion))
     # Renamed into place only after the last has been written.
+    written = {}
     with contextlib.ExitStack() as stack:
         for target, write, index in found:
             temporary = stack.enter_context(files.replacing(target))
-            if index is None:
+            written[target.name] = temporary
+            if target.suffix in _DRAWN:
+                with _drawing:
+                    write(temporary, motion)
+            elif index is None:
                 write(temporary, motion)
             else:
                 write(temporary, motion, index, places()[index])
+        if announce is not None:
+            announce(written)
     return tuple(target for target, *_ in found)
 
 
@@ -122,7 +151,7 @@ def certain(
             and who they are is known when they have been lifted.
     """
     paths = map(pathlib.Path, paths)
-    return tuple(p for p in paths if is_alone or _ending(p) in _WRITERS)
+    return tuple(p for p in paths if is_alone or format_of(p) in _WRITERS)
 
 
 def check(
@@ -170,7 +199,7 @@ def _targets(motion, paths):
     """Returns each file, its writer, and whose index it is of, or None."""
     found = []
     for path in map(pathlib.Path, paths):
-        ending = _ending(path)
+        ending = format_of(path)
         if ending is None:
             raise ValueError(
                 f"{path}: expected a name that ends in {', '.join(ENDINGS)}"
@@ -188,7 +217,3 @@ def _targets(motion, paths):
                 )
             found.append((target, _WRITERS_OF_ONE[ending], index))
     return found
-
-
-def _ending(path):
-    return next((e for e in ENDINGS if path.name.endswith(e)), None)

@@ -1,12 +1,15 @@
 """Models that several tests lift with."""
 
 import functools
+import sys
 
 import keras
 import pytest
+from absl import flags
 
 from ampose_tf import weights
-from ampose_tf.lifting import Lifter, lifter
+from ampose_tf.config import commandline
+from ampose_tf.lifting import Lifter, command, lifter
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.skeleton import H36M_17
 
@@ -70,3 +73,18 @@ def seeing_lifter(seeing_model):
 def able_lifter():
     """With a model whose people have depth, and so a place in the room."""
     return Lifter(weights.AMPOSE_T)
+
+
+@pytest.fixture
+def run_lift(monkeypatch, capsys):
+    """Runs lift.py with flags; returns its status, and what it prints."""
+
+    def run(*arguments):
+        options = flags.FlagValues()
+        command.define_flags(options)
+        monkeypatch.setattr(sys, "argv", ["lift.py", *arguments])
+        commandline.parse(options)
+        status = command.main(options)
+        return status, *capsys.readouterr()
+
+    return run

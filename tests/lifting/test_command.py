@@ -7,9 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from absl import flags
 
-from ampose_tf.config import commandline
 from ampose_tf.data import archive
 from ampose_tf.lifting import command, formats, results, saving
 from ampose_tf.lifting.doctor.findings import KINDS
@@ -21,17 +19,14 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 
 @pytest.fixture
-def script(tmp_path, monkeypatch, capsys):
+def script(tmp_path, monkeypatch, run_lift):
     """Runs lift.py with flags; returns what it prints, and its notes."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments):
-        options = flags.FlagValues()
-        command.define_flags(options)
-        monkeypatch.setattr(sys, "argv", ["lift.py", *arguments])
-        commandline.parse(options)
-        assert command.main(options) is None
-        return capsys.readouterr()
+        status, *said = run_lift(*arguments)
+        assert status is None
+        return said
 
     return run
 

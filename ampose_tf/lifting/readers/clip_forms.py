@@ -69,6 +69,26 @@ def read_clip(
     return _frames(value, format, skeleton)
 
 
+def is_one_frame(value) -> bool:
+    """Whether JSON holds a single frame; true of what cannot be told."""
+    if isinstance(value, dict):
+        for name in ("images", "frames", "instance_info"):
+            items = value.get(name)
+            if isinstance(items, list):
+                # Demos of one image list its people.
+                is_people = name == "instance_info" and (
+                    not _is_list_of_frames(items)
+                )
+                return is_people or len(items) <= 1
+        return True
+    if form_of(value) == "coco":
+        people = [person for person in value if isinstance(person, dict)]
+        return len({str(person.get("image_id")) for person in people}) <= 1
+    if _is_list_of_frames(value):
+        return len(value) <= 1
+    return not _are_many_poses(value)
+
+
 def _frames(value, format, skeleton):
     frames, form = _split(value, format)
     numbers = own_numbers(frames)

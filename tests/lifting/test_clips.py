@@ -1,0 +1,150 @@
+"""Which clips a pattern or a folder names."""
+
+import json
+import pathlib
+
+import pytest
+
+from ampose_tf.lifting import clips
+from tests import clips as made
+
+TWO_FRAMES = made.coco_results(people=1)
+FRAME = {"people": []}
+
+
+def write(path, value):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return pathlib.Path("clips")
+
+
+def names(found):
+    return [path.name for path in found]
+
+
+def test_a_pattern_names_clips_in_the_order_of_their_numbers(folder):
+    for name in ("b10", "b2", "a"):
+        write(folder / f"{name}.json", TWO_FRAMES)
+    (folder / "notes.txt").touch()
+    assert names(clips.find("clips/*.json")) == ["a.json", "b2.json"] + [
+        "b10.json"
+    ]
+    assert names(clips.find("**/b*.json")) == ["b2.json", "b10.json"]
+
+
+def test_a_file_is_one_clip_whatever_its_name(folder):
+    write(folder / "a[1].json", TWO_FRAMES)
+    assert clips.find("clips/a[1].json") is None
+    assert clips.find("clips/missing.json") is None
+    assert clips.find("-") is None
+
+
+def test_a_folder_of_clips(folder):
+    for name in ("a.json", "b.jsonl", "c.npy", "d/f1.json", ".e/f.json"):
+        write(folder / name, TWO_FRAMES)
+    write(folder / "empty" / "readme.txt", [])
+    write(folder / "video.mp4", [])
+    expected = ["a.json", "b.jsonl", "c.npy", "d"]
+    assert names(clips.find("clips")) == expected
+    assert names(clips.find("clips", "each")) == expected
+    assert clips.find("clips", "one") is None
+
+
+def test_folders_of_frames_are_clips(folder):
+    for video in ("v1", "v2"):
+        for frame in range(2):
+            write(folder / video / f"{frame}.json", FRAME)
+    assert names(clips.find("clips")) == ["v1", "v2"]
+    assert clips.find("clips/v1") is None
+
+
+ONE_FRAME = {
+    "openpose": FRAME,
+    "nobody": [],
+    "coco results": [
+        person for person in TWO_FRAMES if person["image_id"] == 0
+    ],
+    "annotations": {"images": [{}], "annotations": []},
+    "own": {"frames": [FRAME]},
+    "demo": {
+        "instance_info": [{"keypoints": [[0, 1]], "keypoint_scores": []}]
+    },
+    "tfjs": [{"keypoints": [{"x": 1, "y": 2, "name": "nose"}]}] * 6,
+    "unreadable": "x",
+}
+SEVERAL = {
+    "coco results": TWO_FRAMES,
+    "annotations": {"images": [{}, {}], "annotations": []},
+    "own": {"frames": [FRAME, FRAME]},
+    "list": [FRAME, FRAME],
+    "demo": {
+        "instance_info": [
+            {"frame_id": number, "instances": []} for number in (1, 2)
+        ]
+    },
+    "tfjs": [{"keypoints": [{"x": 1, "y": 2, "name": "nose"}]}] * 7,
+}
+
+
+@pytest.mark.parametrize("value", ONE_FRAME.values(), ids=ONE_FRAME)
+def test_files_of_one_frame_are_one_clip(folder, value):
+    write(folder / "1.json", value)
+    write(folder / "2.json", value)
+    assert clips.find("clips") is None
+    assert names(clips.find("clips", "each")) == ["1.json", "2.json"]
+
+
+@pytest.mark.parametrize("value", SEVERAL.values(), ids=SEVERAL)
+def test_a_file_of_several_frames_is_a_clip(folder, value):
+    write(folder / "1.json", FRAME)
+    write(folder / "2.json", value)
+    assert names(clips.find("clips")) == ["1.json", "2.json"]
+
+
+def test_what_names_no_clips(folder):
+    write(folder / "a.json", TWO_FRAMES)
+    write(folder / "a.csv", TWO_FRAMES)
+    (folder / "empty").mkdir()
+    for source, mode, message in (
+        ("clips/*.npy", None, "nothing matches clips/\\*.npy"),
+        ("clips/*.json", "one", "is a pattern"),
+        ("clips/a.json", "each", "is for a folder or a pattern"),
+        ("clips/empty", "each", "no keypoint file"),
+        ("clips", None, "a.csv and clips/a.json would both be lifted to a"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            clips.find(source, mode)
+
+
+@pytest.mark.parametrize(
+    ("source", "output"),
+    [
+        ("clips", "clips/lifted"),
+        ("clips", "clips"),
+        ("clips/", "clips/../clips/lifted/new"),
+        ("clips/*", "clips/lifted"),
+        ("*", "lifted"),
+    ],
+)
+def test_results_do_not_lie_among_clips(folder, source, output):
+    write(folder / "a.json", TWO_FRAMES)
+    found = [folder / "a.json"]
+    with pytest.raises(ValueError, match="among the keypoints"):
+        clips.check_output(source, found, pathlib.Path(output))
+
+
+def test_results_may_lie_beside_clips(folder):
+    write(folder / "a.json", TWO_FRAMES)
+    found = [folder / "a.json"]
+    for source, output in (
+        ("clips", "lifted"),
+        ("clips", "clips2"),
+        ("clips/*.json", "clips"),
+        ("clips/*.json", "clips/lifted"),
+    ):
+        clips.check_output(source, found, pathlib.Path(output))
