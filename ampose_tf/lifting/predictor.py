@@ -1,5 +1,6 @@
 """`load_predictor`: any artefact of this project as one callable."""
 
+import contextlib
 import functools
 import os
 import pathlib
@@ -195,7 +196,8 @@ def load_predictor(
     if not path.exists():
         raise FileNotFoundError(f"no model {path}")
     if path.suffix == ".keras":
-        return _load_keras(path, batch_size)
+        with _needing_tensorflow(path):
+            return _load_keras(path, batch_size)
     if path.suffix == ".tflite":
         described = runtime.metadata(path)
         lift = runtime.tflite(path)
@@ -205,7 +207,8 @@ def load_predictor(
     elif path.is_dir():
         path = _newest_version(path)
         described = runtime.metadata(path)
-        lift = runtime.saved_model(path)
+        with _needing_tensorflow(path):
+            lift = runtime.saved_model(path)
         size = sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
         threads = 1
     else:
@@ -223,6 +226,21 @@ def load_predictor(
         batch_size,
         threads,
     )
+
+
+@contextlib.contextmanager
+def _needing_tensorflow(path):
+    """Says so where it is missing, as on machines that only lift."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name not in ("tensorflow", "keras"):
+            raise
+        raise ValueError(
+            f"{path}: this kind of model needs TensorFlow, which is not "
+            "installed; a .tflite and the released models by their names do "
+            "not"
+        ) from error
 
 
 def _load_keras(path, batch_size):

@@ -1,11 +1,14 @@
 """Reading plain arrays, and predicting with any artefact."""
 
+from concurrent import futures
+
 import keras
 import numpy as np
 import pytest
 
+from ampose_tf import weights
 from ampose_tf.export import saved_model, tflite
-from ampose_tf.lifting import formats
+from ampose_tf.lifting import formats, predictor
 from ampose_tf.lifting.predictor import load_predictor
 from ampose_tf.models import stored
 from ampose_tf.models.ampose import AMPose
@@ -228,3 +231,74 @@ def test_bad_keypoints_are_refused(tmp_path):
         formats.read(tmp_path / "object.npy", (5, 7))
     with pytest.raises(OSError, match="no keypoint file"):
         formats.read(tmp_path / "missing.npy", (5, 7))
+
+
+def test_threads_change_nothing(seeing_artefacts, make_poses):
+    _, folder = seeing_artefacts
+    poses = make_poses(203)
+    seen = np.random.default_rng(4).random((203, 17)) > 0.2
+    path = folder / "float32.tflite"
+    expected = load_predictor(path, threads=1)(poses.keypoints_2d, seen)
+    predict = load_predictor(path)
+    told = []
+    lifted = predict(poses.keypoints_2d, seen, progress=told.append)
+    np.testing.assert_array_equal(lifted, expected)
+    assert sum(told) == 203 and len(told) > 1
+    # Each by itself, and from several threads at a time.
+    with futures.ThreadPoolExecutor(8) as pool:
+        alone = list(
+            pool.map(
+                lambda i: predict(
+                    poses.keypoints_2d[i : i + 1], seen[i : i + 1]
+                ),
+                range(203),
+            )
+        )
+        whole = pool.map(predict, [poses.keypoints_2d] * 8, [seen] * 8)
+        for one in whole:
+            np.testing.assert_array_equal(one, expected)
+    np.testing.assert_array_equal(np.concatenate(alone), expected)
+
+
+@pytest.mark.parametrize("kind", ["last.keras", "saved_model"])
+def test_other_artefacts_may_be_called_from_threads(
+    artefacts, make_poses, kind
+):
+    _, folder = artefacts
+    keypoints_2d = make_poses(7).keypoints_2d
+    expected = load_predictor(folder / kind)(keypoints_2d)
+    predict = load_predictor(folder / kind)
+    with futures.ThreadPoolExecutor(4) as pool:
+        for lifted in pool.map(predict, [keypoints_2d] * 12):
+            np.testing.assert_allclose(lifted, expected, atol=1e-6)
+
+
+def test_more_threads_than_cores_are_refused(artefacts):
+    path = artefacts[1] / "ampose.tflite"
+    for threads in (0, predictor.cores() + 1):
+        with pytest.raises(ValueError, match=f"expected 1 to .*{threads}"):
+            load_predictor(path, threads=threads)
+
+
+def test_a_file_of_several_poses_a_call(artefacts, make_poses, tmp_path):
+    model, folder = artefacts
+    path = tmp_path / "batch.tflite"
+    tflite.write(model, path, "float32", "x: test", batch=5)
+    keypoints_2d = make_poses(83).keypoints_2d
+    expected = load_predictor(path, threads=1)(keypoints_2d)
+    np.testing.assert_array_equal(load_predictor(path)(keypoints_2d), expected)
+    np.testing.assert_allclose(
+        expected,
+        load_predictor(folder / "ampose.tflite")(keypoints_2d),
+        atol=1e-6,
+    )
+
+
+def test_the_released_files_are_of_the_same_models(make_poses):
+    poses = make_poses(40)
+    seen = np.random.default_rng(4).random((40, 17)) > 0.1
+    assert weights.LIFTING.keys() == weights.RELEASED.keys()
+    for name, path in weights.LIFTING.items():
+        lifted = load_predictor(path)(poses.keypoints_2d, seen)
+        expected = load_predictor(name)(poses.keypoints_2d, seen)
+        assert np.linalg.norm(lifted - expected, axis=-1).max() < 1e-5

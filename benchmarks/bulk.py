@@ -1,0 +1,220 @@
+r"""Times lifting in bulk: the network beside its peers, and all of lift.py.
+
+    pip install -e '.[benchmark]'
+    python -m benchmarks.bulk
+    python -m benchmarks.bulk --model=ampose_t --rounds=20 --clip_rounds=0
+
+The network: poses by the thousand, on all cores, from NumPy array to NumPy
+array. The `.tflite` as `Lifter` runs it, PyTorch eager and by torch.compile
+(which needs a C++ compiler), ONNX Runtime, and a plain float32 matrix product
+of PyTorch's with as many multiplications, which is the processor's limit.
+Each is held by a process of its own (`bulk_peers.py`); every round takes all
+of them in turn, each time in another order, so that what else the machine
+does meets them alike.
+
+lift.py, from its start to its files, on a generated person who walks: 10,000
+frames in COCO's JSON, and 54,000 frames, half an hour at 30 a second, in
+AlphaPose's; beside the time that the network alone takes for two calls a
+pose, measured before and after each.
+"""
+
+import contextlib
+import datetime
+import importlib.metadata
+import importlib.util
+import json
+import os
+import pathlib
+import platform
+import sys
+import tempfile
+import time
+
+import numpy as np
+from absl import flags
+
+from ampose_tf import config
+from ampose_tf.conversion import COCO_17
+from benchmarks import bulk_peers
+from benchmarks.bulk_peers import LIMIT, OURS, PEERS
+
+_ROOT = pathlib.Path(__file__).resolve().parents[1]
+_METRES = 1e-4
+
+# Frames, form of the file, formats.
+_CLIPS = ((10_000, "coco", "npz"), (54_000, "alphapose", "npz,bvh"))
+
+
+def define_flags(flag_values):
+    flags.DEFINE_enum(
+        "model",
+        "ampose_s",
+        ["ampose_s", "ampose_t"],
+        "A released model.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_integer(
+        "batches",
+        16,
+        "Of 256 poses, for one in one round.",
+        lower_bound=1,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_integer(
+        "rounds",
+        12,
+        "How often each one's turn comes.",
+        lower_bound=1,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_integer(
+        "clip_rounds",
+        3,
+        "How often each clip is lifted.",
+        lower_bound=0,
+        flag_values=flag_values,
+    )
+
+
+def main(options):
+    for package in ("torch", "onnx", "onnxruntime"):
+        if importlib.util.find_spec(package) is None:
+            raise ValueError(
+                f"{package} is not installed: pip install -e '.[benchmark]'"
+            )
+    count = 256 * options.batches
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        macs = bulk_peers.write(folder, options.model, count)
+        print(_network(folder, count, options.rounds), flush=True)
+        if options.clip_rounds:
+            print(
+                _clips(folder, options.model, count, options.clip_rounds),
+                flush=True,
+            )
+    versions = ", ".join(
+        f"{name} {importlib.metadata.version(name)}"
+        for name in ("ai-edge-litert", "torch", "onnxruntime")
+    )
+    print(
+        f"{options.model}, {macs / 1e6:.1f} million multiplications a pose, "
+        f"float32; {os.cpu_count()} cores of "
+        f"{platform.processor() or platform.machine()}; {versions}; medians "
+        f"of {options.rounds} rounds of {count} poses and of "
+        f"{options.clip_rounds} clips; {datetime.date.today().isoformat()}."
+    )
+
+
+def _network(folder, count, rounds):
+    with contextlib.ExitStack() as stack:
+        peers = {
+            name: stack.enter_context(bulk_peers.Process(name, folder))
+            for name in PEERS
+        }
+        for name, peer in peers.items():
+            if name == LIMIT:
+                continue
+            error = np.abs(peer.poses_3d - peers[OURS].poses_3d).max()
+            if not error < _METRES:
+                raise ValueError(f"{name}: its poses are {error} m off")
+        seconds = {name: [] for name in peers}
+        random = np.random.default_rng(0)
+        for _ in range(rounds):
+            for name in random.permutation(list(peers)):
+                seconds[name].append(peers[name].seconds())
+    lines = [
+        f"| the network | poses/s | {OURS} to it | µs of processor a pose |",
+        "|---|---|---|---|",
+    ]
+    ours = np.array(seconds[OURS])[:, 0]
+    for name, measured in seconds.items():
+        wall, processor = np.array(measured).T
+        # Of the same round.
+        ratio = np.median(wall / ours)
+        lines.append(
+            f"| {name} | {count / np.median(wall):.0f} | × {ratio:.2f} | "
+            f"{1e6 * np.median(processor) / count:.0f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _clips(folder, model, count, rounds):
+    lines = [
+        "| lift.py | seconds | to the network's | of processor | peak MB |",
+        "|---|---|---|---|---|",
+    ]
+    with bulk_peers.Process(OURS, folder) as network:
+        for frames, form, formats in _CLIPS:
+            path = folder / f"{form}.json"
+            path.write_text(json.dumps(_walking(frames, form)))
+            measured = []
+            for _ in range(rounds):
+                before, _ = network.seconds()
+                taken = _lift(path, folder / "lifted", model, formats)
+                after, _ = network.seconds()
+                alone = 2 * frames * (before + after) / 2 / count
+                measured.append([taken[0], taken[0] / alone, *taken[1:]])
+            wall, ratio, processor, peak = np.median(measured, axis=0)
+            lines.append(
+                f"| {frames} frames, {form}, to {formats} | {wall:.1f} | "
+                f"× {ratio:.2f} | {processor:.1f} | {peak:.0f} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def _lift(path, output, model, formats):
+    """Returns seconds of wall and processor time, and the peak in MB."""
+    start = time.perf_counter()
+    child = os.posix_spawn(
+        sys.executable,
+        [
+            sys.executable,
+            str(_ROOT / "lift.py"),
+            f"--keypoints={path}",
+            f"--model={model}",
+            f"--output={output}",
+            f"--formats={formats}",
+            "--image_size=1280x720",
+            "--overwrite",
+        ],
+        os.environ,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_WRONLY, 0)
+            for stream in (1, 2)
+        ],
+    )
+    # The one call that tells the peak of this child alone.
+    _, status, usage = os.wait4(child, 0)
+    wall = time.perf_counter() - start
+    if status:
+        raise ValueError(f"lift.py failed on {path.name}")
+    processor = usage.ru_utime + usage.ru_stime
+    return wall, processor, 1.024e-3 * usage.ru_maxrss
+
+
+def _walking(frames, form):
+    """Returns a person who walks on and on, as a detector sees them."""
+    with np.load(_ROOT / "docs" / "walking.npz") as walking:
+        pixels = np.linalg.pinv(COCO_17.matrix) @ walking["keypoints_px"]
+    random = np.random.default_rng(0)
+    pixels = pixels[np.arange(frames) % len(pixels)]
+    pixels = pixels + random.normal(0, 1, pixels.shape)
+    scores = random.uniform(0.5, 1, pixels.shape[:2])
+    scores[random.random(scores.shape) < 0.03] = 0.05
+    points = np.concatenate([pixels, scores[..., None]], axis=-1).round(4)
+    name = {"coco": int, "alphapose": "{}.jpg".format}[form]
+    extra = {"coco": {}, "alphapose": {"box": [1.0, 2, 3, 4], "idx": [0.0]}}
+    return [
+        {
+            "image_id": name(frame),
+            "category_id": 1,
+            "keypoints": person,
+            "score": 0.9,
+        }
+        | extra[form]
+        for frame, person in enumerate(points.reshape(frames, -1).tolist())
+    ]
+
+
+if __name__ == "__main__":
+    config.run(main, define_flags)
