@@ -1,7 +1,9 @@
 """Driver: models and validation poses to reports."""
 
 import dataclasses
+import functools
 
+from ampose_tf import progress
 from ampose_tf.config import Config
 from ampose_tf.data import sources
 from ampose_tf.data.poses import Poses
@@ -36,9 +38,13 @@ def evaluate(
         stored.check_fits(
             path, len(skeleton.joints), predict.normalisation, config
         )
-        lifted = protocols.lift(
-            predict, validation, skeleton, config.evaluation.flip_ensemble
-        )
+        with progress.bar(2 * validation.count, "pose") as done:
+            lifted = protocols.lift(
+                functools.partial(predict, progress=done),
+                validation,
+                skeleton,
+                config.evaluation.flip_ensemble,
+            )
         first = first or lifted
         network = {}
         if predict.network is not None:

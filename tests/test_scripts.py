@@ -84,6 +84,11 @@ def folder(tmp_path_factory):
         *(p.name for p in scripts()),
     ):
         (clone / name).symlink_to(ROOT / name)
+    # What the README calls the user's.
+    (clone / "clips").mkdir()
+    for name in ("first", "second"):
+        content = json.dumps(clips.coco_results())
+        (clone / "clips" / f"{name}.json").write_text(content)
     return clone
 
 

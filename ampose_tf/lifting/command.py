@@ -33,7 +33,6 @@ import dataclasses
 import os
 import pathlib
 import sys
-import tempfile
 
 from absl import flags
 
@@ -367,7 +366,8 @@ def _lift_many(options, found, clip):
 def _lifter(options):
     from ampose_tf.lifting.lifter import Lifter
 
-    with _without_greeting():
+    is_tflite = _model_path(options).suffix == ".tflite"
+    with _without_greeting() if is_tflite else contextlib.nullcontext():
         return Lifter(
             options.model,
             seen_score=options.seen_score,
@@ -376,9 +376,13 @@ def _lifter(options):
         )
 
 
+def _model_path(options):
+    return pathlib.Path(weights.LIFTING.get(options.model, options.model))
+
+
 def _provenance(options):
     """Returns what results of these flags say of how they were made."""
-    model = pathlib.Path(weights.LIFTING.get(options.model, options.model))
+    model = _model_path(options)
     settings = [
         f"--{name}={options[name].value}"
         for name in _SETTINGS
@@ -401,18 +405,22 @@ def _without_greeting():
         yield
         return
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as said:
-        errors = os.dup(2)
-        os.dup2(said.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(errors, 2)
-            os.close(errors)
-            said.seek(0)
+    errors = os.dup(2)
+    # A pipe, which a full disk does not end; more than it holds is dropped.
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    os.dup2(write, 2)
+    os.close(write)
+    try:
+        yield
+    finally:
+        # Closes the last end that is written to.
+        os.dup2(errors, 2)
+        os.close(errors)
+        with open(read, "rb") as said:
             content = said.read()
-            if content != _GREETING:
-                os.write(2, content)
+        if content != _GREETING:
+            os.write(2, content)
 
 
 def _answer(options, clip):

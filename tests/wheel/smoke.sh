@@ -37,4 +37,17 @@ test -s lifted/walking.npz
 echo "A user's program runs and is typed."
 "$fresh/python" user_program.py walking.npz
 "$fresh/mypy" --strict user_program.py
+echo "It lifts without TensorFlow where requirements-lift.txt is installed."
+"$python" -m venv "$folder/lift"
+fresh=$folder/lift/bin
+"$fresh/pip" install --quiet --constraint "$root/constraints.txt" --requirement "$root/requirements-lift.txt"
+"$fresh/pip" install --quiet --no-deps "$folder"/dist/*.whl
+"$fresh/pip" list >packages.txt
+if grep --ignore-case -e '^tensorflow' -e '^keras' packages.txt; then exit 1; fi
+"$fresh/ampose-lift" --keypoints=walking.npz --output=light --formats=npz,png,bvh,html
+cmp light/walking.bvh <("$folder/venv/bin/python" -c '
+import ampose_tf
+(path,) = ampose_tf.load_motion("lifted/walking.npz").save("again.bvh")
+print(path.read_text(), end="")
+')
 echo "The wheel works."

@@ -53,6 +53,16 @@ def test_constraints_are_exact_and_meet_the_requirements(setup):
             assert line.specifier.contains(version), line
 
 
+def test_a_machine_that_only_lifts_needs_the_same_versions(setup):
+    text = (ROOT / "requirements-lift.txt").read_text(encoding="utf-8")
+    lifting = lines_of(text)
+    whole = lines_of(setup["options"]["install_requires"])
+    assert set(lifting) < set(whole)
+    training = {"tensorflow", "keras", "tensorboard", "flatbuffers"}
+    left_out = {Requirement(line).name for line in set(whole) - set(lifting)}
+    assert left_out == training
+
+
 def test_make_installs_what_ci_runs_with():
     printed = subprocess.run(
         ["make", "-nB", "install", "PYTHON=python3.12", "VENV=.other"],

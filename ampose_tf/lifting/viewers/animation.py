@@ -8,6 +8,7 @@ import numpy as np
 from absl import logging
 from PIL import Image
 
+from ampose_tf import progress
 from ampose_tf.lifting.motion import ASSUMED_FPS, Motion
 from ampose_tf.lifting.viewers.film import Film
 from ampose_tf.lifting.viewers.scene import Scene, arrange
@@ -95,8 +96,10 @@ def write_mp4(path: pathlib.Path, motion: Motion) -> None:
     )
     with contextlib.closing(writer):
         writer.send(None)
-        for frame in scene.frames:
-            writer.send(film.draw(frame))
+        with progress.bar(len(scene.frames), "frame") as drawn:
+            for frame in scene.frames:
+                writer.send(film.draw(frame))
+                drawn(1)
     # The writer does not tell when ffmpeg fails at the end.
     count = len(scene.frames)
     written = 0
@@ -153,7 +156,9 @@ def _caption(scene, remark):
 def _quantised(
     film: Film, shown: Sequence[int], palette: Image.Image
 ) -> Iterator[Image.Image]:
-    for frame in shown:
-        yield Image.fromarray(film.draw(frame)).quantize(
-            palette=palette, dither=Image.Dither.NONE
-        )
+    with progress.bar(len(shown), "frame") as drawn:
+        for frame in shown:
+            yield Image.fromarray(film.draw(frame)).quantize(
+                palette=palette, dither=Image.Dither.NONE
+            )
+            drawn(1)
