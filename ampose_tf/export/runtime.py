@@ -6,8 +6,9 @@ import json
 import os
 import pathlib
 import queue
+import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 # The file inside an artefact that says what it is.
 METADATA = "ampose.json"
+
+# LiteRT has no setting for what it says when all is well.
+_GREETING = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
 
 
 def saved_model(path: str | os.PathLike, signature: str = "lift") -> Callable:
@@ -131,6 +135,31 @@ def tflite(
 
     run.batch = batch
     return run
+
+
+@contextlib.contextmanager
+def without_greeting() -> Iterator[None]:
+    """Keeps LiteRT's greeting from standard error, if it is all that comes."""
+    if sys.stderr is None:
+        yield
+        return
+    sys.stderr.flush()
+    errors = os.dup(2)
+    # A pipe, which a full disk does not end; more than it holds is dropped.
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    os.dup2(write, 2)
+    os.close(write)
+    try:
+        yield
+    finally:
+        # Closes the last end that is written to.
+        os.dup2(errors, 2)
+        os.close(errors)
+        with open(read, "rb") as said:
+            content = said.read()
+        if content != _GREETING:
+            os.write(2, content)
 
 
 def tables(path: str | os.PathLike) -> "flatbuffer.schema.ModelT":

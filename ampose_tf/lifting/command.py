@@ -36,8 +36,7 @@ import sys
 
 from absl import flags
 
-import ampose_tf
-from ampose_tf import config, files, progress, weights
+from ampose_tf import __version__, config, files, progress, weights
 from ampose_tf.conversion import SEEN_SCORE
 
 # What decides on the poses, beside the model.
@@ -55,9 +54,6 @@ _SETTINGS = (
 )
 # What a saved result has behind it.
 _OF_LIFTING = ("model", "doctor", "clips", "threads", *_SETTINGS)
-
-# LiteRT has no setting for what it says when all is well.
-_GREETING = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
 
 # A run that lifted some clips and failed at others.
 _SOME_FAILED = 4
@@ -364,10 +360,11 @@ def _lift_many(options, found, clip):
 
 
 def _lifter(options):
+    from ampose_tf.export import runtime
     from ampose_tf.lifting.lifter import Lifter
 
     is_tflite = _model_path(options).suffix == ".tflite"
-    with _without_greeting() if is_tflite else contextlib.nullcontext():
+    with runtime.without_greeting() if is_tflite else contextlib.nullcontext():
         return Lifter(
             options.model,
             seen_score=options.seen_score,
@@ -394,33 +391,8 @@ def _provenance(options):
         "model": model.name,
         "model_sha256": files.sha256(model),
         "settings": " ".join(settings),
-        "version": f"ampose_tf {ampose_tf.__version__}",
+        "version": f"ampose_tf {__version__}",
     }
-
-
-@contextlib.contextmanager
-def _without_greeting():
-    """Keeps LiteRT's greeting from standard error, if it is all that comes."""
-    if sys.stderr is None:
-        yield
-        return
-    sys.stderr.flush()
-    errors = os.dup(2)
-    # A pipe, which a full disk does not end; more than it holds is dropped.
-    read, write = os.pipe()
-    os.set_blocking(write, False)
-    os.dup2(write, 2)
-    os.close(write)
-    try:
-        yield
-    finally:
-        # Closes the last end that is written to.
-        os.dup2(errors, 2)
-        os.close(errors)
-        with open(read, "rb") as said:
-            content = said.read()
-        if content != _GREETING:
-            os.write(2, content)
 
 
 def _answer(options, clip):

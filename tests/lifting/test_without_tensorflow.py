@@ -104,12 +104,12 @@ def test_errors_of_libraries_are_not_lost(tmp_path):
     ended = run(
         """
         import os
-        from ampose_tf.lifting import command
+        from ampose_tf.export import runtime
 
-        with command._without_greeting():
-            os.write(2, command._GREETING + b"ERROR: no memory\\n")
-        with command._without_greeting():
-            os.write(2, command._GREETING)
+        with runtime.without_greeting():
+            os.write(2, runtime._GREETING + b"ERROR: no memory\\n")
+        with runtime.without_greeting():
+            os.write(2, runtime._GREETING)
         """
     )
     assert ended.stderr.splitlines()[1:] == ["ERROR: no memory"]
