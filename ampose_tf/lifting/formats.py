@@ -212,10 +212,10 @@ def _file(path, format, skeleton):
             else "neither JSON, nor .npy or .npz, nor a table whose header "
             "has <joint>_x and <joint>_y"
         )
-    lines = content.splitlines()
-    if _are_json_lines(lines):
-        return streams.read_clip(lines, format, skeleton)
+    if _are_json_lines(content):
+        return streams.read_clip(content.splitlines(), format, skeleton)
     value = untrusted.parse(content)
+    del content  # It may be large, and so is what the reader makes of it.
     _refuse_lifted(value)
     return clip_forms.read_clip(value, format, skeleton)
 
@@ -227,13 +227,14 @@ def _is_table(path, content, format):
     return b"_x" in header and b"," in header and header[:1] not in b"[{"
 
 
-def _are_json_lines(lines):
+def _are_json_lines(content):
     """Whether the first of several lines is JSON of its own."""
-    lines = [line for line in lines if line.strip()]
-    if len(lines) < 2:
+    content = content.lstrip()
+    first = content.partition(b"\n")[0].partition(b"\r")[0]
+    if not content[len(first) :].strip():
         return False
     try:
-        untrusted.parse(lines[0])
+        untrusted.parse(first)
     except ValueError:
         return False
     return True

@@ -5,6 +5,7 @@ import os
 import pathlib
 
 import numpy as np
+import orjson
 
 from ampose_tf.camera import normalize_screen
 from ampose_tf.data import archive
@@ -103,10 +104,11 @@ def write_json(path: pathlib.Path, motion: Motion) -> None:
         del rows["track_ids"]
         content["tracks"].append(
             {"track_id": int(track.track_id)}
-            | {name: _listed(array) for name, array in rows.items()}
+            | {name: np.ascontiguousarray(a) for name, a in rows.items()}
         )
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(content, file, allow_nan=False, ensure_ascii=False)
+    # It writes the shortest decimals that mean the same float32, and null
+    # for NaN.
+    path.write_bytes(orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY))
 
 
 def answer(motion: Motion, frame: int, is_first: bool) -> str:
@@ -233,15 +235,6 @@ def _rows(track):
         "seen": track.seen,
         "spread_m": track.spread_m,
     }
-
-
-def _listed(array):
-    """Returns nested lists, with None for NaN."""
-    if array.dtype.kind != "f":
-        return array.tolist()
-    # By way of the shortest decimals that mean the same float32.
-    exact = array.astype(str).astype(np.float64)
-    return np.where(np.isfinite(array), exact, None).tolist()
 
 
 def _rounded(array):

@@ -22,6 +22,8 @@ _LEAST_SPREAD = 1e-3
 # Nearer than any lens focuses, and far from dividing by 0.
 _LEAST_DEPTH_M = 0.01
 _GAUSS_NEWTON_STEPS = 8
+# Frames that are solved at once: their arrays stay in the processor's cache.
+_BLOCK = 512
 
 
 def parse_intrinsics(text: str) -> tuple[float, float, float, float]:
@@ -198,22 +200,44 @@ def solve(
         weights above 0, joints that fall on one point, or a pose that only
         fits behind the camera.
     """
-    poses_3d = np.asarray(poses_3d, np.float64)
-    weights = np.asarray(weights, np.float64)
-    pixels = np.where(weights[..., None] > 0, keypoints_px, 0.0)
-    rays = (pixels - camera.center) / camera.focal_length  # (F, J, 2)
-    told = (weights > 0).sum(axis=1) >= _FEWEST_JOINTS
-    told[told] &= _spread(rays[told], weights[told]) > _LEAST_SPREAD
-
     root = np.full((len(poses_3d), 3), np.nan)
-    pose, aims, weight = poses_3d[told], pixels[told], weights[told]
-    found = _linear(pose, rays[told], weight)
-    ahead = _least_depth(found, pose, weight) > _LEAST_DEPTH_M
-    pose, aims, weight = pose[ahead], aims[ahead], weight[ahead]
-    root[np.flatnonzero(told)[ahead]] = _gauss_newton(
-        found[ahead], pose, aims, weight, camera
-    )
+    for start in range(0, len(poses_3d), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        told, found = _solve(
+            # Frames last: their numbers lie side by side.
+            np.asarray(poses_3d[rows], np.float64).transpose(2, 1, 0).copy(),
+            np.asarray(keypoints_px[rows], np.float64).transpose(2, 1, 0),
+            np.asarray(weights[rows], np.float64).T.copy(),
+            np.asarray(camera.focal_length, np.float64)[:, None, None],
+            np.asarray(camera.center, np.float64)[:, None, None],
+        )
+        root[rows][told] = found.T
     return root
+
+
+def _solve(pose, pixels, weights, focal, center):
+    """Solves a block, (3, J, F), (2, J, F) and (J, F).
+
+    Returns:
+        Rows that tell (K,), and their roots (3, K).
+    """
+    pixels = np.where(weights > 0, pixels, 0.0)
+    rays = (pixels - center) / focal
+    told = np.flatnonzero((weights > 0).sum(axis=0) >= _FEWEST_JOINTS)
+    told = told[_spread(rays[..., told], weights[:, told]) > _LEAST_SPREAD]
+    pose, weights = pose[..., told], weights[:, told]
+    found = _linear(pose, rays[..., told], weights)
+    ahead = _least_depth(found, pose, weights) > _LEAST_DEPTH_M
+    told = told[ahead]
+    found = _gauss_newton(
+        found[:, ahead],
+        pose[..., ahead],
+        pixels[..., told],
+        weights[:, ahead],
+        focal,
+        center,
+    )
+    return told, found
 
 
 def _placed(track: LiftedTrack, camera) -> LiftedTrack:
@@ -234,56 +258,57 @@ def _placed(track: LiftedTrack, camera) -> LiftedTrack:
 
 def _spread(rays, weights):
     """Returns the weighted standard deviation of directions, (F,)."""
-    total = weights.sum(axis=1, keepdims=True)
-    share = (weights / total)[..., None]
+    share = weights / weights.sum(axis=0)
     centred = rays - (share * rays).sum(axis=1, keepdims=True)
-    return np.sqrt((share * centred**2).sum(axis=(1, 2)))
+    return np.sqrt((share * centred**2).sum(axis=(0, 1)))
 
 
 def _linear(pose, rays, weights):
-    """Solves the joints' linear equations for the root, (F, 3)."""
-    # One row per coordinate of a joint: (1, 0, -u) and (0, 1, -v).
-    rows = np.zeros((*rays.shape, 3))
-    rows[..., 0, 0] = rows[..., 1, 1] = 1
-    rows[..., 2] = -rays
-    sides = rays * pose[..., 2:] - pose[..., :2]
-    return _normal_equations(rows, sides, weights)
+    """Solves the joints' linear equations for the root, (3, F)."""
+    sides = rays * pose[2] - pose[:2]
+    return _normal_equations(np.ones_like(rays), -rays, sides, weights)
 
 
-def _gauss_newton(root, pose, aims, weights, camera):
+def _gauss_newton(root, pose, aims, weights, focal, center):
     # A joint of weight 0 is no reason to be in front of the camera.
-    pose = np.where(weights[..., None] > 0, pose, 0.0)
-    fx, fy = camera.focal_length
+    pose = np.where(weights > 0, pose, 0.0)
     for _ in range(_GAUSS_NEWTON_STEPS):
         joints = root[:, None] + pose
-        x, y, z = np.moveaxis(joints, -1, 0)
-        sides = aims - camera.project(joints)
-        rows = np.zeros((*sides.shape, 3))
-        rows[..., 0, 0], rows[..., 0, 2] = fx / z, -fx * x / z**2
-        rows[..., 1, 1], rows[..., 1, 2] = fy / z, -fy * y / z**2
-        tried = root + _normal_equations(rows, sides, weights)
+        depth = joints[2]
+        rays = joints[:2] / depth
+        across = focal / depth
+        sides = aims - (rays * focal + center)
+        step = _normal_equations(across, -across * rays, sides, weights)
+        tried = root + step
         ahead = _least_depth(tried, pose, weights) > _LEAST_DEPTH_M
-        root = np.where(ahead[:, None], tried, root)
+        root = np.where(ahead, tried, root)
     return root
 
 
-def _normal_equations(rows, sides, weights):
-    """Solves weighted least squares per frame.
+def _normal_equations(across, along, sides, weights):
+    """Solves weighted least squares per frame for (x, y, z), (3, F).
 
     Args:
-        rows: (F, J, 2, 3).
-        sides: (F, J, 2).
-        weights: (F, J).
+        across: (2, J, F), what x and y are multiplied by in the equation of
+            each coordinate of a joint.
+        along: (2, J, F), what z is multiplied by.
+        sides: (2, J, F), the right sides.
+        weights: (J, F).
     """
-    weighted = rows * weights[..., None, None]
-    matrix = np.einsum("fjki,fjkl->fil", weighted, rows)
-    vector = np.einsum("fjki,fjk->fi", weighted, sides)
-    return np.linalg.solve(matrix, vector[..., None])[..., 0]
+    weighted_across, weighted_along = weights * across, weights * along
+    matrix = np.zeros((sides.shape[-1], 3, 3))
+    matrix[:, 0, 0], matrix[:, 1, 1] = (weighted_across * across).sum(axis=1)
+    matrix[:, 2, 2] = (weighted_along * along).sum(axis=(0, 1))
+    mixed = (weighted_across * along).sum(axis=1).T
+    matrix[:, :2, 2] = matrix[:, 2, :2] = mixed
+    vector = np.empty((len(matrix), 3))
+    vector[:, :2] = (weighted_across * sides).sum(axis=1).T
+    vector[:, 2] = (weighted_along * sides).sum(axis=(0, 1))
+    return np.linalg.solve(matrix, vector[..., None])[..., 0].T
 
 
 def _least_depth(root, pose, weights):
-    depth = root[:, None, 2] + np.where(weights > 0, pose[..., 2], 0)
-    return depth.min(axis=1)
+    return (root[2] + np.where(weights > 0, pose[2], 0)).min(axis=0)
 
 
 def _times(size):

@@ -4,32 +4,32 @@ import contextlib
 import functools
 import os
 import pathlib
+import pkgutil
 import threading
 from collections.abc import Callable, Iterable
 
 from ampose_tf import files
-from ampose_tf.lifting import floor, results
+from ampose_tf.lifting import floor
 from ampose_tf.lifting.motion import Motion
-from ampose_tf.lifting.viewers import animation, sheet, web
-from ampose_tf.lifting.writers import bvh, tables, trc
 
 # By the path's ending, longer endings first: writers of all people, and
-# those of one, which take the person's index and places in the world.
+# those of one, which take the person's index and places in the world. They
+# are imported when they write: Matplotlib and SciPy take a second.
 _WRITERS = {
-    "_angles.csv": tables.write_angles,
-    ".csv": tables.write_positions,
-    ".gif": animation.write_gif,
-    ".html": web.write,
-    ".json": results.write_json,
-    ".mp4": animation.write_mp4,
-    ".npz": results.write_npz,
-    ".png": sheet.write,
+    "_angles.csv": "writers.tables:write_angles",
+    ".csv": "writers.tables:write_positions",
+    ".gif": "viewers.animation:write_gif",
+    ".html": "viewers.web:write",
+    ".json": "results:write_json",
+    ".mp4": "viewers.animation:write_mp4",
+    ".npz": "results:write_npz",
+    ".png": "viewers.sheet:write",
 }
+_WRITERS_OF_ONE = {".bvh": "writers.bvh:write", ".trc": "writers.trc:write"}
+
 # Matplotlib draws in one thread at a time.
 _DRAWN = (".gif", ".mp4", ".png")
 _drawing = threading.Lock()
-
-_WRITERS_OF_ONE = {".bvh": bvh.write, ".trc": trc.write}
 
 ENDINGS = (*_WRITERS, *_WRITERS_OF_ONE)
 
@@ -125,7 +125,8 @@ def save(
     # Renamed into place only after the last has been written.
     written = {}
     with contextlib.ExitStack() as stack:
-        for target, write, index in found:
+        for target, writer, index in found:
+            write = pkgutil.resolve_name(f"ampose_tf.lifting.{writer}")
             temporary = stack.enter_context(files.replacing(target))
             written[target.name] = temporary
             if target.suffix in _DRAWN:

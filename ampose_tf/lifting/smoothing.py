@@ -9,7 +9,6 @@ import dataclasses
 from collections.abc import Callable
 
 import numpy as np
-from scipy import signal
 
 from ampose_tf.lifting.motion import Motion
 
@@ -175,6 +174,9 @@ class Butterworth:
             ValueError: Where the cut-off is not below half the frame rate,
                 that of the frames that the track has.
         """
+        # It takes a second to import, and nothing else here needs it.
+        from scipy import signal
+
         step = np.diff(frames).min() if len(frames) > 1 else 1
         rate = fps / step
         if not self.cutoff_hz < rate / 2:

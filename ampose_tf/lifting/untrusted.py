@@ -1,11 +1,13 @@
 """Files from strangers, within bounds: bytes, JSON, numbers and sizes."""
 
+import contextlib
 import json
 import os
 import zipfile
 from collections.abc import Callable
 
 import numpy as np
+import orjson
 
 # Of a file, of what an .npz unpacks to, of all files of a folder, and of
 # standard input. An hour of one person at 30 frames a second is 100 MB of
@@ -74,6 +76,10 @@ def parse(text: str | bytes, object_of: Callable | None = None):
         raise ValueError(
             f"not read: more than {MAX_NODES} lists and objects; split it"
         )
+    if object_of is None:
+        # What it refuses, as NaN, UTF-16 and mistakes, is for json.
+        with contextlib.suppress(orjson.JSONDecodeError):
+            return orjson.loads(text)
     try:
         return json.loads(text, object_pairs_hook=object_of)
     except json.JSONDecodeError as error:

@@ -7,6 +7,7 @@ import pytest
 
 from ampose_tf.lifting import floor, saving
 from ampose_tf.lifting.motion import Motion, ensemble_spread, frame_step
+from ampose_tf.lifting.writers import trc
 from tests.lifting.filmed import film, only
 
 
@@ -172,7 +173,7 @@ def test_all_files_are_written_or_none(pair, tmp_path, monkeypatch):
         if track == 1:
             raise OSError("disk full")
 
-    monkeypatch.setitem(saving._WRITERS_OF_ONE, ".trc", write)
+    monkeypatch.setattr(trc, "write", write)
     with pytest.raises(OSError, match="disk full"):
         pair.save(tmp_path / "clip.trc")
     assert list(tmp_path.iterdir()) == []

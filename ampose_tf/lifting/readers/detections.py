@@ -5,7 +5,6 @@ below, a score or coordinate that is NaN or null, and the positions (0, 0) and
 (-1, -1), which detectors write where they found nothing.
 """
 
-import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -106,12 +105,18 @@ def gather(
     count = len(skeleton.joints)
     points = np.full((len(people), count, 2), np.nan)
     scores = np.zeros((len(people), count))
+    # People whose joints are in one order, together.
+    alike = {}
     for row, (_, person) in enumerate(people):
-        joints, sources = _places(
-            person.names, len(person.points), skeleton.joints
-        )
-        points[row, joints] = person.points[sources]
-        scores[row, joints] = person.scores[sources]
+        alike.setdefault((person.names, len(person.points)), []).append(row)
+    for (names, length), rows in alike.items():
+        joints, sources = _places(names, length, skeleton.joints)
+        where = np.ix_(rows, joints)
+        own = [people[row][1] for row in rows]
+        table = np.concatenate([person.points for person in own])
+        points[where] = table.reshape(len(rows), length, 2)[:, sources]
+        table = np.concatenate([person.scores for person in own])
+        scores[where] = table.reshape(len(rows), length)[:, sources]
     ids = [-1 if p.track_id is None else p.track_id for _, p in people]
     numbers = np.array([number for number, _ in people], np.int64)
     return Batch(numbers, points, scores, np.array(ids, np.int64)), skeleton
@@ -241,12 +246,11 @@ def _common_skeleton(people, wanted):
     return recognition.by_names(tuple(names), wanted)
 
 
-@functools.lru_cache(maxsize=64)
 def _places(names, count, joints):
     """Returns where in the skeleton, and from where in the file."""
     if names is None:
-        here = min(count, len(joints))
-        return slice(here), slice(here)
+        here = np.arange(min(count, len(joints)))
+        return here, here
     index = {canonical(name): place for place, name in enumerate(names)}
     found = [
         (joint, index[canonical(name)])

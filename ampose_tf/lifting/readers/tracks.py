@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from ampose_tf.lifting.keypoints import diagonals
 
@@ -18,9 +17,12 @@ _REACH_OF_GAP = 0.05
 # Stands for "never" where the assignment wants a finite number.
 _FAR = 1e9
 
+# Pairs of people who are compared at once.
+_PAIRS = 8192
+
 
 class _People(NamedTuple):
-    """People as they were last seen.
+    """People as they were last seen; of several frames alike, (N, A, ...).
 
     Attributes:
         ids: (A,) int64.
@@ -37,7 +39,7 @@ class _People(NamedTuple):
     sizes: np.ndarray
 
     def chosen(self, rows: np.ndarray) -> "_People":
-        """Returns some of them, by (A,) bool."""
+        """Returns some of them, by index or (A,) bool."""
         return _People(*(array[rows] for array in self))
 
     def joined(self, others: "_People") -> "_People":
@@ -114,6 +116,14 @@ class Tracker:
         self._known = people
         return ids
 
+    def remembers(self, count: int) -> bool:
+        """Returns whether it remembers so many people."""
+        return len(self._known.ids) == count
+
+    def resume(self, people: _People) -> None:
+        """Remembers people with ids that it gave, and no others."""
+        self._known = people
+
 
 def associate(
     frames: np.ndarray, pixels: np.ndarray, scores: np.ndarray
@@ -132,32 +142,101 @@ def associate(
         (D,) int64, see `Tracker.step`.
     """
     numbers, starts = np.unique(frames, return_index=True)
-    step = int(np.diff(numbers).min()) if len(numbers) > 1 else 1
+    stride = int(np.diff(numbers).min()) if len(numbers) > 1 else 1
+    sizes = diagonals(pixels, scores > 0)
+    ids = np.empty(len(frames), np.int64)
+    people = _People(ids, frames, pixels, scores, sizes)
+    before = _obvious(people, numbers, starts, stride)
+    # The tracker steps through the few frames that are not obvious.
     tracker = Tracker()
-    ends = [*starts[1:], len(frames)]
-    ids = [
-        tracker.step(int(number), pixels[start:end], scores[start:end], step)
-        for number, start, end in zip(numbers, starts, ends, strict=True)
-    ]
-    return np.concatenate(ids)
+    knows_all = False  # Those of the last frame, and no others.
+    unknown = None  # The last frame, which it has not stepped through.
+    ends = [*starts[1:].tolist(), len(frames)]
+    for number, start, end in zip(
+        numbers.tolist(), starts.tolist(), ends, strict=True
+    ):
+        now = slice(start, end)
+        if knows_all and before[start] >= 0:
+            ids[now] = ids[before[now]]
+            unknown = now
+            continue
+        if unknown is not None:
+            tracker.resume(people.chosen(unknown))
+            unknown = None
+        ids[now] = tracker.step(number, pixels[now], scores[now], stride)
+        knows_all = tracker.remembers(end - start)
+    return ids
+
+
+def _obvious(people, numbers, starts, stride):
+    """Returns who people are where that is obvious, for all frames at once.
+
+    In two frames with as many people, each of whom is nearest to another one
+    within reach, no assignment has a lower sum of distances than this one.
+
+    Args:
+        people: (D,), frame by frame.
+        numbers: (T,), the frames'.
+        starts: (T,), the rows where they start.
+        stride: See `Tracker.step`.
+
+    Returns:
+        (D,) int64, the row of each person in the frame before; -1 for all
+        people of a frame that is not obvious.
+    """
+    before = np.full(len(people.ids), -1)
+    counts = np.diff(starts, append=len(people.ids))
+    gaps = np.diff(numbers) // stride - 1
+    alike = (counts[1:] == counts[:-1]) & (gaps <= MAX_GAP)
+    for count in np.unique(counts[1:][alike]):
+        order = np.arange(count)
+        frames = np.flatnonzero(alike & (counts[1:] == count))
+        parts = min(len(frames), -(-len(frames) * count**2 // _PAIRS))
+        for part in np.array_split(frames, parts):
+            known = starts[part, None] + order  # (N, P)
+            now = starts[part + 1, None] + order
+            cost = _costs(
+                people.chosen(known), people.chosen(now), gaps[part, None]
+            )  # (N, P, P)
+            nearest = cost.argmin(axis=1)
+            sure = (np.sort(nearest, axis=1) == order).all(axis=1)
+            sure &= (cost.min(axis=1) < _FAR).all(axis=1)
+            rows = np.take_along_axis(known, nearest, axis=1)
+            before[now[sure]] = rows[sure]
+    return before
 
 
 def _assign(known, people, gaps):
     """Returns indices of known people and of those they are now."""
-    apart = known.pixels[:, None] - people.pixels[None]  # (A, P, S, 2)
-    weights = known.scores[:, None] * people.scores[None]  # (A, P, S)
-    total = weights.sum(axis=2)
-    distances = np.hypot(apart[..., 0], apart[..., 1])
-    distances = (distances * weights).sum(axis=2)
-    size = np.maximum(np.maximum(known.sizes[:, None], people.sizes[None]), 1)
-    # Without a joint in common, nothing says that two are the same person.
-    cost = np.full(total.shape, _FAR)
-    np.divide(distances, total * size, out=cost, where=total > 0)
-    reach = REACH + _REACH_OF_GAP * np.maximum(gaps, 0)[:, None]
-    cost[cost > reach] = _FAR
-    if cost.size == 1:
-        rows = columns = np.zeros(1, np.int64)
+    cost = _costs(known, people, gaps)
+    if 1 in cost.shape:
+        rows, columns = np.unravel_index([cost.argmin()], cost.shape)
     else:
+        # It takes half a second to import, and one person does without.
+        from scipy.optimize import linear_sum_assignment
+
         rows, columns = linear_sum_assignment(cost)
     near = cost[rows, columns] < _FAR
     return rows[near], columns[near]
+
+
+def _costs(known, people, gaps):
+    """Returns how far known people (A,) are from others (P,), (A, P).
+
+    `_FAR` out of reach; of several frames alike, (N, A, P).
+    """
+    pixels, scores = known.pixels[..., :, None, :, :], known.scores
+    apart = pixels - people.pixels[..., None, :, :, :]  # (A, P, S, 2)
+    weights = scores[..., :, None, :] * people.scores[..., None, :, :]
+    total = weights.sum(axis=-1)
+    distances = np.hypot(apart[..., 0], apart[..., 1])
+    distances = (distances * weights).sum(axis=-1)
+    size = np.maximum(known.sizes[..., :, None], people.sizes[..., None, :])
+    # Without a joint in common, nothing says that two are the same person.
+    cost = np.full(total.shape, _FAR)
+    np.divide(
+        distances, total * np.maximum(size, 1), out=cost, where=total > 0
+    )
+    reach = REACH + _REACH_OF_GAP * np.maximum(gaps, 0)[..., None]
+    cost[cost > reach] = _FAR
+    return cost

@@ -53,15 +53,15 @@ class Person(NamedTuple):
         there = index < len(frames) and frames[index] == frame
         return index if there else None
 
-    def pixels(self, row: int) -> np.ndarray:
-        """Returns where joints are drawn in the image, (J, 2) float64.
+    def pixels(self, row: int | slice) -> np.ndarray:
+        """Returns where joints are drawn in the image, (..., J, 2) float64.
 
         NaN where there is nothing to draw: many detectors say (0, 0) of what
         they have not seen.
         """
         pixels = self.track.keypoints_px[row].astype(np.float64)
-        nowhere = ~self.track.seen[row] & (pixels == 0).all(axis=1)
-        pixels[nowhere | ~np.isfinite(pixels).all(axis=1)] = np.nan
+        nowhere = ~self.track.seen[row] & (pixels == 0).all(axis=-1)
+        pixels[nowhere | ~np.isfinite(pixels).all(axis=-1)] = np.nan
         return pixels
 
     def bone_colours(self, skeleton: Skeleton) -> list[str]:

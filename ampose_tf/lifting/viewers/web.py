@@ -97,14 +97,13 @@ def _content(motion):
 def _person(person: Person, skeleton: Skeleton):
     track = person.track
     hips = person.positions[:, :1]
-    pixels = [person.pixels(row) for row in range(len(track.frames))]
     return {
         "id": int(track.track_id),
         "bone_colours": person.bone_colours(skeleton),
         "frames": _packed(track.frames, "int32"),
         "hips": _packed(hips, "float32"),
         "offsets": _packed_finely(person.positions - hips),
-        "pixels": _packed_finely(np.array(pixels)),
+        "pixels": _packed_finely(person.pixels(slice(None))),
         "scores": _packed_finely(track.scores),
         "seen": _packed(track.seen, "uint8"),
     }

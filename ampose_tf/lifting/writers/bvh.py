@@ -12,9 +12,13 @@ from scipy.spatial.transform import Rotation
 from ampose_tf.lifting.motion import Motion, frame_step
 from ampose_tf.lifting.writers import rig
 from ampose_tf.lifting.writers.axes import marker_name, y_up
+from ampose_tf.lifting.writers.decimals import rows_of
 
 _ROTATIONS = "Zrotation Xrotation Yrotation"
 _POSITIONS = "Xposition Yposition Zposition"
+
+# Frames that are converted at once, which bounds the memory.
+_BLOCK = 4096
 
 
 def write(
@@ -42,9 +46,6 @@ def write(
     grid = np.arange(frames[0], frames[-1] + 1, step)
     positions = _between(y_up(positions), frames, grid)
     animation = rig.fit(positions, motion.skeleton)
-    lines = ["HIERARCHY", *_hierarchy(animation.nodes, 0, 0)]
-    lines += ["MOTION", f"Frames: {len(grid)}"]
-    lines += [f"Frame Time: {step / fps:.9f}"]
     channels = np.concatenate(
         [
             animation.root,
@@ -52,9 +53,16 @@ def write(
         ],
         axis=1,
     )
-    lines += [_text(row) for row in channels]
-    text = "\n".join(lines) + "\n"
-    path.write_text(text, encoding="utf-8", newline="\n")
+    with open(path, "w", encoding="utf-8", newline="\n") as file:
+        print(
+            "HIERARCHY",
+            *_hierarchy(animation.nodes, 0, 0),
+            sep="\n",
+            file=file,
+        )
+        print(f"MOTION\nFrames: {len(grid)}", file=file)
+        print(f"Frame Time: {step / fps:.9f}", file=file)
+        file.writelines(f"{row}\n" for row in rows_of(channels, " "))
 
 
 def euler_zxy_deg(rotations: np.ndarray) -> np.ndarray:
@@ -70,21 +78,31 @@ def euler_zxy_deg(rotations: np.ndarray) -> np.ndarray:
     Returns:
         (F, M, 3) degrees.
     """
-    angles = (
-        Rotation.from_matrix(rotations.reshape(-1, 3, 3))
-        .as_euler("ZXY", degrees=True, suppress_warnings=True)
-        .reshape(*rotations.shape[:2], 3)
-    )
-    other = angles * [1, -1, 1] + 180
-    for now in range(1, len(angles)):
-        before = angles[now - 1]
-        choices = np.stack([angles[now], other[now]])  # (2, M, 3)
-        choices += 360 * np.round((before - choices) / 360)
-        far = np.abs(choices - before).sum(axis=-1)
-        angles[now] = np.where(
-            (far[0] <= far[1])[:, None], choices[0], choices[1]
+    angles = np.empty(rotations.shape[:-1])  # (F, M, 3)
+    for start in range(0, len(angles), _BLOCK):
+        block = rotations[start : start + _BLOCK]
+        angles[start : start + _BLOCK] = (
+            Rotation.from_matrix(block.reshape(-1, 3, 3))
+            .as_euler("ZXY", degrees=True, suppress_warnings=True)
+            .reshape(block.shape[:-1])
         )
+    other = angles * [1, -1, 1] + 180
+    # It is as far from one kind of triple to the next frame's same kind,
+    # whichever kind it is, and to the other kind: so what changes the kind is
+    # known for all frames at once, and an odd number of changes is one.
+    changes = _apart(other[1:], angles[:-1]) < _apart(angles[1:], angles[:-1])
+    is_other = np.cumsum(changes, axis=0) % 2 == 1  # (F - 1, M)
+    angles[1:] = np.where(is_other[..., None], other[1:], angles[1:])
+    turns = np.round((angles[:-1] - angles[1:]) / 360)
+    angles[1:] += 360 * np.cumsum(turns, axis=0)
     return angles
+
+
+def _apart(one, other):
+    """Returns how far triples (..., 3) are from others, in any turn."""
+    away = one - other
+    away -= 360 * np.round(away / 360)
+    return np.abs(away).sum(axis=-1)
 
 
 def _between(positions, frames, grid):
@@ -106,7 +124,7 @@ def _hierarchy(nodes, index, depth):
         kind, channels = "ROOT", f"6 {_POSITIONS} {_ROTATIONS}"
     yield f"{indent}{kind} {marker_name(node.name)}"
     yield f"{indent}{{"
-    yield f"{inner}OFFSET {_text(node.offset)}"
+    yield f"{inner}OFFSET {_offset(node.offset)}"
     yield f"{inner}CHANNELS {channels}"
     for child, other in enumerate(nodes):
         if other.parent == index:
@@ -114,11 +132,10 @@ def _hierarchy(nodes, index, depth):
     if node.end is not None:
         yield f"{inner}End Site"
         yield f"{inner}{{"
-        yield f"{inner}\tOFFSET {_text(node.end)}"
+        yield f"{inner}\tOFFSET {_offset(node.end)}"
         yield f"{inner}}}"
     yield f"{indent}}}"
 
 
-def _text(values):
-    # z: without the sign of what rounds to 0.
-    return " ".join(f"{value:z.6f}" for value in values)
+def _offset(values):
+    return next(rows_of(values[None], " "))

@@ -105,9 +105,10 @@ def fit(positions: np.ndarray, skeleton: Skeleton) -> Animation:
     at = dict(zip(skeleton.joints, np.moveaxis(positions, 1, 0), strict=True))
     hips = at["LHip"] - at["RHip"]
     shoulders = at["LShoulder"] - at["RShoulder"]
-    nodes, turns, rotations = [], [], []
     names = [name for name in _PARENTS if _LIES_AT.get(name, name) in at]
-    for name in names:
+    nodes, turns = [], []
+    rotations = np.empty((len(positions), len(names), 3, 3))
+    for index, name in enumerate(names):
         parent = _parent(name, names)
         place = _LIES_AT.get(name, name)
         offset, before = np.zeros(3), np.eye(3)
@@ -136,10 +137,8 @@ def fit(positions: np.ndarray, skeleton: Skeleton) -> Animation:
             )
         )
         turns.append(turn)
-        rotations.append(np.swapaxes(before, -1, -2) @ turn)
-    return Animation(
-        tuple(nodes), positions[:, 0], np.stack(rotations, axis=1)
-    )
+        rotations[:, index] = np.swapaxes(before, -1, -2) @ turn
+    return Animation(tuple(nodes), positions[:, 0], rotations)
 
 
 def _parent(name, names):

@@ -10,6 +10,7 @@ import numpy as np
 
 from ampose_tf.lifting.motion import Motion, frame_step
 from ampose_tf.lifting.writers.axes import marker_name, y_up
+from ampose_tf.lifting.writers.decimals import rows_of
 
 
 def write(
@@ -56,8 +57,8 @@ def write(
         ("", "", *axes),
         (),
     ]
-    for frame, row in zip(frames, positions, strict=True):
-        cells = [f"{value:z.6f}" for value in row.ravel()]
-        lines.append((str(frame + 1), f"{frame / fps:.6f}", *cells))
-    text = "".join("\t".join(line) + "\n" for line in lines)
-    path.write_text(text, encoding="utf-8", newline="\n")
+    rows = rows_of(positions.reshape(len(frames), -1), "\t")
+    with open(path, "w", encoding="utf-8", newline="\n") as file:
+        file.writelines("\t".join(line) + "\n" for line in lines)
+        for frame, row in zip(frames.tolist(), rows, strict=True):
+            file.write(f"{frame + 1}\t{frame / fps:.6f}\t{row}\n")
