@@ -174,7 +174,7 @@ def _lift(path, output, model, formats):
             f"--model={model}",
             f"--output={output}",
             f"--formats={formats}",
-            "--image_size=1280x720",
+            "--image_size=1000x1000",
             "--overwrite",
         ],
         os.environ,
@@ -197,7 +197,9 @@ def _walking(frames, form):
     with np.load(_ROOT / "docs" / "walking.npz") as walking:
         pixels = np.linalg.pinv(COCO_17.matrix) @ walking["keypoints_px"]
     random = np.random.default_rng(0)
-    pixels = pixels[np.arange(frames) % len(pixels)]
+    # To and fro, without a jump, after which they would be another person.
+    last = len(pixels) - 1
+    pixels = pixels[last - np.abs(np.arange(frames) % (2 * last) - last)]
     pixels = pixels + random.normal(0, 1, pixels.shape)
     scores = random.uniform(0.5, 1, pixels.shape[:2])
     scores[random.random(scores.shape) < 0.03] = 0.05
