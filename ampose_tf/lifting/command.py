@@ -119,8 +119,9 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "threads",
         None,
-        "Threads to lift in; by default as many as there are cores. Poses do "
-        "not depend on it.",
+        "Threads to run a .tflite or a released model in, and clips that "
+        "are worked on at a time; by default as many as there are cores. "
+        "Poses do not depend on it.",
         lower_bound=1,
         flag_values=flag_values,
     )

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from concurrent import futures
 
 import numpy as np
 import pytest
@@ -322,3 +323,20 @@ def test_what_no_clip_is_lifted_with(deaf_model, message, options):
 def test_what_is_refused_of_a_clip(lifter, message, options):
     with pytest.raises(ValueError, match=message):
         lifter(PIXELS, **({"image_size": (900, 900)} | options))
+
+
+def test_several_threads_share_a_lifter():
+    lifter = Lifter("ampose_t", smooth="butterworth")
+    pixels, scores = clips.truth()
+    people = [
+        np.dstack([pixels[:, person], scores[:, person]]) for person in (0, 1)
+    ]
+
+    def lift(index):
+        motion = lifter(people[index % 2], image_size=clips.IMAGE_SIZE)
+        return motion.tracks[0].poses_3d
+
+    expected = [lift(0), lift(1)]
+    with futures.ThreadPoolExecutor(6) as pool:
+        for index, lifted in enumerate(pool.map(lift, range(24))):
+            np.testing.assert_array_equal(lifted, expected[index % 2])

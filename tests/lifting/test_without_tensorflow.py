@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import resource
 import subprocess
 import sys
 import textwrap
@@ -85,6 +86,43 @@ def test_a_stream_is_answered():
     ended = run(LIFT, "--keypoints=-", "--image_size=640x480", stdin=2 * line)
     assert ended.returncode == 0, ended.stderr
     assert len(ended.stdout.splitlines()) == 2
+
+
+def processor_seconds(*arguments, stdin=subprocess.DEVNULL):
+    """Returns what lift.py takes, from its start to its end."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(
+        [sys.executable, ROOT / "lift.py", *arguments],
+        stdin=stdin,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=True,
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+
+@pytest.mark.parametrize(
+    ("formats", "most"), [("npz", 1.5), ("npz,bvh,html", 4)]
+)
+def test_a_start_is_cheap(tmp_path, formats, most):
+    """The README's first command, which took 11 s with TensorFlow."""
+    taken = processor_seconds(
+        f"--keypoints={WALKING}",
+        f"--output={tmp_path}",
+        f"--formats={formats}",
+    )
+    assert taken < most
+
+
+def test_a_stream_starts_at_once(tmp_path):
+    line = tmp_path / "line.json"
+    line.write_text(json.dumps(clips.openpose_frames()[0]) + "\n")
+    with open(line) as stdin:
+        taken = processor_seconds(
+            "--keypoints=-", "--image_size=640x480", stdin=stdin
+        )
+    assert taken < 1.5
 
 
 def test_so_it_is_in_python():
