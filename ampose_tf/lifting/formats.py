@@ -225,13 +225,13 @@ def _folder(path, format, skeleton):
     files.sort(key=lambda file: _natural(file.name))
     items, rest = [], untrusted.MAX_BYTES
     for file in files:
-        with open(file, "rb") as opened:
-            content = opened.read(rest + 1)
-        rest -= len(content)
-        if rest < 0:
+        try:
+            content = untrusted.read(file, rest)
+        except ValueError as error:
             raise ValueError(
                 f"its files are larger than {untrusted.MAX_BYTES} bytes"
-            )
+            ) from error
+        rest -= len(content)
         try:
             items.append(untrusted.parse(content))
             _refuse_lifted(items[-1])
