@@ -409,6 +409,7 @@ def test_the_modules_are_found():
         "ampose_tf.lifting",
         "ampose_tf.lifting.command",
         "ampose_tf.lifting.formats",
+        "ampose_tf.lifting.saving",
         "benchmarks.doctor",
         "benchmarks.mobile",
     ],

@@ -131,7 +131,8 @@ def _fill(placed, joint, made):
 
 def _apply(placed, rules):
     for joint, sources, weights in rules:
-        _fill(placed, joint, weights @ placed[:, sources])
+        missing = np.flatnonzero(np.isnan(placed[:, joint, 0]))
+        placed[missing, joint] = weights @ placed[missing[:, None], sources]
 
 
 def _interpolate(placed, frames, gap):

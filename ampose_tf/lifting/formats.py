@@ -11,10 +11,12 @@ Nothing in a file is executed. Files beyond the bounds of `untrusted` are
 refused, as are coordinates, people and frames beyond its limits.
 """
 
+import gc
 import os
 import pathlib
 import re
 import sys
+import threading
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -91,14 +93,15 @@ def read(
     """
     image_size = _checked(image_size, format)
     try:
-        if str(path) == "-":
-            path = "standard input"
-            lines = _bounded(read_lines(sys.stdin.buffer))
-            recording = streams.read_clip(lines, format, skeleton)
-        else:
-            path = pathlib.Path(path)
-            read_one = _folder if path.is_dir() else _file
-            recording = read_one(path, format, skeleton)
+        with _search_paused:
+            if str(path) == "-":
+                path = "standard input"
+                lines = _bounded(read_lines(sys.stdin.buffer))
+                recording = streams.read_clip(lines, format, skeleton)
+            else:
+                path = pathlib.Path(path)
+                read_one = _folder if path.is_dir() else _file
+                recording = read_one(path, format, skeleton)
         return detections.settle(recording, image_size)
     except ValueError as error:
         message = str(error)
@@ -176,6 +179,36 @@ def natural(name: str) -> list[tuple[int, int, str]]:
     ]
 
 
+class _Pause:
+    """Pauses Python's search for objects that refer to each other.
+
+    Of the millions of objects that a large file becomes, none do, and the
+    search through them would take half of the time. Several threads may read
+    at a time: it goes on when the last has ended.
+    """
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._readers = 0
+        self._is_on = False
+
+    def __enter__(self):
+        with self._lock:
+            if not self._readers:
+                self._is_on = gc.isenabled()
+                gc.disable()
+            self._readers += 1
+
+    def __exit__(self, *_):
+        with self._lock:
+            self._readers -= 1
+            if self._is_on and not self._readers:
+                gc.enable()
+
+
+_search_paused = _Pause()
+
+
 def _checked(image_size, format):
     """Returns the image's size, once the format is known to exist."""
     if format is not None and format not in FORMATS:
@@ -247,13 +280,13 @@ def _folder(path, format, skeleton):
     files.sort(key=lambda file: natural(file.name))
     items, rest = [], untrusted.MAX_BYTES
     for file in files:
-        with open(file, "rb") as opened:
-            content = opened.read(rest + 1)
-        rest -= len(content)
-        if rest < 0:
+        try:
+            content = untrusted.read(file, rest)
+        except ValueError as error:
             raise ValueError(
                 f"its files are larger than {untrusted.MAX_BYTES} bytes"
-            )
+            ) from error
+        rest -= len(content)
         try:
             items.append(untrusted.parse(content))
             _refuse_lifted(items[-1])

@@ -295,16 +295,15 @@ def _normal_equations(across, along, sides, weights):
         sides: (2, J, F), the right sides.
         weights: (J, F).
     """
-    weighted_across, weighted_along = weights * across, weights * along
-    matrix = np.zeros((sides.shape[-1], 3, 3))
-    matrix[:, 0, 0], matrix[:, 1, 1] = (weighted_across * across).sum(axis=1)
-    matrix[:, 2, 2] = (weighted_along * along).sum(axis=(0, 1))
-    mixed = (weighted_across * along).sum(axis=1).T
-    matrix[:, :2, 2] = matrix[:, 2, :2] = mixed
-    vector = np.empty((len(matrix), 3))
-    vector[:, :2] = (weighted_across * sides).sum(axis=1).T
-    vector[:, 2] = (weighted_along * sides).sum(axis=(0, 1))
-    return np.linalg.solve(matrix, vector[..., None])[..., 0].T
+    by_across, by_along = weights * across, weights * along
+    # The matrix is [[a, 0, c], [0, b, d], [c, d, e]]: x and y are eliminated.
+    squares = (by_across * across).sum(axis=1)  # (2, F), a and b.
+    mixed = (by_across * along).sum(axis=1)
+    ends = (by_across * sides).sum(axis=1)
+    share = mixed / squares
+    z = (by_along * sides).sum(axis=(0, 1)) - (share * ends).sum(axis=0)
+    z /= (by_along * along).sum(axis=(0, 1)) - (share * mixed).sum(axis=0)
+    return np.concatenate([(ends - mixed * z) / squares, z[None]])
 
 
 def _least_depth(root, pose, weights):

@@ -1,5 +1,6 @@
 """Every tool's files, recognised and read."""
 
+import gc
 import io
 import json
 import sys
@@ -414,3 +415,27 @@ def test_empty_cells_are_missing(tmp_path):
     # By its content; the name says nothing.
     (track,) = formats.read(write(tmp_path, text, "clip.txt")).tracks
     assert np.flatnonzero(track.scores[0] == 0).tolist() == [2]
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_the_search_for_circles_is_left_as_it_was(tmp_path, is_on):
+    """Also where a file is refused."""
+    paths = clips.write_all(tmp_path)
+    (tmp_path / "wrong.json").write_text("[1, 2]")
+    (gc.enable if is_on else gc.disable)()
+    try:
+        formats.read(paths["openpose_folder"])
+        with pytest.raises(ValueError, match="wrong.json"):
+            formats.read(tmp_path / "wrong.json")
+        assert gc.isenabled() is is_on
+    finally:
+        gc.enable()
+
+
+def test_the_search_goes_on_when_the_last_of_several_threads_has_read():
+    first, second = formats._search_paused, formats._search_paused
+    with first:
+        with second:
+            assert not gc.isenabled()
+        assert not gc.isenabled()
+    assert gc.isenabled()

@@ -42,6 +42,7 @@ from ampose_tf.lifting.untrusted import brief, numbers, triples, whole_number
 
 _LANDMARKS = ("landmarks", "pose_landmarks", "poseLandmarks", "landmark")
 _WORLD = ("worldLandmarks", "pose_world_landmarks", "poseWorldLandmarks")
+_LANDMARK_KEYS = frozenset((*_LANDMARKS, *_WORLD))
 
 # Forms whose coordinates may be in pixels or normalised to [0, 1].
 EITHER = ("ultralytics", "tfjs", "mediapipe")
@@ -55,7 +56,7 @@ _KEYS = {
     "mmpose": {"instances", "frame_id", "keypoint_scores", "bbox_score"},
     "ultralytics": {"name", "class", "confidence", "box", "visible"},
     "tfjs": {"keypoints", "score", "x", "y", "part", "position"},
-    "mediapipe": {*_LANDMARKS, *_WORLD, "visibility", "presence", "z"},
+    "mediapipe": {*_LANDMARK_KEYS, "visibility", "presence", "z"},
     "coco": {"image_id", "category_id", "keypoints", "images", "annotations"},
 }
 
@@ -145,7 +146,7 @@ def _form_of_object(value):
         return "openpose"
     if "instances" in value:
         return "mmpose"
-    if any(key in value for key in (*_LANDMARKS, *_WORLD)):
+    if not _LANDMARK_KEYS.isdisjoint(value):
         return "mediapipe"
     if "keypoints" in value:
         keypoints = value["keypoints"]

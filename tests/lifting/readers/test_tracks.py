@@ -115,6 +115,49 @@ def test_the_assignment_is_the_best_one():
     assert tracker.step(1, after, scores).tolist() == list(best)
 
 
+@pytest.mark.parametrize("seed", range(7))
+def test_all_frames_at_once_are_as_one_after_another(seed):
+    """Equal to the tracker's steps, with people who come, go and cross."""
+    random = np.random.default_rng(seed)
+    people = 1 + seed % 4
+    pixels = walking(211, people, seed)
+    pixels += np.cumsum(random.normal(0, 9, (211, people, 1, 2)), axis=0)
+    frames, pixels, scores, _ = shuffled(pixels, seed)
+    scores = scores * (random.uniform(size=scores.shape) > 0.2)
+    # Single people who are not found, all of some frames, and one jump.
+    there = random.uniform(size=len(frames)) > 0.02
+    there &= (frames < 60) | (frames > 60 + 2 * seed)
+    pixels[frames > 150] += 3000
+    frames, pixels, scores = frames[there], pixels[there], scores[there]
+    tracker = tracks.Tracker()
+    steps = [
+        tracker.step(int(number), pixels[own], scores[own])
+        for number in np.unique(frames)
+        for own in [frames == number]
+    ]
+    ids = tracks.associate(frames, pixels, scores)
+    assert ids.tolist() == np.concatenate(steps).tolist()
+    assert len(set(ids.tolist())) > people  # Somebody came anew.
+
+
+def test_only_frames_that_are_not_obvious_are_stepped_through(monkeypatch):
+    steps = []
+    step = tracks.Tracker.step
+
+    def counted(self, frame, *arguments):
+        steps.append(frame)
+        return step(self, frame, *arguments)
+
+    monkeypatch.setattr(tracks.Tracker, "step", counted)
+    frames, pixels, scores, _ = shuffled(walking(31, 3, step=0.0))
+    there = frames != 11
+    there[frames == 20] = [True, False, True]
+    tracks.associate(frames[there], pixels[there], scores[there])
+    # The first, one with fewer people, and those after it up to the one that
+    # has them all again, from which on the next are obvious.
+    assert steps == [0, 20, 21]
+
+
 def test_speed():
     """10,000 people in a second; the limit allows for a busy machine."""
     frames, pixels, scores, _ = shuffled(walking(5000, 2, step=0.0))

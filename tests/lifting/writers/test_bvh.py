@@ -299,3 +299,21 @@ def test_angles_are_of_z_x_y_and_do_not_jump():
     angles = euler_zxy_deg(rotations)
     np.testing.assert_allclose(compose(angles), rotations, atol=1e-9)
     np.testing.assert_allclose(angles, expected, atol=1e-6)
+
+
+def test_angles_are_those_nearest_to_the_frame_before():
+    """Equal to a loop over the frames, of turns from slow to wild."""
+    random = np.random.default_rng(2)
+    steps = random.normal(0, [[[2]], [[20]], [[90]]], (3, 83, 5 * 3))
+    ways = np.cumsum(steps.reshape(3 * 83, 5, 3), axis=0)
+    rotations = compose(ways)
+    angles = euler_zxy_deg(rotations)
+    np.testing.assert_allclose(compose(angles), rotations, atol=1e-9)
+    before = angles[0]
+    for now in angles[1:]:
+        choices = np.stack([now, now * [1, -1, 1] + 180])
+        choices += 360 * np.round((before - choices) / 360)
+        far = np.abs(choices - before).sum(axis=-1)
+        nearest = np.where((far[0] <= far[1])[:, None], *choices)
+        np.testing.assert_allclose(now, nearest, atol=1e-9)
+        before = now
