@@ -20,6 +20,9 @@ _IMAGE_SIZE = (4320, 7680)
 
 _FLOATS = ("float32", "float16")
 
+# Poses per call of the Keras model.
+_CALL = 1024
+
 # Poses for the reference kernels, which are ten times slower. In int8 a few
 # differ, by a centimetre: of 16 the mean was 0 to 2.4 mm, of 256 it was 1.1.
 REFERENCE_POSES = 128
@@ -105,15 +108,21 @@ def cases(
         _in_python(name, arrays, model.normalisation)
         for name, _, arrays in asked
     ]
-    # At once: every call with another number of poses would be compiled.
     keypoints_2d, seen = map(np.concatenate, zip(*given, strict=True))
-    if model.seen_input:
-        keypoints_2d = {"keypoints_2d": keypoints_2d, "seen": seen}
     ends = np.cumsum([len(keypoints) for keypoints, _ in given])[:-1]
 
     def answers(network):
-        lifted = np.asarray(network.predict(keypoints_2d, verbose=0))
-        return np.split(lifted, ends)
+        # Eagerly: compiling takes longer than it saves.
+        lifted = []
+        for start in range(0, len(seen), _CALL):
+            inputs = keypoints_2d[start : start + _CALL]
+            if network.seen_input:
+                inputs = {
+                    "keypoints_2d": inputs,
+                    "seen": seen[start : start + _CALL],
+                }
+            lifted.append(np.asarray(network(inputs, training=False)))
+        return np.split(np.concatenate(lifted), ends)
 
     expected = answers(model)
     earlier = [None] * len(asked)
@@ -179,10 +188,8 @@ def saved_model(
         Refused: Where it is not to be kept; the message says why.
     """
     measured = {"format": "saved_model"}
-    lifts = {
-        name: runtime.saved_model(path, name)
-        for name in dict.fromkeys(case.signature for case in cases)
-    }
+    names = tuple(dict.fromkeys(case.signature for case in cases))
+    lifts = runtime.saved_signatures(path, names)
     for case in cases:
         _measure(measured, case, lifts[case.signature], poses, path.name)
     for case in cases:

@@ -103,6 +103,14 @@ def test_saved_model_lifts_any_batch(exported, make_poses):
             )
 
 
+def test_saved_model_stores_every_weight_once(exported):
+    model, folder = exported
+    stored = folder / "saved_model/1/variables"
+    (data,) = stored.glob("variables.data-*")
+    weights = sum(w.size for w in model.get_weights())
+    assert 4 * weights <= data.stat().st_size < 4 * weights + 10_000
+
+
 def test_saved_model_normalises_pixels(exported, make_poses):
     """By the longest side; by the width, see test_mobile.py."""
     model, folder = exported
