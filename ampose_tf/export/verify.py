@@ -11,7 +11,14 @@ from ampose_tf.config import Export
 from ampose_tf.conversion import COCO_17, SEEN_SCORE
 from ampose_tf.data.poses import Poses
 from ampose_tf.evaluation.metrics import mpjpe
-from ampose_tf.export import flatbuffer, operators, runtime, signatures
+from ampose_tf.export import (
+    flatbuffer,
+    half,
+    operators,
+    processors,
+    runtime,
+    signatures,
+)
 from ampose_tf.models.ampose import AMPose
 
 # Portrait, so that neither width and height nor the width and the longest
@@ -226,6 +233,7 @@ def tflite(
             raise Refused(f"{path.name} refused: {reason}", measured)
     measured["operators"] = runtime.operators(path)
     measured["plans"] = runtime.plans(path)
+    measured["runs_on"] = processors.runs_on(tables)
     lifts = {
         name: runtime.tflite(path, name)
         for name in flatbuffer.signatures(tables)
@@ -264,6 +272,15 @@ def tflite(
                 "part that XNNPACK takes over",
                 measured,
             )
+    if format in _FLOATS:
+        for name in lifts:
+            changed = half.measure(tables, name, asked)
+            measured.setdefault("float16_arithmetic", {})[name] = changed
+            reason = half.fault(changed, budget.float16_arithmetic_mm)
+            if reason:
+                raise Refused(
+                    f"{path.name} refused: {name}: {reason}", measured
+                )
     return measured
 
 
