@@ -430,6 +430,12 @@ def test_export_keeps_all_and_says_what_it_measured(everything):
     }
     for name, measured in report["files"].items():
         assert measured["poses"] == 256
+        floats = measured["format"] in ("float32", "float16")
+        assert ("float16_arithmetic" in measured) == floats
+        if name.endswith(".tflite"):
+            marks = measured["runs_on"]
+            assert marks["cpu"]["verdict"] == "yes"
+            assert (marks["gpu"]["verdict"] == "yes") == floats
         assert verify.sizes(output / name)["bytes"] == measured["bytes"]
     zipped = report["files"]["ampose_float32.tflite"]
     assert zipped["gzip_bytes"] < zipped["bytes"]
