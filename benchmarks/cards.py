@@ -96,12 +96,17 @@ def _files(released):
 
 def _deviation(measured):
     if "mean_mm" not in measured:
-        return ("", "", "")
+        return ("", "", "", "")
+    in_float16 = [
+        f"{changed['mean_mm']:.2f}"
+        for changed in measured.get("float16_arithmetic", {}).values()
+    ]
     return (
         f"{measured['mean_mm']:.3f}",
         f"{measured['max_mm']:.2f}",
         # Truth has no keypoints in a detector's order.
         f"{measured['mpjpe_mm']:.1f}" if "mpjpe_mm" in measured else "",
+        ", ".join(in_float16),
     )
 
 

@@ -24,12 +24,8 @@ from absl import flags
 from ampose_tf import config, files
 from benchmarks import cards, conditions
 
-# Of each signature; apps have no use for float32, which float16 becomes when
-# it is loaded.
-_FORMATS = {
-    "lift": ("float32", "float16", "dynamic_int8"),
-    "lift_coco17": ("float16", "dynamic_int8"),
-}
+_SIGNATURES = ("lift", "lift_coco17")
+_FORMATS = ("float32", "float16", "dynamic_int8")
 
 
 def define_flags(flag_values):
@@ -132,12 +128,12 @@ def _exported(experiment, model, poses, folder, origin):
     from ampose_tf.models import stored
 
     made = {}
-    for signature, formats in _FORMATS.items():
+    for signature in _SIGNATURES:
         request = exporting.request(
             experiment,
             model,
             poses,
-            Choice(formats, signatures=(signature,)),
+            Choice(_FORMATS, signatures=(signature,)),
             origin=origin,
         )
         # A new model is not in the package's folder yet.

@@ -183,7 +183,7 @@ def test_what_the_javascript_makes_of_detectors():
 
 def test_the_table_of_files_is_what_they_say_of_themselves():
     rows = rows_below("file")
-    assert len(rows) == 4
+    assert len(rows) == 6
     for name, size, mean, largest, needed in rows:
         path = weights.AMPOSE_S.with_name(f"{name.strip('`')}.tflite")
         measured = runtime.metadata(path)["measured"]
@@ -198,6 +198,23 @@ def test_the_table_of_files_is_what_they_say_of_themselves():
         )
         version = stored_version.rstrip(b"\0").decode()
         assert f"{needed}.0" == version
+
+
+def test_the_table_of_float16_is_what_the_files_say():
+    rows = rows_below("in float16")
+    assert len(rows) == 4
+    for name, mean, worst in rows:
+        stem, signature = re.findall(r"`(\w+)`", name)
+        suffix = "" if signature == "lift" else f"_{signature}"
+        for format in ("float32", "float16"):
+            path = weights.AMPOSE_S.with_name(
+                f"{stem}_{format}{suffix}.tflite"
+            )
+            measured = runtime.metadata(path)["measured"]
+            changed = measured["float16_arithmetic"][signature]
+            assert mean == f"{changed['mean_mm']:.2f}"
+            assert worst == f"{changed['worst_pose_mm']:.2f}"
+            assert changed["overflows"] == 0
 
 
 def test_axes_of_engines():

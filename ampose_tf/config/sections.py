@@ -254,6 +254,9 @@ class Export:
         dynamic_int8_mm: Likewise for dynamic_int8.
         int8_mm: Likewise for int8.
         int8_float_attention_mm: Likewise for int8_float_attention.
+        float16_arithmetic_mm: Largest deviation on average over all joints of
+            all poses, for float32 and float16 computed in float16, as on
+            GPUs; a pose that overflows is refused, too.
         worst_poses: Of these limits: how many times as much a pose's joints
             may be off on average, in nineteen poses of twenty.
         mpjpe_share: Of these limits: which share the MPJPE may change by, up
@@ -287,6 +290,7 @@ class Export:
     dynamic_int8_mm: float = at_least(0, 10.0)
     int8_mm: float = at_least(0, 20.0)
     int8_float_attention_mm: float = at_least(0, 15.0)
+    float16_arithmetic_mm: float = at_least(0, 3.0)
     worst_poses: float = at_least(1, 2.0)
     mpjpe_share: float = at_least(0, 0.2)
     kernels_mm: float = at_least(0, 2.0)

@@ -190,11 +190,11 @@ def _compression(request):
 
 
 def _describe(path, file, request, measured):
-    """Writes what a file says of itself; its operators it shows."""
+    """Writes what a file says of itself; its operators show the rest."""
     figures = {
         name: value
         for name, value in measured.items()
-        if name not in ("operators", "plans")
+        if name not in ("operators", "plans", "runs_on")
     }
     held, write = {}, saved_model.write_metadata
     if file.format != "saved_model":

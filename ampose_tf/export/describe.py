@@ -2,8 +2,9 @@ r"""Says what an exported `.tflite` is, takes, gives and is made of.
 
     python -m ampose_tf.export.describe runs/demo/export/ampose_float32.tflite
 
-What `ampose.json` inside the file says, the tensors of every signature, and
-its operators, types of weights, and the parts that XNNPACK takes over.
+What `ampose.json` inside the file says, the tensors of every signature, its
+operators, types of weights, the parts that XNNPACK takes over, and on which
+processors it may run.
 """
 
 import collections
@@ -13,7 +14,7 @@ import textwrap
 from absl import flags
 
 from ampose_tf.config import commandline
-from ampose_tf.export import flatbuffer, operators, runtime
+from ampose_tf.export import flatbuffer, operators, processors, runtime
 
 
 def describe(path: pathlib.Path) -> str:
@@ -65,7 +66,14 @@ def describe(path: pathlib.Path) -> str:
             for name, plan in runtime.plans(path).items()
         ),
         f"what delegates refuse: {'; '.join(faults)}",
+        "",
     ]
+    for processor, known in processors.runs_on(tables).items():
+        lines += _filled(
+            f"runs on {processor}: {known['verdict']}; {known['why']}"
+        )
+        for source in known["sources"]:
+            lines += _filled(f"  {source}")
     return "\n".join(lines)
 
 
@@ -75,7 +83,17 @@ def _wrapped(name, value):
         return [f"{name}:", *(f"  {line}" for line in inner)]
     if isinstance(value, float):
         value = f"{value:.4g}"
-    return textwrap.wrap(f"{name}: {value}", 79, subsequent_indent="    ")
+    return _filled(f"{name}: {value}")
+
+
+def _filled(text):
+    return textwrap.wrap(
+        text,
+        79,
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _counts(plan):

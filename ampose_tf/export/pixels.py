@@ -7,9 +7,9 @@ its hundredths of a pixel in every format.
 
 That is so where the delegate computes in float32. Of delegates that compute
 in float16, as those of GPUs do unless told otherwise, nothing here overflows
-for coordinates up to 65,504; but float16 has no odd pixels beyond 2,048, and
-steps of four beyond 4,096. Pixels and image size divided by the same number,
-in the app, keep what float16 can.
+for coordinates up to 65,504; but float16 has eleven bits, so that a keypoint
+at the side of an image is off by up to 1/2,048 of that side, however large
+the image.
 """
 
 import numpy as np

@@ -35,7 +35,17 @@ def saved_model(path: str | os.PathLike, signature: str = "lift") -> Callable:
         A function of named float32 arrays that returns `poses_3d`.
 
     Raises:
-        ValueError: Where it cannot be loaded or lacks the signature.
+        ValueError: If it cannot be loaded or lacks the signature.
+    """
+    return saved_signatures(path, (signature,))[signature]
+
+
+def saved_signatures(
+    path: str | os.PathLike, names: tuple[str, ...]
+) -> dict[str, Callable]:
+    """Returns, by their names, what `saved_model` does, loaded once.
+
+    Raises as `saved_model`.
     """
     # Reading a `.tflite` needs none of it, and it takes seconds to load.
     import tensorflow as tf
@@ -46,24 +56,28 @@ def saved_model(path: str | os.PathLike, signature: str = "lift") -> Callable:
         raise ValueError(f"{path}: not a readable SavedModel: {error}") from (
             error
         )
-    if signature not in loaded.signatures:
-        raise ValueError(
-            f"{path}: no signature {signature!r}; it has "
-            f"{', '.join(loaded.signatures) or 'none'}"
-        )
-    function = loaded.signatures[signature]
+    for name in names:
+        if name not in loaded.signatures:
+            raise ValueError(
+                f"{path}: no signature {name!r}; it has "
+                f"{', '.join(loaded.signatures) or 'none'}"
+            )
 
-    # A signature does not own the variables that it reads.
-    function.loaded = loaded
+    def function_of(name):
+        function = loaded.signatures[name]
+        # A signature does not own the variables that it reads.
+        function.loaded = loaded
 
-    def run(**arrays):
-        tensors = {
-            name: tf.constant(np.asarray(array, np.float32))
-            for name, array in arrays.items()
-        }
-        return function(**tensors)["poses_3d"].numpy()
+        def run(**arrays):
+            tensors = {
+                name: tf.constant(np.asarray(array, np.float32))
+                for name, array in arrays.items()
+            }
+            return function(**tensors)["poses_3d"].numpy()
 
-    return run
+        return run
+
+    return {name: function_of(name) for name in names}
 
 
 def tflite(

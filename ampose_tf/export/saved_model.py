@@ -2,7 +2,6 @@
 
 import pathlib
 
-import keras
 import tensorflow as tf
 
 from ampose_tf.export import runtime, signatures
@@ -20,25 +19,41 @@ def write(model: AMPose, path: pathlib.Path, checkpoint: str) -> None:
         checkpoint: See `signatures.metadata`.
 
     Raises:
-        OSError: Where it cannot be written.
+        OSError: If it cannot be written.
     """
     model = model.rebuilt()
+    joints = model.adjacency.shape[1]
+    specs = [tf.TensorSpec((None, joints, 2))]
+    if model.seen_input:
+        specs.append(tf.TensorSpec((None, joints)))
 
-    def forward(keypoints_2d, seen):
+    # Traced once, and called by all signatures.
+    @tf.function(input_signature=specs, autograph=False)
+    def network(keypoints_2d, seen=None):
         inputs = keypoints_2d
         if model.seen_input:
             inputs = {"keypoints_2d": keypoints_2d, "seen": seen}
         return model(inputs, training=False)
 
-    archive = keras.export.ExportArchive()
-    archive.track(model)
+    def forward(keypoints_2d, seen):
+        return network(keypoints_2d, *([seen] if model.seen_input else []))
+
+    module = tf.Module()
+    # What is not an attribute is not saved. The model itself would be saved
+    # with all its layers, and every weight twice.
+    module.weights = network.get_concrete_function().variables
     names = signatures.possible(model)
+    served = {}
     for name, (function, specs) in signatures.endpoints(
         model, forward, names, batch=None
     ).items():
-        archive.add_endpoint(name, function, specs)
+        served[name] = tf.function(
+            function, input_signature=specs, autograph=False
+        )
+        setattr(module, name, served[name])
+    served["serving_default"] = served["lift"]
     try:
-        archive.write_out(str(path), verbose=False)
+        tf.saved_model.save(module, str(path), served)
     except tf.errors.OpError as error:
         raise OSError(f"cannot write {path}: {error.message}") from error
     # The place that TensorFlow keeps for files of the user's.

@@ -11,7 +11,14 @@ from ampose_tf.config import Export
 from ampose_tf.conversion import COCO_17, SEEN_SCORE
 from ampose_tf.data.poses import Poses
 from ampose_tf.evaluation.metrics import mpjpe
-from ampose_tf.export import flatbuffer, operators, runtime, signatures
+from ampose_tf.export import (
+    flatbuffer,
+    half,
+    operators,
+    processors,
+    runtime,
+    signatures,
+)
 from ampose_tf.models.ampose import AMPose
 
 # Portrait, so that neither width and height nor the width and the longest
@@ -19,6 +26,9 @@ from ampose_tf.models.ampose import AMPose
 _IMAGE_SIZE = (4320, 7680)
 
 _FLOATS = ("float32", "float16")
+
+# Poses per call of the Keras model.
+_CALL = 1024
 
 # Poses for the reference kernels, which are ten times slower. In int8 a few
 # differ, by a centimetre: of 16 the mean was 0 to 2.4 mm, of 256 it was 1.1.
@@ -105,15 +115,21 @@ def cases(
         _in_python(name, arrays, model.normalisation)
         for name, _, arrays in asked
     ]
-    # At once: every call with another number of poses would be compiled.
     keypoints_2d, seen = map(np.concatenate, zip(*given, strict=True))
-    if model.seen_input:
-        keypoints_2d = {"keypoints_2d": keypoints_2d, "seen": seen}
     ends = np.cumsum([len(keypoints) for keypoints, _ in given])[:-1]
 
     def answers(network):
-        lifted = np.asarray(network.predict(keypoints_2d, verbose=0))
-        return np.split(lifted, ends)
+        # Eagerly: compiling takes longer than it saves.
+        lifted = []
+        for start in range(0, len(seen), _CALL):
+            inputs = keypoints_2d[start : start + _CALL]
+            if network.seen_input:
+                inputs = {
+                    "keypoints_2d": inputs,
+                    "seen": seen[start : start + _CALL],
+                }
+            lifted.append(np.asarray(network(inputs, training=False)))
+        return np.split(np.concatenate(lifted), ends)
 
     expected = answers(model)
     earlier = [None] * len(asked)
@@ -179,10 +195,8 @@ def saved_model(
         Refused: Where it is not to be kept; the message says why.
     """
     measured = {"format": "saved_model"}
-    lifts = {
-        name: runtime.saved_model(path, name)
-        for name in dict.fromkeys(case.signature for case in cases)
-    }
+    names = tuple(dict.fromkeys(case.signature for case in cases))
+    lifts = runtime.saved_signatures(path, names)
     for case in cases:
         _measure(measured, case, lifts[case.signature], poses, path.name)
     for case in cases:
@@ -219,6 +233,7 @@ def tflite(
             raise Refused(f"{path.name} refused: {reason}", measured)
     measured["operators"] = runtime.operators(path)
     measured["plans"] = runtime.plans(path)
+    measured["runs_on"] = processors.runs_on(tables)
     lifts = {
         name: runtime.tflite(path, name)
         for name in flatbuffer.signatures(tables)
@@ -257,6 +272,15 @@ def tflite(
                 "part that XNNPACK takes over",
                 measured,
             )
+    if format in _FLOATS:
+        for name in lifts:
+            changed = half.measure(tables, name, asked)
+            measured.setdefault("float16_arithmetic", {})[name] = changed
+            reason = half.fault(changed, budget.float16_arithmetic_mm)
+            if reason:
+                raise Refused(
+                    f"{path.name} refused: {name}: {reason}", measured
+                )
     return measured
 
 

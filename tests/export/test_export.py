@@ -103,6 +103,14 @@ def test_saved_model_lifts_any_batch(exported, make_poses):
             )
 
 
+def test_saved_model_stores_every_weight_once(exported):
+    model, folder = exported
+    stored = folder / "saved_model/1/variables"
+    (data,) = stored.glob("variables.data-*")
+    weights = sum(w.size for w in model.get_weights())
+    assert 4 * weights <= data.stat().st_size < 4 * weights + 10_000
+
+
 def test_saved_model_normalises_pixels(exported, make_poses):
     """By the longest side; by the width, see test_mobile.py."""
     model, folder = exported
@@ -422,6 +430,12 @@ def test_export_keeps_all_and_says_what_it_measured(everything):
     }
     for name, measured in report["files"].items():
         assert measured["poses"] == 256
+        floats = measured["format"] in ("float32", "float16")
+        assert ("float16_arithmetic" in measured) == floats
+        if name.endswith(".tflite"):
+            marks = measured["runs_on"]
+            assert marks["cpu"]["verdict"] == "yes"
+            assert (marks["gpu"]["verdict"] == "yes") == floats
         assert verify.sizes(output / name)["bytes"] == measured["bytes"]
     zipped = report["files"]["ampose_float32.tflite"]
     assert zipped["gzip_bytes"] < zipped["bytes"]
