@@ -94,12 +94,12 @@ def tflite(
     Returns:
         A function of named float32 arrays that returns `poses_3d`, for any
         number of threads at a time; each has an interpreter to itself.
-        Arrays of more poses than the file's batch run batch by batch. It
-        raises ValueError if LiteRT lacks an operator. Its attribute `batch`
-        is the file's batch.
+        Arrays of more poses than the file's batch run batch by batch. Its
+        attribute `batch` is the file's batch.
 
     Raises:
-        ValueError: If it cannot be loaded or lacks the signature.
+        ValueError: If it cannot be loaded or lacks the signature, or LiteRT
+            lacks an operator.
     """
     options = {"num_threads": 1}
     if reference:
@@ -117,7 +117,8 @@ def tflite(
                 f"{', '.join(listed) or 'none'}"
             )
         with _refusals(path):
-            # XNNPACK takes over now, and not in the first call.
+            # Now, and not in the first call, LiteRT looks whether it has all
+            # operators, and XNNPACK takes over.
             interpreter.allocate_tensors()
             return interpreter.get_signature_runner(signature)
 
@@ -138,7 +139,6 @@ def tflite(
             runner = resting.get_nowait()
         except queue.Empty:
             runner = load()
-        # Only now does LiteRT look whether it has all operators.
         with _refusals(path, RuntimeError):
             lifted = [
                 runner(**{n: a[rows] for n, a in arrays.items()})["poses_3d"]

@@ -348,11 +348,9 @@ def test_an_operator_that_nobody_has_is_one_line(tmp_path, exported):
     path = tmp_path / "foo.tflite"
     path.write_bytes(flatbuffer.write(tables))
     message = r"foo.tflite: LiteRT cannot run it: .*: Foo\.?$"
-    with pytest.raises(ValueError, match=message):
-        runtime.plans(path)
-    lift = runtime.tflite(path)
-    with pytest.raises(ValueError, match=message):
-        lift(keypoints_2d=np.zeros((1, 17, 2)))
+    for read in (runtime.plans, runtime.tflite):
+        with pytest.raises(ValueError, match=message):
+            read(path)
 
 
 def converted(path, function, *specs, select_ops=False):
