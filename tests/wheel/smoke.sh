@@ -14,6 +14,7 @@ unset PYTHONPATH
 
 "$python" -m build --outdir "$folder/dist" "$root"
 "$python" -m venv "$folder/venv"
+"$python" -m venv "$folder/lift"
 fresh=$folder/venv/bin
 "$fresh/pip" install --quiet --constraint "$root/constraints.txt" "$folder"/dist/*.whl mypy
 
@@ -38,7 +39,6 @@ echo "A user's program runs and is typed."
 "$fresh/python" user_program.py walking.npz
 "$fresh/mypy" --strict user_program.py
 echo "It lifts without TensorFlow where requirements-lift.txt is installed."
-"$python" -m venv "$folder/lift"
 fresh=$folder/lift/bin
 "$fresh/pip" install --quiet --constraint "$root/constraints.txt" --requirement "$root/requirements-lift.txt"
 "$fresh/pip" install --quiet --no-deps "$folder"/dist/*.whl
