@@ -27,6 +27,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from ampose_tf.models import elements
 from ampose_tf.models.ampose import AMPose
 
 # What reads keypoints; layer norms; sums of two branches; the first and the
@@ -73,13 +74,12 @@ def split_graph_conv(conv, x, dense):
         dense: See `constant_dense`.
     """
     received, spread, matrices = [], [], []
-    for group, adjacency in enumerate(conv.adjacency):
-        scatter, gather = _factors(adjacency)
+    for group, (scatter, gather) in enumerate(conv.factors):
         channels = slice(group * conv.units, (group + 1) * conv.units)
         gathered = _mix(gather, x)
         with tf.name_scope(DENSE):
             sent = dense(conv.dense, gathered, channels=channels)
-        if _is_identity(scatter):
+        if elements.is_identity(scatter):
             received.append(sent)
         else:
             spread.append(sent)
@@ -91,38 +91,9 @@ def split_graph_conv(conv, x, dense):
         return functools.reduce(tf.add, received)
 
 
-def _factors(adjacency):
-    """Returns (J, R) and (R, J), whose product is an adjacency (J, J).
-
-    R counts the rows that are neither zero nor multiples of another; for a
-    group of parents or children that is its rank. Rows of the second matrix
-    sum to one: so a bias that is added between the two comes out as one
-    added before the adjacency. Where that saves nothing, the first matrix is
-    the adjacency and the second the identity.
-    """
-    joints = len(adjacency)
-    rows, scatter = [], np.zeros_like(adjacency)
-    for joint, total in enumerate(adjacency.sum(axis=1)):
-        if total == 0:
-            continue
-        row = adjacency[joint] / total
-        alike = [n for n, other in enumerate(rows) if np.allclose(row, other)]
-        if not alike:
-            alike = [len(rows)]
-            rows.append(row)
-        scatter[joint, alike] = total
-    if len(rows) in (0, joints) or (adjacency < 0).any():
-        return adjacency, np.eye(joints, dtype=np.float32)
-    return scatter[:, : len(rows)], np.stack(rows)
-
-
-def _is_identity(matrix):
-    return np.array_equal(matrix, np.eye(len(matrix)))
-
-
 def _mix(matrix, x):
     """Returns a constant (R, J) times (B, J, C)."""
-    if _is_identity(matrix):
+    if elements.is_identity(matrix):
         return x
     with tf.name_scope(RESIDUAL):
         # (X^T A^T)^T, not A X: phones' GPUs take no constant on the left.
@@ -140,9 +111,11 @@ def stacked_graph_conv(conv, x, dense):
     """
     with tf.name_scope(DENSE):
         x = dense(conv.dense, x)  # (B, J, K units)
-    gathered = len(conv.aggregation)  # J K
-    x = tf.reshape(x, (_batch(x), gathered, conv.units))
-    return _mix(conv.aggregation.T, x)
+    # Column k K + g of (J, J K) weighs what joint k sends through group g.
+    joints = x.shape[1]
+    matrix = conv.adjacency.transpose(1, 2, 0).reshape(joints, -1)
+    x = tf.reshape(x, (_batch(x), matrix.shape[1], conv.units))
+    return _mix(matrix, x)
 
 
 def lift(

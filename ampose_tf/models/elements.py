@@ -1,6 +1,10 @@
-"""What the layers are made of: dense layers, norms, activations, MLP."""
+"""What the layers are made of: dense layers, norms, activations, MLP.
+
+And what a graph convolution multiplies by: the factors of an adjacency.
+"""
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -64,6 +68,35 @@ def activation(kind):
 def exact_gelu(x):
     """GELU by the error function, not by its tanh approximation."""
     return ops.gelu(x, approximate=False)
+
+
+def factors(adjacency: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns (J, R) and (R, J), whose product is an adjacency (J, J).
+
+    R counts the rows that are neither zero nor multiples of another; for a
+    group of parents or children that is its rank. Rows of the second matrix
+    sum to one: so a bias that is added between the two comes out as one
+    added before the adjacency. Where that saves nothing, the first matrix is
+    the adjacency and the second the identity.
+    """
+    joints = len(adjacency)
+    rows, scatter = [], np.zeros_like(adjacency)
+    for joint, total in enumerate(adjacency.sum(axis=1)):
+        if total == 0:
+            continue
+        row = adjacency[joint] / total
+        alike = [n for n, other in enumerate(rows) if np.allclose(row, other)]
+        if not alike:
+            alike = [len(rows)]
+            rows.append(row)
+        scatter[joint, alike] = total
+    if len(rows) in (0, joints) or (adjacency < 0).any():
+        return adjacency, np.eye(joints, dtype=np.float32)
+    return scatter[:, : len(rows)], np.stack(rows)
+
+
+def is_identity(matrix: np.ndarray) -> bool:
+    return np.array_equal(matrix, np.eye(len(matrix)))
 
 
 @keras.saving.register_keras_serializable(package="ampose_tf")

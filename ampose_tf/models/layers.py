@@ -4,6 +4,8 @@ They know joints only through an adjacency handed in. Equation and figure
 numbers are those of the paper (arXiv 2210.04216).
 """
 
+import functools
+
 import keras
 import numpy as np
 from keras import ops
@@ -35,8 +37,9 @@ class PositionEmbedding(keras.layers.Layer):
 class PartitionedGraphConv(keras.layers.Layer):
     """Graph convolution with its own weights per neighbour group.
 
-    GC(x) = sum_g A_g (x W_g + b_g), equation 9: one product by the stacked
-    kernels (C, K units), then one aggregation over neighbours and groups.
+    GC(x) = sum_g A_g (x W_g + b_g), equation 9. Some joints have no children,
+    so A_g may be a product of (J, R) and (R, J) with R < J: then W_g
+    multiplies R rows (`elements.factors`).
 
     Args:
         units: Output channels.
@@ -67,11 +70,8 @@ class PartitionedGraphConv(keras.layers.Layer):
         self.adjacency = np.asarray(adjacency, np.float32)
         self.bias = bias
         self.initializer = initializer
-        groups, joints, _ = self.adjacency.shape
-        # Column i of (J K, J) weighs what joint k sends i through group g.
-        self.aggregation = self.adjacency.transpose(2, 0, 1).reshape(
-            joints * groups, joints
-        )
+        self.factors = [elements.factors(group) for group in self.adjacency]
+        groups = len(self.adjacency)
         self.dense = elements.dense(
             self, groups * units, "dense", use_bias=bias == "group"
         )
@@ -90,16 +90,32 @@ class PartitionedGraphConv(keras.layers.Layer):
             )
 
     def call(self, x):
-        x = self.dense(x)  # (B, J, K units)
-        x = ops.reshape(x, (-1, self.aggregation.shape[0], self.units))
-        # (X^T A^T)^T, not A X: phones' GPUs take no product with a constant
-        # on the left.
-        x = ops.transpose(x, (0, 2, 1))  # (B, units, J K)
-        x = ops.matmul(x, ops.cast(self.aggregation, x.dtype))
-        x = ops.transpose(x, (0, 2, 1))  # (B, J, units)
+        _, joints, channels = x.shape
+        # Joints first: a product with the graph is then one of two matrices,
+        # whatever the batch.
+        x = ops.reshape(ops.transpose(x, (1, 0, 2)), (joints, -1))  # (J, B C)
+        kernels = ops.split(self.dense.kernel, len(self.factors), axis=1)
+        received = []
+        for (scatter, gather), kernel in zip(
+            self.factors, kernels, strict=True
+        ):
+            sent = ops.reshape(_product(gather, x), (-1, channels))
+            sent = ops.matmul(sent, kernel)  # (R B, units)
+            sent = ops.reshape(sent, (len(gather), -1))  # (R, B units)
+            received.append(_product(scatter, sent))
+        x = functools.reduce(ops.add, received)  # (J, B units)
+        x = ops.transpose(
+            ops.reshape(x, (joints, -1, self.units)), (1, 0, 2)
+        )  # (B, J, units)
+        return x + self._received_bias(x.dtype)
+
+    def _received_bias(self, dtype):
+        """Returns what a joint receives of the biases, (J, units)."""
         if self.shared_bias is not None:
-            x = x + ops.cast(self.shared_bias, x.dtype)
-        return x
+            return ops.cast(self.shared_bias, dtype)
+        biases = ops.reshape(self.dense.bias, (-1, self.units))  # (K, units)
+        received = self.adjacency.sum(axis=2).T  # (J, K)
+        return ops.matmul(ops.cast(received, dtype), ops.cast(biases, dtype))
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.units)
@@ -111,6 +127,13 @@ class PartitionedGraphConv(keras.layers.Layer):
             "bias": self.bias,
             "initializer": self.initializer,
         }
+
+
+def _product(matrix, x):
+    """Returns a constant matrix times x, which an identity leaves alone."""
+    if elements.is_identity(matrix):
+        return x
+    return ops.matmul(ops.cast(matrix, x.dtype), x)
 
 
 def _without_groups(adjacency):

@@ -152,3 +152,28 @@ def test_mlp_equals_its_formula():
     np.testing.assert_allclose(
         call(mlp, *x), hidden @ contract + bias_2, atol=1e-5
     )
+
+
+def test_factors_by_hand():
+    """A hip, 0, of 1 and 2, of which the latter has a child, 3."""
+    half, third = 1 / 2, 1 / 3
+    adjacency = np.zeros((3, 4, 4), np.float32)
+    adjacency[0] = np.eye(4)
+    adjacency[1, [1, 2], 0], adjacency[1, 3, 2] = (half, third), 1
+    adjacency[2, 0, [1, 2]], adjacency[2, 2, 3] = (1.5, 0.5), 2
+    same, parents, children = map(elements.factors, adjacency)
+    np.testing.assert_array_equal(same, [np.eye(4)] * 2)
+    scatter, gather = parents
+    np.testing.assert_array_equal(gather, [[1, 0, 0, 0], [0, 0, 1, 0]])
+    np.testing.assert_allclose(
+        scatter, [[0, 0], [half, 0], [third, 0], [0, 1]]
+    )
+    scatter, gather = children
+    np.testing.assert_allclose(gather, [[0, 0.75, 0.25, 0], [0, 0, 0, 1]])
+    np.testing.assert_array_equal(scatter, [[2, 0], [0, 0], [0, 2], [0, 0]])
+    # Rows whose sum says nothing, and no rows at all.
+    for whole in (np.float32([[1, -1], [0, 1]]), np.zeros((2, 2), np.float32)):
+        for factor, expected in zip(
+            elements.factors(whole), (whole, np.eye(2)), strict=True
+        ):
+            np.testing.assert_array_equal(factor, expected)
