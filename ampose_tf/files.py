@@ -46,10 +46,14 @@ def write_text(path: str | os.PathLike, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def sha256(path: str | os.PathLike) -> str:
+def sha256(path: str | os.PathLike, pattern: str = "**/*") -> str:
     """Returns the SHA-256 of a file or a folder, in hexadecimal digits.
 
-    Of a folder, it is that of its files' names and digests.
+    The digest of a folder is made of its files' names and digests.
+
+    Args:
+        path: The file or the folder.
+        pattern: Which of a folder's files count.
 
     Raises:
         OSError: If it cannot be read.
@@ -58,9 +62,8 @@ def sha256(path: str | os.PathLike) -> str:
     if not path.is_dir():
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    entries = sorted(p for p in path.rglob("*") if p.is_file())
     whole = hashlib.sha256()
-    for entry in entries:
+    for entry in sorted(p for p in path.glob(pattern) if p.is_file()):
         name = os.fsencode(entry.relative_to(path))
         whole.update(name + b"\0" + sha256(entry).encode())
     return whole.hexdigest()

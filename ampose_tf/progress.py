@@ -53,6 +53,8 @@ def bar(total: int, unit: str) -> Iterator[Callable[[int], object]]:
 
 def say(line: str) -> None:
     """Writes a line to standard error, above a bar if there is one."""
+    if sys.stderr is None:
+        return
     import tqdm
 
     tqdm.tqdm.write(line, file=sys.stderr)

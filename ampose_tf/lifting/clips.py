@@ -1,8 +1,8 @@
-"""Which clips `--keypoints` names, where it names many.
+"""The clips that `--keypoints` names where it names several.
 
 A pattern names all files and folders that match it, each a clip. A folder is
-one clip if each of its `.json` files holds a single frame, and otherwise each
-of its keypoint files is one, and each of its folders of `.json` files.
+one clip if it holds nothing but `.json` files of a single frame each.
+Otherwise each of its keypoint files is a clip, and each folder of such frames.
 """
 
 import collections
@@ -10,13 +10,13 @@ import fnmatch
 import glob
 import os
 import pathlib
+from collections.abc import Iterable
 
+from ampose_tf import files
 from ampose_tf.lifting import formats
 
 # How files end that `formats.read` takes.
 _ENDINGS = (".csv", ".json", ".jsonl", ".npy", ".npz")
-
-MODES = ("each", "one")
 
 
 def find(source: str, mode: str | None = None) -> list[pathlib.Path] | None:
@@ -25,25 +25,23 @@ def find(source: str, mode: str | None = None) -> list[pathlib.Path] | None:
     Args:
         source: A file, a folder, a pattern as of a shell, in which `**`
             stands for folders of any depth, or `-` for standard input.
-        mode: `"each"`: each file of the folder is a clip; `"one"`: together
-            they are one clip; None to tell it by what they hold.
+        mode: `"each"`: each file of a folder is a clip; `"one"`: together
+            they are one clip; None: decide from the files' contents.
 
     Returns:
         The clips; None if the source is one clip.
 
     Raises:
-        OSError: If a file cannot be read.
-        ValueError: If nothing matches, `mode` does not fit the source, or
-            two clips have one name.
+        OSError: If a folder cannot be read.
+        ValueError: If nothing matches, `mode` does not fit the source, a
+            folder may be read either way, or two clips have one name.
     """
     path = pathlib.Path(source)
     if path.is_dir():
-        found = None if mode == "one" else _in_folder(path)
-        if mode is None and _is_one_clip(path):
-            return None
+        found = None if mode == "one" else _in_folder(path, mode)
         if mode == "each" and not found:
             raise ValueError(f"{source}: no keypoint file in this folder")
-    elif not path.exists() and glob.has_magic(source):
+    elif not os.path.lexists(path) and glob.has_magic(source):
         if mode == "one":
             raise ValueError(
                 "--clips=one is for a folder, whose files are the frames of "
@@ -51,7 +49,10 @@ def find(source: str, mode: str | None = None) -> list[pathlib.Path] | None:
             )
         found = [pathlib.Path(p) for p in glob.glob(source, recursive=True)]
         if not found:
-            raise ValueError(f"--keypoints: nothing matches {source}")
+            raise ValueError(
+                f"--keypoints: nothing matches {source}, in which *, ? and "
+                "[...] stand for other characters"
+            )
     else:
         if mode is not None:
             raise ValueError(
@@ -70,53 +71,77 @@ def stem(clip: pathlib.Path) -> str:
     return clip.name if clip.is_dir() else clip.stem
 
 
+def sha256(clip: pathlib.Path) -> str | None:
+    """Returns the SHA-256 of what is read of a clip; None of a pipe.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    if not clip.is_file() and not clip.is_dir():
+        return None
+    return files.sha256(clip, "*.[jJ][sS][oO][nN]")
+
+
 def check_output(
-    source: str, clips: list[pathlib.Path], output: pathlib.Path
+    source: str, found: list[pathlib.Path], targets: Iterable[pathlib.Path]
 ) -> None:
     """Checks that results do not come to lie among the clips.
 
+    Args:
+        source: As of `find`.
+        found: What it has returned.
+        targets: Files that are to be written.
+
     Raises:
-        ValueError: If the output folder is one of the clips, or would be one
-            the next time.
+        ValueError: If one lies in a folder of keypoints, or has a name that
+            the pattern would match the next time.
     """
-    folder = os.path.abspath(output)
-    inputs = [os.path.abspath(p) for p in clips if p.is_dir()]
-    if os.path.isdir(source):
-        inputs.append(os.path.abspath(source))
-    inside = any(
-        os.path.commonpath([folder, given]) == given for given in inputs
-    )
-    if inside or fnmatch.fnmatch(folder, os.path.abspath(source)):
-        raise ValueError(
-            f"--output={output} is among the keypoints of {source}; choose "
-            "another folder"
-        )
+    folders = [
+        os.path.realpath(p) for p in (source, *found) if os.path.isdir(p)
+    ]
+    pattern = os.path.realpath(source)
+    for target in targets:
+        place = os.path.realpath(target)
+        inside = any(os.path.commonpath([place, f]) == f for f in folders)
+        if inside or fnmatch.fnmatch(place, pattern):
+            raise ValueError(
+                f"{target} would be among the keypoints of {source}; choose "
+                "another --output"
+            )
 
 
-def _in_folder(folder):
-    """Returns the keypoint files of a folder, and its folders of frames."""
-    found = []
+def _in_folder(folder, mode):
+    """Returns the clips of a folder, or None if it is one clip itself."""
+    frames, found = formats.frames_in(folder), []
     for entry in folder.iterdir():
         if entry.name.startswith("."):
             continue
         if entry.is_dir():
-            if any(e.suffix.lower() == ".json" for e in entry.iterdir()):
+            inside = formats.frames_in(entry)
+            if not all(map(formats.is_one_frame, inside)):
+                raise ValueError(
+                    f"{entry} holds clips of its own; give them as a pattern, "
+                    f"such as --keypoints='{folder}/*/*.json'"
+                )
+            if inside:
                 found.append(entry)
         elif entry.suffix.lower() in _ENDINGS:
             found.append(entry)
+    if mode is None and frames and all(map(formats.is_one_frame, frames)):
+        others = [path for path in found if path not in set(frames)]
+        if others:
+            raise ValueError(
+                f"{folder} holds frames, such as {frames[0].name}, and clips, "
+                f"such as {others[0].name}: --clips=one takes the .json files "
+                "as one clip, --clips=each all files as clips"
+            )
+        return None
     return found
 
 
-def _is_one_clip(folder):
-    """Whether all JSON files of a folder, at least one, hold one frame."""
-    files = [p for p in folder.iterdir() if p.suffix.lower() == ".json"]
-    files.sort(key=lambda path: formats.natural(path.name))
-    return bool(files) and all(map(formats.is_one_frame, files))
-
-
-def _check_names(clips):
+def _check_names(found):
     by_stem = collections.defaultdict(list)
-    for clip in clips:
+    for clip in found:
         by_stem[stem(clip)].append(str(clip))
     for name, paths in by_stem.items():
         if len(paths) > 1:

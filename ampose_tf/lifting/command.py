@@ -226,6 +226,7 @@ def main(options: flags.FlagValues) -> int | None:
         floor,
         formats,
         keypoints,
+        many,
         results,
         root,
         saving,
@@ -235,7 +236,7 @@ def main(options: flags.FlagValues) -> int | None:
     source = options.keypoints
     found = clips.find(source, options.clips)
     place = pathlib.Path(os.path.abspath(source))
-    stem = place.name if place.is_dir() else place.stem
+    stem = clips.stem(place)
     if found is None:
         paths = saving.plan(options.output or "lifted/", stem, options.formats)
     if found is None and results.is_saved(source):
@@ -295,9 +296,10 @@ def main(options: flags.FlagValues) -> int | None:
     certain = saving.certain(paths, is_alone=len(people.tracks) == 1)
     saving.check(certain, source, options.overwrite)
     motion = _lifter(options)(people, up=up, **clip)
-    provenance = {"input": place.name, **_provenance(options)}
-    if source != "-":
-        provenance["input_sha256"] = files.sha256(place)
+    provenance = {"input": many.readable(place.name), **_provenance(options)}
+    digest = clips.sha256(place)
+    if digest is not None:
+        provenance["input_sha256"] = digest
     motion = dataclasses.replace(motion, provenance=provenance)
     saving.check(saving.targets(motion, paths), source, options.overwrite)
     _save(motion, paths, options.overwrite)
@@ -326,19 +328,20 @@ def _lift_many(options, found, clip):
 
     _refuse(options, ("doctor",), "examines one clip")
     output = pathlib.Path(options.output or "lifted/")
-    if saving.format_of(output) is not None:
+    is_file = output.exists() and not output.is_dir()
+    if is_file or saving.format_of(output) is not None:
         raise ValueError(
             f"--output={output}: expected a folder for the files of "
             f"{len(found)} clips"
         )
-    clips.check_output(options.keypoints, found, output)
 
     def plan(stem):
         return saving.plan(
             f"{output}{os.sep}", stem, options.formats or ["npz"]
         )
 
-    plan("any")  # Unknown formats are refused before a model is loaded.
+    targets = [path for clip in found for path in plan(clips.stem(clip))]
+    clips.check_output(options.keypoints, found, targets)
     lifter = _lifter(options)
     outcome = many.lift(
         found,
@@ -349,14 +352,14 @@ def _lift_many(options, found, clip):
         options.threads or predictor.cores(),
     )
     for note in outcome.notes:
-        print(note, file=sys.stderr)
+        progress.say(note)
     print(
         f"{output}: {outcome.lifted} of {len(found)} clips lifted, "
         f"{outcome.skipped} skipped that had been lifted before, "
         f"{len(outcome.failed)} failed"
     )
     for path in outcome.failed:
-        print(f"failed: {path}", file=sys.stderr)
+        progress.say(f"failed: {' '.join(many.readable(str(path)).split())}")
     return _SOME_FAILED if outcome.failed else 0
 
 
@@ -386,8 +389,11 @@ def _provenance(options):
         for name in _SETTINGS
         if options[name].value != options[name].default
     ]
-    if options.skeleton is not None and os.path.isfile(options.skeleton):
-        settings.append(f"sha256:{files.sha256(options.skeleton)}")
+    skeleton = options.skeleton
+    if skeleton is not None and os.path.isfile(skeleton):
+        # Wherever the file lies, and whatever it is called.
+        settings.remove(f"--skeleton={skeleton}")
+        settings.append(f"--skeleton=sha256:{files.sha256(skeleton)}")
     return {
         "model": model.name,
         "model_sha256": files.sha256(model),

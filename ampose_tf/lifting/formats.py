@@ -11,6 +11,7 @@ Nothing in a file is executed. Files beyond the bounds of `untrusted` are
 refused, as are coordinates, people and frames beyond its limits.
 """
 
+import contextlib
 import gc
 import os
 import pathlib
@@ -39,6 +40,7 @@ __all__ = [
     "FORMATS",
     "MAX_LINE_BYTES",
     "checked_image_size",
+    "frames_in",
     "is_one_frame",
     "natural",
     "parse_image_size",
@@ -49,6 +51,9 @@ __all__ = [
 ]
 
 MAX_LINE_BYTES = 16 * 2**20
+
+_LARGE_BYTES = 2**20
+_NOT_PAUSED = contextlib.nullcontext()
 
 # What may stand before JSON: blanks and the mark of UTF-8.
 _SPACE = b" \t\r\n\xef\xbb\xbf"
@@ -93,7 +98,8 @@ def read(
     """
     image_size = _checked(image_size, format)
     try:
-        with _search_paused:
+        paused = _collector_paused if _is_large(path) else _NOT_PAUSED
+        with paused:
             if str(path) == "-":
                 path = "standard input"
                 lines = _bounded(read_lines(sys.stdin.buffer))
@@ -160,15 +166,17 @@ def parse_image_size(text: str) -> tuple[int, int]:
 
 
 def is_one_frame(path: pathlib.Path) -> bool:
-    """Whether a JSON file holds one frame of a clip, or cannot be read.
-
-    Raises:
-        OSError: If it cannot be opened.
-    """
+    """Whether a JSON file holds a single frame, or cannot be read."""
     try:
         return clip_forms.is_one_frame(untrusted.parse(untrusted.read(path)))
-    except ValueError:
+    except (ValueError, OSError):
         return True
+
+
+def frames_in(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the JSON files of a folder, in the order of their numbers."""
+    found = [p for p in folder.iterdir() if p.suffix.lower() == ".json"]
+    return sorted(found, key=lambda path: natural(path.name))
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
@@ -180,11 +188,11 @@ def natural(name: str) -> list[tuple[int, int, str]]:
 
 
 class _Pause:
-    """Pauses Python's search for objects that refer to each other.
+    """Pauses Python's garbage collector.
 
-    Of the millions of objects that a large file becomes, none do, and the
-    search through them would take half of the time. Several threads may read
-    at a time: it goes on when the last has ended.
+    None of the millions of objects that a large file becomes is garbage, and
+    looking for some takes half of the time. Several threads may read at a
+    time: it is on again when the last has ended.
     """
 
     def __init__(self):
@@ -206,7 +214,13 @@ class _Pause:
                 gc.enable()
 
 
-_search_paused = _Pause()
+_collector_paused = _Pause()
+
+
+def _is_large(path):
+    """Whether reading takes so long that garbage collection matters."""
+    path = pathlib.Path(path)
+    return not path.is_file() or path.stat().st_size > _LARGE_BYTES
 
 
 def _checked(image_size, format):
@@ -274,10 +288,9 @@ def _are_json_lines(content):
 
 
 def _folder(path, format, skeleton):
-    files = [file for file in path.iterdir() if file.suffix.lower() == ".json"]
+    files = frames_in(path)
     if not files:
         raise ValueError("no .json file in this folder")
-    files.sort(key=lambda file: natural(file.name))
     items, rest = [], untrusted.MAX_BYTES
     for file in files:
         try:
@@ -294,6 +307,12 @@ def _folder(path, format, skeleton):
             raise ValueError(f"{file.name}: {error}") from error
     if len(items) == 1:
         return clip_forms.read_clip(items[0], format, skeleton)
+    for file, item in zip(files, items, strict=True):
+        if clip_forms.has_several_images(item):
+            raise ValueError(
+                f"{file.name}: several frames; expected one frame in each "
+                "file of a folder"
+            )
     names = [file.name for file in files]
     frames, form = sequences.read_frames(items, format, names)
     numbers = [sequences.last_number(name) for name in names]

@@ -1,25 +1,26 @@
-"""What the results in a folder were made of, so that nothing is lifted twice.
+"""A record of what the results in a folder were lifted from.
 
 The folder's `.lifted.jsonl` has a line of JSON for each clip: its provenance
-(see `Motion`), the formats asked for, and the SHA-256 of each file. A line is
-written when the clip's files are complete, and before they are moved into
-place: a file that is there and has this SHA-256 is done, whenever the process
-was killed.
+(see `Motion`) and the SHA-256 of each of its files. The line is written when
+the files are complete and before they are moved into place, so that after a
+kill at any time a file with the recorded SHA-256 is known to be done.
 """
 
+import contextlib
 import json
 import os
 import pathlib
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from ampose_tf import files
-from ampose_tf.lifting import untrusted
+from ampose_tf.lifting import saving, untrusted
 
 NAME = ".lifted.jsonl"
 
-# Of a provenance, what decides on the poses.
+# The parts of a provenance that the poses depend on, and how to say that one
+# differs.
 _DECIDING = {
     "input_sha256": "from another input",
     "model_sha256": "by another model",
@@ -28,27 +29,25 @@ _DECIDING = {
 
 
 class Entry(NamedTuple):
-    """A line of the ledger.
+    """A clip's line.
 
     Attributes:
         provenance: See `Motion`.
-        formats: How the names end of the files that were asked for.
         digests: The SHA-256 of each file by its name.
     """
 
     provenance: dict[str, str]
-    formats: list[str]
     digests: dict[str, str]
 
     def difference(self, provenance: Mapping[str, str]) -> str | None:
-        """Returns in what the clip was lifted otherwise, in words."""
+        """Says how another provenance differs; None if it does not."""
         for name, words in _DECIDING.items():
             if self.provenance.get(name) != provenance[name]:
                 return words
         return None
 
     def intact(self, folder: pathlib.Path) -> set[str]:
-        """Returns the names of the files that are there as written."""
+        """Returns the names of the files that are as they were written."""
         return {
             name
             for name, digest in self.digests.items()
@@ -56,32 +55,39 @@ class Entry(NamedTuple):
             and files.sha256(folder / name) == digest
         }
 
+    def named(self, endings: set[str]) -> set[str]:
+        """Returns the names of the files with some of `saving.ENDINGS`."""
+        return {name for name in self.digests if _ending(name) in endings}
 
-class Ledger:
-    """The ledger of a folder, for several threads at once.
+
+class Ledger(contextlib.AbstractContextManager):
+    """The record of a folder, for several threads of one process.
 
     Args:
-        folder: Of the results; made where it is missing.
+        folder: Of the results; made if it is missing.
 
     Raises:
-        OSError: If it cannot be read or written.
+        OSError: If it cannot be read or written, or another process holds it.
         ValueError: If it is larger than `untrusted.MAX_BYTES`.
     """
 
     def __init__(self, folder: pathlib.Path):
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._path = folder / NAME
         self._lock = threading.Lock()
         self._entries = {}
-        # What is appended to a line that a kill has cut short begins anew.
-        self._start = b""
-        if self._path.exists():
-            content = untrusted.read(self._path)
-            if content and not content.endswith(b"\n"):
-                self._start = b"\n"
-            for line in content.splitlines():
+        # Held to the end of the process, or of the block.
+        self._file = open(folder / NAME, "ab")  # noqa: SIM115
+        try:
+            _lock(self._file, folder)
+            for line in untrusted.read(folder / NAME).splitlines():
                 self._take(line)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __exit__(self, *_):
+        self._file.close()
 
     def __getitem__(self, stem: str) -> Entry | None:
         """Returns the last entry of a clip, or None."""
@@ -91,7 +97,6 @@ class Ledger:
         self,
         stem: str,
         provenance: Mapping[str, str],
-        formats: Iterable[str],
         written: Mapping[str, pathlib.Path],
     ) -> None:
         """Adds a clip whose files are complete.
@@ -99,39 +104,58 @@ class Ledger:
         Args:
             stem: The clip's.
             provenance: Of its results.
-            formats: As of `Entry`.
             written: Where the file of each name is.
         """
         digests = {name: files.sha256(path) for name, path in written.items()}
-        entry = Entry(dict(provenance), sorted(formats), digests)
         known = self[stem]
         if known is not None and known.difference(provenance) is None:
-            # Of the same clip in formats that nobody has asked for now.
-            entry = Entry(
-                entry.provenance,
-                sorted({*known.formats, *entry.formats}),
-                known.digests | entry.digests,
-            )
+            digests = self._others(known, written) | digests
+        entry = Entry(dict(provenance), digests)
         line = json.dumps({"clip": stem, **entry._asdict()})
-        with self._lock, open(self._path, "ab") as file:
-            file.write(self._start + line.encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-            self._start = b""
-        self._entries[stem] = entry
+        with self._lock:
+            # A line that was cut short stays apart from this one.
+            self._file.write(b"\n" + line.encode() + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._entries[stem] = entry
+
+    def _others(self, known, written):
+        """Returns the digests of files of other formats that are all there."""
+        intact = known.intact(self._folder)
+        endings = {_ending(name) for name in known.digests}
+        endings -= {_ending(name) for name in written}
+        endings -= {_ending(name) for name in set(known.digests) - intact}
+        return {name: known.digests[name] for name in known.named(endings)}
 
     def _take(self, line):
         try:
             content = untrusted.parse(line)
             entry = Entry(
                 {str(k): str(v) for k, v in content["provenance"].items()},
-                [str(ending) for ending in content["formats"]],
                 {str(k): str(v) for k, v in content["digests"].items()},
             )
             stem = str(content["clip"])
         except (AttributeError, KeyError, TypeError, ValueError):
-            # Cut short by a kill: its clip is lifted again.
+            # Empty, or cut short by a kill: its clip is lifted again.
             return
-        # A name that leads out of the folder is no result of ours.
+        # A name that leads out of the folder is not a result of ours.
         if all(name == os.path.basename(name) for name in entry.digests):
             self._entries[stem] = entry
+
+
+def _ending(name):
+    return saving.format_of(pathlib.Path(name))
+
+
+def _lock(file, folder):
+    """Makes sure that no other process writes to the folder."""
+    try:
+        import fcntl
+    except ImportError:  # Not a POSIX system.
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise BlockingIOError(
+            f"{folder}: another process is lifting clips to this folder"
+        ) from error

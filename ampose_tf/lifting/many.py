@@ -2,27 +2,29 @@
 
 import collections
 import dataclasses
+import os
 import pathlib
 import re
 import shutil
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent import futures
 from typing import NamedTuple
 
-from ampose_tf import files, progress
+from ampose_tf import progress
 from ampose_tf.lifting import clips, saving
 from ampose_tf.lifting.ledger import Ledger
 from ampose_tf.lifting.motion import Motion
 
 
 class Outcome(NamedTuple):
-    """What became of the clips.
+    """The result of lifting many clips.
 
     Attributes:
-        lifted: How many have been lifted.
-        skipped: How many had been lifted before, in the same way.
-        failed: Those that could not be, in the order of their names.
-        notes: Of the motions, in how many there was one like it, with an
+        lifted: The number of clips lifted.
+        skipped: The number that had been lifted before, in the same way.
+        failed: Those that could not be lifted, in the order of their names.
+        notes: One line for each kind of note: how many clips have it, and an
             example.
     """
 
@@ -40,78 +42,51 @@ def lift(
     overwrite: bool = False,
     threads: int = 1,
 ) -> Outcome:
-    """Lifts clips, as far as that has not been done before.
+    """Lifts the clips that have not been lifted before.
 
     A clip that fails is one line on standard error, and the others go on. A
-    run that was killed is taken up where it stopped: see `ledger`.
+    run that was killed goes on where it stopped, see `ledger`.
 
     Args:
         found: The clips, see `clips.find`.
         make: Returns a clip's motion.
         plan: Returns the paths that a clip's stem means, in one folder.
-        provenance: What all of them have in common, see `Motion`.
+        provenance: The part that all clips share, see `Motion`.
         overwrite: Whether results of another input, model or flags, and
             files that were not lifted here, are replaced.
         threads: Clips that are worked on at a time.
 
     Raises:
-        OSError: If the folder cannot be written.
+        OSError: If the folder cannot be written, or another process lifts
+            clips to it.
     """
     folder = plan("any")[0].parent
-    ledger = Ledger(folder)
-    _remove_leftovers(folder, set(map(clips.stem, found)))
-
-    def lift_one(clip):
-        stem = clips.stem(clip)
-        made_of = {
-            "input": clip.name,
-            "input_sha256": files.sha256(clip),
-            **provenance,
-        }
-        paths = plan(stem)
-        endings = [path.name.removeprefix(stem) for path in paths]
-        own = _own(ledger, stem, made_of, folder, overwrite)
-        known = ledger[stem]
-        if (
-            own
-            and own == set(known.digests)
-            and set(endings) <= set(known.formats)
-        ):
-            return None
-        _check(saving.certain(paths, is_alone=False), clip, own, overwrite)
-        motion = dataclasses.replace(make(clip), provenance=made_of)
-        targets = saving.targets(motion, paths)
-        _check(targets, clip, own, overwrite)
-        saving.save(
-            motion,
-            paths,
-            overwrite=True,
-            announce=lambda written: ledger.add(
-                stem, made_of, endings, written
-            ),
-        )
-        return motion.notes
-
     skipped, failed, notes = 0, set(), {}
-    pool = futures.ThreadPoolExecutor(threads)
-    try:
-        running = {pool.submit(lift_one, clip): clip for clip in found}
-        with progress.bar(len(found), "clip") as done:
-            for future in futures.as_completed(running):
-                clip = running[future]
-                try:
-                    noted = future.result()
-                except (ValueError, OSError) as error:
-                    failed.add(clip)
-                    progress.say(_line(clip, error))
-                else:
-                    if noted is None:
-                        skipped += 1
+    with Ledger(folder) as ledger:
+        _remove_leftovers(folder, set(map(clips.stem, found)))
+        worker = _Worker(make, plan, provenance, overwrite, ledger, folder)
+        worker.reserve_known(found)
+        pool = futures.ThreadPoolExecutor(threads)
+        try:
+            running = {pool.submit(worker.lift, clip): clip for clip in found}
+            with progress.bar(len(found), "clip") as done:
+                for future in futures.as_completed(running):
+                    clip = running[future]
+                    try:
+                        noted = future.result()
+                    except (
+                        Exception
+                    ) as error:  # Of any kind; the rest goes on.
+                        failed.add(clip)
+                        progress.say(_line(clip, error))
                     else:
-                        notes[clip] = noted
-                done(1)
-    finally:
-        pool.shutdown(cancel_futures=True)
+                        if noted is None:
+                            skipped += 1
+                        else:
+                            notes[clip] = noted
+                    done(1)
+        finally:
+            pool.shutdown(cancel_futures=True)
     return Outcome(
         len(notes),
         skipped,
@@ -120,41 +95,124 @@ def lift(
     )
 
 
-def _own(ledger, stem, made_of, folder, overwrite):
-    """Returns the names of results of ours that this clip may replace."""
-    known = ledger[stem]
-    if known is None:
-        return set()
-    difference = known.difference(made_of)
-    if difference is None:
-        return known.intact(folder)
-    if not overwrite and any((folder / n).exists() for n in known.digests):
-        raise FileExistsError(
-            f"{folder / min(known.digests)} was lifted {difference}; "
-            "give --overwrite or another --output"
+class _Worker:
+    """Lifts one clip after the other, in several threads."""
+
+    def __init__(self, make, plan, provenance, overwrite, ledger, folder):
+        self._make = make
+        self._plan = plan
+        self._provenance = provenance
+        self._overwrite = overwrite
+        self._ledger = ledger
+        self._folder = folder
+        self._clips = {}  # By the names of their files.
+        self._lock = threading.Lock()
+
+    def lift(self, clip):
+        """Returns the notes of the motion, None if it had been lifted."""
+        digest = clips.sha256(clip)
+        if digest is None:
+            raise ValueError("neither a file nor a folder")
+        stem, paths = clips.stem(clip), self._plan(clips.stem(clip))
+        made_of = {
+            "input": readable(clip.name),
+            "input_sha256": digest,
+            **self._provenance,
+        }
+        endings = {path.name.removeprefix(stem) for path in paths}
+        known, own = self._ledger[stem], set()
+        differs = known is not None and known.difference(made_of)
+        if known is not None and not differs:
+            own = known.intact(self._folder)
+            wanted = known.named(endings)
+            if wanted <= own and all(
+                known.named({ending}) for ending in endings
+            ):
+                return None
+        elif differs and not self._overwrite:
+            _refuse_other(known, self._folder, differs)
+        self._check(saving.certain(paths, is_alone=False), clip, own)
+        motion = dataclasses.replace(self._make(clip), provenance=made_of)
+        targets = saving.targets(motion, paths)
+        self._reserve(clip, [target.name for target in targets])
+        self._check(targets, clip, own)
+        stale = known.named(endings) if differs else set()
+        stale &= known.intact(self._folder) if differs else set()
+        saving.save(
+            motion,
+            paths,
+            overwrite=True,
+            announce=lambda written: self._ledger.add(stem, made_of, written),
         )
-    return set()
+        # Of people who are no longer in the clip.
+        for name in stale - {target.name for target in targets}:
+            (self._folder / name).unlink()
+        return motion.notes
+
+    def reserve_known(self, found):
+        """Reserves the names of the files of clips lifted before."""
+        for clip in found:
+            known = self._ledger[clips.stem(clip)]
+            if known is not None:
+                for name in known.digests:
+                    self._clips.setdefault(name, clip)
+
+    def _reserve(self, clip, names):
+        """Makes sure that no other clip has a file of the same name."""
+        with self._lock:
+            for name in names:
+                other = self._clips.setdefault(name, clip)
+                if other != clip:
+                    raise ValueError(
+                        f"{self._folder / name} is a file of {other}, too; "
+                        "give one of the clips another name"
+                    )
+
+    def _check(self, targets, clip, own):
+        saving.check(targets, clip, overwrite=True)
+        others = [target for target in targets if target.name not in own]
+        saving.check(others, clip, self._overwrite)
 
 
-def _check(targets, clip, own, overwrite):
-    saving.check(targets, clip, overwrite=True)
-    saving.check([t for t in targets if t.name not in own], clip, overwrite)
+def readable(name: str) -> str:
+    """Returns a file's name as text that can be written as UTF-8."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
+def _refuse_other(known, folder, difference):
+    there = [
+        folder / n for n in sorted(known.digests) if (folder / n).exists()
+    ]
+    if there:
+        raise FileExistsError(
+            f"{there[0]} was lifted {difference}; give --overwrite or another "
+            "--output"
+        )
 
 
 def _remove_leftovers(folder, stems):
-    """Removes what a killed process left unfinished of these clips' files."""
+    """Removes what a killed run left unfinished of these clips' files."""
     for entry in folder.iterdir():
-        # .clip.npz.abcdefgh or, of one of several people, .clip_1.bvh.abcdefgh
-        match = re.fullmatch(r"\.(.+?)(_[0-9]+)?\.\w+\.\w{8}", entry.name)
-        if match and entry.is_dir():
-            own = {match[1], f"{match[1]}{match[2]}", f"{match[1]}_angles"}
-            if own & stems:
+        # As `files.replacing` calls them: .clip.npz.abcdefgh
+        match = re.fullmatch(r"\.(.+)\.\w{8}", entry.name)
+        ending = match and saving.format_of(pathlib.Path(match[1]))
+        if not ending or not entry.is_dir():
+            continue
+        own = match[1].removesuffix(ending)
+        # One file a person: clip_1.bvh
+        if own in stems or re.sub(r"_[0-9]+$", "", own) in stems:
+            inside = [path.name for path in entry.iterdir()]
+            if inside in ([], [match[1]]):
                 shutil.rmtree(entry, ignore_errors=True)
 
 
 def _line(clip, error):
-    line = " ".join(str(error).split()) or type(error).__name__
-    return line if str(clip) in line else f"{clip}: {line}"
+    line = " ".join(str(error).split())
+    if not isinstance(error, (ValueError, OSError)) or not line:
+        line = f"{type(error).__name__}: {line}".rstrip(": ")
+    name = " ".join(readable(str(clip)).split())
+    line = readable(line)
+    return line if name in line else f"{name}: {line}"
 
 
 def _common(noted: Iterable[tuple[pathlib.Path, Iterable[str]]]) -> list[str]:
@@ -166,6 +224,8 @@ def _common(noted: Iterable[tuple[pathlib.Path, Iterable[str]]]) -> list[str]:
     said = []
     for alike in kinds.values():
         clip, note = alike[0]
-        clips_ = "clip" if len(alike) == 1 else "clips"
-        said.append(f"{len(alike)} {clips_}, such as {clip.name}: {note}")
+        noun = "clip" if len(alike) == 1 else "clips"
+        said.append(
+            f"{len(alike)} {noun}, such as {readable(clip.name)}: {note}"
+        )
     return said

@@ -62,9 +62,8 @@ class Predictor:
         self.refine = refine
         self._lift = lift
         self._batch_size = batch_size
-        self._threads = None
-        if threads > 1:
-            self._threads = futures.ThreadPoolExecutor(threads)
+        self._threads = threads
+        self._pool = self._process = None
 
     def __call__(
         self,
@@ -139,14 +138,21 @@ class Predictor:
 
         starts = range(0, count, size)
         in_turn = map
-        if self._threads is not None and len(starts) > 1:
-            in_turn = self._threads.map
+        if self._threads > 1 and len(starts) > 1:
+            in_turn = self._started().map
         lifted = [np.empty((0, joints, 3), np.float32)]
         for poses_3d in in_turn(lift_batch, starts):
             lifted.append(poses_3d)
             if progress is not None:
                 progress(len(poses_3d))
         return np.concatenate(lifted)[:count]
+
+    def _started(self):
+        """Returns the threads, which a forked process does not inherit."""
+        if self._process != os.getpid():
+            self._pool = futures.ThreadPoolExecutor(self._threads)
+            self._process = os.getpid()
+        return self._pool
 
     @functools.cached_property
     def _lift_compiled(self):

@@ -1,11 +1,12 @@
 """Which clips a pattern or a folder names."""
 
 import json
+import os
 import pathlib
 
 import pytest
 
-from ampose_tf.lifting import clips
+from ampose_tf.lifting import clips, formats, saving
 from tests import clips as made
 
 TWO_FRAMES = made.coco_results(people=1)
@@ -49,6 +50,7 @@ def test_a_folder_of_clips(folder):
         write(folder / name, TWO_FRAMES)
     write(folder / "empty" / "readme.txt", [])
     write(folder / "video.mp4", [])
+    write(folder / "d/f1.json", FRAME)
     expected = ["a.json", "b.jsonl", "c.npy", "d"]
     assert names(clips.find("clips")) == expected
     assert names(clips.find("clips", "each")) == expected
@@ -121,30 +123,80 @@ def test_what_names_no_clips(folder):
             clips.find(source, mode)
 
 
+def check_output(source, output, formats=("npz",)):
+    found = clips.find(source)
+    stems = [clips.stem(clip) for clip in found]
+    targets = [p for name in stems for p in saving.plan(output, name, formats)]
+    clips.check_output(source, found, targets)
+
+
 @pytest.mark.parametrize(
-    ("source", "output"),
+    ("source", "output", "formats"),
     [
-        ("clips", "clips/lifted"),
-        ("clips", "clips"),
-        ("clips/", "clips/../clips/lifted/new"),
-        ("clips/*", "clips/lifted"),
-        ("*", "lifted"),
+        ("clips", "clips/lifted/", ["npz"]),
+        ("clips", "clips/", ["npz"]),
+        ("clips/", "clips/../clips/lifted/new/", ["npz"]),
+        ("clips", "link/", ["npz"]),
+        ("clips/*", "clips/", ["npz"]),
+        ("**/*.json", "lifted/", ["json"]),
+        ("clips/*.json", "clips/", ["npz", "json"]),
+        ("*/v", "clips/v/", ["npz"]),
     ],
 )
-def test_results_do_not_lie_among_clips(folder, source, output):
+def test_results_do_not_lie_among_clips(folder, source, output, formats):
     write(folder / "a.json", TWO_FRAMES)
-    found = [folder / "a.json"]
+    write(folder / "v" / "0.json", FRAME)
+    if output == "link/":
+        pathlib.Path("link").symlink_to("clips")
     with pytest.raises(ValueError, match="among the keypoints"):
-        clips.check_output(source, found, pathlib.Path(output))
+        check_output(source, output, formats)
 
 
 def test_results_may_lie_beside_clips(folder):
     write(folder / "a.json", TWO_FRAMES)
-    found = [folder / "a.json"]
     for source, output in (
-        ("clips", "lifted"),
-        ("clips", "clips2"),
-        ("clips/*.json", "clips"),
-        ("clips/*.json", "clips/lifted"),
+        ("clips", "lifted/"),
+        ("clips", "clips2/"),
+        ("clips/*.json", "clips/"),
+        ("clips/*.json", "clips/lifted/"),
+        ("**/*.json", "lifted/"),
     ):
-        clips.check_output(source, found, pathlib.Path(output))
+        check_output(source, output)
+
+
+def test_frames_and_clips_in_one_folder_are_not_guessed(folder):
+    write(folder / "1.json", FRAME)
+    write(folder / "2.json", FRAME)
+    write(folder / "w.npz", TWO_FRAMES)
+    with pytest.raises(ValueError, match="1.json, and clips, such as w.npz"):
+        clips.find("clips")
+    assert clips.find("clips", "one") is None
+    assert len(clips.find("clips", "each")) == 3
+
+
+def test_a_folder_of_folders_of_clips_is_refused(folder):
+    write(folder / "s1" / "x.json", TWO_FRAMES)
+    write(folder / "s1" / "y.json", TWO_FRAMES)
+    with pytest.raises(ValueError, match="s1 holds clips of its own"):
+        clips.find("clips")
+    # Neither is it a clip of two frames.
+    with pytest.raises(ValueError, match="x.json: several frames"):
+        formats.read(folder / "s1")
+
+
+def test_what_cannot_be_read_is_left_to_lifting(folder):
+    write(folder / "1.json", TWO_FRAMES)
+    (folder / "0.json").symlink_to("nowhere.json")
+    assert names(clips.find("clips")) == ["0.json", "1.json"]
+
+
+def test_the_digest_is_of_what_is_read(folder):
+    write(folder / "v" / "0.json", FRAME)
+    before = clips.sha256(folder / "v")
+    write(folder / "v" / "frame.jpg", [])
+    (folder / "v" / ".DS_Store").touch()
+    assert clips.sha256(folder / "v") == before
+    write(folder / "v" / "1.JSON", FRAME)
+    assert clips.sha256(folder / "v") != before
+    os.mkfifo(folder / "pipe")
+    assert clips.sha256(folder / "pipe") is None

@@ -4,6 +4,7 @@ import gc
 import io
 import json
 import sys
+from concurrent import futures
 
 import numpy as np
 import pytest
@@ -418,7 +419,7 @@ def test_empty_cells_are_missing(tmp_path):
 
 
 @pytest.mark.parametrize("is_on", [True, False])
-def test_the_search_for_circles_is_left_as_it_was(tmp_path, is_on):
+def test_the_collector_is_left_as_it_was(tmp_path, is_on):
     """Also where a file is refused."""
     paths = clips.write_all(tmp_path)
     (tmp_path / "wrong.json").write_text("[1, 2]")
@@ -432,10 +433,12 @@ def test_the_search_for_circles_is_left_as_it_was(tmp_path, is_on):
         gc.enable()
 
 
-def test_the_search_goes_on_when_the_last_of_several_threads_has_read():
-    first, second = formats._search_paused, formats._search_paused
-    with first:
-        with second:
+def test_the_collector_is_on_when_the_last_of_several_has_read():
+    reading = formats._collector_paused
+    with futures.ThreadPoolExecutor(1) as pool:
+        with reading:
+            pool.submit(reading.__enter__).result()
             assert not gc.isenabled()
         assert not gc.isenabled()
+        pool.submit(reading.__exit__).result()
     assert gc.isenabled()

@@ -6,13 +6,12 @@ import pathlib
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 
 from ampose_tf import files, weights
-from ampose_tf.lifting import Lifter, command, ledger, many, results, saving
+from ampose_tf.lifting import Lifter, ledger, many, results, saving
 from tests import clips
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -176,13 +175,101 @@ def test_mistakes_are_told_before_anything_is_lifted(
 
 def test_a_clip_is_not_overwritten_by_its_result(folder, run_lift):
     for name in ("c0", "c1"):
-        np.save(f"clips/{name}.npy", clips.truth()[0][:, 0])
         np.savez(f"clips/{name}.npz", keypoints_px=clips.truth()[0][:, 0])
-    status, _, errors = run_lift(
-        "--keypoints=clips/*.npz", "--output=clips", "--overwrite"
+    with pytest.raises(ValueError, match="c0.npz would be among the keypoi"):
+        run_lift("--keypoints=clips/*.npz", "--output=clips", "--overwrite")
+
+
+def test_two_clips_have_no_file_in_common(folder, lift):
+    """Of two people, `c1_0.bvh` is the first's."""
+    single = (folder / "c0.json").read_text()
+    (folder / "c1_1.json").write_text(single)
+    for _ in range(2):
+        # Whichever comes first; the second time what is there is skipped.
+        status, _, errors = lift(FLAGS, "--formats=bvh", "--overwrite")
+        assert status == 4
+        assert "lifted/c1_1.bvh is a file of clips/c1" in errors
+        before = written()
+    assert written() == before
+
+
+def test_files_that_were_not_asked_for_do_not_matter(folder, lift):
+    lift(FLAGS, "--formats=npz,csv,bvh")
+    for path in [*pathlib.Path("lifted").glob("*.csv")]:
+        path.unlink()
+    assert "5 skipped" in lift(FLAGS, "--formats=npz")[1]
+    assert "5 skipped" in lift(FLAGS, "--formats=npz,bvh")[1]
+    os.remove("lifted/c1_0.bvh")
+    assert "4 skipped" in lift(FLAGS, "--formats=npz,bvh")[1]
+    assert "5 of 5 clips lifted" in lift(FLAGS, "--formats=csv")[1]
+
+
+def test_people_who_are_gone_leave_no_file(folder, lift):
+    lift(FLAGS, "--formats=npz,bvh")
+    (folder / "c1.json").write_text((folder / "c0.json").read_text())
+    pathlib.Path("lifted/c3_0.bvh").write_text("edited")
+    (folder / "c3.json").write_text((folder / "c0.json").read_text())
+    lift(FLAGS, "--formats=npz,bvh", "--overwrite")
+    assert {"c1.bvh", "c3.bvh", "c3_0.bvh"} <= set(written())
+    assert not {"c1_0.bvh", "c1_1.bvh", "c3_1.bvh"} & set(written())
+
+
+def test_one_process_at_a_time(folder, lift):
+    pathlib.Path("lifted").mkdir()
+    with (
+        ledger.Ledger(pathlib.Path("lifted")),
+        pytest.raises(OSError, match="another process is lifting"),
+    ):
+        lift(FLAGS)
+    assert "5 of 5 clips lifted" in lift(FLAGS)[1]
+
+
+def test_names_of_any_bytes(folder, lift):
+    content = (folder / "c0.json").read_text()
+    (folder / os.fsdecode(b"caf\xe9.json")).write_text(content)
+    (folder / "two\nlines.json").write_text("{")
+    status, out, errors = lift(FLAGS, "--formats=json")
+    assert status == 4 and "6 of 7 clips lifted" in out
+    assert errors.splitlines()[-1] == "failed: clips/two lines.json"
+    motion = results.load(os.fsdecode(b"lifted/caf\xe9.json"))
+    assert motion.provenance["input"] == "caf\N{REPLACEMENT CHARACTER}.json"
+
+
+def test_an_error_of_any_kind_is_of_one_clip(folder, capsys):
+    def make(path):
+        if path.stem == "c1":
+            raise MemoryError
+        return make_motion(path)
+
+    outcome = many.lift(
+        sorted(folder.iterdir()),
+        make,
+        lambda stem: saving.plan("lifted/", stem, ["npz"]),
+        {"model_sha256": "1", "settings": ""},
     )
-    assert status == 4
-    assert errors.count("is the keypoint file; choose another --output") == 2
+    assert outcome.failed == [folder / "c1.json"] and outcome.lifted == 4
+    assert capsys.readouterr().err == "clips/c1.json: MemoryError\n"
+
+
+def test_only_what_a_killed_run_left_is_removed(folder, lift):
+    lifted = pathlib.Path("lifted")
+    for name, inside in (
+        (".c1.npz.abcdefgh", "c1.npz"),
+        (".c1_12.bvh.abcdefgh", "c1_12.bvh"),
+        (".c1_angles.csv.abcdefgh", None),
+        (".c1.npz.versions", "precious.npz"),
+        (".other.npz.abcdefgh", "other.npz"),
+        (".c1.old.abcdefgh", None),
+    ):
+        (lifted / name).mkdir(parents=True)
+        if inside:
+            (lifted / name / inside).touch()
+    lift(FLAGS)
+    assert {p.name for p in lifted.iterdir() if p.is_dir()} == {
+        ".c1.npz.versions",
+        ".other.npz.abcdefgh",
+        ".c1.old.abcdefgh",
+    }
 
 
 def make_motion(path):
@@ -237,7 +324,8 @@ def test_a_strangers_ledger_leads_nowhere(folder):
     path = pathlib.Path("lifted", ledger.NAME)
     secret = pathlib.Path("secret.npz")
     secret.write_text("x")
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines = path.read_text().splitlines()
+    lines = [json.loads(line) for line in lines if line]
     lines[0]["digests"] = {"../secret.npz": files.sha256(secret)}
     lines[1] = {"clip": 3}
     lines[2] = [1]
@@ -248,33 +336,51 @@ def test_a_strangers_ledger_leads_nowhere(folder):
     assert secret.read_text() == "x"
 
 
-def test_a_killed_run_goes_on(folder):
-    """Killed when some are done: no file is half-written, none is lost."""
-    for number in range(COUNT, 40):
+# Lifts, and kills itself when six clips are written.
+KILLED = """
+import os
+import sys
+from ampose_tf import config
+from ampose_tf.lifting import command, ledger
+
+add, count = ledger.Ledger.add, []
+
+
+def add_or_die(*arguments):
+    add(*arguments)
+    count.append(1)
+    if len(count) == 6:
+        os.kill(os.getpid(), 9)
+
+
+ledger.Ledger.add = add_or_die
+sys.argv[0] = "lift.py"
+config.run(command.main, command.define_flags)
+"""
+
+
+def test_a_killed_run_goes_on(folder, lift):
+    """No file is half-written, none is lost, and nothing is left over."""
+    for number in range(COUNT, 12):
         (folder / f"c{number}.json").write_text(
             (folder / f"c{number % 2}.json").read_text()
         )
-    arguments = [sys.executable, str(ROOT / "lift.py"), "--model=ampose_t"]
-    arguments += ["--keypoints=clips/*.json", "--formats=npz,csv"]
-    process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL)
+    arguments = ["--keypoints=clips/*.json", "--model=ampose_t"]
+    arguments += [FLAGS, "--formats=npz,csv"]
+    ended = subprocess.run(
+        [sys.executable, "-c", KILLED, *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
     lifted = pathlib.Path("lifted")
-    until = time.monotonic() + 60
-    while len(list(lifted.glob("*.csv"))) < 6 and time.monotonic() < until:
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    done = len(list(lifted.glob("*.npz")))
+    assert 4 <= done <= 6
     for path in lifted.glob("*.npz"):
         results.load(path)
-    done = subprocess.run(
-        arguments, capture_output=True, text=True, check=True
-    )
-    count = int(done.stdout.split()[1])
-    assert 0 < count < 40 - 4, done.stdout
-    assert len(list(lifted.glob("c*.npz"))) == 40
-    assert len(list(lifted.glob("c*.csv"))) == 40
-    # Nothing that the killed process had begun is left.
-    assert len(list(lifted.iterdir())) == 81
-
-
-def test_the_exit_status_is_that_of_design():
-    assert command._SOME_FAILED == 4
+    status, out, _ = lift(FLAGS, "--formats=npz,csv")
+    assert status == 0 and f"{12 - done} of 12 clips lifted" in out
+    assert len(list(lifted.glob("c*.npz"))) == 12
+    assert len(list(lifted.glob("c*.csv"))) == 12
+    assert len(list(lifted.iterdir())) == 25

@@ -1,5 +1,8 @@
 """Reading plain arrays, and predicting with any artefact."""
 
+import subprocess
+import sys
+import textwrap
 from concurrent import futures
 
 import keras
@@ -302,3 +305,33 @@ def test_the_released_files_are_of_the_same_models(make_poses):
         lifted = load_predictor(path)(poses.keypoints_2d, seen)
         expected = load_predictor(name)(poses.keypoints_2d, seen)
         assert np.linalg.norm(lifted - expected, axis=-1).max() < 1e-5
+
+
+def test_a_forked_process_lifts_too(artefacts):
+    """With threads of its own: those of its parent do not live on in it."""
+    path = artefacts[1] / "ampose.tflite"
+    code = f"""
+        import os
+        import signal
+
+        import numpy as np
+
+        from ampose_tf.lifting.predictor import Predictor
+        from ampose_tf.export import runtime
+
+        lift = runtime.tflite({str(path)!r})
+        predict = Predictor(lift, 17, "width", False, "", 1, 8, threads=2)
+        keypoints_2d = np.random.default_rng(0).random((100, 17, 2))
+        expected = predict(keypoints_2d)
+        if not os.fork():
+            signal.alarm(30)
+            equal = np.array_equal(predict(keypoints_2d), expected)
+            os._exit(0 if equal else 1)
+        print(os.waitstatus_to_exitcode(os.wait()[1]))
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+    )
+    assert ended.stdout == "0\n", ended.stderr

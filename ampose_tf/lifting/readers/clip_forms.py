@@ -82,11 +82,18 @@ def is_one_frame(value) -> bool:
                 return is_people or len(items) <= 1
         return True
     if form_of(value) == "coco":
-        people = [person for person in value if isinstance(person, dict)]
-        return len({str(person.get("image_id")) for person in people}) <= 1
+        return not has_several_images(value)
     if _is_list_of_frames(value):
         return len(value) <= 1
     return not _are_many_poses(value)
+
+
+def has_several_images(value) -> bool:
+    """Whether COCO's results, in a list, are of more than one image."""
+    if not isinstance(value, list) or form_of(value) != "coco":
+        return False
+    people = [person for person in value if isinstance(person, dict)]
+    return len({str(person.get("image_id")) for person in people}) > 1
 
 
 def _frames(value, format, skeleton):
