@@ -121,7 +121,7 @@ def measure(model: schema.ModelT, signature: str, cases: list) -> dict:
 
 
 def fault(measured: dict, limit_mm: float) -> str:
-    """Returns why what `measure` returned is refused, "" if it is not."""
+    """Returns the reason for which a file is refused, or ""."""
     if measured["overflows"]:
         return (
             f"{measured['overflows']} poses overflow in float16, in which "
@@ -170,6 +170,8 @@ def _fully_connected(options, x, kernel, bias=None):
 
 
 def _batch_matmul(options, x, y):
+    if options["adjX"] or options["adjY"]:
+        raise ValueError("no float16 arithmetic of a transposing product")
     return x @ y
 
 
@@ -214,6 +216,9 @@ def _concatenation(options, *arrays):
 
 
 def _strided_slice(options, x, begin, end, strides):
+    for mask in ("ellipsisMask", "newAxisMask", "shrinkAxisMask"):
+        if options[mask]:
+            raise ValueError(f"no float16 arithmetic of a slice's {mask}")
     taken = []
     for number, step in enumerate(strides):
         first = None if options["beginMask"] >> number & 1 else begin[number]
@@ -253,7 +258,7 @@ OPERATORS = {
     "CONCATENATION": _concatenation,
 }
 
-# Their outputs are numbers of their inputs.
+# Operators that only move or select values.
 _KEEPING = {
     "MAXIMUM",
     "MINIMUM",

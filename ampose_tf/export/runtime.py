@@ -153,7 +153,11 @@ def tflite(
 
 @contextlib.contextmanager
 def without_greeting() -> Iterator[None]:
-    """Keeps LiteRT's greeting from standard error, if it is all that comes."""
+    """Drops LiteRT's greeting from standard error, if nothing else comes.
+
+    What comes is written when the block ends; if the process is aborted in
+    it, it is lost.
+    """
     if sys.stderr is None:
         yield
         return

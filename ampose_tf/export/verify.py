@@ -274,7 +274,12 @@ def tflite(
             )
     if format in _FLOATS:
         for name in lifts:
-            changed = half.measure(tables, name, asked)
+            try:
+                changed = half.measure(tables, name, asked)
+            except ValueError as error:
+                raise Refused(
+                    f"{path.name} refused: {name}: {error}", measured
+                ) from error
             measured.setdefault("float16_arithmetic", {})[name] = changed
             reason = half.fault(changed, budget.float16_arithmetic_mm)
             if reason:

@@ -143,3 +143,21 @@ def test_whole_numbers_have_no_float16_arithmetic(tmp_path):
     tflite.write(model_of(), path, "dynamic_int8", "test")
     with pytest.raises(ValueError, match="no float16 arithmetic of"):
         half.run(runtime.tables(path), "lift")
+
+
+@pytest.mark.parametrize(
+    ("operator", "option"),
+    [
+        ("BATCH_MATMUL", "adjX"),
+        ("BATCH_MATMUL", "adjY"),
+        ("STRIDED_SLICE", "ellipsisMask"),
+        ("STRIDED_SLICE", "newAxisMask"),
+        ("STRIDED_SLICE", "shrinkAxisMask"),
+    ],
+)
+def test_forms_that_are_not_computed_are_refused(operator, option):
+    names = ("adjX", "adjY", "ellipsisMask", "newAxisMask", "shrinkAxisMask")
+    options = dict.fromkeys(names, 0) | {option: 1}
+    arrays = [np.zeros((2, 2))] * (2 if operator == "BATCH_MATMUL" else 4)
+    with pytest.raises(ValueError, match="no float16 arithmetic"):
+        half.OPERATORS[operator](options, *arrays)
