@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from ampose_tf import progress
+from ampose_tf.config import commandline
 
 
 class Terminal(io.StringIO):
@@ -64,3 +65,15 @@ def test_the_next_one_is_shown_after_an_error(monkeypatch):
     with pytest.raises(ValueError), progress.bar(2, "pose"):
         raise ValueError
     assert "6/6" in shown(monkeypatch, Terminal())
+
+
+def test_every_script_has_the_flag(monkeypatch):
+    told = []
+    monkeypatch.setattr(progress, "show", told.append)
+    for argument in ("--progress", "--noprogress", None):
+        arguments = ["x.py", *filter(None, [argument])]
+        monkeypatch.setattr(sys, "argv", arguments)
+        with pytest.raises(SystemExit) as ended:
+            commandline.run(lambda options: 0, lambda options: None)
+        assert ended.value.code == 0
+    assert told == [True, False, None]

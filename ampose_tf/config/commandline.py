@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator
 from absl import flags, logging
 from ml_collections import config_flags
 
+from ampose_tf import progress
 from ampose_tf.config import sections
 
 
@@ -52,7 +53,8 @@ def run(
 ) -> None:
     """Runs a script and exits with the status that its `main` returns.
 
-    `--help` prints the docstring of the module of `main`, and the flags.
+    `--help` prints the docstring of the module of `main`, and the flags,
+    to which `--progress` is added.
     The exit status is 2 for a mistake in flags, configuration or files, which
     ends in one line, 1 if training diverged, 130 if the user interrupted it,
     and 141 if the reader of its output closed the pipe.
@@ -73,10 +75,17 @@ def run(
     with _ending_in_one_line():
         options = flags.FlagValues()
         define_flags(options)
+        flags.DEFINE_bool(
+            "progress",
+            None,
+            "Whether to show progress bars; by default on a terminal.",
+            flag_values=options,
+        )
         if {"--help", "-help", "-h"} & set(sys.argv[1:]):
             print(_help(main, options), flush=True)
             sys.exit(0)
         arguments = parse(options, named)
+        progress.show(options.progress)
         status = main(options, arguments) if named else main(options)
         sys.stdout.flush()
         sys.exit(status)

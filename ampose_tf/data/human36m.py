@@ -14,7 +14,7 @@ import pathlib
 
 import numpy as np
 
-from ampose_tf import skeleton
+from ampose_tf import progress, skeleton
 from ampose_tf.camera import Camera, normalize_screen
 from ampose_tf.data import archive
 from ampose_tf.data.poses import (
@@ -219,7 +219,7 @@ def load(
             raise FileNotFoundError(f"no file {path}: {where}")
     world = _member(path_3d, "positions_3d")
     image = _member(path_2d, "positions_2d")
-    parts = []
+    sequences = []
     for subject in subjects:
         for path, positions in ((path_3d, world), (path_2d, image)):
             if subject not in positions:
@@ -230,7 +230,11 @@ def load(
         _check_same_actions(
             subject, world[subject], image[subject], path_3d, path_2d
         )
-        for name in world[subject]:
+        sequences += [(subject, name) for name in world[subject]]
+    parts = []
+    with progress.bar(len(sequences), "sequence") as done:
+        for subject, name in sequences:
+            done(1)
             if (subject, name) == CORRUPT:
                 continue
             parts += _load_sequence(

@@ -125,12 +125,6 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         lower_bound=1,
         flag_values=flag_values,
     )
-    flags.DEFINE_bool(
-        "progress",
-        None,
-        "Whether to show progress bars; by default on a terminal.",
-        flag_values=flag_values,
-    )
     flags.DEFINE_string(
         "image_size",
         None,
@@ -232,7 +226,6 @@ def main(options: flags.FlagValues) -> int | None:
         saving,
     )
 
-    progress.show(options.progress)
     source = options.keypoints
     found = clips.find(source, options.clips)
     place = pathlib.Path(os.path.abspath(source))
