@@ -151,6 +151,53 @@ def only(model: schema.ModelT, name: str) -> schema.ModelT:
     return alone
 
 
+def batched(model: schema.ModelT, name: str, batch: int) -> schema.ModelT:
+    """Returns one signature of a file of one pose, for several poses a call.
+
+    All that is computed of the inputs gets `batch` in place of 1 as its first
+    dimension, and so do the shapes that it is reshaped to. Whether the graph
+    then computes the same is for the caller to check.
+
+    Raises:
+        ValueError: If something computed has another first dimension.
+    """
+    alone = copy.copy(only(model, name))
+    alone.buffers = list(alone.buffers)
+    (subgraph,) = alone.subgraphs
+    reshaped = set()
+
+    def of_several(shape):
+        shape = np.array(shape, np.int32)
+        if not shape.size or shape.flat[0] != 1:
+            raise ValueError(f"not of one pose: shape {_listed(shape)}")
+        shape[0] = batch
+        return shape
+
+    computed = {int(index) for index in subgraph.inputs}
+    for operator, described in zip(
+        subgraph.operators, operators(alone)[0], strict=True
+    ):
+        if not computed.intersection(map(int, operator.inputs)):
+            continue
+        computed.update(map(int, operator.outputs))
+        if described.name == "RESHAPE":
+            operator.builtinOptions = None
+            operator.builtinOptionsType = schema.BuiltinOptions.NONE
+            reshaped.add(int(operator.inputs[1]))
+    for index in computed:
+        tensor = subgraph.tensors[index]
+        tensor.shape = of_several(tensor.shape)
+        tensor.shapeSignature = None
+    for index in reshaped:
+        tensor = subgraph.tensors[index]
+        shape = np.frombuffer(bytes(alone.buffers[tensor.buffer].data), "<i4")
+        buffer = schema.BufferT()
+        buffer.data = np.frombuffer(of_several(shape).tobytes(), np.uint8)
+        tensor.buffer = len(alone.buffers)
+        alone.buffers.append(buffer)
+    return alone
+
+
 def share_buffers(model: schema.ModelT) -> None:
     """Stores once what the signatures of a file have in common."""
     first, kept, place = {}, [], []

@@ -95,21 +95,68 @@ def tflite(
         A function of named float32 arrays that returns `poses_3d`, for any
         number of threads at a time; each has an interpreter to itself.
         Arrays of more poses than the file's batch run batch by batch. Its
-        attribute `batch` is the file's batch.
+        attribute `batch` is the file's batch, and `shapes` has the shape of
+        each input.
 
     Raises:
         ValueError: If it cannot be loaded or lacks the signature, or LiteRT
             lacks an operator.
     """
-    options = {"num_threads": 1}
+    options = {"model_path": str(path)}
     if reference:
         options["experimental_op_resolver_type"] = (
             litert.OpResolverType.BUILTIN_REF
         )
+    return _function(path, signature, **options)
+
+
+def tflite_in_batches(
+    path: str | os.PathLike, batch: int, signature: str = "lift"
+) -> Callable | None:
+    """Returns what `tflite` returns, faster for many poses.
+
+    The file's graph, of one pose, is rewritten for `batch` poses a call,
+    which saves a tenth to a sixth of the time (ampose_s on a core with
+    AVX-512). None if the graph is not of one pose, or if what it makes of
+    some poses then differs by a single bit.
+
+    Args:
+        path: The file.
+        batch: Poses a call.
+        signature: Its name.
+
+    Raises:
+        ValueError: As `tflite`.
+    """
+    # Takes a fifth of a second, which few poses do not need.
+    from ampose_tf.export import flatbuffer
+
+    single = tflite(path, signature)
+    try:
+        content = flatbuffer.write(
+            flatbuffer.batched(tables(path), signature, batch)
+        )
+        several = _function(path, signature, model_content=content)
+    except ValueError:
+        return None
+    random = np.random.default_rng(0)
+    arrays = {
+        name: random.integers(0, 2, (3 * batch, *shape[1:]))
+        if name == "seen"
+        else random.uniform(-1, 1, (3 * batch, *shape[1:]))
+        for name, shape in single.shapes.items()
+    }
+    if not np.array_equal(single(**arrays), several(**arrays)):
+        return None
+    return several
+
+
+def _function(path, signature, **options):
+    """Returns a signature as a function, for any number of threads."""
 
     def load():
         with _refusals(path):
-            interpreter = litert.Interpreter(model_path=str(path), **options)
+            interpreter = litert.Interpreter(num_threads=1, **options)
             listed = interpreter.get_signature_list()
         if signature not in listed:
             raise ValueError(
@@ -123,8 +170,11 @@ def tflite(
             return interpreter.get_signature_runner(signature)
 
     runner = load()
-    details = next(iter(runner.get_input_details().values()))
-    batch = int(details["shape"][0])
+    shapes = {
+        name: details["shape"].tolist()
+        for name, details in runner.get_input_details().items()
+    }
+    batch = next(iter(shapes.values()))[0]
     # An interpreter is one thread's at a time. The last that was at rest is
     # taken first: its weights may still be in the cache.
     resting = queue.LifoQueue()
@@ -147,7 +197,7 @@ def tflite(
         resting.put(runner)
         return np.concatenate(lifted)[:count]
 
-    run.batch = batch
+    run.batch, run.shapes = batch, shapes
     return run
 
 

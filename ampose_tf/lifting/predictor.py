@@ -18,6 +18,11 @@ from ampose_tf.skeleton import by_joint_count
 # compiling it takes (ampose_s on two cores).
 _MANY = 4096
 
+# From so many poses of a `.tflite` on, a graph for several poses a call has
+# made up for the half second that making it takes.
+_BULK = 2048
+_BATCH = 8
+
 # Poses of a `.tflite` that a thread lifts at a time: few enough for all
 # threads to end together, and for a progress bar to move.
 _POSES_OF_A_THREAD = 32
@@ -50,6 +55,7 @@ class Predictor:
         megabytes,
         batch_size,
         threads=1,
+        in_batches=None,
         network=None,
         refine=None,
     ):
@@ -63,6 +69,8 @@ class Predictor:
         self._lift = lift
         self._batch_size = batch_size
         self._threads = threads
+        self._make_batches = in_batches
+        self._count = 0
         self._pool = self._process = None
 
     def __call__(
@@ -132,6 +140,10 @@ class Predictor:
                 for name, array in arrays.items()
             }
 
+        self._count += count
+        if self._make_batches is not None and self._count >= _BULK:
+            lift = self._in_batches or lift
+
         def lift_batch(start):
             batch = slice(start, start + size)
             return lift(**{n: array[batch] for n, array in arrays.items()})
@@ -153,6 +165,10 @@ class Predictor:
             self._pool = futures.ThreadPoolExecutor(self._threads)
             self._process = os.getpid()
         return self._pool
+
+    @functools.cached_property
+    def _in_batches(self):
+        return self._make_batches()
 
     @functools.cached_property
     def _lift_compiled(self):
@@ -198,6 +214,7 @@ def load_predictor(
             f"threads: expected 1 to {cores()}, the cores of this machine, "
             f"got {threads}"
         )
+    in_batches = None
     path = pathlib.Path(weights.RELEASED.get(path, path))
     if not path.exists():
         raise FileNotFoundError(f"no model {path}")
@@ -210,6 +227,7 @@ def load_predictor(
         size = path.stat().st_size
         # Whole batches of the file's: a pose has the same neighbours then.
         batch_size = -(-_POSES_OF_A_THREAD // lift.batch) * lift.batch
+        in_batches = functools.partial(runtime.tflite_in_batches, path, _BATCH)
     elif path.is_dir():
         path = _newest_version(path)
         described = runtime.metadata(path)
@@ -231,6 +249,7 @@ def load_predictor(
         size / 1e6,
         batch_size,
         threads,
+        in_batches,
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ampose_tf import weights
-from ampose_tf.export import saved_model, tflite
+from ampose_tf.export import flatbuffer, runtime, saved_model, tflite
 from ampose_tf.lifting import formats, predictor
 from ampose_tf.lifting.predictor import load_predictor
 from ampose_tf.models import stored
@@ -305,6 +305,65 @@ def test_the_released_files_are_of_the_same_models(make_poses):
         lifted = load_predictor(path)(poses.keypoints_2d, seen)
         expected = load_predictor(name)(poses.keypoints_2d, seen)
         assert np.linalg.norm(lifted - expected, axis=-1).max() < 1e-5
+
+
+@pytest.mark.parametrize("format", ["float32", "float16", "dynamic_int8"])
+def test_many_poses_are_lifted_in_batches_to_the_same_bits(
+    seeing_artefacts, make_poses, monkeypatch, format
+):
+    path = seeing_artefacts[1] / f"{format}.tflite"
+    keypoints_2d = make_poses(75).keypoints_2d
+    seen = np.random.default_rng(4).random((75, 17)) > 0.2
+    expected = runtime.tflite(path)(
+        keypoints_2d=np.where(seen[..., None], keypoints_2d, 0), seen=seen
+    )
+    several = runtime.tflite_in_batches(path, 8)
+    assert several.batch == 8
+    made = []
+    monkeypatch.setattr(
+        runtime,
+        "tflite_in_batches",
+        lambda *arguments: made.append(arguments) or several,
+    )
+    monkeypatch.setattr(predictor, "_BULK", 100)
+    predict = load_predictor(path)
+    for calls in range(3):
+        lifted = predict(keypoints_2d, seen)
+        np.testing.assert_array_equal(lifted, expected)
+        assert len(made) == min(calls, 1)
+
+
+def test_a_file_of_several_poses_stays_as_it_is(artefacts, tmp_path):
+    path = tmp_path / "batch.tflite"
+    tflite.write(artefacts[0], path, "float32", "x: test", batch=3)
+    assert runtime.tflite_in_batches(path, 8) is None
+
+
+def test_a_graph_that_mixes_poses_is_not_taken(artefacts, monkeypatch):
+    """What comes out is compared, whatever the graph is."""
+    path = artefacts[1] / "ampose.tflite"
+    batched = flatbuffer.batched
+
+    def mixing(model, name, batch):
+        made = batched(model, name, batch)
+        # The last sum over channels is one over poses.
+        (subgraph,) = made.subgraphs
+        mean = [
+            operator
+            for operator, described in zip(
+                subgraph.operators, flatbuffer.operators(made)[0], strict=True
+            )
+            if described.name == "MEAN"
+        ][-1]
+        axis = subgraph.tensors[mean.inputs[1]]
+        buffer = flatbuffer.schema.BufferT()
+        buffer.data = np.frombuffer(np.int32([0]).tobytes(), np.uint8)
+        axis.buffer = len(made.buffers)
+        made.buffers.append(buffer)
+        return made
+
+    monkeypatch.setattr(flatbuffer, "batched", mixing)
+    assert runtime.tflite_in_batches(path, 8) is None
 
 
 def test_a_forked_process_lifts_too(artefacts):
