@@ -30,7 +30,7 @@ def bar(total: int, unit: str) -> Iterator[Callable[[int], object]]:
     of the work's parts, are not shown.
 
     Args:
-        total: Of the units.
+        total: Number of units.
         unit: What is counted, in the singular.
     """
     shown = _shown

@@ -66,7 +66,7 @@ def write(folder: pathlib.Path, name: str, count: int) -> int:
 
     Args:
         folder: Gets the files.
-        name: Of the model.
+        name: Name of the released model.
         count: Poses.
 
     Returns:

@@ -64,7 +64,7 @@ class Ledger(contextlib.AbstractContextManager):
     """The record of a folder, for several threads of one process.
 
     Args:
-        folder: Of the results; made if it is missing.
+        folder: Folder of the results; made if it is missing.
 
     Raises:
         OSError: If it cannot be read or written, or another process holds it.

@@ -74,9 +74,8 @@ def lift(
                     clip = running[future]
                     try:
                         noted = future.result()
-                    except (
-                        Exception
-                    ) as error:  # Of any kind; the rest goes on.
+                    # Whatever fails at one clip, the rest goes on.
+                    except Exception as error:
                         failed.add(clip)
                         progress.say(_line(clip, error))
                     else:
@@ -119,7 +118,7 @@ class _Worker:
             "input_sha256": digest,
             **self._provenance,
         }
-        endings = {path.name.removeprefix(stem) for path in paths}
+        endings = {saving.format_of(path) for path in paths}
         known, own = self._ledger[stem], set()
         differs = known is not None and known.difference(made_of)
         if known is not None and not differs:
@@ -136,8 +135,9 @@ class _Worker:
         targets = saving.targets(motion, paths)
         self._reserve(clip, [target.name for target in targets])
         self._check(targets, clip, own)
-        stale = known.named(endings) if differs else set()
-        stale &= known.intact(self._folder) if differs else set()
+        stale = set()
+        if differs:
+            stale = known.named(endings) & known.intact(self._folder)
         saving.save(
             motion,
             paths,

@@ -193,6 +193,12 @@ def test_two_clips_have_no_file_in_common(folder, lift):
     assert written() == before
 
 
+def test_a_name_that_ends_like_a_format_is_skipped_too(folder, lift):
+    (folder / "c0.json").rename(folder / "c0_angles.json")
+    assert "5 of 5 clips lifted" in lift(FLAGS, "--formats=csv")[1]
+    assert "5 skipped" in lift(FLAGS, "--formats=csv")[1]
+
+
 def test_files_that_were_not_asked_for_do_not_matter(folder, lift):
     lift(FLAGS, "--formats=npz,csv,bvh")
     for path in [*pathlib.Path("lifted").glob("*.csv")]:
