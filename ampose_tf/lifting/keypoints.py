@@ -20,6 +20,11 @@ _H36M_17 = Conversion(
 # Every skeleton that a file can be in.
 SKELETONS = CONVERSIONS | {_H36M_17.name: _H36M_17}
 
+# Where similarity falls to 0.6, in diagonals of the body: COCO's constants
+# (0.05 to 0.21 for nose to hips) are of the root of the body's area, which is
+# about half of its diagonal.
+_OKS_FALLOFF = 0.08
+
 
 class Track(NamedTuple):
     """One person over time.
@@ -49,8 +54,8 @@ class Keypoints(NamedTuple):
         fps: Frames a second; None where the file does not say it.
         frame_count: Frames in the clip, with those in which there is nobody.
         tracks: At least one, in increasing order of their ids.
-        left_out: People in single frames who are in no track: the file says
-            of others who they are, and not of them.
+        notes: What was assumed, left out or not read, for the user: a
+            sentence each.
     """
 
     skeleton: str
@@ -58,7 +63,7 @@ class Keypoints(NamedTuple):
     fps: float | None
     frame_count: int
     tracks: tuple[Track, ...]
-    left_out: int = 0
+    notes: tuple[str, ...] = ()
 
 
 class Frame(NamedTuple):
@@ -138,17 +143,46 @@ def diagonals(points: np.ndarray, placed: np.ndarray) -> np.ndarray:
     """Returns the diagonal of the box around each person's joints.
 
     Args:
-        points: (N, S, 2).
-        placed: (N, S) bool, which joints count.
+        points: (..., S, 2).
+        placed: (..., S) bool, which joints count.
 
     Returns:
-        (N,), in the unit of the points; 0 where no joint counts.
+        (...,), in the unit of the points; 0 where no joint counts.
     """
     placed = placed[..., None]
-    low = np.where(placed, points, np.inf).min(axis=1)
-    high = np.where(placed, points, -np.inf).max(axis=1)
-    width, height = np.maximum(high - low, 0).T
+    low = np.where(placed, points, np.inf).min(axis=-2)
+    high = np.where(placed, points, -np.inf).max(axis=-2)
+    width, height = np.moveaxis(np.maximum(high - low, 0), -1, 0)
     return np.hypot(width, height)
+
+
+def similarity(
+    points: np.ndarray,
+    placed: np.ndarray,
+    others: np.ndarray,
+    others_placed: np.ndarray,
+) -> np.ndarray:
+    """Returns how alike bodies are, as COCO's object keypoint similarity.
+
+    https://cocodataset.org/#keypoints-eval, with one constant for all joints
+    and the area that goes with the larger body's diagonal: 1 of the same
+    body twice, 0 of bodies that are far apart.
+
+    Args:
+        points: (..., S, 2).
+        placed: (..., S) bool, which joints count.
+        others: (..., S, 2); leading axes broadcast against those of `points`.
+        others_placed: (..., S) bool.
+
+    Returns:
+        (...,) from 0 to 1; 0 if no joint counts in both.
+    """
+    both = placed & others_placed
+    size = np.maximum(diagonals(points, placed), 1e-9)
+    size = np.maximum(size, diagonals(others, others_placed))[..., None]
+    square = ((points - others) ** 2).sum(axis=-1)
+    alike = np.exp(-square / (2 * (_OKS_FALLOFF * size) ** 2))
+    return (alike * both).sum(axis=-1) / np.maximum(both.sum(axis=-1), 1)
 
 
 def convert(

@@ -173,17 +173,13 @@ class Lifter:
         """
         skeleton = skeleton_of(skeleton)
         clip = _read(keypoints, image_size, format, skeleton)
-        notes = [
+        notes = list(clip.notes)
+        notes += [
             f"Looks wrong ({finding.certainty}): {finding.sentence}."
             for finding in doctor.examine(
                 clip, skeleton, fps=fps, seen_score=self._seen_score
             )
         ]
-        if clip.left_out:
-            notes.append(
-                f"{clip.left_out} detections are left out: the file does not "
-                "say who they are, and of others it does."
-            )
         size, corner = clip.image_size, (0.0, 0.0)
         if size is None:
             if field_of_view_deg is not None and intrinsics is None:

@@ -109,3 +109,20 @@ def test_the_assumed_image_is_the_square_around_everybody():
         track.scores[:] = 0
     with pytest.raises(ValueError, match="no joint of anybody"):
         keypoints.assumed_image_size(read)
+
+
+def test_similarity_of_bodies_by_hand():
+    body = np.array([[0.0, 0.0], [3.0, 4.0], [9.0, 9.0]])  # Diagonal 5.
+    placed = np.array([True, True, False])
+    moved = body + [0.4, 0]
+    expected = np.exp(-(0.4**2) / (2 * 0.4**2))  # 0.08 of the diagonal.
+    found = keypoints.similarity(body, placed, moved, placed)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    people = np.stack([body, body + 100])
+    both = np.stack([placed, placed])
+    found = keypoints.similarity(
+        people[:, None], both[:, None], people[None], both[None]
+    )
+    np.testing.assert_allclose(found, np.eye(2), atol=1e-12)
+    none = keypoints.similarity(body, placed, body, ~placed)
+    assert none == 0

@@ -199,10 +199,14 @@ def settle(
             "frames"
         )
     batch = chosen(batch, present)
-    left_out = 0
+    notes = ()
     known = batch.track_ids >= 0
     if known.any():
-        left_out = int((~known).sum())
+        if not known.all():
+            notes = (
+                f"{int((~known).sum())} detections are left out: the file "
+                "does not say who they are, and of others it does.",
+            )
         batch = chosen(batch, known)
     elif recording.is_clip:
         ids = tracks.associate(batch.frames, batch.points, batch.scores)
@@ -215,7 +219,7 @@ def settle(
         recording.fps,
         recording.frame_count,
         split(batch),
-        left_out,
+        notes,
     )
 
 

@@ -41,7 +41,7 @@ def test_equal_to_reading_the_file(tmp_path, name):
 
 
 def same_tracks(one, other):
-    assert one[:4] == other[:4] and one.left_out == other.left_out
+    assert one[:4] == other[:4] and one.notes == other.notes
     assert len(one.tracks) == len(other.tracks)
     for track, twin in zip(one.tracks, other.tracks, strict=True):
         assert track.track_id == twin.track_id
