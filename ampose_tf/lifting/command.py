@@ -38,6 +38,7 @@ from absl import flags
 
 from ampose_tf import __version__, config, files, progress, weights
 from ampose_tf.conversion import SEEN_SCORE
+from ampose_tf.lifting.keypoints import PERSON_SCORE
 
 # What decides on the poses, beside the model.
 _SETTINGS = (
@@ -45,7 +46,9 @@ _SETTINGS = (
     "fps",
     "format",
     "skeleton",
+    "frames",
     "seen_score",
+    "person_score",
     "smooth",
     "fov_deg",
     "intrinsics",
@@ -155,6 +158,21 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         "python -m pydoc ampose_tf.lifting.own_skeleton.",
         flag_values=flag_values,
     )
+    flags.DEFINE_enum(
+        "frames",
+        None,
+        ["list", "people"],
+        "What bodies in a list are that says nothing else: frames one after "
+        "another, or people of one frame; by default it is told by ids that "
+        "come back and by how far bodies are from each other.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_float(
+        "person_score",
+        PERSON_SCORE,
+        "People are left out if their score, of the whole person, is lower.",
+        flag_values=flag_values,
+    )
     flags.DEFINE_float(
         "seen_score",
         SEEN_SCORE,
@@ -250,6 +268,7 @@ def main(options: flags.FlagValues) -> int | None:
         "fps": options.fps,
         "format": options.format,
         "skeleton": keypoints.skeleton_of(options.skeleton),
+        "frames": options.frames,
         "field_of_view_deg": options.fov_deg,
         "intrinsics": intrinsics,
         "height_m": options.height_m,
@@ -257,9 +276,18 @@ def main(options: flags.FlagValues) -> int | None:
     if found is not None:
         return _lift_many(options, found, clip | {"up": up})
     if source == "-" and not options.doctor:
+        _refuse(options, ("frames",), "is for files: each line is a frame")
+        del clip["frames"]
         return _answer(options, clip)
     # Read before a model is: most mistakes are in here.
-    people = formats.read(source, image_size, options.format, clip["skeleton"])
+    people = formats.read(
+        source,
+        image_size,
+        options.format,
+        clip["skeleton"],
+        frames=options.frames,
+        person_score=options.person_score,
+    )
     if options.doctor:
         _refuse(
             options,
@@ -365,6 +393,7 @@ def _lifter(options):
         return Lifter(
             options.model,
             seen_score=options.seen_score,
+            person_score=options.person_score,
             smooth=None if options.smooth == "none" else options.smooth,
             threads=options.threads,
         )

@@ -26,14 +26,20 @@ import numpy as np
 from ampose_tf.conversion import Conversion
 from ampose_tf.data import archive
 from ampose_tf.lifting import results, untrusted
-from ampose_tf.lifting.keypoints import Keypoints
+from ampose_tf.lifting.keypoints import PERSON_SCORE, Keypoints, check_score
 from ampose_tf.lifting.readers import (
     array_files,
     clip_forms,
     detections,
+    evidence,
+    labels,
     sequences,
     streams,
+    tables,
+    yolo,
 )
+from ampose_tf.lifting.readers.account import Account
+from ampose_tf.lifting.readers.sequences import Options
 from ampose_tf.lifting.readers.streams import checked_image_size, stream
 
 __all__ = [
@@ -52,11 +58,31 @@ __all__ = [
 
 MAX_LINE_BYTES = 16 * 2**20
 
+_LONGEST_LABEL = 65536
+
 _LARGE_BYTES = 2**20
 _NOT_PAUSED = contextlib.nullcontext()
 
 # What may stand before JSON: blanks and the mark of UTF-8.
 _SPACE = b" \t\r\n\xef\xbb\xbf"
+
+# How files begin, and from which byte on.
+_PICTURES = {
+    "a video": (
+        (4, b"ftyp"),
+        (8, b"AVI "),
+        (0, b"\x1a\x45\xdf\xa3"),
+        (0, b"\x00\x00\x01\xba"),
+    ),
+    "an image": (
+        (0, b"\xff\xd8\xff"),
+        (0, b"\x89PNG"),
+        (0, b"GIF8"),
+        (0, b"BM"),
+        (8, b"WEBP"),
+    ),
+}
+_VIDEO_ENDINGS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg")
 
 FORMATS = (
     "coco",
@@ -70,6 +96,7 @@ FORMATS = (
     "tfjs",
     "array",
     "csv",
+    "yolo",
 )
 
 
@@ -78,37 +105,50 @@ def read(
     image_size: tuple[int, int] | None = None,
     format: str | None = None,
     skeleton: Conversion | None = None,
+    *,
+    frames: str | None = None,
+    person_score: float = PERSON_SCORE,
 ) -> Keypoints:
     """Reads the people of a clip.
 
     Args:
-        path: A file, a folder of one JSON file for each frame, or `-` for
-            JSON lines on standard input.
+        path: A file, a folder of one JSON file or YOLO label for each frame,
+            or `-` for JSON lines on standard input.
         image_size: (width, height) in pixels, which beats the file's.
         format: One of `FORMATS`; None to recognise it.
         skeleton: Of the file's joints, see `keypoints.find_skeleton` and
             `own_skeleton.load`; None to tell it by their names or number.
+        frames: `"list"` if bodies in a list that say nothing else are frames,
+            `"people"` if they are people of one frame; None to tell it by
+            ids that come back and by how far they are from each other.
+        person_score: People are left out if their score, of the whole person,
+            is lower. From 0 to 1; 0 keeps all.
 
     Returns:
-        Keypoints in pixels, in the order of the file's skeleton.
+        Keypoints in pixels, in the order of the file's skeleton. Their notes
+        say what was assumed, left out and not read.
 
     Raises:
-        OSError: Where it cannot be read.
-        ValueError: Where it is of no known format, or wrong in itself.
+        OSError: If it cannot be read.
+        ValueError: If it is of no known format, or wrong in itself, or an
+            argument is.
     """
-    image_size = _checked(image_size, format)
+    image_size, options = _checked(
+        image_size, format, skeleton, frames, person_score
+    )
+    account = Account()
     try:
         paused = _collector_paused if _is_large(path) else _NOT_PAUSED
         with paused:
             if str(path) == "-":
                 path = "standard input"
                 lines = _bounded(read_lines(sys.stdin.buffer))
-                recording = streams.read_clip(lines, format, skeleton)
+                recording = streams.read_clip(lines, options, account)
             else:
                 path = pathlib.Path(path)
                 read_one = _folder if path.is_dir() else _file
-                recording = read_one(path, format, skeleton)
-        return detections.settle(recording, image_size)
+                recording = read_one(path, options, account)
+        return detections.settle(recording, image_size, person_score, account)
     except ValueError as error:
         message = str(error)
         if message.startswith(f"{path}: "):  # `archive` names its file.
@@ -121,6 +161,8 @@ def read_array(
     image_size: tuple[int, int] | None = None,
     format: str | None = None,
     skeleton: Conversion | None = None,
+    *,
+    person_score: float = PERSON_SCORE,
 ) -> Keypoints:
     """Reads keypoints from an array as from a `.npy` that holds it.
 
@@ -129,13 +171,17 @@ def read_array(
         image_size: As in `read`.
         format: As in `read`.
         skeleton: As in `read`.
+        person_score: As in `read`.
 
     Raises:
-        ValueError: Where its shape or its values are wrong.
+        ValueError: If its shape or its values are wrong.
     """
-    image_size = _checked(image_size, format)
-    recording = array_files.read_array(array, format, skeleton)
-    return detections.settle(recording, image_size)
+    image_size, options = _checked(
+        image_size, format, skeleton, None, person_score
+    )
+    account = Account()
+    recording = array_files.read_array(array, options, account)
+    return detections.settle(recording, image_size, person_score, account)
 
 
 def read_lines(file: BinaryIO) -> Iterator[bytes]:
@@ -166,17 +212,34 @@ def parse_image_size(text: str) -> tuple[int, int]:
 
 
 def is_one_frame(path: pathlib.Path) -> bool:
-    """Whether a JSON file holds a single frame, or cannot be read."""
+    """Whether a file of a folder holds a single frame, or cannot be read."""
+    if path.suffix.lower() == ".txt":
+        return True
     try:
-        return clip_forms.is_one_frame(untrusted.parse(untrusted.read(path)))
+        content = _as_utf8(untrusted.read(path))
+        return clip_forms.is_one_frame(untrusted.parse(content))
     except (ValueError, OSError):
         return True
 
 
 def frames_in(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Returns the JSON files of a folder, in the order of their numbers."""
-    found = [p for p in folder.iterdir() if p.suffix.lower() == ".json"]
+    """Returns the files of a folder's frames, in the order of their numbers.
+
+    JSON files, or YOLO labels if there are none. Hidden files, as macOS
+    leaves them beside others, are none of them.
+    """
+    visible = [p for p in folder.iterdir() if not p.name.startswith(".")]
+    found = [p for p in visible if p.suffix.lower() == ".json"]
+    if not found:
+        found = [p for p in visible if p.suffix.lower() == ".txt"]
+        found = [p for p in found if _is_yolo(p)]
     return sorted(found, key=lambda path: natural(path.name))
+
+
+def _is_yolo(path):
+    with open(path, "rb") as file:
+        line = file.readline(_LONGEST_LABEL)
+    return not line.strip() or yolo.is_label(line.decode("latin-1"))
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
@@ -223,55 +286,106 @@ def _is_large(path):
     return not path.is_file() or path.stat().st_size > _LARGE_BYTES
 
 
-def _checked(image_size, format):
-    """Returns the image's size, once the format is known to exist."""
+def _checked(image_size, format, skeleton, frames, person_score):
+    """Returns the image's size and the options, once they are known."""
     if format is not None and format not in FORMATS:
         raise ValueError(
             f"unknown format {format!r}; known: {', '.join(FORMATS)}"
         )
-    if image_size is None:
-        return None
-    return untrusted.image_size(image_size, "image_size")
+    if frames not in (None, evidence.FRAMES, evidence.PEOPLE):
+        raise ValueError(
+            f"frames: expected {evidence.FRAMES!r} or {evidence.PEOPLE!r}, "
+            f"got {frames!r}"
+        )
+    check_score(person_score, "person_score")
+    if image_size is not None:
+        image_size = untrusted.image_size(image_size, "image_size")
+    return image_size, Options(format, skeleton, frames)
 
 
-def _file(path, format, skeleton):
+def _file(path, options, account):
     if not path.exists():
         raise FileNotFoundError(f"no keypoint file {path}")
     content = untrusted.read(path)
     if content.startswith(b"\x93NUMPY"):
         array = archive.read_npy(path)
-        return array_files.read_array(array, format, skeleton)
+        return array_files.read_array(array, options, account)
     if content.startswith(b"PK"):
         untrusted.check_unpacked_size(path)
         members = archive.read(path)
         _refuse_lifted(members)
-        return array_files.read_npz(members, format, skeleton)
-    if _is_table(path, content, format):
-        try:
-            text = content.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise ValueError("its text is not UTF-8") from error
-        return array_files.read_csv(text, format, skeleton)
+        return array_files.read_npz(members, options, account)
+    _refuse_pictures(path, content)
+    content = _as_utf8(content)
+    if not content.strip():
+        raise ValueError("an empty file")
+    if options.format == "csv" or _is_table(path, content):
+        return tables.read(_as_text(content), options, account)
+    first = content[:65536].lstrip().partition(b"\n")[0]
+    if yolo.is_label(first.decode("latin-1")):
+        return _of_labels([yolo.read(_as_text(content))], options, account)
     if not content.lstrip(_SPACE).startswith((b"[", b"{", b"null")):
         raise ValueError(
-            "an empty file"
-            if not content.strip()
-            else "neither JSON, nor .npy or .npz, nor a table whose header "
-            "has <joint>_x and <joint>_y"
+            "neither JSON, nor .npy or .npz, nor a YOLO label, nor a table "
+            "whose header has <joint>_x and <joint>_y"
         )
     if _are_json_lines(content):
-        return streams.read_clip(content.splitlines(), format, skeleton)
+        return streams.read_clip(content.splitlines(), options, account)
     value = untrusted.parse(content)
     del content  # It may be large, and so is what the reader makes of it.
     _refuse_lifted(value)
-    return clip_forms.read_clip(value, format, skeleton)
+    return clip_forms.read_clip(value, options, account)
 
 
-def _is_table(path, content, format):
-    if format == "csv" or path.suffix.lower() == ".csv":
+def _as_utf8(content):
+    """Returns text without its mark; UTF-16, as of PowerShell's >, as UTF-8.
+
+    Raises:
+        ValueError: If it is UTF-16 in name only.
+    """
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        try:
+            return content.decode("utf-16").encode()
+        except UnicodeError as error:
+            raise ValueError("its text is not UTF-16") from error
+    return content.removeprefix(b"\xef\xbb\xbf")
+
+
+def _as_text(content):
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError("its text is not UTF-8") from error
+
+
+def _refuse_pictures(path, content):
+    """Raises ValueError for a video or an image."""
+    kind = next(
+        (
+            kind
+            for kind, places in _PICTURES.items()
+            for place, mark in places
+            if content[place:].startswith(mark)
+        ),
+        None,
+    )
+    if kind is None and path.suffix.lower() in _VIDEO_ENDINGS:
+        kind = "a video"
+    if kind is not None:
+        raise ValueError(
+            f"{kind}, in which ampose_tf finds no people: run a 2D pose "
+            "detector on it first and give its keypoints; "
+            "docs/keypoints.md says how for each tool"
+        )
+
+
+def _is_table(path, content):
+    if path.suffix.lower() in (".csv", ".tsv"):
         return True
-    header = content[:4096].lstrip(b"\xef\xbb\xbf").split(b"\n")[0]
-    return b"_x" in header and b"," in header and header[:1] not in b"[{"
+    header = content[:65536].partition(b"\n")[0].strip()
+    return header[:1] not in (b"[", b"{", b"") and tables.is_header(
+        header.decode("utf-8", "replace")
+    )
 
 
 def _are_json_lines(content):
@@ -287,11 +401,16 @@ def _are_json_lines(content):
     return True
 
 
-def _folder(path, format, skeleton):
+def _of_labels(groups, options, account):
+    clip = sequences.numbered(groups, options, account)
+    return sequences.record(clip, options.skeleton, account, "yolo")
+
+
+def _folder(path, options, account):
     files = frames_in(path)
     if not files:
-        raise ValueError("no .json file in this folder")
-    items, rest = [], untrusted.MAX_BYTES
+        raise ValueError("no .json or .txt file of keypoints in this folder")
+    groups, form, rest = [], None, untrusted.MAX_BYTES
     for file in files:
         try:
             content = untrusted.read(file, rest)
@@ -301,28 +420,38 @@ def _folder(path, format, skeleton):
             ) from error
         rest -= len(content)
         try:
-            items.append(untrusted.parse(content))
-            _refuse_lifted(items[-1])
+            content = _as_utf8(content)
+            if file.suffix.lower() == ".txt":
+                group = yolo.read(_as_text(content))
+                found = "yolo"
+            else:
+                value = untrusted.parse(content)
+                _refuse_lifted(value)
+                if len(files) == 1:
+                    return clip_forms.read_clip(value, options, account)
+                group, found = clip_forms.read_one(value, options, account)
         except ValueError as error:
+            if labels.of_name(file.name) is None and len(files) > 2:
+                # Among numbered frames, it is something else.
+                account.note(f"Not read: {file.name}: {error}.")
+                continue
             raise ValueError(f"{file.name}: {error}") from error
-    if len(items) == 1:
-        return clip_forms.read_clip(items[0], format, skeleton)
-    for file, item in zip(files, items, strict=True):
-        if clip_forms.has_several_images(item):
-            raise ValueError(
-                f"{file.name}: several frames; expected one frame in each "
-                "file of a folder"
+        form = form or found
+        groups.append(
+            group._replace(
+                image=file.name, number=None, time=None, is_person=False
             )
-    names = [file.name for file in files]
-    frames, form = sequences.read_frames(items, format, names)
-    numbers = [sequences.last_number(name) for name in names]
-    if None not in numbers and 1 < len(set(numbers)) < len(numbers):
-        # Where all are the same, it is not the frames that they count.
+        )
+    if not groups:
+        raise ValueError("no file of keypoints in this folder")
+    last = [labels.of_name(group.image) for group in groups]
+    if None not in last and 1 < len(set(last)) < len(last):
+        # If all are the same, it is not the frames that they count.
         raise ValueError(
             "two files have the same number; expected one clip a folder"
         )
-    numbers = sequences.number_frames(names)
-    return sequences.record(frames, numbers, skeleton, form)
+    clip = sequences.numbered(groups, options, account)
+    return sequences.record(clip, options.skeleton, account, form)
 
 
 def _bounded(lines):

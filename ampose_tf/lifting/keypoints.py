@@ -26,6 +26,11 @@ SKELETONS = CONVERSIONS | {_H36M_17.name: _H36M_17}
 _OKS_FALLOFF = 0.08
 
 
+# People of a lower score are left out, unless the user says otherwise. Tools
+# that threshold begin at 0.25 (Ultralytics, MoveNet).
+PERSON_SCORE = 0.2
+
+
 class Track(NamedTuple):
     """One person over time.
 
@@ -122,16 +127,14 @@ def skeleton_of(
     )
 
 
-def check_seen_score(seen_score: float) -> None:
-    """Checks the score from which a joint counts as seen.
+def check_score(score: float, what: str) -> None:
+    """Checks the least score of a joint or of a person.
 
     Raises:
         ValueError: If it is not from 0 to 1.
     """
-    if not 0 <= seen_score <= 1:
-        raise ValueError(
-            f"seen_score: expected a score from 0 to 1, got {seen_score}"
-        )
+    if not 0 <= score <= 1:
+        raise ValueError(f"{what}: expected a score from 0 to 1, got {score}")
 
 
 def is_seen(scores: np.ndarray, seen_score: float) -> np.ndarray:

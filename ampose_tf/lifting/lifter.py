@@ -18,10 +18,11 @@ from ampose_tf.lifting import (
     untrusted,
 )
 from ampose_tf.lifting.keypoints import (
+    PERSON_SCORE,
     Keypoints,
     Track,
     assumed_image_size,
-    check_seen_score,
+    check_score,
     is_seen,
     skeleton_of,
     to_h36m,
@@ -77,6 +78,8 @@ class Lifter:
         model: The name of a released model, `ampose_s` or `ampose_t`, which
             means its float32 `.tflite`; or a file, see `load_predictor`.
         seen_score: A joint counts as seen from this score on.
+        person_score: People are left out if their score, of the whole person,
+            is lower.
         flip_ensemble: Whether to average what the network makes of each image
             and of its mirror image: better by some millimetres at twice the
             time, and the source of `spread_m`, which is NaN without.
@@ -96,11 +99,13 @@ class Lifter:
         model: str | os.PathLike = "ampose_s",
         *,
         seen_score: float = SEEN_SCORE,
+        person_score: float = PERSON_SCORE,
         flip_ensemble: bool = True,
         smooth: str | OneEuro | Butterworth | None = None,
         threads: int | None = None,
     ):
-        check_seen_score(seen_score)
+        check_score(seen_score, "seen_score")
+        check_score(person_score, "person_score")
         if isinstance(smooth, str):
             if smooth not in METHODS:
                 raise ValueError(
@@ -110,6 +115,7 @@ class Lifter:
             smooth = METHODS[smooth]
         self._model = model
         self._seen_score = seen_score
+        self._person_score = person_score
         self._flip_ensemble = flip_ensemble
         self._smooth = smooth
         self._predict = load_predictor(
@@ -128,6 +134,7 @@ class Lifter:
         fps: float | None = None,
         format: str | None = None,
         skeleton: str | os.PathLike | Conversion | None = None,
+        frames: str | None = None,
         field_of_view_deg: float | None = None,
         intrinsics: tuple[float, float, float, float] | None = None,
         height_m: float | None = None,
@@ -156,6 +163,7 @@ class Lifter:
             format: See `formats.read`.
             skeleton: Of the joints, see `keypoints.skeleton_of`; None to
                 recognise it.
+            frames: See `formats.read`.
             field_of_view_deg: Of the camera along the image's longer side;
                 `root.FIELD_OF_VIEW_DEG` where neither this nor `intrinsics`
                 is given. It needs the image's size.
@@ -172,7 +180,7 @@ class Lifter:
                 should be.
         """
         skeleton = skeleton_of(skeleton)
-        clip = _read(keypoints, image_size, format, skeleton)
+        clip = self._read(keypoints, image_size, format, skeleton, frames)
         notes = list(clip.notes)
         notes += [
             f"Looks wrong ({finding.certainty}): {finding.sentence}."
@@ -264,13 +272,38 @@ class Lifter:
             notes.append(_FPS_NOTE)
         camera = _camera(size, corner, field_of_view_deg, intrinsics)
         smoothed = self._smooth and MotionStream(self._smooth)
-        for frame in formats.stream(lines, size, format, skeleton):
+        for frame in formats.stream(
+            lines, size, format, skeleton, self._person_score
+        ):
             tracks = self._lift(_people(frame, skeleton), size, corner)
             motion = self._motion(tracks, size, corner, fps, notes)
             motion = root.place(motion, camera, height_m)
             if smoothed:
                 motion = smoothed(motion, frame.index)
             yield frame.index, motion
+
+    def _read(self, keypoints, image_size, format, skeleton, frames):
+        if isinstance(keypoints, Keypoints):
+            if image_size is not None:
+                image_size = untrusted.image_size(image_size, "image_size")
+                keypoints = keypoints._replace(image_size=image_size)
+            return keypoints
+        if isinstance(keypoints, np.ndarray):
+            return formats.read_array(
+                keypoints,
+                image_size,
+                format,
+                skeleton,
+                person_score=self._person_score,
+            )
+        return formats.read(
+            keypoints,
+            image_size,
+            format,
+            skeleton,
+            frames=frames,
+            person_score=self._person_score,
+        )
 
     def _motion(self, tracks, size, corner, fps, notes):
         notes = list(notes)
@@ -353,17 +386,6 @@ class Lifter:
             track.scores[present][:, self._joints],
         )
         return track, seen[:, self._joints]
-
-
-def _read(keypoints, image_size, format, skeleton):
-    if isinstance(keypoints, np.ndarray):
-        return formats.read_array(keypoints, image_size, format, skeleton)
-    if not isinstance(keypoints, Keypoints):
-        return formats.read(keypoints, image_size, format, skeleton)
-    if image_size is not None:
-        image_size = untrusted.image_size(image_size, "image_size")
-        keypoints = keypoints._replace(image_size=image_size)
-    return keypoints
 
 
 def _name(keypoints):

@@ -76,7 +76,10 @@ ONE_FRAME = {
     "demo": {
         "instance_info": [{"keypoints": [[0, 1]], "keypoint_scores": []}]
     },
-    "tfjs": [{"keypoints": [{"x": 1, "y": 2, "name": "nose"}]}] * 6,
+    "tfjs": [
+        {"keypoints": [{"x": x, "y": 2, "name": "nose"} for x in (x, x + 9)]}
+        for x in (100, 300, 500)
+    ],
     "unreadable": "x",
 }
 SEVERAL = {

@@ -81,10 +81,10 @@ def test_which_joints_count_as_seen():
 
 def test_scores_that_none_can_have_are_refused():
     for possible in (0, 0.3, 1):
-        keypoints.check_seen_score(possible)
+        keypoints.check_score(possible, "seen_score")
     for score in (-0.1, 1.1, float("nan")):
         with pytest.raises(ValueError, match=f"from 0 to 1, got {score}"):
-            keypoints.check_seen_score(score)
+            keypoints.check_score(score, "seen_score")
 
 
 def test_the_diagonal_of_a_person():

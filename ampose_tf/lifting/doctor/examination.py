@@ -26,7 +26,7 @@ from ampose_tf.lifting.doctor.findings import (
 from ampose_tf.lifting.keypoints import (
     SKELETONS,
     Keypoints,
-    check_seen_score,
+    check_score,
     find_skeleton,
     is_seen,
     to_h36m,
@@ -132,7 +132,7 @@ def report(
 
 def _examination(clip, skeleton, fps, seen_score):
     skeleton = skeleton or find_skeleton(clip.skeleton)
-    check_seen_score(seen_score)
+    check_score(seen_score, "seen_score")
     fps = clip.fps if fps is None else untrusted.frame_rate(fps, "fps")
     converted = to_h36m(clip, skeleton)
     people = people_of(clip, converted, seen_score)

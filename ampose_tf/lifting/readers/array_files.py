@@ -1,103 +1,88 @@
-"""Keypoints in arrays: `.npy`, `.npz` and `.csv`.
+"""Keypoints in arrays: `.npy` and `.npz`.
 
 * `.npy`: (T, S, 2) pixels, (T, S, 3) with scores, or without T for one
-  frame; also MediaPipe's 33 landmarks, (T, 33, 4) of x, y, z and visibility.
+  frame; of several people (T, P, S, 2) or (T, P, S, 3), or with P before T;
+  also MediaPipe's 33 landmarks, (T, 33, 4) of x, y, z and visibility.
   MoveNet's outputs, stacked to (T, 1, 1, 17, 3): y, x and score, normalised
   to the image that it was given,
   https://www.tensorflow.org/hub/tutorials/movenet; where that was padded to
   a square, so are the pixels, and the image size is (side, side).
 * `.npz`: such an array alone or as `keypoints_px`, then optionally with
-  `scores` (T, S), `image_size` (width, height), `fps` and `skeleton`, a name.
+  `scores` (T, S), `frame_numbers` (T,), `image_size` (width, height), `fps`
+  and `skeleton`, a name; and members that `vocabulary` understands.
 * `.npz` of VideoPose3D's `inference/infer_video_d2.py`: Detectron2's people
   as `keypoints[frame][1]`, (P, 4, 17) of x, y, logit and probability, and
   `metadata` with w and h.
 * `.npz` of VideoPose3D's `data/prepare_data_2d_custom.py`: `positions_2d`
   `{video: {"custom": [(T, 17, 2)]}}` and `metadata`. One video a file.
-* `.csv`: a header with `<joint>_x`, `<joint>_y` and optionally
-  `<joint>_score` for every joint by name, in any order, `frame` and
-  `track_id`, both optional; a row for every person in every frame, without
-  `frame` one for every frame; empty cells where nothing was seen.
 """
-
-import csv
-import io
 
 import numpy as np
 
-from ampose_tf.conversion import SEEN_SCORE, Conversion
 from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.keypoints import find_skeleton
-from ampose_tf.lifting.readers import recognition
-from ampose_tf.lifting.readers.detections import (
-    Batch,
-    Detection,
-    Recording,
-    gather,
-)
-from ampose_tf.lifting.readers.points import is_score, split_columns
-from ampose_tf.lifting.readers.sequences import check_format, check_span
+from ampose_tf.lifting.readers import labels, recognition, vocabulary
+from ampose_tf.lifting.readers.account import Account
+from ampose_tf.lifting.readers.confidence import DETECTRON2_SCALE
+from ampose_tf.lifting.readers.detections import gather
+from ampose_tf.lifting.readers.records import Batch, Detection, Recording
+from ampose_tf.lifting.readers.sequences import Options, check_format
 from ampose_tf.lifting.untrusted import brief
 
-# Detectron2 gives a joint the probability of one cell of its heatmap, and
-# draws those above 0.05 (`_KEYPOINT_THRESHOLD` of its visualiser); so that
-# these are the ones that count as seen, 0.05 becomes `SEEN_SCORE`.
-_DETECTRON2_SCALE = round(SEEN_SCORE / 0.05)
 
-
-def read_array(
-    array: np.ndarray, format: str | None, skeleton: Conversion | None
-) -> Recording:
-    """Reads keypoints of one person, or MoveNet's.
+def read_array(array, options: Options, account: Account) -> Recording:
+    """Reads keypoints of one person or of several, or MoveNet's.
 
     Args:
         array: Of an `.npy`, or the only one of an `.npz`.
-        format: One of `formats.FORMATS`, where the user says it.
-        skeleton: Of its joints, where the user says it.
+        options: Of the user.
+        account: Of the file.
 
     Raises:
-        ValueError: Where its shape is another, or its values are.
+        ValueError: If its shape is another, or its values are.
     """
-    if _is_movenet(array, format):
-        check_format("movenet", format)
-        return _movenet(array, skeleton)
-    check_format("array", format)
-    return _plain(array, None, skeleton)
+    if _is_movenet(array, options.format):
+        check_format("movenet", options.format)
+        return _movenet(array, options.skeleton)
+    check_format("array", options.format)
+    return _plain(array, None, options.skeleton, account)
 
 
-def read_npz(
-    members: dict, format: str | None, skeleton: Conversion | None
-) -> Recording:
+def read_npz(members: dict, options: Options, account: Account) -> Recording:
     """Reads what `archive.read` found in an `.npz`; see `read_array`."""
     if "positions_2d" in members:
-        check_format("detectron2", format)
-        return _custom(members, skeleton)
+        check_format("detectron2", options.format)
+        return _custom(members, options.skeleton, account)
     if "keypoints" in members and "boxes" in members:
-        check_format("detectron2", format)
-        return _detectron2(members, skeleton)
-    if "keypoints_px" in members:
-        check_format("array", format)
-        return _explained(members, skeleton)
+        check_format("detectron2", options.format)
+        return _detectron2(members, options.skeleton)
+    joints = [
+        name
+        for name, value in members.items()
+        if vocabulary.meaning(name) == vocabulary.JOINTS
+        and getattr(value, "ndim", 0) > 1
+    ]
+    if joints:
+        check_format("array", options.format)
+        return _explained(members, options, account)
     size = members.get("image_size")
     rest = [value for name, value in members.items() if name != "image_size"]
     if len(rest) != 1:
+        solid = [
+            name
+            for name in members
+            if vocabulary.meaning(name) == vocabulary.JOINTS_3D
+        ]
         raise ValueError(
-            f"expected an array keypoints_px, found "
+            f"its joints ({brief(solid[0])}) are 3D already; expected 2D"
+            if solid
+            else "expected an array keypoints_px, found "
             f"{', '.join(map(brief, members)) or 'nothing'}"
         )
-    recording = read_array(rest[0], format, skeleton)
-    return recording._replace(image_size=_size(size))
-
-
-def read_csv(
-    text: str, format: str | None, skeleton: Conversion | None
-) -> Recording:
-    """Reads a table with a header; see the module."""
-    check_format("csv", format)
-    rows = csv.reader(io.StringIO(text, newline=""))
-    try:
-        return _table(rows, skeleton)
-    except csv.Error as error:
-        raise ValueError(f"line {rows.line_num}: {error}") from error
+    recording = read_array(rest[0], options, account)
+    return recording._replace(
+        image_size=_of(untrusted.image_size, size, account)
+    )
 
 
 def _is_movenet(array, format):
@@ -112,7 +97,7 @@ def _movenet(array, skeleton):
     if array.dtype.kind not in "iuf" or not array.size:
         raise ValueError(f"expected numbers, got {brief(array)}")
     array = untrusted.numbers(array.reshape(-1, 17, 3), "array")
-    if not is_score(array[..., 2]):
+    if not ((array[..., 2] >= 0) & (array[..., 2] <= 1)).all():
         raise ValueError("expected MoveNet's y, x and score within [0, 1]")
     return _one_person(
         array[..., 1::-1],
@@ -122,40 +107,114 @@ def _movenet(array, skeleton):
     )
 
 
-def _plain(array, scores, skeleton):
+def _plain(array, scores, skeleton, account):
     if isinstance(array, np.ndarray) and array.ndim == 2:
         array = array[None]
         scores = None if scores is None else scores[None]
     if (
         not isinstance(array, np.ndarray)
         or array.dtype.kind not in "iuf"
-        or array.ndim != 3
-        or array.shape[2] not in (2, 3, 4)
+        or array.ndim not in (3, 4)
+        or array.shape[-1] not in (2, 3, 4)
         or not array.size
     ):
         raise ValueError(
             "expected pixels of shape (frames, joints, 2), or 3 with scores, "
             f"got {getattr(array, 'shape', brief(array))}"
         )
-    points, own = split_columns(untrusted.numbers(array, "array"))
-    scores = own if scores is None else scores
-    if scores.shape != points.shape[:2] or not is_score(scores):
-        raise ValueError(
-            f"scores: expected {points.shape[:2]} of them, within [0, 1]"
-        )
-    joints = array.shape[1]
+    points, own, third = split_columns(untrusted.numbers(array, "array"))
+    if scores is not None:
+        if scores.shape == (*points.shape[:-1], 1):
+            scores = scores[..., 0]
+        if scores.shape != points.shape[:-1]:
+            raise ValueError(
+                f"scores: expected shape {points.shape[:-1]}, got "
+                f"{scores.shape}"
+            )
+        own, third = scores, "score"
+    if points.ndim == 4:
+        points, own = _frames_first(points, own, account)
+    joints = array.shape[-2]
+    flat = points.reshape(-1, joints, 2)
     try:
+        counted = recognition.by_count(joints, skeleton)
         if skeleton is None:
-            skeleton = recognition.of_arrays(points)
-        skeleton = recognition.by_count(joints, skeleton)
+            counted = recognition.by_places(flat, counted, "array", account)
     except ValueError as error:
         raise ValueError(f"{error}; got {array.shape}") from error
-    return _one_person(
-        points, scores, skeleton, "either" if joints == 33 else "pixels"
+    if points.ndim == 4:
+        return _several_people(points, own, counted, third)
+    return _one_person(points, own, counted, "either", third)
+
+
+def split_columns(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:
+    """Splits joints into points (..., S, 2) and scores (..., S).
+
+    Args:
+        table: (..., S, 2), 3 with scores or z, or 4 with both.
+
+    Returns:
+        Points, scores, and what these are, see `records.Detection`.
+    """
+    columns = table.shape[-1]
+    if columns == 2:
+        return table, np.ones(table.shape[:-1]), "none"
+    third = "either" if columns == 3 else "score"
+    return table[..., :2], table[..., -1], third
+
+
+def _frames_first(points, scores, account):
+    """Returns arrays of (T, P, S, ...), in whichever order they are.
+
+    Over time people stay near to where they were.
+    """
+    first, second = points.shape[:2]
+    if 1 in (first, second):
+        return (
+            (points, scores)
+            if second == 1
+            else (
+                points.swapaxes(0, 1),
+                scores.swapaxes(0, 1),
+            )
+        )
+    steps = [
+        np.nanmedian(np.linalg.norm(np.diff(points, axis=axis), axis=-1))
+        for axis in (0, 1)
+    ]
+    if steps[1] < steps[0]:
+        account.note(
+            f"The array of {first} x {second} bodies is read as {first} "
+            f"people in {second} frames, since bodies move less along the "
+            "second axis."
+        )
+        return points.swapaxes(0, 1), scores.swapaxes(0, 1)
+    account.note(
+        f"The array of {first} x {second} bodies is read as {first} frames of "
+        f"{second} people, since bodies move less along the first axis."
     )
+    return points, scores
 
 
-def _one_person(points, scores, skeleton, coordinates):
+def _several_people(points, scores, skeleton, third):
+    frames, people = points.shape[:2]
+    if people > untrusted.MAX_PEOPLE:
+        raise ValueError(
+            f"{people} people in a frame; at most {untrusted.MAX_PEOPLE}"
+        )
+    body = slice(len(skeleton.joints))
+    count = frames * people
+    batch = Batch(
+        np.repeat(np.arange(frames), people),
+        points.reshape(count, -1, 2)[:, body],
+        scores.reshape(count, -1)[:, body],
+        np.full(count, -1),
+        np.full(count, np.nan),
+    )
+    return Recording(batch, skeleton, frames, third=third)
+
+
+def _one_person(points, scores, skeleton, coordinates, third="score"):
     # Whole-body models: the body's joints come first.
     body = slice(len(skeleton.joints))
     batch = Batch(
@@ -163,31 +222,78 @@ def _one_person(points, scores, skeleton, coordinates):
         points[:, body],
         scores[:, body],
         np.zeros(len(points), np.int64),
+        np.full(len(points), np.nan),
     )
-    return Recording(batch, skeleton, len(points), coordinates)
+    return Recording(batch, skeleton, len(points), coordinates, third)
 
 
-def _explained(members, skeleton):
-    """Reads this project's own `.npz`."""
-    scores = members.get("scores")
+def _explained(members, options, account):
+    """Reads this project's own `.npz`, and others' that are like it."""
+    by_meaning, unread = {}, []
+    for name in members:
+        what = vocabulary.meaning(name)
+        if what is None:
+            unread.append(name)
+        else:
+            by_meaning.setdefault(what, members[name])
+    account.unread(unread, "arrays")
+    scores = by_meaning.get(
+        vocabulary.SCORE, by_meaning.get(vocabulary.JOINT_SCORES)
+    )
     if scores is not None:
         scores = untrusted.numbers(scores, "scores")
-    name = members.get("skeleton")
+    skeleton, name = options.skeleton, members.get("skeleton")
     if skeleton is None and name is not None:
         if getattr(name, "shape", None) != () or name.dtype.kind != "U":
             raise ValueError("skeleton: expected a name")
         skeleton = find_skeleton(str(name))
-    recording = _plain(members["keypoints_px"], scores, skeleton)
-    fps = members.get("fps")
-    if fps is not None:
-        fps = untrusted.frame_rate(fps, "fps")
+    recording = _plain(
+        by_meaning[vocabulary.JOINTS], scores, skeleton, account
+    )
+    recording = _with_frames(
+        recording, by_meaning.get(vocabulary.FRAME), account
+    )
     return recording._replace(
-        image_size=_size(members.get("image_size")), fps=fps
+        image_size=_of(
+            untrusted.image_size, by_meaning.get(vocabulary.SIZE), account
+        ),
+        fps=_of(untrusted.frame_rate, by_meaning.get(vocabulary.FPS), account),
     )
 
 
-def _size(size):
-    return None if size is None else untrusted.image_size(size, "image_size")
+def _with_frames(recording, numbers, account):
+    """Returns a recording whose frames have the numbers of an array."""
+    if numbers is None:
+        return recording
+    numbers = untrusted.numbers(numbers, "frame numbers")
+    if (
+        numbers.shape != (recording.frame_count,)
+        or not (np.diff(numbers) > 0).all()
+        or not (numbers == np.rint(numbers)).all()
+        or not 0 <= numbers[0] <= numbers[-1] <= untrusted.MAX_FRAME
+    ):
+        account.note(
+            "The array of frame numbers is not used: expected "
+            f"{recording.frame_count} whole numbers that increase."
+        )
+        return recording
+    labels.check_span(numbers.astype(np.int64).tolist())
+    frames = numbers.astype(np.int64)[recording.batch.frames]
+    return recording._replace(
+        batch=recording.batch._replace(frames=frames),
+        frame_count=int(numbers[-1]) + 1,
+    )
+
+
+def _of(read, value, account):
+    """Returns what `read` makes of a value; None if it is none, and noted."""
+    if value is None:
+        return None
+    try:
+        return read(value, read.__name__)
+    except ValueError as error:
+        account.note(f"Not used: {error}.")
+        return None
 
 
 def _detectron2(members, skeleton):
@@ -223,10 +329,10 @@ def _of_rows(person, what):
             f"{what}: expected rows of x, y, logit and probability, got shape "
             f"{rows.shape}"
         )
-    return Detection(rows[:2].T, rows[3] * _DETECTRON2_SCALE)
+    return Detection(rows[:2].T, rows[3] * DETECTRON2_SCALE)
 
 
-def _custom(members, skeleton):
+def _custom(members, skeleton, account):
     videos = members["positions_2d"]
     what = "positions_2d"
     path = []
@@ -246,7 +352,7 @@ def _custom(members, skeleton):
     if skeleton is None and isinstance(layout, str):
         name = {"coco": "COCO-17", "h36m": "H36M-17"}.get(layout)
         skeleton = find_skeleton(name) if name else None
-    return _plain(videos, None, skeleton)._replace(
+    return _plain(videos, None, skeleton, account)._replace(
         image_size=_metadata_size(members, path[0] if path else None)
     )
 
@@ -264,80 +370,3 @@ def _metadata_size(members, video):
     if not isinstance(metadata, dict) or not {"w", "h"} <= metadata.keys():
         return None
     return untrusted.image_size((metadata["w"], metadata["h"]), "metadata")
-
-
-def _table(rows, skeleton):
-    header = [name.strip() for name in next(rows, [])]
-    columns = {name: place for place, name in enumerate(header)}
-    if len(columns) < len(header):
-        raise ValueError("two columns of the header have the same name")
-    names = tuple(
-        name[:-2]
-        for name in header
-        if name.endswith("_x") and f"{name[:-2]}_y" in columns
-    )
-    if not names:
-        raise ValueError(
-            "expected a header with <joint>_x and <joint>_y for every joint, "
-            f"got {brief(header)}"
-        )
-    cells = []
-    for row in filter(None, rows):
-        cells.append(_cells(row, header, rows.line_num))
-        if len(cells) > untrusted.MAX_FRAMES:
-            raise ValueError(
-                f"more than {untrusted.MAX_FRAMES} rows, which is not read"
-            )
-    table = untrusted.numbers(cells, "table").reshape(-1, len(header))
-    points = np.stack(
-        [
-            table[:, [columns[f"{name}_{axis}"] for name in names]]
-            for axis in "xy"
-        ],
-        axis=2,
-    )  # (rows, S, 2)
-    scores = np.ones(points.shape[:2])
-    for joint, name in enumerate(names):
-        if f"{name}_score" in columns:
-            scores[:, joint] = table[:, columns[f"{name}_score"]]
-    numbers = range(len(table))
-    if "frame" in columns:
-        numbers = table[:, columns["frame"]].tolist()
-    ids = [None] * len(table)
-    if "track_id" in columns:
-        ids = table[:, columns["track_id"]].tolist()
-    frames = {}
-    for row, (number, own) in enumerate(zip(numbers, ids, strict=True)):
-        what = f"row {row + 1}"
-        person = Detection(
-            points[row],
-            scores[row],
-            names,
-            None
-            if own is None or np.isnan(own) or own < 0
-            else untrusted.whole_number(own, f"{what}, track_id"),
-        )
-        number = untrusted.whole_number(number, f"{what}, frame")
-        frames.setdefault(number, []).append(person)
-    check_span(frames)
-    batch, found = gather(sorted(frames.items()), skeleton)
-    return Recording(batch, found, max(frames, default=-1) + 1)
-
-
-def _cells(row, header, line):
-    if len(row) != len(header):
-        raise ValueError(
-            f"line {line}: {len(row)} cells, the header has {len(header)}"
-        )
-    return [_number(cell, line) for cell in row]
-
-
-def _number(cell, line):
-    if not cell.strip():
-        return np.nan
-    try:
-        return float(cell)
-    except ValueError as error:
-        raise ValueError(
-            f"line {line}: expected a number, got {brief(cell)}"
-        ) from error

@@ -1,35 +1,46 @@
 """A clip's people in JSON: all frames in one value.
 
 * COCO's annotations, https://cocodataset.org/#format-data: `images` and
-  `annotations`; PoseTrack's and CVAT's are of this form.
+  `annotations`; PoseTrack's, CVAT's and Roboflow's are of this form.
 * COCO's results, https://cocodataset.org/#format-results: a list of people
   with `image_id`; AlphaPose's too, whose image_id is a file's name.
 * MMPose's video inferencer: a list of `{"frame_id", "instances"}`; its demos:
   `{"meta_info", "instance_info"}`, which count frames from 1.
 * `{"frames": […], "image_size": [width, height], "fps": 30}`, this project's
   own: what tools do not say, beside frames in any form of `frame_forms`.
+* An object of frames by their numbers or images, as AlphaPose's
+  `--format open`.
 * A list of frames in any of these forms, as text (Ultralytics' `to_json`) or
-  as it is. A list of lists of points is one of frames, not of people, and a
-  list of more than `_MANY` poses of tfjs is a clip of one person.
+  as it is; or a list of people, each with the number or the image of their
+  frame. Where a list of bodies says neither, see `evidence`.
 * One frame.
 """
 
-from ampose_tf.conversion import Conversion
+import re
+
 from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.keypoints import find_skeleton
-from ampose_tf.lifting.readers import coco_forms
-from ampose_tf.lifting.readers.detections import Recording
-from ampose_tf.lifting.readers.frame_forms import form_of, is_empty
+from ampose_tf.lifting.readers import coco_forms, vocabulary
+from ampose_tf.lifting.readers.account import Account
+from ampose_tf.lifting.readers.confidence import DETECTRON2_SCALE
+from ampose_tf.lifting.readers.frame_forms import (
+    Group,
+    fields_of,
+    form_of,
+    is_empty,
+    is_person,
+    read,
+    size_of,
+    with_names,
+)
+from ampose_tf.lifting.readers.records import Recording
 from ampose_tf.lifting.readers.sequences import (
+    Options,
     check_format,
-    own_numbers,
-    read_frames,
+    numbered,
     record,
 )
 from ampose_tf.lifting.untrusted import brief
-
-# MoveNet's MultiPose finds no more people in a frame.
-_MANY = 6
 
 # MMPose's names of its datasets' joints.
 _DATASETS = {
@@ -39,99 +50,203 @@ _DATASETS = {
     "mpii": "MPII-16",
     "h36m": "H36M-17",
 }
+# Forms whose lists are of people by the tool's own definition.
+_OF_PEOPLE = ("mmpose", "ultralytics", "tfjs", "coco")
 
 
-def read_clip(
-    value, format: str | None, skeleton: Conversion | None
-) -> Recording:
+def read_clip(value, options: Options, account: Account) -> Recording:
     """Reads a clip.
 
     Args:
         value: Of a JSON file.
-        format: One of `formats.FORMATS`, where the user says it.
-        skeleton: Of its joints, where the user says it.
+        options: Of the user.
+        account: Of the file.
 
     Raises:
-        ValueError: Where it is no known form, not of that format, or wrong
+        ValueError: If it is no known form, not of the format named, or wrong
             in itself.
     """
-    if isinstance(value, dict):
-        if "images" in value and "annotations" in value:
-            check_format("coco", format)
-            return coco_forms.read_annotations(value, skeleton)
-        if "instance_info" in value:
-            check_format("mmpose", format)
-            return _mmpose_demo(value, skeleton)
-        if isinstance(value.get("frames"), list):
-            return _wrapped(value, format, skeleton)
-    if form_of(value) == "coco" and isinstance(value, list):
-        return coco_forms.read_results(value, format, skeleton)
-    return _frames(value, format, skeleton)
+    if isinstance(value, dict) and {"images", "annotations"} <= value.keys():
+        check_format("coco", options.format)
+        return coco_forms.read_annotations(value, options, account)
+    groups, about = _groups(value, options, account)
+    form = _form_of(value)
+    clip = numbered(groups, options, account, form in _OF_PEOPLE)
+    frames = clip.frames
+    if "instance_info" in about and frames and frames[0][0] == 1:
+        # MMPose's demos count from 1.
+        frames = [(number - 1, people) for number, people in frames]
+    names = next(iter(_of(about, vocabulary.JOINT_NAMES)), None)
+    if names is not None:
+        frames = [
+            (number, [with_names(person, names) for person in people])
+            for number, people in frames
+        ]
+    recording = record(
+        clip._replace(frames=frames),
+        options.skeleton or _skeleton_of(about, account),
+        account,
+        form,
+    )
+    if options.format == "detectron2":
+        batch = recording.batch
+        recording = recording._replace(
+            batch=batch._replace(scores=batch.scores * DETECTRON2_SCALE)
+        )
+    return recording._replace(
+        image_size=size_of(about, account) or recording.image_size,
+        fps=_fps_of(about, account) or recording.fps,
+    )
+
+
+def read_one(
+    value, options: Options, account: Account
+) -> tuple[Group, str | None]:
+    """Reads one frame of a folder, and its form.
+
+    Raises:
+        ValueError: As of `read_clip`, and if there are several frames.
+    """
+    groups, _ = _groups(value, options, account)
+    clip = numbered(groups, options, account, _form_of(value) in _OF_PEOPLE)
+    if len(clip.frames) > 1:
+        raise ValueError(
+            "several frames; expected one frame in each file of a folder"
+        )
+    people = [person for _, own in clip.frames for person in own]
+    return Group(people, size=clip.size), _form_of(value)
 
 
 def is_one_frame(value) -> bool:
     """Whether JSON holds a single frame; true of what cannot be told."""
-    if isinstance(value, dict):
-        for name in ("images", "frames", "instance_info"):
-            items = value.get(name)
-            if isinstance(items, list):
-                # Demos of one image list its people.
-                is_people = name == "instance_info" and (
-                    not _is_list_of_frames(items)
-                )
-                return is_people or len(items) <= 1
+    account = Account()
+    try:
+        if isinstance(value, dict) and isinstance(value.get("images"), list):
+            return len(value["images"]) <= 1
+        groups, _ = _groups(value, Options(), account)
+        return len(numbered(groups, Options(), account).frames) <= 1
+    except ValueError:
         return True
-    if form_of(value) == "coco":
-        return not has_several_images(value)
-    if _is_list_of_frames(value):
-        return len(value) <= 1
-    return not _are_many_poses(value)
 
 
-def has_several_images(value) -> bool:
-    """Whether COCO's results, in a list, are of more than one image."""
-    if not isinstance(value, list) or form_of(value) != "coco":
-        return False
-    people = [person for person in value if isinstance(person, dict)]
-    return len({str(person.get("image_id")) for person in people}) > 1
-
-
-def _frames(value, format, skeleton):
-    frames, form = _split(value, format)
-    numbers = own_numbers(frames)
-    return record(frames, numbers, skeleton, form)
-
-
-def _split(value, format):
-    """Returns the frames of a value, and their one form."""
-    items = [value]
-    if _is_list_of_frames(value):
-        items = [_parsed(item) for item in value]
-    elif form_of(value) == "tfjs" and _are_many_poses(value):
-        items = [[item] if item else item for item in value]
-    return read_frames(items, format)
-
-
-def _is_list_of_frames(value):
-    if not isinstance(value, list):
-        return False
-    first = next((item for item in value if not is_empty(item)), None)
-    if first is None or isinstance(first, str):
-        return bool(value)
-    if isinstance(first, dict) and "keypoints" in first:
-        return False  # A person.
-    return form_of(first) is not None and not (
-        isinstance(first, dict) and form_of(value) is not None
+def _groups(value, options, account):
+    """Returns the groups of a clip, and the object that is about them all."""
+    if not isinstance(value, dict):
+        return _of_list(value, options, account), {}
+    key = _frames_key(value)
+    if key is not None:
+        about = {name: own for name, own in value.items() if name != key}
+        inner = value[key]
+        unread = [
+            name
+            for name in about
+            if vocabulary.meaning(name) is None
+            and name not in ("meta_info", "skeleton", "categories")
+        ]
+        account.unread(unread)
+        about[key] = None
+        if isinstance(inner, dict):
+            return _of_keyed(inner, options, account), about
+        return _of_list(inner, options, account), about
+    if _is_keyed(value):
+        return _of_keyed(value, options, account), {}
+    return _of_list([value], options, account), (
+        {} if is_person(value) else value
     )
 
 
-def _are_many_poses(value):
-    if not isinstance(value, list) or len(value) <= _MANY:
+def _frames_key(value):
+    """Returns the field that holds a list of frames, or None."""
+    for what in (vocabulary.FRAMES, vocabulary.FRAME):
+        for key in fields_of(value).get(what, ()):
+            inner = value[key]
+            if isinstance(inner, list) or (
+                isinstance(inner, dict) and _is_keyed(inner)
+            ):
+                return key
+    return None
+
+
+def _is_keyed(value):
+    """Whether an object has frames by their numbers or images' names."""
+    if (
+        not value
+        or is_person(value)
+        or not all(
+            is_empty(own) or isinstance(own, (list, dict))
+            for own in value.values()
+        )
+    ):
         return False
     return all(
-        is_empty(item) or (isinstance(item, dict) and "keypoints" in item)
-        for item in value
+        re.search(r"[0-9]", key) and vocabulary.meaning(key) is None
+        for key in value
+    ) and any(is_person(own) or _holds_people(own) for own in value.values())
+
+
+def _holds_people(value):
+    if isinstance(value, dict):
+        return any(
+            vocabulary.meaning(key)
+            in (vocabulary.PEOPLE, vocabulary.JOINTS, vocabulary.JOINTS_3D)
+            for key in value
+        )
+    return isinstance(value, list) and any(
+        is_person(item) or _holds_people(item) for item in value
     )
+
+
+def _of_keyed(value, options, account):
+    """Reads an object of frames."""
+    groups = []
+    for key, item in value.items():
+        group = _read(item, key, account)
+        if group.number is None and group.image is None:
+            named = {"number": int(key)} if _is_number(key) else {"image": key}
+            group = group._replace(**named)
+        groups.append(group._replace(is_person=False))
+    return groups
+
+
+def _is_number(key):
+    return re.fullmatch(r"[0-9]{1,8}", key) is not None
+
+
+def _of_list(value, options, account):
+    """Reads a list of frames, or of people."""
+    check_format(_form_of(value), options.format)
+    if is_person(value) or not isinstance(value, list):
+        return [read(value, account)]
+    if len(value) > untrusted.MAX_FRAMES * untrusted.MAX_PEOPLE:
+        raise ValueError(f"a list of {len(value)}, which is not read")
+    value = [_parsed(item) for item in value]
+    alone = len(value) == 1
+    groups = []
+    for place, item in enumerate(value):
+        groups.append(_read(item, None if alone else place, account))
+    return groups
+
+
+def _form_of(value):
+    """Returns the form of the first frame of a value; None if it has none."""
+    if isinstance(value, dict):
+        key = _frames_key(value)
+        if key is not None:
+            value = value[key]
+        if isinstance(value, dict) and _is_keyed(value):
+            value = list(value.values())
+    if isinstance(value, list):
+        value = next((item for item in value if not is_empty(item)), None)
+    return form_of(_parsed(value))
+
+
+def _read(item, place, account):
+    try:
+        return read(item, account)
+    except ValueError as error:
+        if place is None:
+            raise
+        raise ValueError(f"frame {place}: {error}") from error
 
 
 def _parsed(item):
@@ -145,44 +260,37 @@ def _parsed(item):
         ) from error
 
 
-def _wrapped(value, format, skeleton):
-    items = [_parsed(item) for item in value["frames"]]
-    frames, form = read_frames(items, format)
-    recording = record(frames, own_numbers(frames), skeleton, form)
-    size = value.get("image_size")
-    if size is None and "width" in value and "height" in value:
-        size = [value["width"], value["height"]]
-    if size is not None:
-        size = untrusted.image_size(size, "image_size")
-    fps = value.get("fps")
-    if fps is not None:
-        fps = untrusted.frame_rate(fps, "fps")
-    return recording._replace(image_size=size, fps=fps)
+def _of(about, meaning):
+    """Returns the values of fields of a meaning, but for null."""
+    keys = fields_of(about).get(meaning, ())
+    return [about[key] for key in keys if about[key] is not None]
 
 
-def _mmpose_demo(value, skeleton):
-    items = value["instance_info"]
-    if not isinstance(items, list):
-        raise ValueError(f"instance_info: expected a list, got {brief(items)}")
-    numbers = [0]
-    if _is_list_of_frames(items):
-        frames, form = read_frames(items, "mmpose")
-        numbers = own_numbers(frames)
-        if 0 not in numbers:
-            numbers = [number - 1 for number in numbers]
-    else:  # Of an image: its people.
-        frames, form = read_frames([items], "mmpose")
-    skeleton = skeleton or _skeleton_of_dataset(value.get("meta_info"))
-    return record(frames, numbers, skeleton, form)
+def _fps_of(about, account):
+    for fps in _of(about, vocabulary.FPS):
+        try:
+            return untrusted.frame_rate(fps, "fps")
+        except ValueError as error:
+            account.note(f"Not used: {error}.")
+    return None
 
 
-def _skeleton_of_dataset(meta):
+def _skeleton_of(about, account):
+    """Returns the skeleton that a clip says it is in, or None."""
+    meta = about.get("meta_info")
     name = meta.get("dataset_name") if isinstance(meta, dict) else None
-    if not isinstance(name, str):
-        return None
-    if name not in _DATASETS:
-        raise ValueError(
-            f"its joints are those of the dataset {brief(name)}; known: "
-            f"{', '.join(_DATASETS)}, and others by a skeleton of one's own"
-        )
-    return find_skeleton(_DATASETS[name])
+    if isinstance(name, str):
+        if name not in _DATASETS:
+            raise ValueError(
+                f"its joints are those of the dataset {brief(name)}; known: "
+                f"{', '.join(_DATASETS)}, and others by a skeleton of one's "
+                "own"
+            )
+        return find_skeleton(_DATASETS[name])
+    name = about.get("skeleton")
+    if isinstance(name, str):
+        try:
+            return find_skeleton(name)
+        except ValueError as error:
+            account.note(f"Not used: {error}.")
+    return None

@@ -1,65 +1,16 @@
-"""COCO's results and annotations: clips, or collections of images."""
+"""COCO's annotations: clips, or collections of images."""
 
-from ampose_tf.conversion import Conversion
-from ampose_tf.lifting import untrusted
-from ampose_tf.lifting.readers import frame_forms
-from ampose_tf.lifting.readers.detections import Recording
-from ampose_tf.lifting.readers.frame_forms import FramePeople, is_empty
-from ampose_tf.lifting.readers.sequences import (
-    number_frames,
-    read_frames,
-    record,
-)
+from ampose_tf.lifting.readers import frame_forms, labels
+from ampose_tf.lifting.readers.account import Account
+from ampose_tf.lifting.readers.frame_forms import is_empty, with_names
+from ampose_tf.lifting.readers.records import Recording
+from ampose_tf.lifting.readers.sequences import Numbered, Options, record
 from ampose_tf.lifting.untrusted import brief
 
 
-def read_results(
-    people: list, format: str | None, skeleton: Conversion | None
+def read_annotations(
+    value: dict, options: Options, account: Account
 ) -> Recording:
-    """Reads COCO's results, and AlphaPose's; see `clip_forms.read_clip`."""
-    images = {}
-    for person in people:
-        if not isinstance(person, dict):
-            raise ValueError(f"expected results, got {brief(person)}")
-        label = person.get("image_id", 0)
-        if isinstance(label, bool) or not isinstance(label, (int, str)):
-            raise ValueError(f"image_id: got {brief(label)}")
-        images.setdefault(label, []).append(person)
-    frames, _ = read_frames(list(images.values()), format)
-    if any(map(has_index, people)):
-        frames = without_useless_ids(frames)
-    return record(frames, number_frames(list(images)), skeleton, "coco")
-
-
-def has_index(person: dict) -> bool:
-    """Whether it has AlphaPose's `idx`, which may be no id; `are_tracked`."""
-    return "idx" in person
-
-
-def without_useless_ids(frames: list[FramePeople]) -> list[FramePeople]:
-    """Returns frames whose people have no ids unless `are_tracked`."""
-    if are_tracked([[p.track_id for p in frame.people] for frame in frames]):
-        return frames
-    return [
-        frame._replace(
-            people=[p._replace(track_id=None) for p in frame.people]
-        )
-        for frame in frames
-    ]
-
-
-def are_tracked(ids: list[list[int | None]]) -> bool:
-    """Whether the ids of the people of each frame are of any use.
-
-    AlphaPose writes `idx` in any case; where it has followed nobody,
-    everybody's is 0.
-    """
-    return any(own != 0 for frame in ids for own in frame) and all(
-        len(set(frame)) == len(frame) for frame in ids
-    )
-
-
-def read_annotations(value: dict, skeleton: Conversion | None) -> Recording:
     """Reads COCO's annotations; see `clip_forms.read_clip`.
 
     Categories say the joints' names, and so their order.
@@ -75,36 +26,51 @@ def read_annotations(value: dict, skeleton: Conversion | None) -> Recording:
         set(ids)
     ) < len(ids):
         raise ValueError("images: expected every one to have an id of its own")
-    names = _names_of_categories(value.get("categories"))
+    names = _names_of_categories(value.get("categories"), account)
     found = {own: [] for own in ids}
     for person in people:
-        # A crowd has no joints, and whoever is unlabelled has none either.
+        # A crowd has no joints, and who is unlabelled has none either.
         if person.get("iscrowd") == 1 or is_empty(person.get("keypoints")):
             continue
         image = person.get("image_id")
         if not isinstance(image, (int, str)) or image not in found:
             raise ValueError(f"annotations: there is no image {brief(image)}")
-        found[image].append(_named(frame_forms.coco_person(person), names))
-    labels = [image.get("file_name", image["id"]) for image in images]
-    if not all(isinstance(label, (int, str)) for label in labels):
-        raise ValueError("images: expected every file_name to be a text")
-    if len(set(labels)) < len(labels):
-        labels = ids
-    frames = [FramePeople(None, found[own]) for own in ids]
-    recording = record(frames, number_frames(labels), skeleton, "coco")
-    sizes = {
-        untrusted.image_size((image["width"], image["height"]), "images")
-        for image in images
-        if "width" in image and "height" in image
-    }
-    return recording._replace(
-        image_size=next(iter(sizes)) if len(sizes) == 1 else None,
-        # Photographs of several sizes do not follow each other.
-        is_clip=len(sizes) <= 1,
+        # Their own ids are the annotations'.
+        own = {k: v for k, v in person.items() if k not in ("id", "image_id")}
+        for body in frame_forms.read(own, account).people:
+            if names is not None and len(names) != len(body.points):
+                raise ValueError(
+                    f"annotations: a person of {len(body.points)} joints, its "
+                    f"category has {len(names)}"
+                )
+            found[image].append(with_names(body, names))
+    sizes = [frame_forms.size_of(image, account) for image in images]
+    known = {size for size in sizes if size is not None}
+    numbers = _numbers(images, ids, account)
+    frames = sorted(
+        zip(numbers, (found[own] for own in ids), strict=True),
+        key=lambda frame: frame[0],
     )
+    # Photographs of several sizes do not follow each other.
+    clip = Numbered(
+        frames,
+        next(iter(known)) if len(known) == 1 else None,
+        len(known) <= 1,
+    )
+    return record(clip, options.skeleton, account)
 
 
-def _names_of_categories(categories):
+def _numbers(images, ids, account):
+    """Returns the images' numbers as frames of a clip."""
+    names = [image.get("file_name") for image in images]
+    if len(set(map(str, names))) < len(names) or not all(
+        isinstance(name, (int, str)) for name in names
+    ):
+        names = ids
+    return labels.of_images(names, account)
+
+
+def _names_of_categories(categories, account):
     """Returns the joints of the only category that names some, or None."""
     if not isinstance(categories, list):
         return None
@@ -114,16 +80,9 @@ def _names_of_categories(categories):
         if isinstance(category, dict) and category.get("keypoints")
     ]
     if len(named) != 1 or not isinstance(named[0], list):
+        if len(named) > 1:
+            account.note(
+                "Several categories name joints: the names are not used."
+            )
         return None
     return tuple(map(str, named[0]))
-
-
-def _named(person, names):
-    if names is None:
-        return person
-    if len(names) != len(person.points):
-        raise ValueError(
-            f"annotations: a person of {len(person.points)} joints, its "
-            f"category has {len(names)}"
-        )
-    return person._replace(names=names)

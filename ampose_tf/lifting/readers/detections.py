@@ -1,78 +1,38 @@
 """From the people in a file's frames to keypoints: what all readers share.
 
-What counts as a joint that was not seen, in every format: a score of 0 or
-below, a score or coordinate that is NaN or null, and the positions (0, 0) and
-(-1, -1), which detectors write where they found nothing.
+Scores are brought to [0, 1] by `confidence`, people who are none or are there
+twice are left out by `crowd`, the others are followed by `tracks`. What counts
+as a joint that was not seen, in every format: a score of 0 or below, a score
+or coordinate that is NaN or null, and the positions (0, 0) and (-1, -1), which
+detectors write where they found nothing.
 """
-
-from typing import NamedTuple
 
 import numpy as np
 
 from ampose_tf.conversion import Conversion
 from ampose_tf.lifting.keypoints import Keypoints, Track
-from ampose_tf.lifting.readers import recognition, tracks
-from ampose_tf.lifting.readers.recognition import canonical
+from ampose_tf.lifting.readers import (
+    confidence,
+    crowd,
+    recognition,
+    tracks,
+    vocabulary,
+)
+from ampose_tf.lifting.readers.account import Account
+from ampose_tf.lifting.readers.records import (
+    Batch,
+    Detection,
+    Recording,
+    chosen,
+)
 from ampose_tf.lifting.untrusted import MAX_PEOPLE, MAX_PIXEL
 
 # In pixels, half of all coordinates never lie this close to the corner.
 _NORMALISED = 2
-
-
-class Detection(NamedTuple):
-    """One person in one frame, as a file has it.
-
-    Attributes:
-        points: (S, 2) float64, x and y; NaN where missing.
-        scores: (S,) float64; NaN where missing.
-        names: Of the joints; None where the file counts them.
-        track_id: None where the file does not say.
-    """
-
-    points: np.ndarray
-    scores: np.ndarray
-    names: tuple[str, ...] | None = None
-    track_id: int | None = None
-
-
-class Batch(NamedTuple):
-    """All people of all frames, frame by frame.
-
-    Attributes:
-        frames: (D,) int64, not decreasing.
-        points: (D, S, 2) float64.
-        scores: (D, S) float64.
-        track_ids: (D,) int64, -1 where the file does not say.
-    """
-
-    frames: np.ndarray
-    points: np.ndarray
-    scores: np.ndarray
-    track_ids: np.ndarray
-
-
-class Recording(NamedTuple):
-    """A clip as a file has it.
-
-    Attributes:
-        batch: Its people.
-        skeleton: Of their joints; None where there is nobody.
-        frame_count: Frames, with those in which there is nobody.
-        coordinates: `"pixels"`, `"normalised"` to [0, 1], or `"either"`,
-            which their size tells.
-        image_size: (width, height), or None.
-        fps: Frames a second, or None.
-        is_clip: Whether frames follow each other, so that people can be
-            followed; False for a collection of photographs.
-    """
-
-    batch: Batch
-    skeleton: Conversion | None
-    frame_count: int
-    coordinates: str = "pixels"
-    image_size: tuple[int, int] | None = None
-    fps: float | None = None
-    is_clip: bool = True
+# A share of normalised coordinates, so far beyond the upper or left border,
+# that cannot be people who leave the image.
+_BEYOND = 0.1
+_ACROSS = 0.2
 
 
 def gather(
@@ -117,9 +77,16 @@ def gather(
         points[where] = table.reshape(len(rows), length, 2)[:, sources]
         table = np.concatenate([person.scores for person in own])
         scores[where] = table.reshape(len(rows), length)[:, sources]
-    ids = [-1 if p.track_id is None else p.track_id for _, p in people]
-    numbers = np.array([number for number, _ in people], np.int64)
-    return Batch(numbers, points, scores, np.array(ids, np.int64)), skeleton
+    persons = [person for _, person in people]
+    unknown = [np.nan if p.score is None else p.score for p in persons]
+    batch = Batch(
+        np.array([number for number, _ in people], np.int64),
+        points,
+        scores,
+        crowd.numbered([person.track_id for person in persons]),
+        np.array(unknown, np.float64),
+    )
+    return batch, skeleton
 
 
 _EMPTY = Batch(
@@ -127,36 +94,45 @@ _EMPTY = Batch(
     np.empty((0, 0, 2)),
     np.empty((0, 0)),
     np.empty(0, np.int64),
+    np.empty(0),
 )
 
 
 def clean(
-    batch: Batch, coordinates: str, image_size: tuple[int, int] | None
+    batch: Batch,
+    coordinates: str,
+    third: str,
+    image_size: tuple[int, int] | None,
+    account: Account,
 ) -> tuple[Batch, np.ndarray]:
     """Finds what was not seen and makes pixels of normalised coordinates.
 
     Args:
         batch: Of at least one person.
         coordinates: As in `Recording`.
+        third: As in `Detection`.
         image_size: (width, height), or None.
+        account: Of the file.
 
     Returns:
         The batch in pixels, with (0, 0) and score 0 for joints that were not
-        seen, and (D,) bool: whose joints were seen at all.
+        seen, and (D,) bool: whether a joint of the person was seen at all.
 
     Raises:
-        ValueError: Where coordinates are out of all bounds, or normalised
-            without need or without an image size.
+        ValueError: If coordinates are out of all bounds, or are 3D, or are
+            normalised without an image size.
     """
     points = batch.points
-    scores = np.clip(np.nan_to_num(batch.scores, nan=0), 0, 1)
     nowhere = (
         np.isnan(points).any(axis=2)
         | (points == 0).all(axis=2)
         | (points == -1).all(axis=2)
     )
-    scores = np.where(nowhere, 0, scores)
-    seen = scores > 0
+    settled = confidence.settle(
+        points, batch.scores, ~nowhere, batch.person_scores, third, account
+    )
+    settled = np.where(nowhere, 0, settled)
+    seen = settled > 0
     if seen.any():
         points = _in_pixels(points, seen, coordinates, image_size)
     points = np.where(seen[..., None], points, 0)
@@ -169,43 +145,55 @@ def clean(
             f"({x:g}, {y:g}); at most {MAX_PIXEL} pixels from the corner are "
             "possible"
         )
-    return batch._replace(points=points, scores=scores), seen.any(axis=1)
+    return batch._replace(points=points, scores=settled), seen.any(axis=1)
 
 
 def settle(
-    recording: Recording, image_size: tuple[int, int] | None
+    recording: Recording,
+    image_size: tuple[int, int] | None,
+    person_score: float,
+    account: Account,
 ) -> Keypoints:
     """Makes keypoints of what a reader found.
 
-    A person's id is the file's where it has one. Where only some people have
-    one, the others are those whom the tool's own tracker has not confirmed;
-    they are left out, and counted. Where nobody has one, `tracks.associate`
-    follows them.
+    A person's id is the file's if it has one that is of use. If only some
+    people have one, the others are those whom the tool's own tracker has not
+    confirmed; they are left out, and counted. If there are no ids,
+    `tracks.associate` follows the people.
 
     Args:
         recording: Of any format.
         image_size: (width, height) by the user, which beats the file's.
+        person_score: People below it are left out.
+        account: Of the file.
 
     Raises:
-        ValueError: Where nobody is in it, see also `clean`.
+        ValueError: If there is no person in it, see also `clean`.
     """
     image_size = image_size or recording.image_size
+    count = recording.frame_count
+    frames = f"{count} frame{'' if count == 1 else 's'}"
     if not len(recording.batch.frames):
-        raise ValueError(f"nobody in its {recording.frame_count} frames")
-    batch, present = clean(recording.batch, recording.coordinates, image_size)
+        raise ValueError(f"no person in its {frames}")
+    batch, present = clean(
+        recording.batch,
+        recording.coordinates,
+        recording.third,
+        image_size,
+        account,
+    )
     if not present.any():
-        raise ValueError(
-            f"no joint of anybody was seen in its {recording.frame_count} "
-            "frames"
-        )
+        raise ValueError(f"no joint of any person was seen in its {frames}")
     batch = chosen(batch, present)
-    notes = ()
+    batch = chosen(batch, crowd.surer(batch, person_score, account))
+    batch = crowd.merged(batch, account)
+    batch = batch._replace(track_ids=crowd.useful(batch, account))
     known = batch.track_ids >= 0
     if known.any():
         if not known.all():
-            notes = (
+            account.note(
                 f"{int((~known).sum())} detections are left out: the file "
-                "does not say who they are, and of others it does.",
+                "does not say who they are, and of others it does."
             )
         batch = chosen(batch, known)
     elif recording.is_clip:
@@ -217,15 +205,10 @@ def settle(
         recording.skeleton.name,
         image_size,
         recording.fps,
-        recording.frame_count,
+        count,
         split(batch),
-        notes,
+        account.notes(),
     )
-
-
-def chosen(batch: Batch, rows: np.ndarray) -> Batch:
-    """Returns some of the people of a batch, by index or (D,) bool."""
-    return Batch(*(array[rows] for array in batch))
 
 
 def _common_skeleton(people, wanted):
@@ -255,29 +238,32 @@ def _places(names, count, joints):
     if names is None:
         here = np.arange(min(count, len(joints)))
         return here, here
-    index = {canonical(name): place for place, name in enumerate(names)}
+    index = {vocabulary.joint(name): place for place, name in enumerate(names)}
     found = [
-        (joint, index[canonical(name)])
-        for joint, name in enumerate(joints)
-        if canonical(name) in index
+        (place, index[vocabulary.joint(name)])
+        for place, name in enumerate(joints)
+        if vocabulary.joint(name) in index
     ]
     own, theirs = np.array(found, np.int64).reshape(-1, 2).T
     return own, theirs
 
 
 def _in_pixels(points, seen, coordinates, image_size):
-    small = float(np.median(np.abs(points[seen]))) < _NORMALISED
-    if coordinates == "pixels" and small:
-        raise ValueError(
-            "expected pixels; half of all coordinates are below "
-            f"{_NORMALISED}, as if they had been normalised"
-        )
-    if coordinates == "pixels" or (coordinates == "either" and not small):
+    placed = points[seen]
+    small = float(np.median(np.abs(placed))) < _NORMALISED
+    if not small and coordinates == "either":
         return points
     if not small:
         raise ValueError(
             "expected coordinates normalised to [0, 1], as this format has "
             "them; these are larger"
+        )
+    negative = (placed < -_BEYOND).mean(axis=0)
+    if negative.max() > _ACROSS:
+        raise ValueError(
+            "its coordinates lie around 0, within a few units, as of 3D in "
+            "metres or normalised to [-1, 1]; expected pixels, or normalised "
+            "to [0, 1] from the image's upper left corner"
         )
     if image_size is None:
         raise ValueError(
@@ -292,7 +278,7 @@ def split(batch: Batch) -> tuple[Track, ...]:
     """Splits people into tracks by their ids, which are all known.
 
     Raises:
-        ValueError: Where somebody is twice in a frame.
+        ValueError: If a person is twice in a frame.
     """
     order = np.lexsort((batch.frames, batch.track_ids))
     batch = chosen(batch, order)

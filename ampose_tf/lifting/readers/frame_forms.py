@@ -3,52 +3,43 @@
 Form, and where it is described:
 
 * openpose: `{"people": [{"pose_keypoints_2d": [x, y, score, …]}]}`, BODY_25
-  or COCO-18; OpenPose's doc/02_output.md, `--write_json`.
+  or COCO-18; OpenPose's doc/02_output.md, `--write_json`. AlphaPose's
+  `--format open`, and `--format cmu`: `{"bodies": [{"joints": […]}]}`.
 * mmpose: `[{"keypoints": [[x, y], …], "keypoint_scores": […]}]`, alone or as
   `{"frame_id": 0, "instances": […]}`; MMPose's `split_instances`, which its
-  inferencer and its demos save.
+  inferencer and its demos save. rtmlib's `keypoints` and `scores` of one
+  person or of all.
 * ultralytics: `[{"name", "class", "confidence", "box", "track_id",
   "keypoints": {"x": […], "y": […], "visible": […]}}]`; `Results.to_json`.
 * tfjs: `[{"score", "id", "keypoints": [{"x", "y", "score", "name"}, …]}]`,
   what `estimatePoses` of @tensorflow-models/pose-detection returns; also
-  `{"nose": {"x", "y", "score"}, …}`.
+  `{"nose": {"x", "y", "score"}, …}`; PoseNet's and ml5's `{"part", "score",
+  "position": {"x", "y"}}`.
 * mediapipe: 33 landmarks `{"x", "y", "z", "visibility"}` or `[x, y]`,
   `[x, y, z]`, `[x, y, visibility]`, `[x, y, z, visibility]`, or a list of
   people who have them; alone or under `landmarks`, `pose_landmarks`,
   `poseLandmarks` or `landmark`; PoseLandmarkerResult and the older
-  solutions.pose. The third number is z where any of them lies outside [0, 1].
+  solutions.pose; ML Kit's with `inFrameLikelihood`.
 * coco: `{"image_id", "keypoints": [x, y, score or visibility, …]}` or a list
   of them, https://cocodataset.org/#format-results; also AlphaPose's (its
   docs/output.md) and OpenPifPaf's.
 * array: joints `[x, y]` or `[x, y, score]`, in the order of a skeleton of
   `recognition.by_count`.
 
-null, [] and {} are a frame without people in every form.
+Names of fields are understood by `vocabulary` in any of these forms. null, []
+and {} are a frame without people in every form.
 """
 
+import functools
+import math
+import re
 from typing import NamedTuple
 
-import numpy as np
-
-from ampose_tf.lifting.readers.detections import Detection
-from ampose_tf.lifting.readers.points import (
-    check_shapes,
-    is_numeric,
-    is_point,
-    of_named_points,
-    of_points,
-)
-from ampose_tf.lifting.untrusted import brief, numbers, triples, whole_number
-
-_LANDMARKS = ("landmarks", "pose_landmarks", "poseLandmarks", "landmark")
-_WORLD = ("worldLandmarks", "pose_world_landmarks", "poseWorldLandmarks")
-_LANDMARK_KEYS = frozenset((*_LANDMARKS, *_WORLD))
-
-# Forms whose coordinates may be in pixels or normalised to [0, 1].
-EITHER = ("ultralytics", "tfjs", "mediapipe")
-
-# Named points that make a person, where an object may have other entries.
-_FEW = 3
+from ampose_tf.lifting import untrusted
+from ampose_tf.lifting.readers import bodies, vocabulary
+from ampose_tf.lifting.readers.account import Account
+from ampose_tf.lifting.readers.records import Detection
+from ampose_tf.lifting.untrusted import brief, whole_number
 
 # A form's characteristic keys, to name the nearest form of an unknown one.
 _KEYS = {
@@ -56,21 +47,64 @@ _KEYS = {
     "mmpose": {"instances", "frame_id", "keypoint_scores", "bbox_score"},
     "ultralytics": {"name", "class", "confidence", "box", "visible"},
     "tfjs": {"keypoints", "score", "x", "y", "part", "position"},
-    "mediapipe": {*_LANDMARK_KEYS, "visibility", "presence", "z"},
+    "mediapipe": {"landmarks", "pose_landmarks", "visibility", "presence"},
     "coco": {"image_id", "category_id", "keypoints", "images", "annotations"},
 }
 
 
-class FramePeople(NamedTuple):
-    """The people of one frame.
+class Group(NamedTuple):
+    """The people of one frame, or one person of it.
 
     Attributes:
-        number: Of the frame; None where its value does not say.
-        people: Whoever is in it.
+        people: Of the frame.
+        number: Of the frame; None if its value does not say.
+        image: The name or id of its image, or None.
+        time: In the unit of the file, or None.
+        unit: Seconds of that unit, if the field's name says it.
+        size: (width, height) of its image, or None.
+        is_person: Whether it is one person, and others of the same frame may
+            follow; False for a whole frame.
+        form: What `form_of` says, if it was asked.
     """
 
-    number: int | None
     people: list[Detection]
+    number: int | None = None
+    image: int | str | None = None
+    time: float | None = None
+    unit: float | None = None
+    size: tuple[int, int] | None = None
+    is_person: bool = False
+    form: str | None = None
+
+    @property
+    def label(self) -> int | str | float | None:
+        """What the file calls the frame."""
+        labels = (self.number, self.image, self.time)
+        return next((own for own in labels if own is not None), None)
+
+
+class _Fields(NamedTuple):
+    """The fields of an object, by their meanings."""
+
+    by_meaning: dict[str, tuple[str, ...]]
+    unread: tuple[str, ...]
+
+
+@functools.lru_cache(1024)
+def _fields(keys: tuple[str, ...]) -> _Fields:
+    found, unread = {}, []
+    for key in keys:
+        what = vocabulary.meaning(key)
+        if what is None:
+            unread.append(key)
+        else:
+            found[what] = (*found.get(what, ()), key)
+    return _Fields(found, tuple(unread))
+
+
+def fields_of(value: dict) -> dict[str, tuple[str, ...]]:
+    """Returns {meaning: its keys} of an object, see `vocabulary.meaning`."""
+    return _fields(tuple(value)).by_meaning
 
 
 def is_empty(value) -> bool:
@@ -78,40 +112,64 @@ def is_empty(value) -> bool:
     return value is None or value == [] or value == {}
 
 
-def form_of(value) -> str | None:
-    """Returns the form of one frame's people; None for none of them."""
-    if isinstance(value, dict):
-        return _form_of_object(value)
-    first = _first(value)
-    if isinstance(first, dict):
-        if "keypoints" in first or {"class", "box"} <= first.keys():
-            return _form_of_object(first)
-        return _form_of_points(value)
-    if isinstance(first, list):
-        # Points, or people who are lists of points.
-        return _form_of_points(value) or _form_of_points(first)
-    return None
-
-
-def read_frame(value, form: str | None) -> FramePeople:
-    """Reads the people of one frame.
+def read(value, account: Account) -> Group:
+    """Reads a frame's people, or a person.
 
     Args:
-        value: JSON of the form, or empty.
-        form: What `form_of` says.
+        value: JSON.
+        account: Of the file.
 
     Raises:
-        ValueError: Where something in it is not as the form has it.
+        ValueError: If it is of no known form, or something in it is not as
+            the form has it.
     """
-    number = None
+    if is_empty(value):
+        return Group([])
     if isinstance(value, dict):
-        number = value.get("frame_id", value.get("frame"))
-        # The name of an image says no more than its place does.
-        number = None if isinstance(number, str) else number
-    if number is not None:
-        number = whole_number(number, "frame")
-    people = [] if is_empty(value) else _READERS[form](value)
-    return FramePeople(number, people)
+        return _of_object(value, account)
+    if not isinstance(value, list):
+        raise ValueError(nearest(value))
+    if bodies.is_body(value):
+        return Group(bodies.read(value, None, account), is_person=True)
+    people, size, labels = [], None, set()
+    for item in value:
+        if isinstance(item, (dict, list)):
+            if isinstance(item, dict) and _is_other_object(item):
+                continue
+            group = read(item, account)
+            people += group.people
+            size = size or group.size
+            labels.add((group.number, group.image, group.time, group.unit))
+        elif item is not None:
+            raise ValueError(nearest(value))
+    if not people and any(_is_other_object(item) for item in value):
+        raise ValueError(
+            "detections without keypoints; expected those of a pose model"
+        )
+    if len(labels) > 1:
+        raise ValueError(
+            f"results of {len(labels)} images; expected those of one frame"
+        )
+    return Group(people, *(labels.pop() if labels else ()), size=size)
+
+
+def is_person(value) -> bool:
+    """Whether a value of JSON is one person: a body, or an object of one."""
+    if not isinstance(value, dict):
+        return isinstance(value, list) and bodies.is_body(value)
+    key = _joints_key(value)
+    if key is None:
+        return not _people_keys(value) and bodies.is_body(value)
+    if _people_keys(value):
+        return False
+    return bodies.is_body(value[key]) or (
+        isinstance(value[key], dict) and not is_empty(value[key])
+    )
+
+
+def is_several_people(value) -> bool:
+    """Whether a value of JSON is a list of people of one frame or of many."""
+    return isinstance(value, list) and not bodies.is_body(value)
 
 
 def nearest(value) -> str:
@@ -134,6 +192,57 @@ def nearest(value) -> str:
     )
 
 
+def form_of(value) -> str | None:
+    """Returns the form of one frame's people; None for none of them."""
+    first = value
+    while isinstance(first, list) and not bodies.is_body(first):
+        first = _first(first)
+    if isinstance(first, list):
+        if bodies.is_flat(first):
+            return "coco"
+        point = _first(first)
+        if isinstance(point, dict):
+            return _form_of_points(first)
+        return "mediapipe" if len(first) == 33 else "array"
+    if not isinstance(first, dict):
+        return None
+    fields = fields_of(first)
+    people = [key for key in _people_keys(first) if first[key]]
+    if people:
+        if "instances" in people:
+            return "mmpose"
+        inner = _first(first[people[0]])
+        keys = inner if isinstance(inner, dict) else ()
+        if "people" in people or "pose_keypoints_2d" in keys:
+            return "openpose"
+        return form_of(first[people[0]])
+    key = _joints_key(first)
+    if key is None:
+        return "tfjs" if bodies.is_body(first) else None
+    if vocabulary.JOINT_SCORES in fields or "scores" in first:
+        return "mmpose"
+    if key.lower().startswith(("landmark", "pose_land", "poseland")):
+        return "mediapipe"
+    if key == "pose_keypoints_2d":
+        return "openpose"
+    joints = first[key]
+    if isinstance(joints, dict):
+        return (
+            "tfjs"
+            if bodies.is_point(_first_value(joints))
+            else ("ultralytics")
+        )
+    if isinstance(_first(joints), dict):
+        return _form_of_points(joints)
+    return "coco"
+
+
+def _form_of_points(points):
+    point = _first(points)
+    named = vocabulary.NAME in fields_of(point) if point else False
+    return "tfjs" if named else "mediapipe"
+
+
 def _first(value):
     """Returns the first item of a list that is not empty."""
     if not isinstance(value, list):
@@ -141,204 +250,278 @@ def _first(value):
     return next((item for item in value if not is_empty(item)), None)
 
 
-def _form_of_object(value):
-    if "people" in value:
-        return "openpose"
-    if "instances" in value:
-        return "mmpose"
-    if not _LANDMARK_KEYS.isdisjoint(value):
-        return "mediapipe"
-    if "keypoints" in value:
-        keypoints = value["keypoints"]
-        if "keypoint_scores" in value:
-            return "mmpose"
-        if isinstance(keypoints, dict):
-            return "ultralytics"
-        if isinstance(_first(keypoints), dict):
-            return "tfjs"
-        return "coco"
-    if {"class", "box"} <= value.keys():
-        return "ultralytics"
-    if sum(is_point(point) for point in value.values()) >= _FEW:
-        return "tfjs"
-    return None
+def _first_value(value):
+    return next(iter(value.values()), None)
 
 
-def _form_of_points(value):
-    first = _first(value)
-    if isinstance(first, dict) and is_point(first):
-        return "tfjs" if "name" in first else "mediapipe"
-    if isinstance(first, list) and is_numeric(first):
-        return "mediapipe" if len(value) == 33 else "array"
-    return None
+def _keys(value, *meanings):
+    fields = fields_of(value)
+    return [key for what in meanings for key in fields.get(what, ())]
 
 
-def _objects(values, what):
-    """Yields the objects of a list."""
-    if isinstance(values, dict):
-        values = [values]
-    if not isinstance(values, list):
-        raise ValueError(f"{what}: expected a list, got {brief(values)}")
-    for value in values:
-        if not isinstance(value, dict):
-            raise ValueError(f"{what}: expected objects, got {brief(value)}")
-        yield value
-
-
-def track_id(value, what: str) -> int | None:
-    """Returns an id; None for null and for the -1 of who is not followed.
-
-    Raises:
-        ValueError: Where it is none.
-    """
-    # AlphaPose and OpenPose put it into a list.
-    if isinstance(value, list) and value:
-        value = value[0]
-    if value is None or value == [] or value == -1:
-        return None
-    return whole_number(value, what)
-
-
-def _openpose(value):
-    people = []
-    for person in _objects(value["people"], "people"):
-        # Of versions before 1.2.
-        keypoints = person.get("pose_keypoints", [])
-        keypoints = person.get("pose_keypoints_2d", keypoints)
-        if is_empty(keypoints):  # Of whom only a hand or a face was found.
-            continue
-        points, scores = triples(keypoints, "pose_keypoints_2d")
-        own = track_id(person.get("person_id"), "person_id")
-        people.append(Detection(points, scores, track_id=own))
-    return people
-
-
-def _mmpose(value):
-    if isinstance(value, dict) and "instances" in value:
-        value = value["instances"]
-    people = []
-    for person in _objects(value, "instances"):
-        if "keypoints" not in person or "keypoint_scores" not in person:
-            raise ValueError(
-                "instances: expected keypoints and keypoint_scores, got "
-                f"{brief(person)}"
-            )
-        points = numbers(person["keypoints"], "keypoints")
-        scores = numbers(person["keypoint_scores"], "keypoint_scores")
-        if points.ndim == 2 and points.shape[1] == 3:
-            raise ValueError(
-                "keypoints: they are in 3D, of a model that has lifted them; "
-                "expected those of a 2D detector"
-            )
-        check_shapes(points, scores)
-        own = track_id(person.get("track_id"), "track_id")
-        people.append(Detection(points, scores, track_id=own))
-    return people
-
-
-def _ultralytics(value):
-    people, others = [], 0
-    for person in _objects(value, "detections"):
-        keypoints = person.get("keypoints")
-        if not isinstance(keypoints, dict):
-            others += 1
-            continue
-        x, y = (
-            numbers(keypoints.get(axis), f"keypoints.{axis}") for axis in "xy"
+def _people_keys(value):
+    """Returns the fields that hold a list of people, or one."""
+    return [
+        key
+        for key in _keys(value, vocabulary.PEOPLE, vocabulary.PERSON)
+        if isinstance(value[key], list)
+        and (
+            vocabulary.meaning(key) == vocabulary.PEOPLE
+            or isinstance(_first(value[key]), dict)
         )
-        if x.ndim != 1 or x.shape != y.shape:
+        or isinstance(value[key], dict)
+    ]
+
+
+def _joints_key(value):
+    """Returns the field that holds joints, or None."""
+    keys = [
+        key
+        for key in _keys(value, vocabulary.JOINTS, vocabulary.NAME)
+        if isinstance(value[key], (list, dict)) and not _are_names(value[key])
+    ]
+    full = [key for key in keys if not is_empty(value[key])]
+    return (full or keys or [None])[0]
+
+
+def _are_names(value):
+    return bool(
+        value
+        and isinstance(value, (list, tuple))
+        and all(isinstance(name, str) for name in value)
+    )
+
+
+def _is_other_object(value):
+    """Whether it is a detection of a box: a car, or of no pose model."""
+    return (
+        isinstance(value, dict)
+        and _joints_key(value) is None
+        and {"class", "box"} <= value.keys()
+    )
+
+
+def _of_object(value, account):
+    people_keys = _people_keys(value)
+    key = _joints_key(value)
+    if people_keys:
+        people = []
+        for own in people_keys:
+            items = value[own]
+            if isinstance(items, dict):
+                items = _of_dict(items)
+            people += _persons(items, own, account)
+        return _labelled(value, people, account, is_person=False)
+    for own in _keys(value, vocabulary.PEOPLE):
+        if not isinstance(value[own], (list, dict)):
             raise ValueError(
-                "keypoints: expected lists x and y of one length, got shapes "
-                f"{x.shape} and {y.shape}"
+                f"{own}: expected a list, got {brief(value[own])}"
             )
-        scores = np.ones(len(x))
-        # Models that were trained without visibility have none.
-        if keypoints.get("visible") is not None:
-            scores = numbers(keypoints["visible"], "keypoints.visible")
-        points = np.stack([x, y], axis=1)
-        check_shapes(points, scores)
-        own = track_id(person.get("track_id"), "track_id")
-        people.append(Detection(points, scores, track_id=own))
-    if others and not people:
+    if key is not None:
+        return _of_person(value, key, account)
+    if bodies.is_body(value):
+        (person,) = bodies.read(value, None, account)
+        return _labelled(value, [person], account, is_person=True)
+    solid = _keys(value, vocabulary.JOINTS_3D)
+    if solid:
+        raise ValueError(_is_solid(value, solid))
+    if _is_other_object(value):
         raise ValueError(
             "detections without keypoints; expected those of a pose model"
         )
-    return people
+    raise ValueError(nearest(value))
 
 
-def _tfjs(value):
-    if isinstance(value, list) and _form_of_points(value) == "tfjs":
-        return [of_points(value)]
+def _of_dict(items):
+    """Returns the people of an object of them by id, or of one person."""
+    if is_person(items):
+        return [items]
+    return [
+        item | {"person_id": key} if isinstance(item, dict) else item
+        for key, item in items.items()
+    ]
+
+
+def _persons(items, what, account):
     people = []
-    for person in _objects(value, "poses"):
-        if "keypoints" not in person:
-            people.append(of_named_points(person))
-        elif not is_empty(person["keypoints"]):
-            own = track_id(person.get("id"), "id")
-            found = of_points(person["keypoints"])
-            people.append(found._replace(track_id=own))
+    for item in items:
+        if is_empty(item):
+            continue
+        if not isinstance(item, (dict, list)):
+            raise ValueError(f"{what}: expected objects, got {brief(item)}")
+        if _is_other_object(item):
+            continue
+        people += read(item, account).people
     return people
 
 
-def _mediapipe(value):
-    if isinstance(value, dict):
-        key = next((key for key in _LANDMARKS if key in value), None)
-        if key is None:
-            raise ValueError(
-                "only world landmarks, which are metres from the hip; "
-                "expected the landmarks in the image"
-            )
-        value = value[key]
-    if isinstance(value, dict):
-        value = value.get("landmark", value)
-    if is_empty(value):
-        return []
-    if isinstance(value, dict):
-        return [of_named_points(value)]
-    if not isinstance(value, list):
-        raise ValueError(f"landmarks: expected a list, got {brief(value)}")
-    if _form_of_points(value):
-        return [of_points(value)]
-    people = []
-    for person in value:
-        if isinstance(person, dict):
-            person = person.get("landmark")
-        if not is_empty(person):
-            people.append(of_points(person))
-    return people
+def _is_solid(value, keys):
+    if any("world" in key.lower() for key in keys):
+        return (
+            "only world landmarks, which are 3D, in metres from the hip; "
+            "save the landmarks in the image"
+        )
+    if "pose_keypoints_3d" in keys:
+        return (
+            "this is OpenPose's 3D output; save the 2D with --write_json "
+            "without --3d"
+        )
+    return (
+        f"its joints ({brief(keys[0])}) are 3D already; expected the 2D that "
+        "a detector found"
+    )
 
 
-def _coco(value):
-    return [coco_person(person) for person in _objects(value, "results")]
+def _of_person(value, key, account):
+    """Reads an object of one body, or of several in its field of joints."""
+    joint_scores = person_score = None
+    for name in _keys(value, vocabulary.JOINT_SCORES, vocabulary.SCORE):
+        if isinstance(value[name], list) and joint_scores is None:
+            joint_scores = value[name]
+    for name in _keys(value, vocabulary.PERSON_SCORE, vocabulary.SCORE):
+        score = value[name]
+        while isinstance(score, list) and len(score) == 1:
+            score = score[0]
+        if isinstance(score, (int, float)) and math.isfinite(score):
+            person_score = float(score)
+            break
+    if is_empty(value[key]):  # Only a hand or a face was found.
+        solid = [k for k in _keys(value, vocabulary.JOINTS_3D) if value[k]]
+        if solid:
+            raise ValueError(_is_solid(value, solid))
+        return _labelled(value, [], account, is_person=True)
+    several = not bodies.is_body(value[key]) and isinstance(value[key], list)
+    if _are_numbers(joint_scores) is False and not several:
+        joint_scores = joint_scores[0] if len(joint_scores) == 1 else None
+    people = bodies.read(value[key], joint_scores, account)
+    own = None
+    for name in _keys(value, vocabulary.PERSON, vocabulary.ID):
+        own = person_id(value[name], name, account)
+        if own is not None:
+            break
+    if len(people) == 1:
+        people = [people[0]._replace(track_id=own, score=person_score)]
+    elif isinstance(joint_scores, list) and len(joint_scores) == len(people):
+        people = [
+            person._replace(score=its)
+            if isinstance(its, (int, float))
+            else person
+            for person, its in zip(people, joint_scores, strict=True)
+        ]
+    for name in _keys(value, vocabulary.JOINTS):
+        if name != key and not is_empty(value[name]):
+            account.unread([name])
+    names = _keys(value, vocabulary.JOINT_NAMES)
+    if names and people:
+        people = [with_names(p, value[names[0]]) for p in people]
+    return _labelled(value, people, account, is_person=not several)
 
 
-def coco_person(person: dict) -> Detection:
-    """Reads a result or annotation of COCO's form.
+def with_names(person: Detection, names) -> Detection:
+    """Returns a person whose joints have the names in a list of the file."""
+    if (
+        person.names is not None
+        or not _are_names(names)
+        or len(names) != len(person.points)
+    ):
+        return person
+    return person._replace(names=tuple(names))
 
-    Visibility 0, "not labelled", is score 0; 1, "labelled but not visible",
-    and 2, "labelled and visible", are 1: where somebody who saw the image
-    placed a joint, there it is.
 
-    Raises:
-        ValueError: Where it is not that.
+def _are_numbers(scores):
+    if scores is None:
+        return None
+    return bodies.is_numeric(scores)
+
+
+def _labelled(value, people, account, is_person):
+    """Returns a group with what an object says of its frame."""
+    number = image = time = unit = None
+    for key in _keys(value, vocabulary.FRAME):
+        own = value[key]
+        if isinstance(own, str) and re.fullmatch(r"\s*[0-9]+\s*", own):
+            own = int(own)
+        if isinstance(own, str) and own:
+            image = own if image is None else image
+        elif own is not None and number is None:
+            number = whole_number(own, key)
+    for key in _keys(value, vocabulary.IMAGE):
+        own = value[key]
+        if isinstance(own, (int, str)) and not isinstance(own, bool):
+            image = own if image is None else image
+        elif not is_empty(own) and not isinstance(own, dict):
+            raise ValueError(f"{key}: got {brief(own)}")
+    for key in _keys(value, vocabulary.TIME):
+        own = value[key]
+        if time is None and isinstance(own, (int, float)):
+            time, unit = float(own), vocabulary.time_unit(key)
+    size = size_of(value, account)
+    unread = _fields(tuple(value)).unread
+    if unread:
+        known = {
+            key
+            for key in unread
+            if bodies.is_point(value[key]) or bodies.is_row(value[key])
+        }
+        account.unread(key for key in unread if key not in known)
+    return Group(people, number, image, time, unit, size, is_person)
+
+
+def size_of(value: dict, account: Account) -> tuple[int, int] | None:
+    """Returns the image's (width, height) that an object says, or None.
+
+    One that cannot be is noted and not used.
     """
-    points, scores = triples(person.get("keypoints"), "keypoints")
-    key = "track_id" if "track_id" in person else "idx"
-    return Detection(points, scores, track_id=track_id(person.get(key), key))
+    fields = fields_of(value)
+    size = what = None
+    for key in fields.get(vocabulary.SIZE, ()):
+        own = value[key]
+        if isinstance(own, dict):
+            inner = fields_of(own)
+            if vocabulary.WIDTH in inner and vocabulary.HEIGHT in inner:
+                own = [
+                    own[inner[side][0]]
+                    for side in (vocabulary.WIDTH, vocabulary.HEIGHT)
+                ]
+        elif isinstance(own, str):
+            own = [int(n) for n in re.findall(r"[0-9]{1,6}", own)]
+        size, what = own, key
+    for key in fields.get(vocabulary.SHAPE, ()):
+        own = value[key]
+        if size is None and isinstance(own, list) and len(own) in (2, 3):
+            size, what = own[1::-1], key  # Rows come first.
+    is_box = vocabulary.X in fields or "left" in value
+    if size is None and not is_box:
+        sides = [
+            value[fields[side][0]]
+            for side in (vocabulary.WIDTH, vocabulary.HEIGHT)
+            if side in fields
+        ]
+        if len(sides) == 2:
+            size, what = sides, "width and height"
+    if size is None:
+        return None
+    try:
+        return untrusted.image_size(size, what)
+    except ValueError as error:
+        account.note(f"Not used: {error}.")
+        return None
 
 
-def _array(value):
-    if _form_of_points(value):
-        return [of_points(value)]
-    return [of_points(person) for person in value if not is_empty(person)]
+def person_id(value, what: str, account: Account) -> int | str | None:
+    """Returns an id; None for null and for the -1 of who is not followed.
 
-
-_READERS = {
-    "openpose": _openpose,
-    "mmpose": _mmpose,
-    "ultralytics": _ultralytics,
-    "tfjs": _tfjs,
-    "mediapipe": _mediapipe,
-    "coco": _coco,
-    "array": _array,
-}
+    What is no id is noted and not used.
+    """
+    # AlphaPose and OpenPose put it into a list.
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if value is None or value == [] or value == -1:
+        return None
+    if isinstance(value, str) and 0 < len(value) <= 100:
+        return int(value) if value.isdecimal() and len(value) < 8 else value
+    try:
+        return whole_number(value, what)
+    except ValueError as error:
+        account.note(f"Not used: {error}.")
+        return None

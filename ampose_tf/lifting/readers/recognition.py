@@ -1,11 +1,11 @@
 """Which skeleton a file's joints are: by their names, number and places."""
 
-import re
-
 import numpy as np
 
 from ampose_tf.conversion import Conversion
 from ampose_tf.lifting.keypoints import SKELETONS, diagonals
+from ampose_tf.lifting.readers.account import Account
+from ampose_tf.lifting.readers.vocabulary import joint
 from ampose_tf.lifting.untrusted import MAX_PIXEL, brief
 
 # Of detectors that count joints without naming them. Of whole-body models,
@@ -23,19 +23,19 @@ _BY_COUNT = {
     136: "Halpe-26",
 }
 
+# Skeletons of as many joints as the usual one, and their necks.
+_SAME_COUNT = {"COCO-18": "trt_pose-18", "BODY_25": "BODY_25B"}
+_NECKS = {
+    "COCO-18": "neck",
+    "trt_pose-18": "neck",
+    "BODY_25": "neck",
+    "BODY_25B": "upper_neck",
+}
+
 # Parts of a person's diagonal: a face is smaller, COCO's elbows and hips are
 # farther from where Human3.6M has spine, thorax and shoulders.
 _FACE = 0.3
 _OFF_AXIS = 0.15
-
-
-def canonical(name: str) -> str:
-    """Returns a joint's name so that those of several tools compare.
-
-    MediaPipe's LEFT_WRIST, PoseNet's leftWrist and "left wrist" are one.
-    """
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip())
-    return re.sub(r"[\s-]+", "_", words).lower()
 
 
 def by_count(count: int, wanted: Conversion | None) -> Conversion:
@@ -78,10 +78,10 @@ def by_names(names: tuple[str, ...], wanted: Conversion | None) -> Conversion:
     Raises:
         ValueError: Where there is none.
     """
-    given = {canonical(name) for name in names}
+    given = set(map(joint, names))
     around, inside = [], []
     for skeleton in [wanted] if wanted else SKELETONS.values():
-        own = {canonical(joint) for joint in skeleton.joints}
+        own = set(map(joint, skeleton.joints))
         if given <= own:
             around.append(skeleton)
         elif given >= own:
@@ -97,25 +97,55 @@ def by_names(names: tuple[str, ...], wanted: Conversion | None) -> Conversion:
     )
 
 
-def of_arrays(points: np.ndarray) -> Conversion:
-    """Returns the skeleton of arrays that no detector has written.
+def by_places(
+    points: np.ndarray,
+    counted: Conversion,
+    form: str | None,
+    account: Account,
+) -> Conversion:
+    """Returns the skeleton of unnamed joints by where they are.
 
-    16 joints are Human3.6M's. 17 are Human3.6M's too, unless they can only be
-    COCO's: the first five are close together, as in a face, and the joints
-    that should be spine and thorax are not where these are.
+    16 or 17 joints of arrays, which no detector has written, are Human3.6M's,
+    unless they can only be COCO's: the first five are close together, as in a
+    face, and the joints that should be spine and thorax are not where these
+    are. 18 and 25 joints have the neck where two skeletons disagree on it.
 
     Args:
         points: (D, S, 2), of at least one person.
-
-    Raises:
-        ValueError: Where no skeleton has so many joints.
+        counted: What their number says.
+        form: See `frame_forms.form_of`.
+        account: Of the file; told of a skeleton that is not the usual one.
     """
-    count = points.shape[1]
-    if count not in (16, 17):
-        return by_count(count, None)
-    if count == 17 and _looks_like_coco(points):
-        return SKELETONS["COCO-17"]
-    return SKELETONS[f"H36M-{count}"]
+    count = len(counted.joints)
+    if form == "array" and count in (16, 17) and points.shape[1] == count:
+        if count == 17 and _looks_like_coco(points):
+            return SKELETONS["COCO-17"]
+        return SKELETONS[f"H36M-{count}"]
+    other = _SAME_COUNT.get(counted.name)
+    if other in SKELETONS and _neck_is_off(points, counted) > (
+        _OFF_AXIS + _neck_is_off(points, SKELETONS[other])
+    ):
+        account.note(
+            f"The {count} joints are read as {other}, whose neck is where "
+            f"theirs is, not as {counted.name}; --skeleton names another."
+        )
+        return SKELETONS[other]
+    return counted
+
+
+def _neck_is_off(points, skeleton):
+    """Returns how far the neck is from the shoulders' middle, in diagonals."""
+    neck, left, right = (
+        points[:, skeleton.joints.index(name)]
+        for name in (_NECKS[skeleton.name], "left_shoulder", "right_shoulder")
+    )
+    placed = ~np.isnan(points).any(axis=2) & (points != 0).any(axis=2)
+    size = diagonals(np.nan_to_num(points), placed)
+    off = np.linalg.norm(neck - (left + right) / 2, axis=1)
+    told = (size > 0) & np.isfinite(off)
+    for places in (neck, left, right):
+        told &= (places != 0).any(axis=1)
+    return np.median(off[told] / size[told]) if told.any() else 0.0
 
 
 def _looks_like_coco(points):

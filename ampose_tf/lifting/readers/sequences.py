@@ -1,198 +1,217 @@
-"""Frames in a row: of one form, and each with its number."""
+"""Frames in a row, each with its number and its people."""
 
-import itertools
-import re
-from collections.abc import Collection
+from typing import NamedTuple
+
+import numpy as np
 
 from ampose_tf.conversion import Conversion
 from ampose_tf.lifting import untrusted
-from ampose_tf.lifting.readers import frame_forms, recognition
-from ampose_tf.lifting.readers.detections import Recording, gather
-from ampose_tf.lifting.readers.frame_forms import (
-    EITHER,
-    FramePeople,
-    form_of,
-    is_empty,
-    read_frame,
-)
-
-# Numbers count frames where at least one of so many is there, or all lie
-# within so many, an hour at 30 a second; otherwise they are names.
-_SPARSE = 20
-_HOUR = 108_000
+from ampose_tf.lifting.readers import evidence, labels, recognition
+from ampose_tf.lifting.readers.account import Account
+from ampose_tf.lifting.readers.detections import gather
+from ampose_tf.lifting.readers.frame_forms import Group
+from ampose_tf.lifting.readers.records import Recording, third_of
 
 
-def record(
-    frames: list[FramePeople],
-    numbers: list[int],
-    skeleton: Conversion | None,
-    form: str | None,
-) -> Recording:
-    """Makes a recording of frames in one form.
+class Options(NamedTuple):
+    """What the user says of a file.
 
-    Args:
-        frames: In any order.
-        numbers: Theirs, all different.
-        skeleton: Of their joints, where it is known.
-        form: See `frame_forms`.
-
-    Raises:
-        ValueError: See `detections.gather`.
+    Attributes:
+        format: One of `formats.FORMATS`; None to recognise it.
+        skeleton: Of the joints; None to tell it by their names or number.
+        frames: What bodies in a list are, see `evidence`; None to tell it.
     """
-    ordered = sorted(zip(numbers, frames, strict=True), key=lambda f: f[0])
-    batch, found = gather(
-        [(number, frame.people) for number, frame in ordered], skeleton
-    )
-    if form == "array" and skeleton is None and found is not None:
-        found = recognition.of_arrays(batch.points)
-    return Recording(
-        batch,
-        found,
-        max(numbers, default=-1) + 1,
-        "either" if form in EITHER else "pixels",
-    )
+
+    format: str | None = None
+    skeleton: Conversion | None = None
+    frames: str | None = None
+
+
+class Numbered(NamedTuple):
+    """Frames with their numbers, in increasing order.
+
+    Attributes:
+        frames: (number, people) of each.
+        size: (width, height) of all images; None if it is not said, or they
+            differ.
+        has_one_size: Whether images do not differ in size.
+        fps: Frames a second, by times; None if the file has none.
+    """
+
+    frames: list[tuple[int, list]]
+    size: tuple[int, int] | None = None
+    has_one_size: bool = True
+    fps: float | None = None
 
 
 def check_format(form: str | None, format: str | None) -> None:
     """Compares a form with the format that the user has named.
 
     Raises:
-        ValueError: Where they differ.
+        ValueError: If they differ.
     """
-    # What AlphaPose writes is in COCO's form; a list of points is whose the
-    # user says it is.
-    alike = {"coco": "alphapose", "mediapipe": "array", "array": "mediapipe"}
-    if None not in (form, format) and format not in (form, alike.get(form)):
+    # What AlphaPose writes is in COCO's form, and so is what Detectron2's
+    # evaluator does; a list of points is whose the user says it is.
+    alike = {
+        "coco": ("alphapose", "detectron2"),
+        "openpose": ("alphapose",),
+        "mediapipe": ("array", "tfjs"),
+        "array": ("mediapipe",),
+    }
+    if None not in (form, format) and format not in (
+        form,
+        *alike.get(form, ()),
+    ):
         raise ValueError(
             f"it has the form of {form}, not of the format {format}"
         )
 
 
-def read_frames(
-    items: list, format: str | None, names: list[str] | None = None
-) -> tuple[list[FramePeople], str | None]:
-    """Reads values of single frames, all of one form.
+def numbered(
+    groups: list[Group],
+    options: Options,
+    account: Account,
+    are_people: bool = False,
+) -> Numbered:
+    """Puts groups into frames and numbers these.
 
     Args:
-        items: JSON of each frame.
-        format: One of `formats.FORMATS`, where the user says it.
-        names: What to call the frames in messages; None for their places.
-
-    Returns:
-        The frames, and their form; None where all are empty.
+        groups: In the order of the file.
+        options: Of the user.
+        account: Of the file.
+        are_people: Whether the form is of people rather than of frames, where
+            bodies in a list may be either.
 
     Raises:
-        ValueError: Where one is of no known form or of another one.
+        ValueError: If frames are there twice, or too many, or it cannot be
+            told whether they are frames.
     """
-    if len(items) > untrusted.MAX_FRAMES:
+    groups, kind = _joined(groups, options, account, are_people)
+    if len(groups) > untrusted.MAX_FRAMES:
         raise ValueError(
-            f"{len(items)} frames; at most {untrusted.MAX_FRAMES} are read"
+            f"{len(groups)} frames; at most {untrusted.MAX_FRAMES} are read"
         )
-    frames, form = [], None
-    for place, item in enumerate(items):
-        try:
-            frame, form = read_one(item, format, form)
-        except ValueError as error:
-            if len(items) == 1:
-                raise
-            name = names[place] if names else f"frame {place}"
-            raise ValueError(f"{name}: {error}") from error
-        frames.append(frame)
-    return frames, form
+    fps = None
+    if kind == "number":
+        numbers = labels.own_numbers([g.number for g in groups], account)
+        fps = _rate(groups, numbers)
+    elif kind == "image":
+        numbers = labels.of_images([g.image for g in groups], account)
+        fps = _rate(groups, numbers)
+    elif kind == "time":
+        numbers, fps = labels.of_times(
+            [g.time for g in groups], groups[0].unit, account
+        )
+    else:
+        numbers = list(range(len(groups)))
+    sizes = {group.size for group in groups if group.size is not None}
+    frames = sorted(
+        zip(numbers, [g.people for g in groups], strict=True),
+        key=lambda frame: frame[0],
+    )
+    size = sizes.pop() if len(sizes) == 1 else None
+    return Numbered(frames, size, not sizes, fps)
 
 
-def read_one(
-    value, format: str | None, before: str | None
-) -> tuple[FramePeople, str | None]:
-    """Reads the next frame of a clip.
+def record(
+    clip: Numbered,
+    skeleton: Conversion | None,
+    account: Account,
+    form: str | None = None,
+) -> Recording:
+    """Makes a recording of numbered frames.
 
     Args:
-        value: Its JSON.
-        format: As in `read_frames`.
-        before: The form of the frames before; None where all were empty.
-
-    Returns:
-        The frame, and the form of the clip as far as it is known.
+        clip: The frames.
+        skeleton: Of their joints, if it is known.
+        account: Of the file.
+        form: See `frame_forms.form_of`.
 
     Raises:
-        ValueError: Where it is of no known form or of another one.
+        ValueError: See `detections.gather`.
     """
-    form = form_of(value)
-    if form is None and not is_empty(value):
-        raise ValueError(frame_forms.nearest(value))
-    if form is None:
-        return read_frame(value, None), before
-    check_format(form, format)
-    # A list of points is whose the user says it is.
-    if {form, format} == {"mediapipe", "array"}:
-        form = format
-    if before not in (None, form):
-        raise ValueError(
-            f"it has the form of {form}, what came before that of {before}"
+    batch, found = gather(clip.frames, skeleton)
+    people = [person for _, persons in clip.frames for person in persons]
+    if skeleton is None and people and people[0].names is None:
+        found = recognition.by_places(batch.points, found, form, account)
+    return Recording(
+        batch,
+        found,
+        clip.frames[-1][0] + 1 if clip.frames else 0,
+        third=third_of(people),
+        image_size=clip.size,
+        fps=clip.fps,
+        is_clip=clip.has_one_size,
+    )
+
+
+def _joined(groups, options, account, are_people):
+    """Returns one group for each frame, and by what they are numbered."""
+    full = [group for group in groups if group.people or group.is_person]
+    are_persons = all(group.is_person for group in full)
+    if are_persons and options.frames == evidence.PEOPLE and len(full) > 1:
+        people = [person for group in full for person in group.people]
+        return [full[0]._replace(people=people, is_person=False)], None
+    kind = _kind(groups)
+    if kind is not None:
+        return _by_label(groups, kind), kind
+    if any(_kind([group]) for group in groups):
+        account.note(
+            "Only some frames have a number: they are counted in the order "
+            "of the file."
         )
-    return read_frame(value, form), form
-
-
-def number_frames(labels: list[int | str]) -> list[int]:
-    """Numbers the frames of a clip by the names of their images.
-
-    A name's number is its last one: "clip_000000000012_keypoints.json" is 12.
-    Where names have none, or share them, or their numbers are so far apart
-    that they cannot count frames, as COCO's image ids, frames are counted in
-    the order of the numbers, or of the labels.
-
-    Args:
-        labels: One for each frame, all different.
-
-    Returns:
-        Their numbers, all different.
-    """
-    numbers = [last_number(label) for label in labels]
-    if None in numbers or len(set(numbers)) < len(numbers):
-        return list(range(len(labels)))
-    span = max(numbers, default=0) - min(numbers, default=0) + 1
-    if span <= _SPARSE * len(numbers) and max(numbers) <= untrusted.MAX_FRAME:
-        return numbers
-    rank = {number: place for place, number in enumerate(sorted(numbers))}
-    return [rank[number] for number in numbers]
-
-
-def last_number(label: int | str) -> int | None:
-    """Returns the last number in the name of an image, or None."""
-    if isinstance(label, int):
-        return label if label >= 0 else None
-    found = re.findall(r"[0-9]{1,18}", label.rsplit(".", 1)[0])
-    return int(found[-1]) if found else None
-
-
-def own_numbers(frames: list[FramePeople]) -> list[int]:
-    """Returns the frames' own numbers; their places where one has none.
-
-    Raises:
-        ValueError: Where one is there twice, see also `check_span`.
-    """
-    numbers = [frame.number for frame in frames]
-    if None in numbers:
-        return list(range(len(frames)))
-    ordered = sorted(numbers)
-    for number, following in itertools.pairwise(ordered):
-        if number == following:
-            raise ValueError(f"frame {number} is there twice")
-    check_span(numbers)
-    return numbers
-
-
-def check_span(numbers: Collection[int]) -> None:
-    """Checks that different numbers may count the frames of one clip.
-
-    Two frames a year apart would make a film of a year.
-
-    Raises:
-        ValueError: Where they are too far apart.
-    """
-    first, last = min(numbers, default=0), max(numbers, default=0)
-    if last - first + 1 > max(_SPARSE * len(numbers), _HOUR):
-        raise ValueError(
-            f"{len(numbers)} frames with numbers from {first} to {last}; "
-            "expected those of one clip, counted from its first frame on"
+    bodies = [group for group in full if group.people]
+    if not are_persons or len(bodies) < 2 or len(full) < len(groups):
+        return groups, None
+    places = evidence.frames_of(
+        [group.people[0] for group in bodies],
+        options.frames,
+        are_people,
+        account,
+    )
+    frames = {}
+    for place, group in zip(places, bodies, strict=True):
+        frames.setdefault(place, []).append(group)
+    return [
+        frames[place][0]._replace(
+            people=[p for group in frames[place] for p in group.people]
         )
+        for place in sorted(frames)
+    ], None
+
+
+def _kind(groups):
+    """Returns which of a frame's labels all groups have, or None."""
+    for kind in ("number", "image", "time"):
+        if groups and all(
+            getattr(group, kind) is not None for group in groups
+        ):
+            return kind
+    return None
+
+
+def _by_label(groups, kind):
+    """Puts the people of each frame together."""
+    frames = {}
+    for group in groups:
+        label = getattr(group, kind)
+        if label not in frames:
+            frames[label] = group
+            continue
+        if not (group.is_person and frames[label].is_person):
+            raise ValueError(f"frame {label} is there twice")
+        frames[label].people.extend(group.people)
+    return list(frames.values())
+
+
+def _rate(groups, numbers):
+    """Returns frames a second by the times beside frames' numbers, or None."""
+    times = [group.time for group in groups]
+    if len(times) < 2 or None in times:
+        return None
+    order = np.argsort(numbers)
+    steps = np.diff(np.asarray(times)[order]) / np.diff(
+        np.asarray(numbers)[order]
+    )
+    step = float(np.median(steps))
+    return labels.rate_of(step, groups[0].unit)

@@ -1,43 +1,31 @@
 """Keypoints in JSON lines, one frame a line: as they come, or of a file.
 
-A line is the JSON of one frame in any of the forms of `frame_forms`; of
-COCO's, it may also be one person, whose frame ends where `image_id` changes.
+A line is the JSON of one frame in any of the forms of `frame_forms`, or of one
+person with the number or image of the frame, which ends where these change.
 null, [] and {} are a frame without people; blank lines are nothing.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 import numpy as np
 
 from ampose_tf.conversion import Conversion
 from ampose_tf.lifting import untrusted
-from ampose_tf.lifting.keypoints import Frame
+from ampose_tf.lifting.keypoints import PERSON_SCORE, Frame
 from ampose_tf.lifting.readers import (
-    coco_forms,
+    crowd,
     detections,
+    frame_forms,
+    labels,
     recognition,
     sequences,
 )
-from ampose_tf.lifting.readers.frame_forms import EITHER, FramePeople, is_empty
+from ampose_tf.lifting.readers.account import Account
+from ampose_tf.lifting.readers.frame_forms import Group
+from ampose_tf.lifting.readers.records import Recording, chosen, third_of
+from ampose_tf.lifting.readers.sequences import Options
 from ampose_tf.lifting.readers.tracks import Tracker
 from ampose_tf.lifting.untrusted import MAX_FRAME, MAX_PEOPLE, brief
-
-
-class _LineFrame(NamedTuple):
-    """A frame, the line where it ends, and what COCO's form says beside it.
-
-    Attributes:
-        line: Its number, from 1.
-        frame: Its people; its number where one is given.
-        image: COCO's id of its image, or None.
-        has_index: See `coco_forms.has_index`.
-    """
-
-    line: int
-    frame: FramePeople
-    image: int | str | None = None
-    has_index: bool = False
 
 
 def stream(
@@ -45,6 +33,7 @@ def stream(
     image_size: tuple[int, int] | None = None,
     format: str | None = None,
     skeleton: Conversion | None = None,
+    person_score: float = PERSON_SCORE,
 ) -> Iterator[Frame]:
     """Yields frame by frame, in constant memory.
 
@@ -57,57 +46,46 @@ def stream(
         image_size: (width, height) in pixels, for normalised coordinates.
         format: One of `formats.FORMATS`; None to recognise it.
         skeleton: Of the joints; None to tell it by their names or number.
+        person_score: As in `formats.read`.
 
     Raises:
-        ValueError: Where a line is not that; it names the line.
+        ValueError: If a line is not that; it names the line.
     """
-    assembler = _Assembler(format)
-    clip = _Stream(image_size, skeleton)
-    for read in assembler.frames(lines):
+    account = Account()
+    assembler = _Assembler(Options(format, skeleton), account)
+    clip = _Stream(image_size, skeleton, person_score, account)
+    for line, group in assembler.groups(lines):
         try:
-            frame = clip.frame(read, assembler.form)
+            frame = clip.frame(group)
         except ValueError as error:
-            raise ValueError(f"line {read.line}: {error}") from error
+            raise ValueError(f"line {line}: {error}") from error
         yield frame
 
 
 def read_clip(
-    lines: Iterable[str | bytes],
-    format: str | None,
-    skeleton: Conversion | None,
-) -> detections.Recording:
+    lines: Iterable[str | bytes], options: Options, account: Account
+) -> Recording:
     """Reads all lines of a file, as the same frames in a list would be.
 
     Args:
         lines: Text, or bytes in UTF-8.
-        format: One of `formats.FORMATS`, where the user says it.
-        skeleton: Of its joints, where the user says it.
+        options: Of the user.
+        account: Of the file.
 
     Raises:
-        ValueError: Where a line is wrong, or all together are.
+        ValueError: If a line is wrong, or all together are.
     """
-    assembler = _Assembler(format)
-    read = []
-    for one in assembler.frames(lines):
-        read.append(one)
-        if len(read) > untrusted.MAX_FRAMES:
+    groups, form = [], None
+    for _, group in _Assembler(options, account).groups(lines):
+        form = form or group.form
+        groups.append(group)
+        if len(groups) > untrusted.MAX_FRAMES:
             raise ValueError(f"more than {untrusted.MAX_FRAMES} frames")
-    images = {}
-    for one in read:
-        if one.image is not None:
-            images.setdefault(one.image, []).extend(one.frame.people)
-        elif one.frame.people:
-            images = None
-            break
-    if images:
-        frames = [FramePeople(None, people) for people in images.values()]
-        numbers = sequences.number_frames(list(images))
-    else:
-        frames = [one.frame for one in read]
-        numbers = sequences.own_numbers(frames)
-    if any(one.has_index for one in read):
-        frames = coco_forms.without_useless_ids(frames)
-    return sequences.record(frames, numbers, skeleton, assembler.form)
+    if not any(group.label is not None for group in groups):
+        # Each line is a frame.
+        groups = [group._replace(is_person=False) for group in groups]
+    clip = sequences.numbered(groups, options, account)
+    return sequences.record(clip, options.skeleton, account, form)
 
 
 def checked_image_size(size) -> tuple[int, int]:
@@ -126,67 +104,61 @@ def checked_image_size(size) -> tuple[int, int]:
 
 
 class _Assembler:
-    """Makes frames of lines.
+    """Makes frames of lines."""
 
-    Attributes:
-        form: See `frame_forms`; None as long as all frames are empty.
-    """
-
-    def __init__(self, format):
-        self.form = None
-        self._format = format
+    def __init__(self, options, account):
+        self._options = options
+        self._account = account
         self._begun = None  # A frame of which more lines may follow.
 
-    def frames(self, lines: Iterable[str | bytes]) -> Iterator[_LineFrame]:
-        """Yields each frame as soon as it is complete."""
+    def groups(
+        self, lines: Iterable[str | bytes]
+    ) -> Iterator[tuple[int, Group]]:
+        """Yields the line and the people of each frame, once complete."""
         number = 0
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             try:
-                complete = self._read(number, untrusted.parse(line))
+                complete = self._read(untrusted.parse(line))
             except ValueError as error:
                 raise ValueError(f"line {number}: {error}") from error
-            yield from complete
+            for group in complete:
+                yield number, group
         if self._begun is not None:
-            yield self._begun._replace(line=number)
+            yield number, self._begun
 
-    def _read(self, line, value):
+    def _read(self, value):
         """Returns the frames that a line completes."""
-        frame, self.form = sequences.read_one(value, self._format, self.form)
-        people = _of_coco(value, self.form)
-        images = _images(people)
-        if len(images) > 1:
-            raise ValueError(
-                f"results of {len(images)} images; expected one frame a line"
-            )
-        image = images.pop() if images else None
-        has_index = any(map(coco_forms.has_index, people))
-        if image is not None:
-            frame = frame._replace(number=_number(image))
-        read = _LineFrame(line, frame, image, has_index)
+        form = frame_forms.form_of(value)
+        sequences.check_format(form, self._options.format)
+        group = frame_forms.read(value, self._account)._replace(form=form)
         begun, self._begun = self._begun, None
-        if image is None or isinstance(value, list):
-            return [read] if begun is None else [begun, read]
-        if begun is None or begun.image != image:
-            self._begun = read
+        may_follow = (
+            group.is_person and group.label is not None and group.people
+        )
+        if not may_follow:
+            return [group] if begun is None else [begun, group]
+        if begun is None or begun.label != group.label:
+            self._begun = group
             return [] if begun is None else [begun]
-        together = [*begun.frame.people, *frame.people]
+        together = [*begun.people, *group.people]
         if len(together) > MAX_PEOPLE:
             raise ValueError(
-                f"more than {MAX_PEOPLE} people in the image {brief(image)}"
+                f"more than {MAX_PEOPLE} people in the frame "
+                f"{brief(group.label)}"
             )
-        self._begun = read._replace(
-            frame=frame._replace(people=together),
-            has_index=begun.has_index or has_index,
-        )
+        self._begun = group._replace(people=together)
         return []
 
 
 class _Stream:
     """What is known of a stream so far."""
 
-    def __init__(self, image_size, skeleton):
+    def __init__(self, image_size, skeleton, person_score, account):
+        self._person_score = person_score
+        self._account = account
+        self._names = {}  # Of people, as numbers.
         self._image_size = image_size
         self._skeleton = skeleton
         self._are_tracked = None
@@ -194,11 +166,15 @@ class _Stream:
         self._index = -1
         self._stride = None  # Least difference of two frames' numbers.
 
-    def frame(self, read: _LineFrame, form: str | None) -> Frame:
+    def frame(self, group: Group) -> Frame:
         """Returns the next frame, in pixels and with everybody's id."""
         index = self._index + 1
-        if read.frame.number is not None:
-            index = read.frame.number
+        number = group.number
+        if number is None and group.image is not None:
+            number = labels.of_name(group.image)
+            number = None if number and number > MAX_FRAME else number
+        if number is not None:
+            index = number
         if not self._index < index <= MAX_FRAME:
             raise ValueError(
                 f"frame {index} after frame {self._index}; expected them in "
@@ -208,21 +184,41 @@ class _Stream:
             away = index - self._index
             self._stride = min(self._stride or away, away)
         self._index = index
-        batch, skeleton = detections.gather(
-            [(index, read.frame.people)], self._skeleton
-        )
+        people = [
+            person._replace(
+                track_id=self._names.setdefault(
+                    person.track_id, len(self._names)
+                )
+            )
+            if isinstance(person.track_id, str)
+            else person
+            for person in group.people
+        ]
+        batch, skeleton = detections.gather([(index, people)], self._skeleton)
         if skeleton is None:
             return self._empty(index)
-        if self._skeleton is None and form == "array":
-            skeleton = recognition.of_arrays(batch.points)
+        if self._skeleton is None and group.people[0].names is None:
+            skeleton = recognition.by_places(
+                batch.points, skeleton, group.form, self._account
+            )
         batch, present = detections.clean(
-            batch, "either" if form in EITHER else "pixels", self._image_size
+            batch,
+            "either",
+            third_of(group.people),
+            self._image_size,
+            self._account,
         )
         if not present.any():
             return self._empty(index)
         self._skeleton = skeleton
-        batch = detections.chosen(batch, present)
-        batch = self._identified(batch, read.has_index)
+        batch = chosen(batch, present)
+        batch = crowd.merged(
+            chosen(
+                batch, crowd.surer(batch, self._person_score, self._account)
+            ),
+            self._account,
+        )
+        batch = self._identified(batch)
         return Frame(
             skeleton.name,
             index,
@@ -231,11 +227,11 @@ class _Stream:
             batch.scores.astype(np.float32),
         )
 
-    def _identified(self, batch, has_index):
+    def _identified(self, batch):
         if self._are_tracked is None:
-            self._are_tracked = _are_tracked(batch.track_ids, has_index)
+            self._are_tracked = _are_tracked(batch.track_ids)
         if self._are_tracked:
-            batch = detections.chosen(batch, batch.track_ids >= 0)
+            batch = chosen(batch, batch.track_ids >= 0)
             detections.split(batch)  # For what it refuses.
             return batch
         ids = self._tracker.step(
@@ -257,34 +253,11 @@ class _Stream:
         )
 
 
-def _are_tracked(ids, has_index):
+def _are_tracked(ids):
     """Whether a frame shows that the tool follows people; None: not yet."""
     known = ids[ids >= 0].tolist()
     if not known:
         return None
-    if not has_index or coco_forms.are_tracked([known]):
-        return True
-    # Everybody's index is 0: of several, it is no id; of one, it may be.
-    return False if len(known) > 1 else None
-
-
-def _of_coco(value, form):
-    """Returns the people of a line in COCO's form; none of another."""
-    if form != "coco" or is_empty(value):
-        return []
-    return [value] if isinstance(value, dict) else value
-
-
-def _images(people):
-    """Returns the ids of the images that people in COCO's form are in."""
-    labels = [person.get("image_id") for person in people]
-    for label in labels:
-        if not isinstance(label, (int, str, type(None))):
-            raise ValueError(f"image_id: got {brief(label)}")
-    return set(labels)
-
-
-def _number(label):
-    """Returns the number of a frame in the name of its image, or None."""
-    number = sequences.last_number(label)
-    return None if number is None or number > MAX_FRAME else number
+    if known == [0]:  # AlphaPose's idx, or an id.
+        return None
+    return len(set(known)) == len(known)

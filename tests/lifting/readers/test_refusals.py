@@ -22,30 +22,29 @@ def write(folder, value, name="clip.json"):
     [
         ("{", "not JSON"),
         (" ", "an empty file"),
-        ("What it does", "neither JSON, nor .npy or .npz, nor a table"),
+        (
+            "What it does",
+            "neither JSON, nor .npy or .npz, nor a YOLO label, nor a",
+        ),
         ("[" * 100_000, "nested too deeply"),
         ("[[[1, 2]]]", "have 1 joints; known are 16, 17"),
-        ({"bodies": []}, "an object with 'bodies' is no known form"),
+        ({"cars": []}, "an object with 'cars' is no known form"),
         ({"people": 3}, "people: expected a list, got 3"),
         ([{"keypoint_scores": []}], "nearest: mmpose"),
-        ({"images": [], "annotations": []}, "nobody in its 0 frames"),
-        ([], "nobody in its 1 frames"),
-        ([[], None, {}], "nobody in its 3 frames"),
+        ({"images": [], "annotations": []}, "no person in its 0 frames"),
+        ([], "no person in its 0 frames"),
+        ([[], None, {}], "no person in its 3 frames"),
         ({"worldLandmarks": [[]]}, "metres from the hip"),
         ([{"class": 0, "box": {}}], "expected those of a pose model"),
-        ({"frames": [], "fps": 0}, "fps: expected frames a second above 0"),
-        ({"frames": [], "fps": -25}, "at most 10000, got -25"),
-        ({"frames": [], "image_size": [0, 5]}, "positive width and height"),
-        ({"frames": [], "image_size": [5, 10**6]}, "of at most 100000"),
         (
             [{"frame_id": 3, "instances": []}] * 2,
             "frame 3 is there twice",
         ),
         (
             [{"frame_id": 10**8, "instances": []}],
-            "frame: expected a whole number from 0 to 10000000, got 100000000",
+            "frame_id: expected a whole number from 0 to 10000000",
         ),
-        ({"people": [{}] * 201}, "nobody"),
+        ({"people": [{}] * 201}, "no person"),
     ],
 )
 def test_what_is_refused(tmp_path, value, message):
@@ -76,7 +75,7 @@ def test_damage_to_a_clip_is_refused(tmp_path):
     )
     refuse("lies at .inf", clips.coco_results(), set_keypoint(0, np.inf))
     refuse(
-        "frame 1: keypoints: expected numbers",
+        "frame 3: joints: expected numbers",
         clips.coco_results(),
         set_keypoint(0, "left"),
     )
@@ -86,12 +85,12 @@ def test_damage_to_a_clip_is_refused(tmp_path):
         lambda results: results[3]["keypoints"].extend([5, 5, 1]),
     )
     refuse(
-        "no joint of anybody was seen in its 5 frames",
+        "no joint of any person was seen in its 5 frames",
         clips.coco_results(),
         lambda results: [r.update(keypoints=[0] * 51) for r in results],
     )
     refuse(
-        "as if they had been normalised",
+        "normalised to .0, 1. and the file does not say its image",
         clips.coco_results(),
         lambda results: [
             r.update(keypoints=[k / 1000 for k in r["keypoints"]])
@@ -99,19 +98,9 @@ def test_damage_to_a_clip_is_refused(tmp_path):
         ],
     )
     refuse(
-        "frame 2 has the person 4 twice",
-        clips.coco_results(),
-        lambda results: [r.update(track_id=4) for r in results[4:6]],
-    )
-    refuse(
         "frame 0: 201 people; at most 200",
         clips.coco_results(),
         lambda results: results.extend(results[:1] * 199),
-    )
-    refuse(
-        "frame 1: it has the form of coco, what came before that of openpose",
-        clips.openpose_frames(),
-        lambda frames: frames.insert(1, clips.coco_results()[:1]),
     )
     refuse(
         "they are in 3D",
@@ -139,9 +128,8 @@ def test_arrays_are_refused(tmp_path):
             formats.read(tmp_path / "clip.npz")
 
     refuse("scores: expected", keypoints_px=pixels, scores=np.ones((5, 16)))
-    refuse("within .0, 1.", keypoints_px=pixels, scores=np.full((5, 17), 2))
-    refuse("the third numbers", keypoints_px=np.dstack([pixels, pixels]))
-    refuse("fps", keypoints_px=pixels, fps=np.nan)
+    refuse("a score of 500", keypoints_px=pixels, scores=np.full((5, 17), 500))
+    refuse("a score of 379", keypoints_px=np.dstack([pixels, pixels]))
     refuse("unknown skeleton 'cat'", keypoints_px=pixels, skeleton="cat")
     refuse("skeleton: expected a name", keypoints_px=pixels, skeleton=3)
     refuse("has 16", keypoints_px=pixels, skeleton="MPII-16")
@@ -161,10 +149,9 @@ def test_tables_are_refused(tmp_path):
         (good.replace("nose", "snout"), "not those of any known skeleton"),
         (good + "1,2\n", "line 12: 2 cells, the header has 53"),
         (good.replace("\n0,0,", "\n0,0,x"), "line 2: expected a number, got"),
-        (good + lines[1] + "\n", "frame 0 has the person 0 twice"),
         (good.replace("\n3,", "\n-3,"), "row 7, frame: expected a whole num"),
         (lines[0] + "," + "nose_x\n", "have the same name"),
-        (lines[0], "nobody"),
+        (lines[0], "no person"),
     ):
         with pytest.raises(ValueError, match=message):
             formats.read(write(tmp_path, text, "clip.csv"))

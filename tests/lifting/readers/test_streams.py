@@ -144,9 +144,9 @@ def test_frames_without_people_keep_their_place():
 
 @pytest.mark.parametrize("empty", [None, [], {}])
 def test_a_frame_without_people_ends_an_image_of_cocos(empty):
-    person = clips.coco_results(1)[0] | {"image_id": 5}
+    person, other = (p | {"image_id": 5} for p in clips.coco_results()[:2])
     later = person | {"image_id": 7}
-    frames = list(stream(lines([person, person, empty, later])))
+    frames = list(stream(lines([person, other, empty, later])))
     assert [len(frame.track_ids) for frame in frames] == [2, 0, 1]
     assert [frame.index for frame in frames] == [5, 6, 7]
 
@@ -174,8 +174,9 @@ def test_what_is_refused():
 
     refuse("line 2: not JSON: Expecting value", "x")
     refuse("line 2: not read: its JSON is nested", "[" * 100_000)
-    refuse("line 2: .* is no known form", '{"bodies": []}')
-    refuse("line 2: it has the form of mmpose", *lines([clips.mmpose_image()]))
+    refuse("line 2: .* is no known form", '{"cars": []}')
+    mixed = [clips.mmpose_image()]
+    refuse("line 2: its people have 17 joints; BODY_25", *lines(mixed))
     other = clips.openpose_frames("COCO-18")[:1]
     refuse("line 2: its people have 18 joints; BODY_25 has", *lines(other))
     refuse("line 1: it has the form of openpose", format="coco")

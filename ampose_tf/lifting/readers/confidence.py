@@ -1,0 +1,140 @@
+"""Scores of joints as tools write them, brought to [0, 1].
+
+* 0, 1, 2: COCO's "not labelled", "labelled but not visible", "labelled and
+  visible". A joint that is labelled is where it is said to be: 0, 1, 1.
+* A little above 1: RTMPose's (SimCC's peaks) and others'; at most 1.
+* Up to 100: percent.
+* Far below 1 for all joints of people that are certain: probabilities of one
+  cell of Detectron2's heatmaps.
+* Of lists `[x, y, number]`, the number may be z: of MediaPipe's joints, which
+  have it from the hip on, and else of a pose that is 3D already.
+"""
+
+import numpy as np
+
+from ampose_tf.conversion import SEEN_SCORE
+from ampose_tf.lifting.keypoints import diagonals
+from ampose_tf.lifting.readers.account import Account
+
+# Detectron2 gives a joint the probability of one cell of its heatmap, and
+# draws those above 0.05 (`_KEYPOINT_THRESHOLD` of its visualiser); so that
+# these are the ones that count as seen, 0.05 becomes `SEEN_SCORE`.
+DETECTRON2_SCALE = round(SEEN_SCORE / 0.05)
+
+# Of Detectron2's people: the middle and nearly the largest of their scores,
+# and the least score of the middle person.
+_HALF_BELOW = 0.15
+_MOST_BELOW = 0.6
+_CERTAIN = 0.5
+# The largest score that is no percentage: RTMPose's are about 1, and seldom
+# above 5.
+_NO_PERCENTAGE = 15
+# Of the numbers, below 0, from which on they are no scores.
+_NEGATIVE = 0.02
+# How far MediaPipe's z of the hips is from 0, and a 3D pose's hips from the
+# origin, in diagonals of the person.
+_AT_HIP = 0.15
+_HIPS = (23, 24)
+
+_IS_3D = (
+    "its joints are 3D already (x, y, z); expected a 2D detector's pixels, "
+    "x and y of each joint, optionally with a score within [0, 1]"
+)
+
+
+def settle(
+    points: np.ndarray,
+    scores: np.ndarray,
+    placed: np.ndarray,
+    person_scores: np.ndarray,
+    third: str,
+    account: Account,
+) -> np.ndarray:
+    """Returns scores within [0, 1].
+
+    Args:
+        points: (D, S, 2).
+        scores: (D, S) as in the file, NaN where missing.
+        placed: (D, S) bool, joints that are somewhere.
+        person_scores: (D,) as in the file, NaN where missing.
+        third: See `detections.Detection`.
+        account: Of the file; told of what was assumed.
+
+    Raises:
+        ValueError: If they are the third coordinates of 3D.
+    """
+    given = scores[placed & np.isfinite(scores)]
+    if third == "none" or not given.size:
+        if third == "none":
+            account.note("The file has no scores: all joints count as seen.")
+        return np.nan_to_num(np.clip(scores, 0, 1))
+    if not given.any():
+        account.note(
+            "All scores of the file are 0, as if it had none: all joints "
+            "count as seen."
+        )
+        return np.ones(scores.shape)
+    negative = (given < 0) & (given != -1)
+    largest = given.max()
+    if third == "either" and (
+        negative.mean() > _NEGATIVE or largest > _NO_PERCENTAGE
+    ):
+        if _is_depth(points, scores, placed):
+            account.note(
+                "The third numbers of joints are MediaPipe's z, not scores: "
+                "all joints count as seen."
+            )
+            return np.where(np.isnan(scores), 0.0, 1.0)
+        if negative.mean() > _NEGATIVE:
+            raise ValueError(_IS_3D)
+    if largest > 100 or np.isposinf(largest):
+        raise ValueError(
+            _IS_3D
+            if third == "either"
+            else f"a score of {largest:g}; expected scores within [0, 1], or "
+            "in percent"
+        )
+    if largest > _NO_PERCENTAGE:
+        account.note("Scores are read as percent.")
+        scores = scores / 100
+    elif largest > 1 and not np.isin(given, (0, 1, 2, -1)).all():
+        account.note(
+            f"Scores reach {largest:.3g}: those above 1 count as 1, as "
+            "RTMPose's."
+        )
+    elif _are_detectron2(given, person_scores):
+        account.note(
+            f"Scores are low throughout, as Detectron2's probabilities: they "
+            f"are multiplied by {DETECTRON2_SCALE}, so that its threshold of "
+            f"0.05 is {SEEN_SCORE:g}."
+        )
+        scores = scores * DETECTRON2_SCALE
+    return np.nan_to_num(np.clip(scores, 0, 1))
+
+
+def _is_depth(points, scores, placed):
+    """Whether the third numbers are MediaPipe's z, from the hip on."""
+    if points.shape[1] != 33:
+        return False
+    whole = placed[:, _HIPS].all(axis=1)
+    if not whole.any():
+        return False
+    size = np.maximum(diagonals(points, placed)[whole], 1e-9)
+    hips = points[whole][:, _HIPS].mean(axis=1)
+    depth = scores[whole][:, _HIPS].mean(axis=1)
+    return bool(
+        np.median(np.abs(depth) / size) < _AT_HIP
+        and np.median(np.linalg.norm(hips, axis=1) / size) > _AT_HIP
+    )
+
+
+def _are_detectron2(given, person_scores):
+    known = person_scores[np.isfinite(person_scores)]
+    positive = given[given > 0]
+    return bool(
+        positive.size
+        and np.median(positive) < _HALF_BELOW
+        and np.quantile(positive, 0.95) < _MOST_BELOW
+        and known.size
+        and np.median(known) >= _CERTAIN
+    )

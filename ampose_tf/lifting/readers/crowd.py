@@ -1,0 +1,176 @@
+"""The people of each frame: who is one, who is there twice, and who is who."""
+
+import numpy as np
+
+from ampose_tf.lifting.keypoints import diagonals, similarity
+from ampose_tf.lifting.readers.account import Account
+from ampose_tf.lifting.readers.records import Batch, chosen
+
+# Two bodies in a frame that are as alike are one person found twice: their
+# joints are 5 % of the person's diagonal apart.
+DUPLICATE = 0.8
+# Pairs of people that are compared at once.
+_PAIRS = 100_000
+# AlphaPose adds the mean of the joints' scores, that of the box and 1.25
+# times the largest of the joints' (its pPose_nms.py).
+_ALPHAPOSE = 3.25
+
+
+def numbered(ids: list[int | str | None]) -> np.ndarray:
+    """Returns ids as numbers, -1 for None.
+
+    Ids that are names are counted in order of appearance.
+    """
+    names = {}
+    for own in ids:
+        if isinstance(own, str):
+            names.setdefault(own, len(names))
+    return np.array(
+        [
+            -1 if own is None else names.get(own, own) if names else own
+            for own in (
+                str(own) if names and own is not None else own for own in ids
+            )
+        ],
+        np.int64,
+    )
+
+
+def surer(batch: Batch, least: float, account: Account) -> np.ndarray:
+    """Returns (D,) bool, which people are surer than a score.
+
+    Args:
+        batch: Of at least one person.
+        least: From 0 to 1. AlphaPose's scores are divided by their largest.
+        account: Of the file; told who is left out.
+    """
+    scores = batch.person_scores
+    known = np.isfinite(scores)
+    if not known.any() or least <= 0:
+        return np.ones(len(scores), bool)
+    largest = scores[known].max()
+    if 1 < largest <= 100:
+        scores = scores / (_ALPHAPOSE if largest <= 2 * _ALPHAPOSE else 100)
+    kept = ~known | (scores >= least)
+    count = int((~kept).sum())
+    if count == len(kept):
+        account.note(
+            f"All people have scores below {least:g}; they are kept all the "
+            "same."
+        )
+        return ~kept
+    if count:
+        account.note(
+            f"{count} of {len(kept)} detections of people are left out: "
+            f"their scores are below {least:g}; --person_score sets it."
+        )
+    return kept
+
+
+def merged(batch: Batch, account: Account) -> Batch:
+    """Leaves one of people who are in a frame twice, see `similarity`.
+
+    The one whose id is in more frames stays, then the surer one; it is given
+    the other one's joints where its own were not seen.
+    """
+    seen = batch.scores > 0
+    pairs = _near(batch, seen)
+    if not len(pairs):
+        return batch
+    parts = np.array_split(pairs, -(-len(pairs) // _PAIRS))
+    likeness = np.concatenate(
+        [
+            similarity(
+                batch.points[one], seen[one], batch.points[two], seen[two]
+            )
+            for one, two in (part.T for part in parts)
+        ]
+    )
+    common = (seen[pairs[:, 0]] & seen[pairs[:, 1]]).sum(axis=1)
+    least = np.minimum(seen[pairs].sum(axis=2).min(axis=1), 3)
+    pairs = pairs[(likeness > DUPLICATE) & (common >= least)]
+    if not len(pairs):
+        return batch
+    ids, inverse, counts = np.unique(
+        batch.track_ids, return_inverse=True, return_counts=True
+    )
+    frames = np.where(ids[inverse] < 0, 0, counts[inverse])
+    scores = np.nan_to_num(batch.person_scores)
+    rank = np.lexsort((batch.scores.sum(axis=1), scores, frames))
+    place = np.empty(len(rank), np.int64)
+    place[rank] = np.arange(len(rank))
+    points, joint_scores = batch.points.copy(), batch.scores.copy()
+    gone = np.zeros(len(rank), bool)
+    # The best first, so that of three the best one stays.
+    order = np.argsort(-place[pairs].max(axis=1), kind="stable")
+    for one, two in pairs[order].tolist():
+        if gone[one] or gone[two]:
+            continue
+        kept, other = (one, two) if place[one] > place[two] else (two, one)
+        gone[other] = True
+        missing = joint_scores[kept] <= 0
+        points[kept, missing] = points[other, missing]
+        joint_scores[kept, missing] = joint_scores[other, missing]
+    count = len(np.unique(batch.frames[gone]))
+    account.note(
+        f"{int(gone.sum())} detections of people found twice, in {count} "
+        f"{'frame' if count == 1 else 'frames'}, are merged with the others."
+    )
+    return chosen(batch._replace(points=points, scores=joint_scores), ~gone)
+
+
+def _near(batch, seen):
+    """Returns (M, 2), pairs of people in a frame whose middles are near."""
+    _, starts, counts = np.unique(
+        batch.frames, return_index=True, return_counts=True
+    )
+    if counts.max() < 2:
+        return np.empty((0, 2), np.int64)
+    number = np.maximum(seen.sum(axis=1), 1)[:, None]
+    middle = (batch.points * seen[..., None]).sum(axis=1) / number
+    size = diagonals(batch.points, seen)
+    found = []
+    for count in np.unique(counts[counts > 1]).tolist():
+        first, second = np.triu_indices(count, 1)
+        frames = starts[counts == count]
+        parts = -(-len(frames) * len(first) // _PAIRS)
+        for part in np.array_split(frames, min(parts, len(frames))):
+            one = (part[:, None] + first).ravel()
+            two = (part[:, None] + second).ravel()
+            apart = np.linalg.norm(middle[one] - middle[two], axis=1)
+            near = apart < 0.5 * np.maximum(size[one], size[two])
+            found.append(np.stack([one[near], two[near]], axis=1))
+    return np.concatenate(found)
+
+
+def useful(batch: Batch, account: Account) -> np.ndarray:
+    """Returns (D,) ids, all -1 if the file's do not say who is who.
+
+    AlphaPose gives everybody the id 0 where it has followed no one, and ids
+    of annotations never come back.
+    """
+    ids = batch.track_ids
+    known = ids >= 0
+    none = np.full(len(ids), -1)
+    if not known.any():
+        return ids
+    rows = np.stack([batch.frames[known], ids[known]], axis=1)
+    places, counts = np.unique(rows, axis=0, return_counts=True)
+    several = int(counts.max())
+    if several > 1:
+        frame, own = places[counts.argmax()].tolist()
+        if len(np.unique(ids[known])) > 1:
+            account.note(
+                f"The ids of people are not used: {own} is {several} times "
+                f"in frame {frame}. People are followed by where they are."
+            )
+        return none
+    frames = len(np.unique(batch.frames))
+    people = len(np.unique(ids[known]))
+    if frames > 1 and people == known.sum() and people > 1:
+        account.note(
+            "The ids of people are not used: each is there once only. People "
+            "are followed by where they are."
+        )
+        return none
+    return ids

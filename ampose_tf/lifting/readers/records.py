@@ -1,0 +1,86 @@
+"""People as files have them, before they are keypoints."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from ampose_tf.conversion import Conversion
+
+
+class Detection(NamedTuple):
+    """One person in one frame, as a file has it.
+
+    Attributes:
+        points: (S, 2) float64, x and y; NaN where missing.
+        scores: (S,) float64; NaN where missing.
+        names: Of the joints; None if the file counts them.
+        track_id: None if the file does not say.
+        score: Of the whole person; None if the file does not say.
+        third: `"score"`, `"none"` if the file has no scores, or `"either"` if
+            `scores` may as well be z.
+    """
+
+    points: np.ndarray
+    scores: np.ndarray
+    names: tuple[str, ...] | None = None
+    track_id: int | str | None = None
+    score: float | None = None
+    third: str = "score"
+
+
+class Batch(NamedTuple):
+    """All people of all frames, frame by frame.
+
+    Attributes:
+        frames: (D,) int64, not decreasing.
+        points: (D, S, 2) float64.
+        scores: (D, S) float64.
+        track_ids: (D,) int64, -1 where the file does not say.
+        person_scores: (D,) float64, NaN where the file does not say.
+    """
+
+    frames: np.ndarray
+    points: np.ndarray
+    scores: np.ndarray
+    track_ids: np.ndarray
+    person_scores: np.ndarray
+
+
+class Recording(NamedTuple):
+    """A clip as a file has it.
+
+    Attributes:
+        batch: Its people.
+        skeleton: Of their joints; None if there is no person.
+        frame_count: Frames, with those without people.
+        coordinates: `"either"`, pixels or normalised to [0, 1], which their
+            size tells, or `"normalised"`.
+        third: As in `Detection`.
+        image_size: (width, height), or None.
+        fps: Frames a second, or None.
+        is_clip: Whether frames follow each other, so that people can be
+            followed; False for a collection of photographs.
+    """
+
+    batch: Batch
+    skeleton: Conversion | None
+    frame_count: int
+    coordinates: str = "either"
+    third: str = "score"
+    image_size: tuple[int, int] | None = None
+    fps: float | None = None
+    is_clip: bool = True
+
+
+def third_of(people: Iterable[Detection]) -> str:
+    """Returns what the scores of people may be, see `Detection.third`."""
+    kinds = {person.third for person in people}
+    if "either" in kinds:
+        return "either"
+    return "none" if kinds == {"none"} else "score"
+
+
+def chosen(batch: Batch, rows: np.ndarray) -> Batch:
+    """Returns some of the people of a batch, by index or (D,) bool."""
+    return Batch(*(array[rows] for array in batch))

@@ -1,0 +1,416 @@
+"""Keypoints in tables: `.csv`, with commas, semicolons or tabs.
+
+* A row for each person and frame: `<joint>_x`, `<joint>_y` and optionally a
+  score of every joint by name or number, as `nose_x`, `x1`, `x_nose` or
+  `NOSE.x`, `nose_conf` or `v1`; and the frame's number, image or time, the
+  person's number, both optional. Empty cells are joints not seen.
+* A row for each joint: its name or number, x, y and optionally a score.
+* DeepLabCut's, with three or four header rows,
+  https://deeplabcut.github.io/DeepLabCut/docs/standardDeepLabCut_UserGuide.html.
+* Ultralytics' `Results.to_csv`, whose `keypoints` are text.
+
+Names of columns are those of `vocabulary`.
+"""
+
+import csv
+import io
+import re
+
+import numpy as np
+
+from ampose_tf.lifting import untrusted
+from ampose_tf.lifting.readers import frame_forms, sequences, vocabulary
+from ampose_tf.lifting.readers.account import Account
+from ampose_tf.lifting.readers.frame_forms import Group
+from ampose_tf.lifting.readers.records import Detection, Recording
+from ampose_tf.lifting.readers.sequences import Options
+from ampose_tf.lifting.untrusted import brief
+
+_DELIMITERS = ",;\t|"
+# DeepLabCut's names of its header rows.
+_HEADER_ROWS = ("scorer", "individuals", "bodyparts", "coords")
+_AXES = (vocabulary.X, vocabulary.Y, vocabulary.Z, vocabulary.SCORE)
+# Words of the longest name of a score.
+_SCORE_WORDS = 3
+# Letters of a text cell that holds joints.
+_LONGEST_CELL = 100_000
+
+
+def read(text: str, options: Options, account: Account) -> Recording:
+    """Reads a table with a header; see the module.
+
+    Raises:
+        ValueError: If it has no header of joints, or a cell is no number.
+    """
+    sequences.check_format("csv", options.format)
+    first = text.partition("\n")[0]
+    delimiter = max(_DELIMITERS, key=first.count)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        return _table(rows, options, account)
+    except csv.Error as error:
+        raise ValueError(f"line {rows.line_num}: {error}") from error
+
+
+def is_header(line: str) -> bool:
+    """Whether a line may be the header of such a table."""
+    cells = line[:4096].split(max(_DELIMITERS, key=line.count))
+    if cells[0].strip().lower() in _HEADER_ROWS:
+        return True
+    axes = [column[1] for column in map(joint_column, cells) if column]
+    names = {vocabulary.meaning(cell) for cell in cells}
+    return vocabulary.X in axes or {vocabulary.X, vocabulary.Y} <= names
+
+
+def joint_column(name: str) -> tuple[str | int, str] | None:
+    """Returns the joint, by name or number, and the axis of a column."""
+    if vocabulary.meaning(name) not in (None, vocabulary.JOINT_SCORES):
+        return None
+    words = [
+        word
+        for word in re.split(
+            r"[\W_]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[a-zA-Z])(?=[0-9])"
+            r"|(?<=[0-9])(?=[a-zA-Z])",
+            name.strip(),
+        )
+        if word
+    ]
+    for count in range(min(_SCORE_WORDS, len(words) - 1), 0, -1):
+        for axis, rest in (
+            (words[-count:], words[:-count]),
+            (words[:count], words[count:]),
+        ):
+            what = vocabulary.meaning("".join(axis))
+            if what not in _AXES or (count > 1 and what != vocabulary.SCORE):
+                continue
+            if re.fullmatch("[0-9]{1,3}", rest[-1]) and all(
+                vocabulary.meaning(word) in _OF_JOINTS for word in rest[:-1]
+            ):
+                return int(rest[-1]), what
+            joint = "_".join(rest)
+            if vocabulary.meaning(joint) is vocabulary.IRRELEVANT:
+                return None
+            return joint, what
+    return None
+
+
+_OF_JOINTS = (vocabulary.NAME, vocabulary.JOINTS, vocabulary.SCORE, None)
+
+
+def _table(rows, options, account):
+    header = [name.strip() for name in next(rows, [])]
+    if header and header[0].lower() in _HEADER_ROWS:
+        return _of_deeplabcut(header, rows, options, account)
+    if len(set(header)) < len(header):
+        raise ValueError("two columns of the header have the same name")
+    about, joints, unread = {}, {}, []
+    for place, name in enumerate(header):
+        column = joint_column(name)
+        if column:
+            joint, axis = column
+            joints.setdefault(joint, {}).setdefault(axis, place)
+        elif vocabulary.meaning(name) is not None:
+            about.setdefault(vocabulary.meaning(name), place)
+        elif name and not re.fullmatch(r"(?i)unnamed[:_ ]*[0-9]+", name):
+            unread.append(name)
+    for joint, axes in list(joints.items()):
+        if not {vocabulary.X, vocabulary.Y} <= axes.keys():
+            unread += [header[place] for place in axes.values()]
+            del joints[joint]
+    account.unread(unread, "columns")
+    if joints:
+        groups = _wide(rows, header, joints, about, account)
+    elif {vocabulary.X, vocabulary.Y} <= about.keys() and (
+        about.keys() & {vocabulary.NAME, vocabulary.ID}
+    ):
+        groups = _long(rows, header, about)
+    elif vocabulary.JOINTS in about:
+        groups = _of_text(rows, header, account)
+    else:
+        raise ValueError(
+            "expected a header with <joint>_x and <joint>_y for every joint, "
+            f"got {brief(header)}"
+        )
+    clip = sequences.numbered(groups, options, account)
+    return sequences.record(clip, options.skeleton, account, "csv")
+
+
+def _checked_rows(rows, header):
+    """Yields rows that have as many cells as the header."""
+    for count, row in enumerate(filter(None, rows), 1):
+        if len(row) != len(header):
+            raise ValueError(
+                f"line {rows.line_num}: {len(row)} cells, the header has "
+                f"{len(header)}"
+            )
+        if count > untrusted.MAX_FRAMES:
+            raise ValueError(
+                f"more than {untrusted.MAX_FRAMES} rows, which is not read"
+            )
+        yield row
+
+
+def _wide(rows, header, joints, about, account):
+    """Reads a row for each person."""
+    keys = list(joints)
+    are_numbered = all(isinstance(joint, int) for joint in keys)
+    if are_numbered:
+        keys.sort()
+    elif any(isinstance(joint, int) for joint in keys):
+        account.unread(
+            [
+                header[joints[joint][vocabulary.X]]
+                for joint in keys
+                if isinstance(joint, int)
+            ],
+            "columns",
+        )
+        keys = [joint for joint in keys if isinstance(joint, str)]
+    places = [joints[j][axis] for j in keys for axis in _AXES[:2]]
+    scored = [j for j in keys if vocabulary.SCORE in joints[j]]
+    places += [joints[j][vocabulary.SCORE] for j in scored]
+    cells, labels = [], []
+    for row in _checked_rows(rows, header):
+        cells.append([_number(row[place], rows.line_num) for place in places])
+        labels.append(_labels(row, about, len(labels) + 1, account))
+    table = untrusted.numbers(cells, "table").reshape(-1, len(places))
+    points = table[:, : 2 * len(keys)].reshape(-1, len(keys), 2)
+    scores = np.ones(points.shape[:2])
+    own = [keys.index(joint) for joint in scored]
+    scores[:, own] = table[:, 2 * len(keys) :]
+    third = "score" if scored else "none"
+    names = None if are_numbered else tuple(keys)
+    return [
+        group._replace(
+            people=[
+                person._replace(
+                    points=points[row],
+                    scores=scores[row],
+                    names=names,
+                    third=third,
+                )
+                for person in group.people
+            ]
+        )
+        for row, group in enumerate(labels)
+    ]
+
+
+_NOWHERE = np.empty((0, 2)), np.empty(0)
+
+
+def _labels(row, about, count, account):
+    """Returns the group of a row, whose person has no joints yet."""
+
+    def cell(what):
+        own = row[about[what]].strip() if what in about else ""
+        return own or None
+
+    number = image = time = None
+    own = cell(vocabulary.FRAME)
+    if own is not None:
+        number = _float(own)
+        if number is None:
+            number, image = None, own
+        else:
+            number = untrusted.whole_number(number, f"row {count}, frame")
+    image = image or cell(vocabulary.IMAGE)
+    if image is not None and image.isdecimal() and len(image) < 18:
+        image = int(image)
+    own = cell(vocabulary.TIME)
+    if own is not None:
+        time = _float(own)
+    score = cell(vocabulary.PERSON_SCORE) or cell(vocabulary.SCORE)
+    own = cell(vocabulary.PERSON) or cell(vocabulary.ID)
+    if own is not None:
+        value = _float(own)
+        own = own if value is None else value
+        own = None if value is not None and value < 0 else own
+        own = frame_forms.person_id(own, "track_id", account)
+    sides = cell(vocabulary.WIDTH), cell(vocabulary.HEIGHT)
+    size = None
+    if None not in sides:
+        named = dict(zip(("width", "height"), map(_float, sides), strict=True))
+        size = frame_forms.size_of(named, account)
+    return Group(
+        [
+            Detection(
+                *_NOWHERE,
+                track_id=own,
+                score=None if score is None else _float(score),
+            )
+        ],
+        number,
+        image,
+        time,
+        size=size,
+        is_person=True,
+    )
+
+
+def _long(rows, header, about):
+    """Reads a row for each joint."""
+    account = Account()
+    people = {}
+    named = vocabulary.NAME if vocabulary.NAME in about else vocabulary.ID
+    joint_place = about[named]
+    about = {k: v for k, v in about.items() if k != named}
+    score_place = about.pop(vocabulary.SCORE, None)
+    for count, row in enumerate(_checked_rows(rows, header), 1):
+        group = _labels(row, about, count, account)
+        name = row[joint_place].strip()
+        joints = people.setdefault(
+            (group.label, group.people[0].track_id), (group, {})
+        )[1]
+        if name in joints:
+            # A frame ends where its joints begin again.
+            raise ValueError(
+                f"line {rows.line_num}: the joint {brief(name)} is twice in "
+                f"frame {brief(group.label)}"
+            )
+        joints[name] = [
+            _number(row[place], rows.line_num)
+            for place in (
+                about[vocabulary.X],
+                about[vocabulary.Y],
+                *([] if score_place is None else [score_place]),
+            )
+        ]
+    groups = []
+    for group, joints in people.values():
+        names, values = list(joints), np.array(list(joints.values()))
+        has_scores = values.shape[1] == 3
+        person = group.people[0]._replace(
+            points=values[:, :2],
+            scores=values[:, 2] if has_scores else np.ones(len(values)),
+            third="score" if has_scores else "none",
+            names=None if all(n.isdecimal() for n in names) else tuple(names),
+        )
+        if person.names is None:
+            order = np.argsort(list(map(int, names)))
+            person = person._replace(
+                points=person.points[order], scores=person.scores[order]
+            )
+        groups.append(group._replace(people=[person]))
+    return groups
+
+
+def _of_text(rows, header, account):
+    """Reads rows whose joints are text of JSON or of Python."""
+    groups = []
+    for row in _checked_rows(rows, header):
+        value = {}
+        for name, cell in zip(header, row, strict=True):
+            number = _float(cell)
+            if number is not None:
+                value[name] = number
+            elif cell.strip()[:1] in ("{", "["):
+                value[name] = _parsed(cell, rows.line_num)
+            elif cell.strip():
+                value[name] = cell
+        value = {
+            name: int(own)
+            if isinstance(own, float) and own.is_integer()
+            else own
+            for name, own in value.items()
+        }
+        try:
+            groups.append(frame_forms.read(value, account))
+        except ValueError as error:
+            raise ValueError(f"line {rows.line_num}: {error}") from error
+    return groups
+
+
+def _parsed(cell, line):
+    """Parses JSON, or what Python writes of lists and numbers."""
+    if len(cell) > _LONGEST_CELL:
+        raise ValueError(f"line {line}: a cell of {len(cell)} letters")
+    for text in (
+        cell,
+        re.sub(r"\bNone\b|\bnan\b", "null", cell.replace("'", '"')),
+    ):
+        try:
+            return untrusted.parse(text)
+        except ValueError as error:
+            refusal = error
+    raise ValueError(f"line {line}: {refusal}")
+
+
+def _of_deeplabcut(first, rows, options, account):
+    levels = {first[0].lower(): first}
+    body = []
+    for row in rows:
+        if not row:
+            continue
+        name = row[0].strip().lower()
+        if name in _HEADER_ROWS:
+            levels[name] = [cell.strip() for cell in row]
+        else:
+            body.append((rows.line_num, row))
+    if not {"bodyparts", "coords"} <= levels.keys():
+        raise ValueError(
+            "expected DeepLabCut's header rows scorer, bodyparts and coords"
+        )
+    width = len(levels["coords"])
+    people = levels.get("individuals", ["individual"] * width)
+    columns = {}
+    for place in range(1, width):
+        axis = vocabulary.meaning(levels["coords"][place])
+        joint = levels["bodyparts"][place]
+        if axis in _AXES:
+            own = columns.setdefault(people[place], {}).setdefault(joint, {})
+            own[axis] = place
+    groups = []
+    for number, (line, row) in enumerate(body):
+        if len(row) != width:
+            raise ValueError(
+                f"line {line}: {len(row)} cells, the header has {width}"
+            )
+        labels = {}
+        index = _float(row[0])
+        if index is None:  # A name of an image.
+            labels["image"] = row[0]
+        else:
+            labels["number"] = untrusted.whole_number(
+                index, f"row {number + 1}, frame"
+            )
+        found = [
+            _individual(row, line, joints, name if len(columns) > 1 else None)
+            for name, joints in columns.items()
+        ]
+        groups.append(Group(found, **labels))
+    clip = sequences.numbered(groups, options, account)
+    return sequences.record(clip, options.skeleton, account, "csv")
+
+
+def _individual(row, line, joints, name):
+    """Returns one person of a row of DeepLabCut's."""
+    names = [j for j, axes in joints.items() if vocabulary.Y in axes]
+    values = np.array(
+        [
+            [
+                _number(row[joints[joint][axis]], line)
+                if axis in joints[joint]
+                else 1.0
+                for axis in (vocabulary.X, vocabulary.Y, vocabulary.SCORE)
+            ]
+            for joint in names
+        ]
+    ).reshape(-1, 3)
+    return Detection(values[:, :2], values[:, 2], tuple(names), name)
+
+
+def _number(cell, line):
+    if not cell.strip():
+        return np.nan
+    number = _float(cell)
+    if number is None:
+        raise ValueError(f"line {line}: expected a number, got {brief(cell)}")
+    return number
+
+
+def _float(cell):
+    try:
+        return float(cell)
+    except ValueError:
+        return None
