@@ -108,7 +108,8 @@ def is_flat(value) -> bool:
     return (
         isinstance(value, list)
         and len(value) > _LONGEST_POINT
-        and is_numeric(value)
+        # The others are looked at when they are converted.
+        and is_numeric(value[:2])
     )
 
 
@@ -176,14 +177,7 @@ def _of_object(value, scores, account):
     columns = _columns_of(value)
     if columns is not None:
         return _scored(columns, scores)
-    named = {
-        name: point
-        for name, point in value.items()
-        if is_point(point) or is_row(point)
-    }
-    if named:
-        return _scored(_of_named(named, account), scores)
-    for key, inner in value.items():
+    for key, inner in value.items():  # ml5's pose has them, too.
         if vocabulary.meaning(key) in (
             vocabulary.JOINTS,
             vocabulary.NAME,
@@ -191,6 +185,13 @@ def _of_object(value, scores, account):
             people = read(inner, scores, account)
             if len(people) == 1:
                 return people[0]
+    named = {
+        name: point
+        for name, point in value.items()
+        if is_point(point) or is_row(point)
+    }
+    if named:
+        return _scored(_of_named(named, account), scores)
     raise ValueError(f"expected joints, got {brief(value)}")
 
 
@@ -324,11 +325,11 @@ def _of_flat(values):
         return _of_rows(flat.reshape(-1, 4))
     are_triples, are_pairs = count % 3 == 0, count % 2 == 0
     if are_triples and are_pairs:
-        largest, third = np.nanmax(np.abs(flat), initial=0), flat[2::3]
-        if largest < _NORMALISED:
+        # fmax passes over NaN.
+        if np.fmax.reduce(flat) < _NORMALISED:
             are_triples = count // 2 not in _COUNTS or count // 3 in _COUNTS
         else:  # Of pairs, every third number is a coordinate.
-            are_triples = np.nanmax(third, initial=0) <= _MOST_SCORE
+            are_triples = not np.fmax.reduce(flat[2::3]) > _MOST_SCORE
     if are_triples:
         flat = flat.reshape(-1, 3)
         return Detection(flat[:, :2], flat[:, 2])

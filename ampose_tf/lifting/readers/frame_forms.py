@@ -52,6 +52,9 @@ _KEYS = {
 }
 
 
+_SIZES = (vocabulary.SIZE, vocabulary.SHAPE, vocabulary.WIDTH)
+
+
 class Group(NamedTuple):
     """The people of one frame, or one person of it.
 
@@ -254,9 +257,15 @@ def _first_value(value):
     return next(iter(value.values()), None)
 
 
+@functools.lru_cache(4096)
+def _keys_of(keys, *meanings):
+    fields = _fields(keys).by_meaning
+    return tuple(key for what in meanings for key in fields.get(what, ()))
+
+
 def _keys(value, *meanings):
-    fields = fields_of(value)
-    return [key for what in meanings for key in fields.get(what, ())]
+    """Returns the fields of these meanings."""
+    return _keys_of(tuple(value), *meanings)
 
 
 def _people_keys(value):
@@ -473,6 +482,8 @@ def size_of(value: dict, account: Account) -> tuple[int, int] | None:
     One that cannot be is noted and not used.
     """
     fields = fields_of(value)
+    if fields.keys().isdisjoint(_SIZES):
+        return None
     size = what = None
     for key in fields.get(vocabulary.SIZE, ()):
         own = value[key]

@@ -30,8 +30,6 @@ _DELIMITERS = ",;\t|"
 # DeepLabCut's names of its header rows.
 _HEADER_ROWS = ("scorer", "individuals", "bodyparts", "coords")
 _AXES = (vocabulary.X, vocabulary.Y, vocabulary.Z, vocabulary.SCORE)
-# Words of the longest name of a score.
-_SCORE_WORDS = 3
 # Letters of a text cell that holds joints.
 _LONGEST_CELL = 100_000
 
@@ -64,7 +62,11 @@ def is_header(line: str) -> bool:
 
 def joint_column(name: str) -> tuple[str | int, str] | None:
     """Returns the joint, by name or number, and the axis of a column."""
-    if vocabulary.meaning(name) not in (None, vocabulary.JOINT_SCORES):
+    if vocabulary.meaning(name) not in (
+        None,
+        vocabulary.JOINT_SCORES,
+        vocabulary.IRRELEVANT,  # As "left_index_score" would be elsewhere.
+    ):
         return None
     words = [
         word
@@ -75,22 +77,20 @@ def joint_column(name: str) -> tuple[str | int, str] | None:
         )
         if word
     ]
-    for count in range(min(_SCORE_WORDS, len(words) - 1), 0, -1):
-        for axis, rest in (
-            (words[-count:], words[:-count]),
-            (words[:count], words[count:]),
+    for axis, rest in ((words[-1:], words[:-1]), (words[:1], words[1:])):
+        what = vocabulary.meaning("".join(axis))
+        if what not in _AXES or not rest:
+            continue
+        if [word.lower() for word in rest[-2:]] == ["in", "frame"]:
+            rest = rest[:-2]  # Of in-frame likelihoods.
+        if re.fullmatch("[0-9]{1,3}", rest[-1]) and all(
+            vocabulary.meaning(word) in _OF_JOINTS for word in rest[:-1]
         ):
-            what = vocabulary.meaning("".join(axis))
-            if what not in _AXES or (count > 1 and what != vocabulary.SCORE):
-                continue
-            if re.fullmatch("[0-9]{1,3}", rest[-1]) and all(
-                vocabulary.meaning(word) in _OF_JOINTS for word in rest[:-1]
-            ):
-                return int(rest[-1]), what
-            joint = "_".join(rest)
-            if vocabulary.meaning(joint) is vocabulary.IRRELEVANT:
-                return None
-            return joint, what
+            return int(rest[-1]), what
+        joint = "_".join(rest)
+        if vocabulary.meaning(joint) is vocabulary.IRRELEVANT:
+            return None
+        return joint, what
     return None
 
 
