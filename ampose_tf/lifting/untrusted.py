@@ -9,6 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import orjson
 
+from ampose_tf import unpacking
+
 # Of a file, of what an .npz unpacks to, of all files of a folder, and of
 # standard input. An hour of one person at 30 frames a second is 100 MB of
 # COCO's results.
@@ -48,6 +50,15 @@ def read(path: str | os.PathLike, most: int | None = None) -> bytes:
     if len(content) > most:
         raise ValueError(f"larger than {most} bytes")
     return content
+
+
+def unpacked(content: bytes) -> bytes:
+    """Returns what a gzip file unpacks to; other content as it is.
+
+    Raises:
+        ValueError: If it is more than `MAX_BYTES`, or damaged.
+    """
+    return unpacking.gunzipped(content, MAX_BYTES)
 
 
 def check_unpacked_size(path: str | os.PathLike) -> None:
