@@ -94,20 +94,22 @@ def zip_members(
     if file.read().count(_DIRECTORY_ENTRY) > MAX_MEMBERS:
         raise TooLarge(f"more than {MAX_MEMBERS} members")
     with zipfile.ZipFile(file) as archive:
-        for member in archive.infolist():
-            if only not in (None, member.filename):
-                continue
-            if member.file_size > most:
-                raise TooLarge(f"unpacks to more than {most} bytes")
-            most -= member.file_size
-            yield member.filename, _unpacked(file, member, size)
+        members = archive.infolist()
+        if sum(member.compress_size for member in members) > size:
+            raise zipfile.BadZipFile("its members overlap")
+        if only is not None:
+            members = [m for m in members if m.filename == only]
+        if sum(member.file_size for member in members) > most:
+            raise TooLarge(f"unpacks to more than {most} bytes")
+        for member in members:
+            yield member.filename, _unpacked(file, member)
 
 
 class TooLarge(ValueError):
     """An archive that is intact and unpacks to too much."""
 
 
-def _unpacked(file, member, size):
+def _unpacked(file, member):
     """Returns a member's content, never more than it claims to have.
 
     `zipfile` itself unpacks 4 kB at a time, which of bzip2 may be gigabytes.
@@ -119,9 +121,8 @@ def _unpacked(file, member, size):
     if len(header) < 30 or not header.startswith(_LOCAL_HEADER):
         raise zipfile.BadZipFile(f"{member.filename!r} has no header")
     file.seek(sum(struct.unpack("<HH", header[26:])), os.SEEK_CUR)
-    packed = file.read(min(member.compress_size, size))
-    # 0 would be no limit.
-    most = max(member.file_size, 1)
+    packed = file.read(member.compress_size)
+    most = max(member.file_size, 1)  # 0 would be no limit.
     if member.compress_type == zipfile.ZIP_STORED:
         content = packed
     elif member.compress_type == zipfile.ZIP_DEFLATED:

@@ -23,6 +23,7 @@ ROWS = (
         "lazy",
         "files",
         "unpacking",
+        "unpickling",
         "published",
         "skeleton",
         "camera",
