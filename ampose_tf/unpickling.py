@@ -126,13 +126,10 @@ class _Operations(dict):
         self.left = _MAX_STEPS
 
     def __getitem__(self, code):
-        self.take(1)
-        return super().__getitem__(code)
-
-    def take(self, count):
-        self.left -= count
+        self.left -= 1
         if self.left < 0:
             raise Refused(f"its pickle takes more than {_MAX_STEPS} steps")
+        return dict.__getitem__(self, code)
 
 
 # Private: pickle.Unpickler, which is in C, has no hook for BUILD. What is used
@@ -146,16 +143,18 @@ class _ArraysOnlyUnpickler(pickle._Unpickler):
 
     Args:
         file: The pickle.
-        size: Of the pickle in bytes. What is made of it is at most twice as
-            large, each array being there once, as text perhaps.
+        size: Of the pickle in bytes.
     """
 
     dispatch = pickle._Unpickler.dispatch.copy()
 
     def __init__(self, file, size, **options):
         super().__init__(file, **options)
-        self.dispatch = _Operations(self.dispatch)
-        self._bytes_left = 2 * size
+        if size > _MAX_STEPS:  # Counting takes as long as reading.
+            self.dispatch = _Operations(self.dispatch)
+        # Each array is there once; protocol 2 has bytes as text, and an
+        # element that takes 8 bytes of memory may take 2 there.
+        self._bytes_left = 4 * size + 2**20
 
     def find_class(self, module, name):
         if (module, name) not in _ADMITTED:
@@ -181,10 +180,8 @@ class _ArraysOnlyUnpickler(pickle._Unpickler):
             )
         if isinstance(built, np.ndarray):
             values = state[-1]
-            if isinstance(values, bytes):
-                self._take(len(values))
-            else:
-                self.dispatch.take(len(values))
+            size = 1 if isinstance(values, bytes) else 8
+            self._take(size * len(values))
         built.__setstate__(state)
 
     dispatch[pickle.BUILD[0]] = load_build

@@ -250,7 +250,7 @@ def test_sets_and_bytearrays_are_refused(tmp_path, value):
 
 def test_pickles_of_many_steps_are_refused(tmp_path, monkeypatch):
     path = tmp_path / "data.npz"
-    write_member(path, pickled_member(held([[]] * 300)))
+    write_member(path, pickled_member(held([[] for _ in range(300)])))
     archive.read(path)
     monkeypatch.setattr(unpickling, "_MAX_STEPS", 300)
     with pytest.raises(ValueError, match="takes more than 300 steps"):
