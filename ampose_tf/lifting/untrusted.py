@@ -30,6 +30,7 @@ MAX_PIXEL = 100_000  # Of a coordinate, either sign, and of an image's side.
 MAX_PEOPLE = 200  # In one frame.
 MAX_FRAMES = 1_000_000  # In a clip: nine hours at 30 a second.
 MAX_FRAME = 10_000_000  # Of a frame's number.
+MIN_FPS = 1e-6  # One every eleven days.
 MAX_FPS = 10_000
 
 
@@ -169,7 +170,8 @@ def numbers(values, what: str) -> np.ndarray:
     is_array = isinstance(values, np.ndarray)
     if is_array and values.size > MAX_NUMBERS:
         raise ValueError(f"{what}: more than {MAX_NUMBERS} numbers")
-    if is_array and values.dtype.kind not in "biufO":
+    is_text = isinstance(values, str)
+    if is_text or (is_array and values.dtype.kind not in "biufO"):
         raise ValueError(f"{what}: expected numbers, got {brief(values)}")
     try:
         # A signalling NaN of a damaged file is a NaN all the same.
@@ -236,13 +238,13 @@ def frame_rate(fps, what: str) -> float:
     """Returns frames a second.
 
     Raises:
-        ValueError: Where they are not above 0 and at most `MAX_FPS`.
+        ValueError: If they are not from `MIN_FPS` to `MAX_FPS`.
     """
     rate = numbers(fps, what)
-    if rate.shape != () or not 0 < rate <= MAX_FPS:
+    if rate.shape != () or not MIN_FPS <= rate <= MAX_FPS:
         raise ValueError(
-            f"{what}: expected frames a second above 0 and at most "
-            f"{MAX_FPS}, got {brief(fps)}"
+            f"{what}: expected frames a second above 0, at least {MIN_FPS:g} "
+            f"and at most {MAX_FPS}, got {brief(fps)}"
         )
     return float(rate)
 
