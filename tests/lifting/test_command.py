@@ -146,7 +146,7 @@ def test_a_name_that_ends_in_a_slash_is_a_folder(lift):
         ("walk.json", "trc", ["walk.json/clip.trc"]),
         ("new/walk.npz/", "bvh", ["new/walk.npz/clip.bvh"]),
     ):
-        flags = f"--output={output}", f"--kind={kind}"
+        flags = f"--output={output}", f"--formats={kind}"
         assert lift(write_clip(), *flags)[0] == expected
 
 
