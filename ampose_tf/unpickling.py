@@ -7,6 +7,7 @@ NumPy's array constructors.
 import math
 import os
 import pickle
+import struct
 from typing import BinaryIO
 
 import numpy as np
@@ -20,8 +21,25 @@ _MAX_DEPTH = 64
 _MAX_SIDE = 2**20
 
 
+# What `pickle` and NumPy raise for damage of all kinds.
+_DAMAGE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    pickle.UnpicklingError,
+    struct.error,
+)
+
+
 class Refused(ValueError):
-    """What a pickle holds is intact and not admitted."""
+    """What a pickle holds is not admitted, or damaged."""
 
 
 def load(file: BinaryIO, what: str):
@@ -36,13 +54,21 @@ def load(file: BinaryIO, what: str):
         in each other.
 
     Raises:
-        Refused: If it holds anything else, or too much. Nothing of it has
-            run by then. Of a damaged one, `pickle` and NumPy raise anything.
+        Refused: If it holds anything else, or too much, or is damaged.
+            Nothing of it has run by then.
     """
     here = file.tell()
     size = file.seek(0, os.SEEK_END) - here
     file.seek(here)
-    value = _ArraysOnlyUnpickler(file, size).load()
+    try:
+        value = _ArraysOnlyUnpickler(file, size).load()
+    except Refused:
+        raise
+    except _DAMAGE as error:
+        message = " ".join(str(error).split())[:100]
+        raise Refused(
+            f"{what}: a damaged pickle ({type(error).__name__}: {message})"
+        ) from error
     _check_admitted(value, what)
     return value
 
@@ -256,7 +282,7 @@ def _check_admitted(value, where):
     A list of ten lists that are one, and so on, is small and has any number
     of elements for those that go through it.
     """
-    pending = [value]
+    pending = [(value,)]
     depth = 0
     sizes = {}  # By id; None of those that `pending` is inside of.
     while pending:

@@ -22,6 +22,7 @@ ROWS = (
     (
         "lazy",
         "files",
+        "hdf5",
         "unpacking",
         "unpickling",
         "published",

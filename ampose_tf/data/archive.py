@@ -25,7 +25,6 @@ _MOST_BYTES = 256 * 2**20
 _MOST_TIMES = 100
 
 _DAMAGE = (
-    pickle.UnpicklingError,
     zipfile.BadZipFile,
     zlib.error,
     struct.error,
