@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test test-all smoke lint clean
+.PHONY: install demo test test-all fuzz smoke lint clean
 
 install: $(VENV)/installed
 
@@ -36,6 +36,13 @@ test: lint
 
 test-all: test
 	$(PYTEST) -m slow
+
+# Damaged files for every reader; the suite tries 200 for each.
+EXAMPLES ?= 10000
+SEED ?= 0
+
+fuzz: install
+	AMPOSE_FUZZ_EXAMPLES=$(EXAMPLES) $(PYTEST) --dist=load --hypothesis-seed=$(SEED) tests/fuzz
 
 # Builds sdist and wheel, and tries the wheel in a fresh environment.
 smoke: install

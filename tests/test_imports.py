@@ -19,7 +19,18 @@ PACKAGE = pathlib.Path(ampose_tf.__file__).parent
 ROWS = (
     # The ground, in three rows.
     ("progress",),
-    ("lazy", "files", "published", "skeleton", "camera", "weights", "config"),
+    (
+        "lazy",
+        "files",
+        "hdf5",
+        "unpacking",
+        "unpickling",
+        "published",
+        "skeleton",
+        "camera",
+        "weights",
+        "config",
+    ),
     ("conversion", "data.archive", "data.poses"),
     ("data", "evaluation", "models"),
     ("export",),

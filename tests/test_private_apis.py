@@ -61,18 +61,18 @@ def test_tensorflows_converter_raises():
 
 
 def test_pickles_unpickler_in_python():
-    api, module = "pickle._Unpickler", "ampose_tf/data/archive.py"
+    api, module = "pickle._Unpickler", "ampose_tf/unpickling.py"
     hold(inspect.isclass(getattr(pickle, "_Unpickler", None)), api, module)
     dispatch = getattr(pickle._Unpickler, "dispatch", {})
     hold(pickle.BUILD[0] in dispatch, f"{api}.dispatch", module)
     hold(hasattr(pickle._Unpickler, "find_class"), f"{api}.find_class", module)
 
-    from ampose_tf.data import archive
+    from ampose_tf import unpickling
 
     built = []
 
-    class Unpickler(archive._ArraysOnlyUnpickler):
-        dispatch = archive._ArraysOnlyUnpickler.dispatch.copy()
+    class Unpickler(unpickling._ArraysOnlyUnpickler):
+        dispatch = unpickling._ArraysOnlyUnpickler.dispatch.copy()
 
         def load_build(self):
             built.append(type(self.stack[-2]))
@@ -82,7 +82,8 @@ def test_pickles_unpickler_in_python():
 
     array = np.arange(3.0)
     pickled = pickle.dumps(array, protocol=2)
-    loaded = Unpickler(io.BytesIO(pickled), encoding="latin1").load()
+    size = len(pickled)
+    loaded = Unpickler(io.BytesIO(pickled), size, encoding="latin1").load()
     np.testing.assert_array_equal(loaded, array)
     hook = f"{api}.load_build"
     hold(len(built) == 2, hook, module)

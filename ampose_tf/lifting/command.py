@@ -348,9 +348,11 @@ def _lift_many(options, found, clip):
     from ampose_tf.lifting import clips, many, predictor, saving
 
     _refuse(options, ("doctor",), "examines one clip")
-    output = pathlib.Path(options.output or "lifted/")
+    named = options.output or "lifted/"
+    output = pathlib.Path(named)
     is_file = output.exists() and not output.is_dir()
-    if is_file or saving.format_of(output) is not None:
+    has_ending = saving.format_of(output) is not None
+    if is_file or (has_ending and not saving.is_folder(named)):
         raise ValueError(
             f"--output={output}: expected a folder for the files of "
             f"{len(found)} clips"

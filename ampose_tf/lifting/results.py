@@ -10,9 +10,8 @@ import orjson
 from ampose_tf.camera import normalize_screen
 from ampose_tf.data import archive
 from ampose_tf.data.poses import FRAME, ROOT, UNITS
-from ampose_tf.lifting import untrusted
+from ampose_tf.lifting import schema, untrusted
 from ampose_tf.lifting.motion import LiftedTrack, Motion
-from ampose_tf.lifting.untrusted import numbers
 from ampose_tf.skeleton import by_joint_count
 
 FORMAT = "ampose_tf motion 1"
@@ -26,6 +25,7 @@ _DAMAGE = (
     ValueError,
 )
 
+# Arrays of an `.npz` that are about all tracks, as values of JSON.
 _DESCRIBED = (
     "joint_names",
     "image_size",
@@ -34,15 +34,9 @@ _DESCRIBED = (
     "notes",
     "normalisation",
     "image_corner",
-)
-_ROWS = (
-    "frame_numbers",
-    "poses_3d",
-    "root_positions",
-    "keypoints_px",
-    "scores",
-    "seen",
-    "spread_m",
+    "units",
+    "frame",
+    "root",
 )
 
 
@@ -145,7 +139,10 @@ def answer(motion: Motion, frame: int, is_first: bool) -> str:
 
 def is_motion(content) -> bool:
     """Whether the members of an `.npz`, or JSON, say they hold a motion."""
-    return isinstance(content, dict) and str(content.get("format")) == FORMAT
+    found = content.get("format") if isinstance(content, dict) else None
+    if isinstance(found, np.ndarray) and found.shape == ():
+        found = found.item()
+    return isinstance(found, str) and found == FORMAT
 
 
 def is_saved(path: str | os.PathLike) -> bool:
@@ -158,8 +155,7 @@ def is_saved(path: str | os.PathLike) -> bool:
         return False
     try:
         if path.suffix == ".npz":
-            untrusted.check_unpacked_size(path)
-            return is_motion(archive.read(path, only="format"))
+            return is_motion(_members(path, only="format"))
         if path.suffix == ".json":
             content = untrusted.read(path)
             # Keypoints, which may be large, are not parsed for this.
@@ -182,16 +178,21 @@ def load(path: str | os.PathLike) -> Motion:
         raise FileNotFoundError(f"no file {path}")
     try:
         if path.suffix == ".npz":
-            untrusted.check_unpacked_size(path)
-            return _of_npz(archive.read(path))
+            return _of_npz(_members(path))
         if path.suffix == ".json":
             return _of_json(untrusted.parse(untrusted.read(path)))
     except _DAMAGE as error:
+        message = f"{type(error).__name__}: {error}"
         raise ValueError(
             f"{path}: not a motion that ampose_tf wrote: "
-            f"{type(error).__name__}: {error}"
+            f"{untrusted.shown(message, 200)}"
         ) from error
     raise ValueError(f"{path}: expected an .npz or a .json")
+
+
+def _members(path, only=None):
+    content = untrusted.read(path)
+    return archive.read(content, only, untrusted.MAX_BYTES)
 
 
 def _described(motion):
@@ -246,75 +247,73 @@ def _rounded(array):
 
 
 def _of_npz(members):
-    _check_format(str(members["format"]))
-    identities = members["track_ids"]
-    if identities.dtype.kind not in "iu":
-        raise ValueError(f"track_ids: whole numbers, not {identities.dtype}")
-    # In the order in which they were written.
-    order = identities[np.sort(np.unique(identities, return_index=True)[1])]
-    described = {
-        name: np.asarray(members[name]).tolist() for name in _DESCRIBED
-    }
-    if np.isnan(described["fps"]):
+    _check_format(members)
+    for name, array in members.items():
+        if not isinstance(array, np.ndarray) or array.dtype.hasobject:
+            raise ValueError(f"{name}: expected a plain array")
+    described = {name: members[name].tolist() for name in _DESCRIBED}
+    if described["fps"] != described["fps"]:
         described["fps"] = None
     if "provenance" in members:
         described["provenance"] = untrusted.parse(
             str(members["provenance"]).encode()
         )
+    identities = members["track_ids"]
+    if identities.dtype.kind not in "iu" or identities.ndim != 1:
+        raise ValueError(
+            f"track_ids: expected whole numbers (N,), got "
+            f"{identities.dtype} of shape {identities.shape}"
+        )
+    arrays = {name: members[name] for name in schema.ROWS}
+    for name, array in arrays.items():
+        if array.shape[:1] != identities.shape:
+            raise ValueError(
+                f"{name}: expected {len(identities)} rows, got shape "
+                f"{array.shape}"
+            )
+    # The rows of each person, people in the order in which they were written.
+    different, first, whose = np.unique(
+        identities, return_index=True, return_inverse=True
+    )
+    ends = np.cumsum(np.bincount(whose))[:-1]
+    own = np.split(np.argsort(whose, kind="stable"), ends)
     return _motion(
         described,
         [
-            {"track_id": int(identity)}
-            | {name: members[name][identities == identity] for name in _ROWS}
-            for identity in order
+            {"track_id": int(different[person])}
+            | {name: array[own[person]] for name, array in arrays.items()}
+            for person in np.argsort(first)
         ],
     )
 
 
 def _of_json(content):
-    _check_format(content["format"])
+    _check_format(content)
     return _motion(content, content["tracks"])
 
 
-def _check_format(found):
-    if found != FORMAT:
-        raise ValueError(f"expected {FORMAT!r}, got {found!r}")
+def _check_format(content):
+    if not is_motion(content):
+        found = untrusted.brief(content["format"])
+        raise ValueError(f"format: expected {FORMAT!r}, got {found}")
 
 
 def _motion(described, tracks):
     skeleton = by_joint_count(len(described["joint_names"]))
     if tuple(described["joint_names"]) != skeleton.joints:
         raise ValueError("its joints are not Human3.6M's")
-    # What a float32 cannot hold is infinite, which `Motion` refuses.
-    with np.errstate(over="ignore", invalid="ignore"):
-        tracks = tuple(_track(track) for track in tracks)
-    return Motion(
-        tracks,
-        image_size=tuple(described["image_size"]),
-        fps=described["fps"],
-        skeleton=skeleton,
-        notes=tuple(described["notes"]),
-        up=tuple(described["up"]),
-        normalisation=described["normalisation"],
-        image_corner=tuple(described["image_corner"]),
-        provenance=described.get("provenance", {}),
-    )
+    arguments = schema.described(described)
+    tracks = tuple(map(_track, tracks))
+    schema.check_frames(track.frames for track in tracks)
+    return Motion(tracks, skeleton=skeleton, **arguments)
 
 
-def _track(rows):
-    root = numbers(rows["root_positions"], "root").astype(np.float32)
+def _track(values):
+    rows = schema.rows(values)
+    frames, root = rows.pop("frame_numbers"), rows.pop("root_positions")
     return LiftedTrack(
-        track_id=rows["track_id"],
-        frames=np.asarray(rows["frame_numbers"]),
+        track_id=schema.track_id(values["track_id"]),
+        frames=frames,
         root=None if np.isnan(root).all() else root,
-        **{
-            name: numbers(rows[name], name).astype(dtype)
-            for name, dtype in (
-                ("poses_3d", np.float32),
-                ("keypoints_px", np.float32),
-                ("scores", np.float32),
-                ("seen", bool),
-                ("spread_m", np.float32),
-            )
-        },
+        **rows,
     )

@@ -47,23 +47,28 @@ def format_of(path: pathlib.Path) -> str | None:
     return next((e for e in ENDINGS if path.name.endswith(e)), None)
 
 
+def is_folder(output: str | os.PathLike) -> bool:
+    """Whether it exists as a folder, or its name ends in a slash."""
+    return os.path.isdir(output) or str(output).endswith(("/", os.sep))
+
+
 def plan(
     output: str | os.PathLike, stem: str, formats: list[str] | None = None
 ) -> tuple[pathlib.Path, ...]:
     """Returns the paths that lift.py's --output and --formats mean.
 
     Args:
-        output: A folder, or a file whose ending says its format; beside an
-            `.npz` there is always a `.png`.
+        output: A folder, see `is_folder`, or a file whose ending says its
+            format; beside an `.npz` there is always a `.png`.
         stem: Of the files in a folder.
         formats: Names in `FORMATS`; None for `DEFAULT_FORMATS`.
 
     Raises:
-        ValueError: Where a format is unknown.
+        ValueError: If a format is unknown.
     """
     path = pathlib.Path(output)
-    ending = format_of(path)
-    if ending is not None and not path.is_dir():
+    ending = None if is_folder(output) else format_of(path)
+    if ending is not None:
         if formats is not None:
             raise ValueError(
                 f"--output={output} says its format, and --formats another "
@@ -72,8 +77,7 @@ def plan(
         if ending == ".npz":
             return path, path.with_suffix(".png")
         return (path,)
-    is_folder = path.is_dir() or str(output).endswith(("/", os.sep))
-    if path.suffix and not is_folder:
+    if path.suffix and not is_folder(output):
         raise ValueError(
             f"--output={output}: no format ends in {path.suffix}; known are "
             f"{', '.join(ENDINGS)}, and a folder whose name ends in /"

@@ -3,11 +3,14 @@
 import contextlib
 import json
 import os
+import re
 import zipfile
 from collections.abc import Callable
 
 import numpy as np
 import orjson
+
+from ampose_tf import unpacking
 
 # Of a file, of what an .npz unpacks to, of all files of a folder, and of
 # standard input. An hour of one person at 30 frames a second is 100 MB of
@@ -17,12 +20,17 @@ MAX_BYTES = 256 * 2**20
 # they are written: with the numbers in them, a file takes some 4 GB. That
 # hour has 4 million where every joint is an object.
 MAX_NODES = 16_000_000
+# Of lists in lists, in JSON; no tool's file has ten.
+MAX_DEPTH = 64
+# Of numbers in an array, which become float64: those of MAX_BYTES of float32.
+MAX_NUMBERS = 2**26
 
 # Beyond these a file is taken for damaged, or for another kind of file.
 MAX_PIXEL = 100_000  # Of a coordinate, either sign, and of an image's side.
 MAX_PEOPLE = 200  # In one frame.
 MAX_FRAMES = 1_000_000  # In a clip: nine hours at 30 a second.
 MAX_FRAME = 10_000_000  # Of a frame's number.
+MIN_FPS = 1e-6  # One every eleven days.
 MAX_FPS = 10_000
 
 
@@ -48,6 +56,15 @@ def read(path: str | os.PathLike, most: int | None = None) -> bytes:
     if len(content) > most:
         raise ValueError(f"larger than {most} bytes")
     return content
+
+
+def unpacked(content: bytes) -> bytes:
+    """Returns what a gzip file unpacks to; other content as it is.
+
+    Raises:
+        ValueError: If it is more than `MAX_BYTES`, or damaged.
+    """
+    return unpacking.gunzipped(content, MAX_BYTES)
 
 
 def check_unpacked_size(path: str | os.PathLike) -> None:
@@ -76,17 +93,24 @@ def parse(text: str | bytes, object_of: Callable | None = None):
     Raises:
         ValueError: Where it is none; it says where, in one line.
     """
-    signs = ("[", "{") if isinstance(text, str) else (b"[", b"{")
-    if sum(map(text.count, signs)) > MAX_NODES:
+    content = _as_utf8(text)
+    if content.count(b"[") + content.count(b"{") > MAX_NODES:
         raise ValueError(
             f"not read: more than {MAX_NODES} lists and objects; split it"
         )
+    if _depth(content) > MAX_DEPTH:
+        raise ValueError(
+            f"not read: its JSON is nested too deeply, more than {MAX_DEPTH} "
+            "lists and objects in each other"
+        )
     if object_of is None:
-        # What it refuses, as NaN, UTF-16 and mistakes, is for json.
+        # What it refuses, as NaN and mistakes, is for json.
         with contextlib.suppress(orjson.JSONDecodeError):
-            return orjson.loads(text)
+            return orjson.loads(content)
     try:
-        return json.loads(text, object_pairs_hook=object_of)
+        return json.loads(
+            content, object_pairs_hook=object_of, parse_int=_integer
+        )
     except json.JSONDecodeError as error:
         raise ValueError(
             f"not JSON: {error.msg} (line {error.lineno}, column "
@@ -94,8 +118,47 @@ def parse(text: str | bytes, object_of: Callable | None = None):
         ) from error
     except UnicodeDecodeError as error:
         raise ValueError("not JSON: its text is not UTF-8") from error
-    except RecursionError as error:
-        raise ValueError("not read: its JSON is nested too deeply") from error
+
+
+def _integer(digits):
+    if len(digits) > 4000:  # Python's own bound is 4300.
+        raise ValueError(f"not read: a number of {len(digits)} digits")
+    return int(digits)
+
+
+def _as_utf8(text):
+    if isinstance(text, str):
+        return text.encode("utf-8", "surrogatepass")
+    coding = json.detect_encoding(text)
+    if coding.startswith("utf-8"):
+        return text
+    try:
+        text = text.decode(coding, "surrogatepass")
+        return text.encode("utf-8", "surrogatepass")
+    except UnicodeError as error:
+        raise ValueError(f"not JSON: its text is not {coding}") from error
+
+
+# All bytes but those that decide on JSON's structure, and texts of what is
+# left of them.
+_NO_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"\\'))
+_ESCAPED = re.compile(rb"\\.", re.DOTALL)
+_QUOTED = re.compile(rb'"[^"]*"?')
+# By byte: how much deeper or less deep it is after it.
+_STEPS = np.zeros(256, np.int8)
+_STEPS[list(b"[{")] = 1
+_STEPS[list(b"]}")] = -1
+
+
+def _depth(content):
+    """Returns how many lists and objects of JSON are in each other."""
+    if b"\\" in content:
+        content = _ESCAPED.sub(b"", content)
+    structure = content.translate(None, _NO_STRUCTURE)
+    # Most texts are empty by now; two quotes less change nothing for the rest.
+    structure = _QUOTED.sub(b"", structure.replace(b'""', b""))
+    steps = _STEPS[np.frombuffer(structure, np.uint8)]
+    return int(np.cumsum(steps, dtype=np.int32).max(initial=0))
 
 
 def numbers(values, what: str) -> np.ndarray:
@@ -104,8 +167,11 @@ def numbers(values, what: str) -> np.ndarray:
     Raises:
         ValueError: Where they are something else.
     """
-    kind = values.dtype.kind if isinstance(values, np.ndarray) else "O"
-    if kind not in "biufO":
+    is_array = isinstance(values, np.ndarray)
+    if is_array and values.size > MAX_NUMBERS:
+        raise ValueError(f"{what}: more than {MAX_NUMBERS} numbers")
+    is_text = isinstance(values, str)
+    if is_text or (is_array and values.dtype.kind not in "biufO"):
         raise ValueError(f"{what}: expected numbers, got {brief(values)}")
     try:
         # A signalling NaN of a damaged file is a NaN all the same.
@@ -172,15 +238,28 @@ def frame_rate(fps, what: str) -> float:
     """Returns frames a second.
 
     Raises:
-        ValueError: Where they are not above 0 and at most `MAX_FPS`.
+        ValueError: If they are not from `MIN_FPS` to `MAX_FPS`.
     """
     rate = numbers(fps, what)
-    if rate.shape != () or not 0 < rate <= MAX_FPS:
+    if rate.shape != () or not MIN_FPS <= rate <= MAX_FPS:
         raise ValueError(
-            f"{what}: expected frames a second above 0 and at most "
-            f"{MAX_FPS}, got {brief(fps)}"
+            f"{what}: expected frames a second above 0, at least {MIN_FPS:g} "
+            f"and at most {MAX_FPS}, got {brief(fps)}"
         )
     return float(rate)
+
+
+def shown(text: str, most: int = 80) -> str:
+    """Returns text of a file as it may be shown: one line, of some length.
+
+    Line ends, control characters, among them those that change the direction
+    of text, and whatever else cannot be printed become escapes, as `\\x1b`.
+    """
+    text = text[: most + 1]
+    if not text.isprintable():
+        # What can be printed stays: the text itself may have backslashes.
+        text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def brief(value) -> str:
@@ -189,14 +268,21 @@ def brief(value) -> str:
         if not value:
             return "an empty object"
         keys = ", ".join(brief(key) for key in list(value)[:8])
+        keys = shown(keys, 120)
         return f"an object with {keys}{', …' if len(value) > 8 else ''}"
     if isinstance(value, (list, tuple)):
         if not value:
             return "an empty list"
         first = value[0]
-        first = "a list" if isinstance(first, list) else brief(first)
+        is_list = isinstance(first, (list, tuple))
+        first = "a list" if is_list else brief(first)
         return f"a list of {len(value)}, the first {first}"
-    if isinstance(value, np.ndarray) and value.size > 4:
-        return f"an array of shape {value.shape} of {value.dtype}"
-    text = repr(value) if isinstance(value, str) else str(value)
-    return text if len(text) <= 40 else f"{text[:37]}…"
+    if isinstance(value, np.ndarray):
+        if value.size > 4 or value.dtype.hasobject:
+            return f"an array of shape {value.shape} of {value.dtype}"
+        value = value.tolist()
+    if isinstance(value, int) and value.bit_length() > 128:
+        return "a number of more than 38 digits"
+    if isinstance(value, str):
+        return shown(repr(str(value[:40])), 40)
+    return shown(str(value[:40] if isinstance(value, bytes) else value), 40)

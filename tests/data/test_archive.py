@@ -5,11 +5,13 @@ import io
 import os
 import pathlib
 import pickle
+import tracemalloc
 import zipfile
 
 import numpy as np
 import pytest
 
+from ampose_tf import unpickling
 from ampose_tf.data import archive
 
 RECONSTRUCT = np.empty(0).__reduce__()[0]
@@ -184,23 +186,75 @@ def test_big_endian_values_are_kept(tmp_path):
     assert read["held"]["inside"].tolist() == [0, 1, 2]
 
 
-def test_a_list_that_holds_itself_ends(tmp_path):
+def nested(depth, width=1):
+    value = 0
+    for _ in range(depth):
+        value = [value] * width
+    return value
+
+
+def test_lists_that_would_never_end_are_refused(tmp_path):
     path = tmp_path / "data.npz"
     endless = [1]
     endless.append(endless)
-    write_member(path, pickled_member(held(endless)))
-    read = archive.read(path)["positions_3d"]
-    assert read[1] is read
+    for value, message in (
+        (endless, "holds a list that holds itself"),
+        (nested(30, width=10), "more than 16000000 elements"),
+        (nested(65), "nested too deeply"),
+    ):
+        write_member(path, pickled_member(held(value)))
+        with pytest.raises(ValueError, match=f"^{path}: .*{message}"):
+            archive.read(path)
+    write_member(path, pickled_member(held(nested(5, width=10))))
+    assert archive.read(path)["positions_3d"] == nested(5, width=10)
 
 
-def test_many_references_to_one_list_are_cheap(tmp_path):
-    # 10^30 paths through 30 lists.
-    value = []
-    for _ in range(30):
-        value = [value] * 10
+def test_keys_that_take_forever_to_hash_are_refused(tmp_path):
     path = tmp_path / "data.npz"
-    write_member(path, pickled_member(held(value)))
-    assert len(archive.read(path)["positions_3d"]) == 10
+    key = ()
+    for _ in range(20):
+        key = (key, key)
+    for protocol in (0, 2, 4):
+        write_member(path, pickled_member(held({key: 1}), protocol))
+        with pytest.raises(ValueError, match="has a tuple as a key"):
+            archive.read(path)
+    write_member(path, pickled_member(held({1: 1, key: 1}), 2))
+    with pytest.raises(ValueError, match="has a tuple as a key"):
+        archive.read(path)
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_arrays_that_share_their_bytes_are_bounded(tmp_path, protocol):
+    """Big-endian arrays are copies, for some 100 bytes of a pickle each."""
+    path = tmp_path / "data.npz"
+    shared = bytes(1_000_000)
+    dtype = np.dtype(">f4")
+    state = (1, (250_000,), dtype, False, shared)
+    arrays = [
+        Calls(RECONSTRUCT, (np.ndarray, (0,), b"b"), state) for _ in range(50)
+    ]
+    write_member(path, pickled_member(held(arrays), protocol))
+    assert path.stat().st_size < 1_100_000
+    with pytest.raises(ValueError, match="more arrays than it holds"):
+        archive.read(path)
+
+
+@pytest.mark.parametrize("value", [{1}, frozenset({1}), bytearray(5)])
+def test_sets_and_bytearrays_are_refused(tmp_path, value):
+    path = tmp_path / "data.npz"
+    member = pickled_member(held([value]), 5)
+    write_member(path, member)
+    with pytest.raises(ValueError, match=f"^{path}: .*a set or a bytearray"):
+        archive.read(path)
+
+
+def test_pickles_of_many_steps_are_refused(tmp_path, monkeypatch):
+    path = tmp_path / "data.npz"
+    write_member(path, pickled_member(held([[] for _ in range(300)])))
+    archive.read(path)
+    monkeypatch.setattr(unpickling, "_MAX_STEPS", 300)
+    with pytest.raises(ValueError, match="takes more than 300 steps"):
+        archive.read(path)
 
 
 ATTACKS = {
@@ -405,6 +459,63 @@ def test_other_members_are_refused_by_name(tmp_path):
         archive.read(path)
 
 
+def test_files_that_would_take_all_memory_are_refused(tmp_path):
+    """6.5 kB took 8.4 GB: bzip2 packs zeros by a million."""
+    path = tmp_path / "data.npz"
+    shape = (2**26 + 1,)
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as members,
+        members.open("a.npy", "w") as file,
+    ):
+        np.lib.format.write_array_header_1_0(file, header)
+        for _ in range(2**6):
+            file.write(bytes(2**22))
+        file.write(bytes(4))
+    assert path.stat().st_size < 1000
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="to more than 268435456 bytes"):
+            archive.read(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+    assert archive.read(path, most=2**28 + 200)["a"].shape == shape
+
+
+@pytest.mark.parametrize("dtype", ["<f4", "<U0", "|S0"])
+@pytest.mark.parametrize("shape", [(10**6, 10**6), (10**15, 0, 5), (3,)])
+def test_arrays_that_claim_more_than_there_is(tmp_path, shape, dtype):
+    npz, npy = tmp_path / "data.npz", tmp_path / "data.npy"
+    with npy.open("wb") as file:
+        header = {"descr": dtype, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+    write_member(npz, npy.read_bytes())
+    for read, path in ((archive.read, npz), (archive.read_npy, npy)):
+        with pytest.raises(ValueError, match=f"^{path}: .*0 bytes for shape"):
+            read(path)
+    forged = Calls(
+        RECONSTRUCT,
+        (np.ndarray, (0,), b"b"),
+        (1, shape, np.dtype(dtype), False, b""),
+    )
+    write_member(npz, pickled_member(held([forged])))
+    with pytest.raises(ValueError, match="a ndarray to a state"):
+        archive.read(npz)
+
+
+def test_bytes_are_read_as_files_are(tmp_path):
+    path = tmp_path / "data.npz"
+    archive.write(path, plain=np.arange(3))
+    assert archive.read(path.read_bytes())["plain"].tolist() == [0, 1, 2]
+    np.save(tmp_path / "data.npy", np.arange(3))
+    content = (tmp_path / "data.npy").read_bytes()
+    assert archive.read_npy(content).tolist() == [0, 1, 2]
+    for read in (archive.read, archive.read_npy):
+        with pytest.raises(ValueError, match="^not a readable"):
+            read(content[:-1])
+
+
 @pytest.mark.parametrize(
     "method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, zipfile.ZIP_DEFLATED]
 )
@@ -427,6 +538,10 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["data.npz"]
 
 
+# What writes pickles, and what reads them.
+PICKLES = ("archive.py", "unpickling.py")
+
+
 def test_nothing_else_in_the_package_unpickles():
     package = pathlib.Path(archive.__file__).parents[1]
     for path in package.rglob("*.py"):
@@ -437,4 +552,4 @@ def test_nothing_else_in_the_package_unpickles():
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 names = {alias.name for alias in node.names}
                 unpickles = names & {"pickle", "cPickle", "dill", "joblib"}
-                assert not unpickles or path.name == "archive.py", path
+                assert not unpickles or path.name in PICKLES, path

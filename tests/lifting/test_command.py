@@ -139,6 +139,17 @@ def test_the_ending_says_the_format(lift):
         assert lift(write_clip(), f"--output={output}")[0] == expected
 
 
+def test_a_name_that_ends_in_a_slash_is_a_folder(lift):
+    for output, kind, expected in (
+        ("walk.json/", "csv", ["walk.json/clip.csv"]),
+        # It exists now.
+        ("walk.json", "trc", ["walk.json/clip.trc"]),
+        ("new/walk.npz/", "bvh", ["new/walk.npz/clip.bvh"]),
+    ):
+        flags = f"--output={output}", f"--formats={kind}"
+        assert lift(write_clip(), *flags)[0] == expected
+
+
 def test_outputs_are_kept_without_overwrite(lift, capsys):
     lift(write_clip(), "--output=walk.png")
     before = pathlib.Path("walk.png").read_bytes()

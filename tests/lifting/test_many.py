@@ -151,6 +151,14 @@ def test_bad_clips_are_named_and_the_rest_goes_on(folder, lift):
         assert len(line) < 200
 
 
+def test_the_folder_may_be_called_like_a_file(folder, run_lift):
+    arguments = "--keypoints=clips/c0.*", "--model=ampose_t"
+    for output, formats in (("x.json/", "npz"), ("x.json", "csv")):
+        flags = f"--output={output}", f"--formats={formats}"
+        assert run_lift(*arguments, *flags)[0] == 0
+        assert pathlib.Path("x.json", f"c0.{formats}").is_file()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import time
 
 import numpy as np
 import pytest
@@ -177,3 +178,166 @@ def test_other_files_are_refused(motion, tmp_path):
     (tmp_path / "names.json").write_text(text.replace("LKnee", "LKnie"))
     with pytest.raises(ValueError, match="joints are not Human3.6M's"):
         results.load(tmp_path / "names.json")
+
+
+def damaged(motion, path, **changes):
+    """Writes a result with other values in its arrays or its first track."""
+    whole = path.with_name(f"whole{path.suffix}")
+    motion.save(whole, overwrite=True)
+    if path.suffix == ".npz":
+        members = archive.read(whole)
+        np.savez(path, **{**members, **changes})
+        return path
+    content = json.loads(whole.read_text(encoding="utf-8"))
+    for name, value in changes.items():
+        value = value.tolist() if isinstance(value, np.ndarray) else value
+        if name in content["tracks"][0]:
+            content["tracks"][0][name] = value[: len(motion.tracks[0].frames)]
+        else:
+            content[name] = value
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
+
+
+def rows(shape, first):
+    """Returns an array of zeros, but for its first number."""
+    array = np.zeros((15, *shape))
+    array.flat[0] = first
+    return array
+
+
+@ENDINGS
+@pytest.mark.parametrize(
+    ("message", "changes"),
+    [
+        ("frame_numbers", {"frame_numbers": np.arange(15) * 10**9}),
+        ("frame_numbers", {"frame_numbers": np.arange(15) - 1}),
+        ("frame_numbers: .*, got 0.5", {"frame_numbers": rows((), 0.5)}),
+        ("far apart for one clip", {"frame_numbers": np.arange(15) * 500_000}),
+        ("fps: expected", {"fps": np.array(1e-320)}),
+        ("fps: expected", {"fps": np.array(1e300)}),
+        ("fps: expected", {"fps": np.array("30")}),
+        ("fps: expected", {"fps": np.array([30.0])}),
+        ("image_size: ", {"image_size": np.array([np.inf, 480])}),
+        ("image_size: ", {"image_size": np.array([0, 480])}),
+        ("image_size: ", {"image_size": np.array([10**9, 480])}),
+        ("image_size: ", {"image_size": np.array([640])}),
+        ("image_corner: ", {"image_corner": np.array([np.nan, 0])}),
+        ("image_corner: ", {"image_corner": np.array([1e300, 0])}),
+        ("up: expected", {"up": np.array([1e200, 0, 0])}),
+        ("up", {"up": np.array([0.5, 0, 0])}),
+        ("poses_3d: .*got 1e\\+30", {"poses_3d": rows((17, 3), 1e30)}),
+        ("poses_3d: .*got nan", {"poses_3d": rows((17, 3), np.nan)}),
+        ("root_positions: ", {"root_positions": rows((3,), -1e10)}),
+        ("keypoints_px: ", {"keypoints_px": rows((17, 2), 1e7)}),
+        ("keypoints_px: ", {"keypoints_px": rows((17, 2), np.inf)}),
+        ("scores: .* from 0 to 1, got 1.5", {"scores": rows((17,), 1.5)}),
+        ("seen: .*whole.*got 0.5", {"seen": rows((17,), 0.5)}),
+        ("seen: .*got nan", {"seen": rows((17,), np.nan)}),
+        ("spread_m: .*got -1", {"spread_m": rows((17,), -1)}),
+        ("poses_3d", {"poses_3d": rows((16, 3), 0)}),
+        ("normalisation", {"normalisation": np.array("\x1b[31m" * 99)}),
+        ("normalisation", {"normalisation": np.arange(999)}),
+        ("units: expected 'metres'", {"units": np.array("millimetres")}),
+        ("frame: expected", {"frame": np.array("camera: y up")}),
+        ("notes: more than 1000", {"notes": np.array(["a"] * 1001)}),
+        ("notes: expected text", {"notes": np.arange(3)}),
+        ("notes: expected a list", {"notes": np.array("note")}),
+    ],
+)
+def test_values_that_mean_nothing_are_refused(
+    motion, tmp_path, ending, message, changes
+):
+    path = damaged(motion, tmp_path / f"clip{ending}", **changes)
+    with pytest.raises(ValueError, match=message) as error:
+        results.load(path)
+    assert str(error.value).isprintable()
+    assert len(str(error.value)) < len(str(path)) + 300
+
+
+@pytest.mark.parametrize(
+    "identity", ["=cmd()", "1\n2", 1.5, 2**60, True, None, [1]]
+)
+def test_ids_are_numbers(motion, tmp_path, identity):
+    path = damaged(motion, tmp_path / "clip.json")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["tracks"][0]["track_id"] = identity
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ValueError, match="track_id: expected a number, got"):
+        results.load(path)
+    if not isinstance(identity, (type(None), list, int)):
+        path = path.with_suffix(".npz")
+        identities = np.full(15, identity)
+        damaged(motion, path, track_ids=identities)
+        with pytest.raises(ValueError, match="track_ids: expected whole"):
+            results.load(path)
+
+
+@pytest.mark.parametrize("fps", ["1" + "0" * 400, '"30"', "[30]", "true"])
+def test_rates_of_json_are_numbers(motion, tmp_path, fps):
+    path = damaged(motion, tmp_path / "clip.json", fps=12345)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("12345", fps), encoding="utf-8")
+    if fps == "true":  # Which is 1 a second to Python.
+        assert results.load(path).fps == 1
+        return
+    with pytest.raises(ValueError, match="fps: expected"):
+        results.load(path)
+
+
+@ENDINGS
+def test_what_cannot_be_printed_is_escaped(motion, tmp_path, ending):
+    provenance = {"inp\x1but": "a\nb" + "x" * 9999}
+    path = damaged(
+        motion,
+        tmp_path / f"clip{ending}",
+        notes=np.array(["\x1b[2Ja\u202e", "</script>ß"]),
+        provenance=np.array(json.dumps(provenance))
+        if ending == ".npz"
+        else provenance,
+    )
+    loaded = results.load(path)
+    assert loaded.notes == (r"\x1b[2Ja\u202e", "</script>ß")
+    ((name, value),) = loaded.provenance.items()
+    assert name == r"inp\x1but"
+    assert value == r"a\nb" + "x" * 3995 + "…"
+
+
+@pytest.mark.parametrize("provenance", [[1], {"a": 1}, {"a": None}, "text"])
+def test_provenance_is_text_by_name(motion, tmp_path, provenance):
+    for ending, value in (
+        (".json", provenance),
+        (".npz", np.array(json.dumps(provenance))),
+    ):
+        path = damaged(motion, tmp_path / f"clip{ending}", provenance=value)
+        with pytest.raises(ValueError, match="provenance: expected"):
+            results.load(path)
+
+
+def test_pickled_members_are_refused(motion, tmp_path):
+    pickled = np.empty((), object)
+    pickled[()] = {"a": "b"}
+    for name in ("provenance", "notes", "scores", "another"):
+        path = damaged(motion, tmp_path / "clip.npz", **{name: pickled})
+        with pytest.raises(ValueError, match=f"{name}: expected a plain arr"):
+            results.load(path)
+
+
+def test_many_people_take_no_longer_than_their_rows(tmp_path):
+    """Photographs: each person is alone in a frame."""
+    (track,) = film(frames=1).motion.tracks
+    people = 3001
+    motion = dataclasses.replace(
+        film(frames=1).motion,
+        tracks=tuple(
+            track._replace(track_id=(7 * person) % people)
+            for person in range(people)
+        ),
+    )
+    motion.save(tmp_path / "clip.npz")
+    loaded = results.load(tmp_path / "clip.npz")
+    identities = [track.track_id for track in loaded.tracks]
+    assert identities == [track.track_id for track in motion.tracks]
+    start = time.process_time()
+    results.load(tmp_path / "clip.npz")
+    assert time.process_time() - start < 5

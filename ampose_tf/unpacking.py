@@ -1,0 +1,158 @@
+"""Compressed bytes from strangers, unpacked within a bound.
+
+What a header claims is never believed: decompressors are told how much they
+may return.
+"""
+
+import bz2
+import lzma
+import os
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO
+
+# Archives have a member for each recording; one that takes 50 bytes of a file
+# takes ten times as many of memory.
+MAX_MEMBERS = 50_000
+
+# `gzip` and `pigz` write one part, `bgzip` one for every 64 kB.
+_MAX_PARTS = 10_000
+_PIECE_BYTES = 2**16
+_GZIP = b"\x1f\x8b"
+
+_DIRECTORY_ENTRY = b"PK\x01\x02"
+_LOCAL_HEADER = b"PK\x03\x04"
+_ENCRYPTED = 0x1
+# Where entries of the directory are counted, from the end of the file.
+_TAIL_BYTES = 16 * 2**20
+
+
+def gunzipped(content: bytes, most: int) -> bytes:
+    """Returns what a gzip file unpacks to; other content as it is.
+
+    Args:
+        content: Bytes of a file.
+        most: How many bytes it may unpack to.
+
+    Raises:
+        ValueError: If it is more, or the gzip file is damaged.
+    """
+    if not content.startswith(_GZIP):
+        return content
+    found = []
+    size = 0
+    parts = 0
+    part = None
+    # In pieces, each part's rest is a copy.
+    for start in range(0, len(content), _PIECE_BYTES):
+        rest = content[start : start + _PIECE_BYTES]
+        while rest:
+            if part is None:
+                rest = rest.lstrip(b"\0") if parts else rest  # Padding.
+                if not rest:
+                    break
+                part = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+                parts += 1
+            try:
+                found.append(part.decompress(rest, most - size + 1))
+            except zlib.error as error:
+                raise ValueError(f"a damaged gzip file ({error})") from error
+            size += len(found[-1])
+            if size > most:
+                raise ValueError(f"unpacks to more than {most} bytes")
+            if parts > _MAX_PARTS:
+                raise ValueError(
+                    f"a gzip file of more than {_MAX_PARTS} parts"
+                )
+            rest = part.unused_data
+            if part.eof:
+                part = None
+    if part is not None:
+        raise ValueError("a gzip file that was cut off")
+    return b"".join(found)
+
+
+def zip_members(
+    file: BinaryIO, most: int, only: str | None = None
+) -> Iterator[tuple[str, bytes]]:
+    """Yields the names and contents of a zip archive's members.
+
+    Args:
+        file: The archive, which can seek.
+        most: How many bytes all that are yielded may unpack to.
+        only: Name of the one member to yield, if it is there.
+
+    Raises:
+        zipfile.BadZipFile: If it is no zip archive, or damaged. What is
+            damaged inside may raise what `zipfile` and decompressors do.
+        TooLarge: If it is larger.
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _TAIL_BYTES))
+    if file.read().count(_DIRECTORY_ENTRY) > MAX_MEMBERS:
+        raise TooLarge(f"more than {MAX_MEMBERS} members")
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        if sum(member.compress_size for member in members) > size:
+            raise zipfile.BadZipFile("its members overlap")
+        if only is not None:
+            members = [m for m in members if m.filename == only]
+        if sum(member.file_size for member in members) > most:
+            raise TooLarge(f"unpacks to more than {most} bytes")
+        for member in members:
+            yield member.filename, _unpacked(file, member)
+
+
+class TooLarge(ValueError):
+    """An archive that is intact and unpacks to too much."""
+
+
+def _unpacked(file, member):
+    """Returns a member's content, never more than it claims to have.
+
+    `zipfile` itself unpacks 4 kB at a time, which of bzip2 may be gigabytes.
+    """
+    if member.flag_bits & _ENCRYPTED:
+        raise zipfile.BadZipFile(f"{member.filename!r} is encrypted")
+    file.seek(member.header_offset)
+    header = file.read(30)
+    if len(header) < 30 or not header.startswith(_LOCAL_HEADER):
+        raise zipfile.BadZipFile(f"{member.filename!r} has no header")
+    file.seek(sum(struct.unpack("<HH", header[26:])), os.SEEK_CUR)
+    packed = file.read(member.compress_size)
+    most = max(member.file_size, 1)  # 0 would be no limit.
+    if member.compress_type == zipfile.ZIP_STORED:
+        content = packed
+    elif member.compress_type == zipfile.ZIP_DEFLATED:
+        content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, most)
+    elif member.compress_type == zipfile.ZIP_BZIP2:
+        content = bz2.BZ2Decompressor().decompress(packed, most)
+    elif member.compress_type == zipfile.ZIP_LZMA:
+        content = _lzma(packed, most)
+    else:
+        raise zipfile.BadZipFile(
+            f"{member.filename!r} is compressed by the unknown method "
+            f"{member.compress_type}"
+        )
+    if len(content) != member.file_size or zlib.crc32(content) != member.CRC:
+        raise zipfile.BadZipFile(f"{member.filename!r} fails its checksum")
+    return content
+
+
+def _lzma(packed, most):
+    """Unpacks LZMA as zip archives hold it (APPNOTE 5.8)."""
+    _, length, properties, dictionary = struct.unpack("<HHBI", packed[:9])
+    if length != 5:
+        raise zipfile.BadZipFile("LZMA with unknown properties")
+    coder = {
+        "id": lzma.FILTER_LZMA1,
+        "lc": properties % 9,
+        "lp": properties // 9 % 5,
+        "pb": properties // 45,
+        # It takes that much memory, and never needs more than comes out.
+        "dict_size": min(dictionary, max(most, 4096)),
+    }
+    unpacker = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[coder])
+    return unpacker.decompress(packed[9:], most)
