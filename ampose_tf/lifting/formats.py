@@ -32,13 +32,14 @@ from ampose_tf.lifting.readers import (
     clip_forms,
     detections,
     evidence,
+    h5_files,
     labels,
     sequences,
     streams,
     tables,
     yolo,
 )
-from ampose_tf.lifting.readers.account import Account
+from ampose_tf.lifting.readers.records import Account
 from ampose_tf.lifting.readers.sequences import Options
 from ampose_tf.lifting.readers.streams import checked_image_size, stream
 
@@ -97,6 +98,7 @@ FORMATS = (
     "array",
     "csv",
     "yolo",
+    "h5",
 )
 
 
@@ -216,7 +218,7 @@ def is_one_frame(path: pathlib.Path) -> bool:
     if path.suffix.lower() == ".txt":
         return True
     try:
-        content = _as_utf8(untrusted.read(path))
+        content = _as_utf8(untrusted.unpacked(untrusted.read(path)))
         return clip_forms.is_one_frame(untrusted.parse(content))
     except (ValueError, OSError):
         return True
@@ -306,13 +308,14 @@ def _checked(image_size, format, skeleton, frames, person_score):
 def _file(path, options, account):
     if not path.exists():
         raise FileNotFoundError(f"no keypoint file {path}")
-    content = untrusted.read(path)
+    content = untrusted.unpacked(untrusted.read(path))
+    if content.startswith(b"\x89HDF"):
+        return h5_files.read(path, options, account)
     if content.startswith(b"\x93NUMPY"):
-        array = archive.read_npy(path)
+        array = archive.read_npy(content)
         return array_files.read_array(array, options, account)
     if content.startswith(b"PK"):
-        untrusted.check_unpacked_size(path)
-        members = archive.read(path)
+        members = archive.read(content, most=untrusted.MAX_BYTES)
         _refuse_lifted(members)
         return array_files.read_npz(members, options, account)
     _refuse_pictures(path, content)
@@ -413,7 +416,7 @@ def _folder(path, options, account):
     groups, form, rest = [], None, untrusted.MAX_BYTES
     for file in files:
         try:
-            content = untrusted.read(file, rest)
+            content = untrusted.unpacked(untrusted.read(file, rest))
         except ValueError as error:
             raise ValueError(
                 f"its files are larger than {untrusted.MAX_BYTES} bytes"

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import re
-import zipfile
 from collections.abc import Callable
 
 import numpy as np
@@ -65,21 +64,6 @@ def unpacked(content: bytes) -> bytes:
         ValueError: If it is more than `MAX_BYTES`, or damaged.
     """
     return unpacking.gunzipped(content, MAX_BYTES)
-
-
-def check_unpacked_size(path: str | os.PathLike) -> None:
-    """Checks what a zip archive, as `.npz` are, would unpack to.
-
-    Raises:
-        ValueError: Where that is more than `MAX_BYTES`.
-    """
-    try:
-        with zipfile.ZipFile(path) as members:
-            size = sum(member.file_size for member in members.infolist())
-    except (zipfile.BadZipFile, NotImplementedError, ValueError):
-        return  # Which `archive` will explain.
-    if size > MAX_BYTES:
-        raise ValueError(f"unpacks to more than {MAX_BYTES} bytes")
 
 
 def parse(text: str | bytes, object_of: Callable | None = None):
@@ -179,25 +163,6 @@ def numbers(values, what: str) -> np.ndarray:
             return np.asarray(values, np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{what}: expected numbers") from error
-
-
-def triples(values, what: str) -> tuple[np.ndarray, np.ndarray]:
-    """Splits x1, y1, score1, x2, …, the layout of COCO and OpenPose.
-
-    Returns:
-        (S, 2) points and (S,) scores.
-
-    Raises:
-        ValueError: Where it is not that.
-    """
-    flat = numbers(values, what)
-    if flat.ndim != 1 or not flat.size or flat.size % 3:
-        raise ValueError(
-            f"{what}: expected x, y, score of every joint in one list, got "
-            f"shape {flat.shape}"
-        )
-    flat = flat.reshape(-1, 3)  # (S, 3)
-    return flat[:, :2], flat[:, 2]
 
 
 def whole_number(value, what: str) -> int:

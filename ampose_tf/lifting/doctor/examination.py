@@ -134,7 +134,7 @@ def _examination(clip, skeleton, fps, seen_score):
     skeleton = skeleton or find_skeleton(clip.skeleton)
     check_score(seen_score, "seen_score")
     fps = clip.fps if fps is None else untrusted.frame_rate(fps, "fps")
-    converted = to_h36m(clip, skeleton)
+    converted = to_h36m(clip, skeleton, seen_score)
     people = people_of(clip, converted, seen_score)
     # As the lifter keeps them: where anything of anybody is seen.
     frames = np.concatenate(
@@ -310,7 +310,7 @@ def _fitting(people, claimed):
             continue
         others = [
             p._replace(
-                pixels=skeleton.convert(p.source),
+                pixels=skeleton.convert(p.source, p.source_seen),
                 seen=skeleton.convert_scores(p.source_seen) > 0,
             )
             for p in people

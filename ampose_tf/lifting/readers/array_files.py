@@ -22,10 +22,14 @@ import numpy as np
 from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.keypoints import find_skeleton
 from ampose_tf.lifting.readers import labels, recognition, vocabulary
-from ampose_tf.lifting.readers.account import Account
 from ampose_tf.lifting.readers.confidence import DETECTRON2_SCALE
 from ampose_tf.lifting.readers.detections import gather
-from ampose_tf.lifting.readers.records import Batch, Detection, Recording
+from ampose_tf.lifting.readers.records import (
+    Account,
+    Batch,
+    Detection,
+    Recording,
+)
 from ampose_tf.lifting.readers.sequences import Options, check_format
 from ampose_tf.lifting.untrusted import brief
 

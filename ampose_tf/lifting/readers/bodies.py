@@ -12,8 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ampose_tf.lifting.readers import vocabulary
-from ampose_tf.lifting.readers.account import Account
-from ampose_tf.lifting.readers.records import Detection
+from ampose_tf.lifting.readers.records import Account, Detection
 from ampose_tf.lifting.untrusted import brief, numbers
 
 # Joints of skeletons that count them, for lists that leave some out.

@@ -21,7 +21,6 @@ import re
 from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.keypoints import find_skeleton
 from ampose_tf.lifting.readers import coco_forms, vocabulary
-from ampose_tf.lifting.readers.account import Account
 from ampose_tf.lifting.readers.confidence import DETECTRON2_SCALE
 from ampose_tf.lifting.readers.frame_forms import (
     Group,
@@ -33,7 +32,7 @@ from ampose_tf.lifting.readers.frame_forms import (
     size_of,
     with_names,
 )
-from ampose_tf.lifting.readers.records import Recording
+from ampose_tf.lifting.readers.records import Account, Recording
 from ampose_tf.lifting.readers.sequences import (
     Options,
     check_format,

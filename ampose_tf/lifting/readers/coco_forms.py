@@ -1,9 +1,8 @@
 """COCO's annotations: clips, or collections of images."""
 
 from ampose_tf.lifting.readers import frame_forms, labels
-from ampose_tf.lifting.readers.account import Account
 from ampose_tf.lifting.readers.frame_forms import is_empty, with_names
-from ampose_tf.lifting.readers.records import Recording
+from ampose_tf.lifting.readers.records import Account, Recording
 from ampose_tf.lifting.readers.sequences import Numbered, Options, record
 from ampose_tf.lifting.untrusted import brief
 

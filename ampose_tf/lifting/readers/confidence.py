@@ -14,7 +14,7 @@ import numpy as np
 
 from ampose_tf.conversion import SEEN_SCORE
 from ampose_tf.lifting.keypoints import diagonals
-from ampose_tf.lifting.readers.account import Account
+from ampose_tf.lifting.readers.records import Account
 
 # Detectron2 gives a joint the probability of one cell of its heatmap, and
 # draws those above 0.05 (`_KEYPOINT_THRESHOLD` of its visualiser); so that

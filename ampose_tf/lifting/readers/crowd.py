@@ -3,8 +3,7 @@
 import numpy as np
 
 from ampose_tf.lifting.keypoints import diagonals, similarity
-from ampose_tf.lifting.readers.account import Account
-from ampose_tf.lifting.readers.records import Batch, chosen
+from ampose_tf.lifting.readers.records import Account, Batch, chosen
 
 # Two bodies in a frame that are as alike are one person found twice: their
 # joints are 5 % of the person's diagonal apart.

@@ -18,8 +18,8 @@ from ampose_tf.lifting.readers import (
     tracks,
     vocabulary,
 )
-from ampose_tf.lifting.readers.account import Account
 from ampose_tf.lifting.readers.records import (
+    Account,
     Batch,
     Detection,
     Recording,

@@ -5,8 +5,7 @@ import collections
 import numpy as np
 
 from ampose_tf.lifting.keypoints import diagonals
-from ampose_tf.lifting.readers.account import Account
-from ampose_tf.lifting.readers.records import Detection
+from ampose_tf.lifting.readers.records import Account, Detection
 from ampose_tf.lifting.untrusted import MAX_PEOPLE
 
 FRAMES, PEOPLE = "list", "people"

@@ -31,14 +31,12 @@ and {} are a frame without people in every form.
 """
 
 import functools
-import math
 import re
 from typing import NamedTuple
 
 from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.readers import bodies, vocabulary
-from ampose_tf.lifting.readers.account import Account
-from ampose_tf.lifting.readers.records import Detection
+from ampose_tf.lifting.readers.records import Account, Detection
 from ampose_tf.lifting.untrusted import brief, whole_number
 
 # A form's characteristic keys, to name the nearest form of an unknown one.
@@ -53,6 +51,10 @@ _KEYS = {
 
 
 _SIZES = (vocabulary.SIZE, vocabulary.SHAPE, vocabulary.WIDTH)
+
+
+# Nanoseconds since 1970 are 2e18.
+_LARGEST = 1e20
 
 
 class Group(NamedTuple):
@@ -391,7 +393,7 @@ def _of_person(value, key, account):
         score = value[name]
         while isinstance(score, list) and len(score) == 1:
             score = score[0]
-        if isinstance(score, (int, float)) and math.isfinite(score):
+        if _is_finite(score):
             person_score = float(score)
             break
     if is_empty(value[key]):  # Only a hand or a face was found.
@@ -412,9 +414,7 @@ def _of_person(value, key, account):
         people = [people[0]._replace(track_id=own, score=person_score)]
     elif isinstance(joint_scores, list) and len(joint_scores) == len(people):
         people = [
-            person._replace(score=its)
-            if isinstance(its, (int, float))
-            else person
+            person._replace(score=float(its)) if _is_finite(its) else person
             for person, its in zip(people, joint_scores, strict=True)
         ]
     for name in _keys(value, vocabulary.JOINTS):
@@ -435,6 +435,11 @@ def with_names(person: Detection, names) -> Detection:
     ):
         return person
     return person._replace(names=tuple(names))
+
+
+def _is_finite(value):
+    """Whether it is a number that a time or a score may be."""
+    return isinstance(value, (int, float)) and abs(value) < _LARGEST
 
 
 def _are_numbers(scores):
@@ -462,7 +467,7 @@ def _labelled(value, people, account, is_person):
             raise ValueError(f"{key}: got {brief(own)}")
     for key in _keys(value, vocabulary.TIME):
         own = value[key]
-        if time is None and isinstance(own, (int, float)):
+        if time is None and _is_finite(own):
             time, unit = float(own), vocabulary.time_unit(key)
     size = size_of(value, account)
     unread = _fields(tuple(value)).unread

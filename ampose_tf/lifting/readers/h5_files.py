@@ -20,13 +20,10 @@ import zlib
 import numpy as np
 
 from ampose_tf import hdf5, unpickling
-from ampose_tf.conversion import Conversion
 from ampose_tf.lifting import untrusted
-from ampose_tf.lifting.readers.detections import (
-    Detection,
-    Recording,
-    gather,
-)
+from ampose_tf.lifting.readers import sequences
+from ampose_tf.lifting.readers.records import Account, Detection, Recording
+from ampose_tf.lifting.readers.sequences import Numbered, Options
 from ampose_tf.lifting.untrusted import MAX_BYTES, brief, shown
 
 _COORDINATES = ("x", "y", "likelihood")
@@ -47,13 +44,14 @@ _DAMAGE = (
 
 
 def read(
-    path: str | os.PathLike, skeleton: Conversion | None = None
+    path: str | os.PathLike, options: Options, account: Account
 ) -> Recording:
     """Reads the people of a clip.
 
     Args:
         path: Path of the file.
-        skeleton: Skeleton of its joints; None to tell it by their names.
+        options: Of the user.
+        account: Of the file.
 
     Raises:
         OSError: If the file cannot be read.
@@ -66,6 +64,7 @@ def read(
         raise ValueError(
             "HDF5 is read with h5py; pip install 'ampose_tf[h5]' brings it"
         ) from error
+    sequences.check_format("h5", options.format)
     if pathlib.Path(path).stat().st_size > MAX_BYTES:
         raise ValueError(f"larger than {MAX_BYTES} bytes")
     try:
@@ -81,8 +80,8 @@ def read(
             "not a readable HDF5 file, or a damaged one "
             f"({type(error).__name__}: {shown(str(error), 120)})"
         ) from error
-    batch, found = gather(sorted(frames.items()), skeleton)
-    return Recording(batch, found, max(frames, default=-1) + 1)
+    clip = Numbered(sorted(frames.items()))
+    return sequences.record(clip, options.skeleton, account)
 
 
 def _sleap(file):
@@ -103,6 +102,7 @@ def _sleap(file):
             f"tracks: expected SLEAP's (tracks, 2, {count}, frames), got "
             f"{tracks.shape}"
         )
+    third = "none" if scores is None else "score"
     if scores is None:
         scores = np.ones(points.shape[:3])
     if scores.shape != points.shape[:3]:
@@ -113,6 +113,7 @@ def _sleap(file):
         range(points.shape[1]),
         dict(enumerate(zip(points, scores, strict=True))),
         names,
+        third,
     )
 
 
@@ -178,16 +179,19 @@ def _deeplabcut(file):
                     taken[axis, :, joint] = values[:, place]
         points = np.moveaxis(taken[:2], 0, 2)  # (frames, joints, 2)
         found[number if len(people) > 1 else None] = points, taken[2]
-    return _frames(numbers, found, names)
+    has_scores = any(column[-1] == "likelihood" for column in columns)
+    third = "score" if has_scores else "none"
+    return _frames(numbers, found, names, third)
 
 
-def _frames(numbers, people, names):
+def _frames(numbers, people, names, third):
     """Returns {frame number: people}, of those who have a joint there.
 
     Args:
         numbers: T frame numbers.
         people: {track id: (points (T, S, 2), scores (T, S))}.
         names: Of the S joints.
+        third: See `Detection`.
     """
     if len(numbers) > untrusted.MAX_FRAMES:
         raise ValueError(f"more than {untrusted.MAX_FRAMES} frames")
@@ -195,7 +199,9 @@ def _frames(numbers, people, names):
     for track_id, (points, scores) in people.items():
         present = ~np.isnan(points).any(axis=2).all(axis=1)
         for row in np.flatnonzero(present):
-            person = Detection(points[row], scores[row], names, track_id)
+            person = Detection(
+                points[row], scores[row], names, track_id, third=third
+            )
             frames[int(numbers[row])].append(person)
     return frames
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from ampose_tf.lifting import untrusted
-from ampose_tf.lifting.readers.account import Account
+from ampose_tf.lifting.readers.records import Account
 
 # Numbers count frames if at least one of so many is there, or all lie within
 # so many, an hour at 30 a second; otherwise they are names.

@@ -4,7 +4,7 @@ import numpy as np
 
 from ampose_tf.conversion import Conversion
 from ampose_tf.lifting.keypoints import SKELETONS, diagonals
-from ampose_tf.lifting.readers.account import Account
+from ampose_tf.lifting.readers.records import Account
 from ampose_tf.lifting.readers.vocabulary import joint
 from ampose_tf.lifting.untrusted import MAX_PIXEL, brief
 

@@ -7,10 +7,9 @@ import numpy as np
 from ampose_tf.conversion import Conversion
 from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.readers import evidence, labels, recognition
-from ampose_tf.lifting.readers.account import Account
 from ampose_tf.lifting.readers.detections import gather
 from ampose_tf.lifting.readers.frame_forms import Group
-from ampose_tf.lifting.readers.records import Recording, third_of
+from ampose_tf.lifting.readers.records import Account, Recording, third_of
 
 
 class Options(NamedTuple):

@@ -20,9 +20,13 @@ from ampose_tf.lifting.readers import (
     recognition,
     sequences,
 )
-from ampose_tf.lifting.readers.account import Account
 from ampose_tf.lifting.readers.frame_forms import Group
-from ampose_tf.lifting.readers.records import Recording, chosen, third_of
+from ampose_tf.lifting.readers.records import (
+    Account,
+    Recording,
+    chosen,
+    third_of,
+)
 from ampose_tf.lifting.readers.sequences import Options
 from ampose_tf.lifting.readers.tracks import Tracker
 from ampose_tf.lifting.untrusted import MAX_FRAME, MAX_PEOPLE, brief

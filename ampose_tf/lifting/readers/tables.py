@@ -20,9 +20,8 @@ import numpy as np
 
 from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.readers import frame_forms, sequences, vocabulary
-from ampose_tf.lifting.readers.account import Account
 from ampose_tf.lifting.readers.frame_forms import Group
-from ampose_tf.lifting.readers.records import Detection, Recording
+from ampose_tf.lifting.readers.records import Account, Detection, Recording
 from ampose_tf.lifting.readers.sequences import Options
 from ampose_tf.lifting.untrusted import brief
 

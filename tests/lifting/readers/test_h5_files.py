@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from ampose_tf.lifting.readers import detections, h5_files
+from ampose_tf.lifting.readers.records import Account
+from ampose_tf.lifting.readers.sequences import Options
 from tests import clips, h5_clips
 from tests.clips import FRAMES
 
@@ -18,8 +20,12 @@ WRITERS = {
 }
 
 
+def read(path):
+    return h5_files.read(path, Options(), Account())
+
+
 def check(recording, people=2, scored=True):
-    read = detections.settle(recording, None)
+    read = detections.settle(recording, None, 0.2, Account())
     pixels, scores = clips.truth(people=people)
     assert (read.skeleton, read.frame_count) == ("COCO-17", FRAMES)
     assert len(read.tracks) == people
@@ -38,7 +44,7 @@ def test_deeplabcut(tmp_path, form, options, people):
     path = tmp_path / "clip.h5"
     names, values = h5_clips.columns(people), h5_clips.cells(people)
     WRITERS[form](path, names, values, **options)
-    check(h5_files.read(path), people)
+    check(read(path), people)
 
 
 @pytest.mark.parametrize("form", WRITERS)
@@ -48,7 +54,7 @@ def test_annotations_have_no_likelihood(tmp_path, form):
     kept = [n for n, name in enumerate(names) if name[-1] != "likelihood"]
     values = h5_clips.cells(1)[:, kept]
     WRITERS[form](path, [names[n] for n in kept], values)
-    check(h5_files.read(path), 1, scored=False)
+    check(read(path), 1, scored=False)
 
 
 def test_frame_numbers_and_gaps_are_those_of_the_file(tmp_path):
@@ -58,7 +64,7 @@ def test_frame_numbers_and_gaps_are_those_of_the_file(tmp_path):
     values[2, : values.shape[1] // 2] = np.nan
     numbers = np.array([3, 4, 5, 7, 11])
     h5_clips.write_table(path, h5_clips.columns(2), values, numbers)
-    recording = h5_files.read(path)
+    recording = read(path)
     assert recording.frame_count == 12
     assert recording.batch.frames.tolist() == [3, 3, 5, 7, 7, 11, 11]
     assert recording.batch.track_ids.tolist() == [0, 1, 1, 0, 1, 0, 1]
@@ -71,7 +77,7 @@ def test_parts_of_no_individual_are_left_out(tmp_path):
     names = [*h5_clips.columns(2), *corner]
     values = np.concatenate([h5_clips.cells(2), np.ones((FRAMES, 2))], axis=1)
     h5_clips.write_table(path, names, values)
-    check(h5_files.read(path))
+    check(read(path))
 
 
 @pytest.mark.parametrize("people", [1, 2])
@@ -80,7 +86,7 @@ def test_parts_of_no_individual_are_left_out(tmp_path):
 def test_sleap(tmp_path, transposed, options, people):
     path = tmp_path / "clip.analysis.h5"
     h5_clips.write_sleap(path, transposed, people, **options)
-    check(h5_files.read(path), people)
+    check(read(path), people)
 
 
 def test_sleap_without_scores(tmp_path):
@@ -88,7 +94,7 @@ def test_sleap_without_scores(tmp_path):
     h5_clips.write_sleap(path)
     with h5py.File(path, "a") as file:
         del file["point_scores"]
-    check(h5_files.read(path), scored=False)
+    check(read(path), scored=False)
 
 
 class Calls:
@@ -103,7 +109,7 @@ def test_column_names_call_nothing(tmp_path):
     path, marker = tmp_path / "clip.h5", tmp_path / "marker"
     h5_clips.write_table(path, Calls(marker), h5_clips.cells(1))
     with pytest.raises(ValueError, match=r"its pickle calls posix\.mkdir"):
-        h5_files.read(path)
+        read(path)
     assert not marker.exists()
     with h5py.File(path) as file:
         names = file["df_with_missing/table"].attrs["values_block_0_kind"]
@@ -137,7 +143,7 @@ def test_columns_that_are_refused(tmp_path, message, change):
     names = change(h5_clips.columns(1))
     h5_clips.write_table(path, names, h5_clips.cells(1))
     with pytest.raises(ValueError, match=message) as error:
-        h5_files.read(path)
+        read(path)
     assert str(error.value).isprintable() and len(str(error.value)) < 300
 
 
@@ -145,23 +151,23 @@ def test_other_files_are_refused(tmp_path, monkeypatch):
     path = tmp_path / "clip.h5"
     path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(99))
     with pytest.raises(ValueError, match="not a readable HDF5 file"):
-        h5_files.read(path)
+        read(path)
     with pytest.raises(FileNotFoundError, match="missing.h5"):
-        h5_files.read(tmp_path / "missing.h5")
+        read(tmp_path / "missing.h5")
     with h5py.File(path, "w") as file:
         file["weights\x1b[31m"] = np.arange(3)
     with pytest.raises(ValueError, match=r"neither .*; it has 'weights\\x1b"):
-        h5_files.read(path)
+        read(path)
     with h5py.File(path, "w") as file:
         file["pred_points"] = file["videos_json"] = np.arange(3)
     with pytest.raises(ValueError, match="a SLEAP project; export it"):
-        h5_files.read(path)
+        read(path)
     h5_clips.write_sleap(path)
     with h5py.File(path, "a") as file:
         del file["tracks"]
         file["tracks"] = np.zeros((3, 17, 3, 5))
     with pytest.raises(ValueError, match="tracks: expected SLEAP's"):
-        h5_files.read(path)
+        read(path)
 
     def without(name, *arguments):
         if name == "h5py":
@@ -171,4 +177,4 @@ def test_other_files_are_refused(tmp_path, monkeypatch):
     imported = builtins.__import__
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ValueError, match=r"pip install 'ampose_tf\[h5\]'"):
-        h5_files.read(path)
+        read(path)
