@@ -32,7 +32,12 @@ def _place(joint):
     for name, (x, y) in _STANDING.items():
         if joint.endswith(name):
             return (x if joint.startswith("left") else -x, y)
-    above = {"neck": (0, 0.13), "head": (0, -0.1)}
+    above = {
+        "neck": (0, 0.13),
+        "upper_neck": (0, 0.12),
+        "head": (0, -0.1),
+        "head_top": (0, -0.12),
+    }
     if joint in above:
         return above[joint]
     if joint in ("hip", "mid_hip"):

@@ -33,9 +33,11 @@ _NECKS = {
 }
 
 # Parts of a person's diagonal: a face is smaller, COCO's elbows and hips are
-# farther from where Human3.6M has spine, thorax and shoulders.
+# farther from where Human3.6M has spine, thorax and shoulders, and a neck is
+# between the shoulders.
 _FACE = 0.3
 _OFF_AXIS = 0.15
+_NECK_OFF = 0.04
 
 
 def by_count(count: int, wanted: Conversion | None) -> Conversion:
@@ -122,9 +124,8 @@ def by_places(
             return SKELETONS["COCO-17"]
         return SKELETONS[f"H36M-{count}"]
     other = _SAME_COUNT.get(counted.name)
-    if other in SKELETONS and _neck_is_off(points, counted) > (
-        _OFF_AXIS + _neck_is_off(points, SKELETONS[other])
-    ):
+    off = _neck_is_off(points, counted) if other else 0
+    if off > _NECK_OFF and off > 2 * _neck_is_off(points, SKELETONS[other]):
         account.note(
             f"The {count} joints are read as {other}, whose neck is where "
             f"theirs is, not as {counted.name}; --skeleton names another."

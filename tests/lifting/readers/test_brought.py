@@ -958,3 +958,19 @@ def test_3d_is_no_2d(tmp_path):
             formats.read(tmp_path / "clip.npy", IMAGE_SIZE)
         with pytest.raises(ValueError, match="3D"):
             read(tmp_path, array.tolist(), size=IMAGE_SIZE)
+
+
+@pytest.mark.parametrize(
+    ("usual", "other"), [("COCO-18", "trt_pose-18"), ("BODY_25", "BODY_25B")]
+)
+def test_necks_tell_skeletons_of_one_count(tmp_path, usual, other):
+    for name in (usual, other):
+        pixels, _ = clips.truth(name, 1)
+        np.save(tmp_path / "clip.npy", pixels[:, 0])
+        keypoints = formats.read(tmp_path / "clip.npy")
+        assert keypoints.skeleton == name
+        assert noted(keypoints, f"read as {other}") == (name == other)
+        read_as = formats.read(
+            tmp_path / "clip.npy", skeleton=find_skeleton(usual)
+        )
+        assert read_as.skeleton == usual
