@@ -217,7 +217,9 @@ def amc_text(motion):
     return "\n".join([*lines, ""])
 
 
-def bvh_text(motion, lossy=False, t_pose=False, names=CGSPEED, scale=1.0):
+def bvh_text(
+    motion, lossy=False, t_pose=False, names=CGSPEED, scale=1.0, places=None
+):
     """Returns skeleton and motion in one file, as amc2bvh writes it.
 
     Args:
@@ -226,6 +228,9 @@ def bvh_text(motion, lossy=False, t_pose=False, names=CGSPEED, scale=1.0):
         t_pose: With cgspeed's first frame.
         names: {bone: joint}.
         scale: Units of the file per unit of CMU's.
+        places: "parent" gives all joints six channels with their places, as
+            Blender does, "offset" with what these are beyond the offsets,
+            and "stated" without numbers.
     """
     vectors = {bone: np.array(vector) for bone, _, vector, _, _ in BONES}
     vectors["root"] = np.zeros(3)
@@ -240,13 +245,14 @@ def bvh_text(motion, lossy=False, t_pose=False, names=CGSPEED, scale=1.0):
     def joint(bone, parent, indent):
         order.append(bone)
         children = [b for b, above, *_ in BONES if above == bone]
-        places = "Xposition Yposition Zposition " if parent is None else ""
+        placed = parent is None or places
+        channels = "Xposition Yposition Zposition " if placed else ""
         start = vectors[parent] if parent else np.zeros(3)
         yield f"{indent}{'JOINT' if parent else 'ROOT'} {names[bone]}"
         yield f"{indent}{{"
         yield f"{indent}\tOFFSET {offset(start)}"
         yield (
-            f"{indent}\tCHANNELS {3 if parent else 6} {places}"
+            f"{indent}\tCHANNELS {6 if placed else 3} {channels}"
             "Zrotation Yrotation Xrotation "
         )
         for child in children:
@@ -264,6 +270,10 @@ def bvh_text(motion, lossy=False, t_pose=False, names=CGSPEED, scale=1.0):
     for bone in order:
         matrices = [local_turn(bone, motion, frame) for frame in range(count)]
         turns = Rotation.from_matrix(np.array(matrices))
+        if bone != "root" and places in ("parent", "offset"):
+            (above,) = (over for name, over, *_ in BONES if name == bone)
+            place = (places == "parent") * scale * vectors[above]
+            columns.append(np.tile(place, (count, 1)))
         columns.append(turns.as_euler("ZYX", degrees=True))
     rows = np.hstack(columns).tolist()
     if t_pose:

@@ -4,6 +4,10 @@ r"""Official downloads to the files that the configs read.
     python -m ampose_tf.data.prepare mpi_inf_3dhp --source=DIR --output=data
     python -m ampose_tf.data.prepare mocap --source=DIR --output=mocap
 
+`mocap` reads every .amc and .bvh below a folder. A recording that cannot be
+used is left out, with a line that says which and why, and the exit status is
+then 4; --strict stops at the first.
+
 None is distributed here: Human3.6M and MPI-INF-3DHP are for those whom their
 owners gave access; CMU's motion capture is free for all. What is interrupted
 can be run again; a file is replaced when its successor is whole. The first
@@ -28,7 +32,7 @@ _PREPARE = {
 _OWN_FLAGS = {
     "human36m": ("metadata",),
     "mpi_inf_3dhp": ("sequences", "official"),
-    "mocap": ("name", "validation", "amc_fps", "bvh_unit_m"),
+    "mocap": ("name", "validation", "amc_fps", "bvh_unit_m", "strict"),
 }
 NAMED = f"one data set: {', '.join(_PREPARE)}"
 
@@ -84,7 +88,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_float(
         "amc_fps",
         120.0,
-        "mocap: Frames per second of .amc files.",
+        "mocap: Frames per second of .amc files that do not say it.",
         flag_values=flag_values,
     )
     flags.DEFINE_float(
@@ -95,9 +99,20 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         flag_values=flag_values,
     )
 
+    flags.DEFINE_bool(
+        "strict",
+        False,
+        "mocap: Stop at the first recording that cannot be used, instead of "
+        "leaving it out.",
+        flag_values=flag_values,
+    )
 
-def main(options: flags.FlagValues, data_sets: list[str]) -> None:
+
+def main(options: flags.FlagValues, data_sets: list[str]) -> int | None:
     """Converts the download of one data set.
+
+    Returns:
+        The exit status, 4 if some recordings of many were left out.
 
     Raises:
         OSError: If a file is missing or cannot be written.
@@ -115,12 +130,15 @@ def main(options: flags.FlagValues, data_sets: list[str]) -> None:
     for name in {"sequences", "validation"} & set(own):
         own[name] = tuple(filter(None, own[name]))
     try:
-        _PREPARE[data_set](source=options.source, output=options.output, **own)
+        left_out = _PREPARE[data_set](
+            source=options.source, output=options.output, **own
+        )
     except ModuleNotFoundError as error:
         raise ValueError(
             f"needs the library {error.name}: pip install "
             "'ampose_tf[prepare]' brings it"
         ) from error
+    return 4 if left_out else None
 
 
 if __name__ == "__main__":

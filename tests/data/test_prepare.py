@@ -193,6 +193,18 @@ def test_mocap(run, tmp_path, capsys):
     assert "2 trials of 1 subjects, 72 frames at 30 per second" in printed
     line = fails(run, capsys, "mocap", "--source=nowhere", "--output=x")
     assert "nowhere" in line
+    # One of many is bad.
+    (folder / "07_02.amc").write_text("1")
+    arguments = ("mocap", f"--source={tmp_path}", f"--output={tmp_path / 'm'}")
+    with pytest.raises(SystemExit) as ended:
+        run(*arguments)
+    assert ended.value.code == 4
+    printed = capsys.readouterr().out
+    assert f"left out: {folder / '07_02.amc'}:" in printed
+    assert printed.endswith("left out, see above: 1 of 2 recordings\n")
+    assert (tmp_path / "m" / "cmu17.npz").exists()
+    line = fails(run, capsys, *arguments, "--strict")
+    assert "07_02.amc" in line
 
 
 def test_generated_downloads_stay_marked(run, tmp_path, capsys):

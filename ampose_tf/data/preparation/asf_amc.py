@@ -17,6 +17,7 @@ http://graphics.cs.cmu.edu/nsp/course/cs229/info/ACCLAIMdef.html.
 """
 
 import os
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -29,16 +30,10 @@ _INCH_M = 0.0254
 _TURNS = ("rx", "ry", "rz")
 _PLACES = ("tx", "ty", "tz")
 _ROOT = "root"
-_SECTIONS = (
-    "version",
-    "name",
-    "units",
-    "documentation",
-    "root",
-    "bonedata",
-    "hierarchy",
-    "skin",
-)
+# Others, such as :name and :documentation, say nothing about the body.
+_SECTIONS = ("units", "root", "bonedata", "hierarchy")
+# What an AMC's header calls its rate, without its hyphens.
+_RATES = ("samplespersecond", "framespersecond", "framerate", "samplerate")
 # What a bone may state and no position depends on.
 _UNUSED = ("id", "limits", "bodymass", "cofmass")
 
@@ -118,7 +113,7 @@ def read_amc(
     Args:
         path: The AMC.
         acclaim: Its skeleton.
-        fps: Frames per second, which the file does not say.
+        fps: Frames per second, unless the file says it, as few do.
 
     Returns:
         The motion, in metres.
@@ -140,7 +135,11 @@ def read_amc(
         start += 1
         if words[0].upper() in (":DEGREES", ":RADIANS"):
             degrees = words[0].upper() == ":DEGREES"
-        elif words[0].upper() != ":FULLY-SPECIFIED":
+        elif re.sub(r"[^a-z]", "", words[0].lower()) in _RATES:
+            where = f"{path}:{number}: {words[0]}"
+            fps = float(motion_text.numbers(words[1:], 1, where)[0])
+        elif len(words) == 1 and words[0].upper() != ":FULLY-SPECIFIED":
+            # A word alone says how to read numbers, others what they are of.
             raise ValueError(
                 f"{path}:{number}: expected :FULLY-SPECIFIED, :DEGREES or "
                 f":RADIANS, got {words[0]!r}"
@@ -231,12 +230,6 @@ def _sections(path):
             continue
         if words[0].startswith(":"):
             name = words[0][1:].lower()
-            if name not in _SECTIONS:
-                raise ValueError(
-                    f"{path}:{number}: expected one of "
-                    f"{', '.join(':' + s for s in _SECTIONS)}, got "
-                    f"{words[0]!r}"
-                )
             sections[name] = []
         elif name is None:
             raise ValueError(
@@ -245,7 +238,7 @@ def _sections(path):
             )
         else:
             sections[name].append((number, words))
-    for name in ("units", "root", "bonedata", "hierarchy"):
+    for name in _SECTIONS:
         if name not in sections:
             raise ValueError(f"{path}: expected a section :{name}, got none")
     return sections

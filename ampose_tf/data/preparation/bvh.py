@@ -5,6 +5,11 @@ the order in which they are listed: "Zrotation Yrotation Xrotation" is
 Rz Ry Rx. OFFSET is where a joint is in its parent's frame. Angles are degrees,
 y is up, and the unit of length is whatever the writer's was.
 
+A joint may have positions too, as Blender writes them for all by default:
+where it is in its parent's frame, in place of its OFFSET. Some programs write
+how far it is from there; which of the two is told by what is nearer to all
+OFFSETs.
+
 The format: https://research.cs.wisc.edu/graphics/Courses/cs-838-1999/Jeff/
 BVH.html.
 """
@@ -39,12 +44,18 @@ def read(path: str | os.PathLike) -> tuple[Hierarchy, JointMotion]:
     if start is None:
         raise ValueError(f"{path}: expected a line MOTION, got none")
     skeleton, channels = _hierarchy(path, lines[:start])
-    fps, values = _frames(
-        path, lines, start + 1, sum(len(names) for names in channels)
-    )
-    root = np.zeros((len(values), 3))
+    # Some writers state positions of all joints and give the root's alone.
+    turning = [
+        channels[0],
+        *(tuple(n for n in names if n in _TURNS) for names in channels[1:]),
+    ]
+    counts = [sum(map(len, names)) for names in (channels, turning)]
+    fps, values = _frames(path, lines, start + 1, counts)
+    if values.shape[1] < counts[0]:
+        channels = turning
+    places = np.full((len(values), len(channels), 3), np.nan)
     rotations, column = [], 0
-    for names in channels:
+    for joint, names in enumerate(channels):
         own = values[:, column : column + len(names)]
         column += len(names)
         turns = [i for i, name in enumerate(names) if name in _TURNS]
@@ -58,8 +69,28 @@ def read(path: str | os.PathLike) -> tuple[Hierarchy, JointMotion]:
             )
         for i, name in enumerate(names):
             if name in _PLACES:
-                root[:, _PLACES.index(name)] = own[:, i]
-    return skeleton, JointMotion(root, tuple(rotations), fps)
+                places[:, joint, _PLACES.index(name)] = own[:, i]
+    moved = _moved(places[:, 1:], skeleton.offsets[1:])
+    return skeleton, JointMotion(places[:, 0], tuple(rotations), fps, moved)
+
+
+def _moved(places, offsets):
+    """Returns how far joints are from their offsets, None if none has places.
+
+    Args:
+        places: (T, J - 1, 3) of all but the root; NaN where a file says none.
+        offsets: (J - 1, 3).
+    """
+    stated = ~np.isnan(places[0])
+    if not stated.any():
+        return None
+    mean = places.mean(axis=0)
+    from_offsets, from_zero = (
+        np.abs(mean - start)[stated].sum() for start in (offsets, 0)
+    )
+    start = offsets if from_offsets <= from_zero else 0
+    moved = np.where(stated, places - start, 0)
+    return np.pad(moved, ((0, 0), (1, 0), (0, 0)))  # the root's are places
 
 
 def _hierarchy(path, lines):
@@ -134,23 +165,29 @@ def _channels(path, following, is_root):
     number, word = following()
     count = int(word) if word.isdecimal() else -1
     names = [following()[1].lower() for _ in range(min(count, 6))]
-    known = (*_PLACES, *_TURNS) if is_root else _TURNS
     if (
         len(names) != count
         or len(set(names)) < count
-        or not set(names) <= set(known)
+        or not set(names) <= {*_PLACES, *_TURNS}
         or (is_root and not set(_PLACES) <= set(names))
     ):
-        what = "three positions and up to three" if is_root else "up to three"
+        least = "" if is_root else "up to "
         raise ValueError(
-            f"{path}:{number}: CHANNELS: expected {what} rotations, got "
-            f"{' '.join([word, *names])}"
+            f"{path}:{number}: CHANNELS: expected {least}three positions and "
+            f"up to three rotations, got {' '.join([word, *names])}"
         )
     return tuple(names)
 
 
-def _frames(path, lines, start, count):
-    """Returns the frames per second and the channels' values (T, count)."""
+def _frames(path, lines, start, counts):
+    """Returns the frames per second and the channels' values (T, count).
+
+    Args:
+        path: For messages.
+        lines: The file's.
+        start: Which of them is the first after MOTION.
+        counts: How many numbers a frame may have, the usual one first.
+    """
     head = [
         (number, line)
         for number, line in enumerate(lines[start:], start + 1)
@@ -181,6 +218,8 @@ def _frames(path, lines, start, count):
         raise ValueError(
             f"{path}: expected {frames:g} frames as it says, got {len(body)}"
         )
+    given = len(body[0][1].split())
+    count = given if given in counts else counts[0]
     values = np.array(
         [
             motion_text.numbers(line.split(), count, f"{path}:{number}")

@@ -37,18 +37,23 @@ class JointMotion(NamedTuple):
         root: (T, 3) where the root is, in the unit of the offsets.
         rotations: Of each of the J joints against its parent, T each.
         fps: Frames per second.
+        moved: (T, J, 3), added to the offsets; None where they stay.
     """
 
     root: np.ndarray
     rotations: tuple[Rotation, ...]
     fps: float
+    moved: np.ndarray | None = None
 
 
 def positions(skeleton: Hierarchy, motion: JointMotion) -> np.ndarray:
     """Returns where the joints are, (T, J, 3), in the unit of the offsets."""
     placed, turned = [motion.root], [motion.rotations[0]]
     for joint, parent in list(enumerate(skeleton.parents))[1:]:
-        offset = turned[parent].apply(skeleton.offsets[joint])
+        offset = skeleton.offsets[joint]
+        if motion.moved is not None:
+            offset = offset + motion.moved[:, joint]
+        offset = turned[parent].apply(offset)
         placed.append(placed[parent] + offset)
         turned.append(turned[parent] * motion.rotations[joint])
     return np.stack(placed, axis=1)
@@ -66,7 +71,10 @@ def scaled(
     """Returns both with lengths multiplied by `unit`."""
     return (
         skeleton._replace(offsets=skeleton.offsets * unit),
-        motion._replace(root=motion.root * unit),
+        motion._replace(
+            root=motion.root * unit,
+            moved=None if motion.moved is None else motion.moved * unit,
+        ),
     )
 
 
@@ -75,6 +83,7 @@ def frames(motion: JointMotion, chosen: slice | np.ndarray) -> JointMotion:
     return motion._replace(
         root=motion.root[chosen],
         rotations=tuple(rotation[chosen] for rotation in motion.rotations),
+        moved=None if motion.moved is None else motion.moved[chosen],
     )
 
 
@@ -82,8 +91,8 @@ def sampled(motion: JointMotion, fps: float) -> tuple[JointMotion, np.ndarray]:
     """Returns the motion at another rate, and where its frames come from.
 
     Where the rate divides the motion's own (to half a per cent), frames are
-    picked. Elsewhere rotations are interpolated on the shortest arc and the
-    root's place along a line, so that bones keep their lengths.
+    picked. Elsewhere rotations are interpolated on the shortest arc and
+    places along a line, so that bones keep their lengths.
 
     Returns:
         The motion, and (T,) positions among the old frames, fractions where
@@ -102,8 +111,12 @@ def sampled(motion: JointMotion, fps: float) -> tuple[JointMotion, np.ndarray]:
     places = np.minimum(places, count - 1)
     if count == 1:
         return motion._replace(fps=fps), places
-    root = np.stack(
-        [np.interp(places, own, axis) for axis in motion.root.T], axis=1
-    )
+
+    def between(values):
+        rows = values.reshape(count, -1).T
+        made = [np.interp(places, own, row) for row in rows]
+        return np.stack(made, axis=1).reshape(-1, *values.shape[1:])
+
     turned = tuple(Slerp(own, r)(places) for r in motion.rotations)
-    return JointMotion(root, turned, fps), places
+    moved = None if motion.moved is None else between(motion.moved)
+    return JointMotion(between(motion.root), turned, fps, moved), places

@@ -53,7 +53,8 @@ def prepare(
     validation: tuple[str, ...] = VALIDATION,
     amc_fps: float = 120.0,
     bvh_unit_m: float = 0.0,
-) -> None:
+    strict: bool = False,
+) -> int:
     """Writes `output/name.npz` and `output/name.json`, over what is there.
 
     Reads every .amc and .bvh below `source`, in any arrangement of folders.
@@ -68,7 +69,8 @@ def prepare(
     trial is cut; its second part is "CMU01/01_02#2". Rates that are a
     multiple of 30 are thinned, others interpolated (`kinematics.sampled`).
 
-    Prints a line per subject and a summary. Run again, also after an
+    A recording that cannot be used is left out. Prints a line for each of
+    them, a line per subject and a summary. Run again, also after an
     interruption, it does everything anew; the files are replaced at the end,
     after they have been read back.
 
@@ -78,16 +80,20 @@ def prepare(
         name: The archive's, as configs name it in `data.archives`.
         validation: Subjects for validation, by name; the others are for
             training. Of the default, those that are there.
-        amc_fps: Frames per second of .amc files, which do not say; CMU60,
-            61 and 88, which are known to be at 60, are taken at 60.
+        amc_fps: Frames per second of .amc files that do not say; CMU60, 61
+            and 88, which are known to be at 60, are taken at 60.
         bvh_unit_m: Metres per unit of .bvh files; 0 to tell it from the
             length of each skeleton's legs (`rigs.guess_unit`).
+        strict: Stop at the first recording that cannot be used.
+
+    Returns:
+        How many recordings were left out.
 
     Raises:
-        OSError: Where something cannot be read or written, or `source` has
-            no recordings.
-        ValueError: Where a recording cannot be used, or a subject for
-            validation is not there. Nothing has been written by then.
+        OSError: If something cannot be written, or `source` has no
+            recordings.
+        ValueError: If no recording can be used, or a subject for validation
+            is not there. Nothing has been written by then.
     """
     source, output = pathlib.Path(source), pathlib.Path(output)
     _check_arguments(name, amc_fps, bvh_unit_m)
@@ -101,7 +107,14 @@ def prepare(
             f"{source}: no recording of {missing[0]}, which is asked for in "
             f"validation; found {', '.join(subjects)}"
         )
-    trials = _read(found, amc_fps, bvh_unit_m)
+    trials = _read(found, amc_fps, bvh_unit_m, strict)
+    read = {recording.subject for recording in trials}
+    lost = sorted(set(validation) & set(subjects) - read)
+    if lost and validation != VALIDATION:
+        raise ValueError(
+            f"{source}: no recording of {lost[0]}, which is asked for in "
+            "validation, can be used; nothing was written"
+        )
     motion, meta = {}, {}
     descriptions = _descriptions(source)
     for recording, trial in trials.items():
@@ -133,8 +146,12 @@ def prepare(
         )
     card = _card(name, motion, meta)
     _write(output, name, motion, card)
+    left_out = len(found) - len(trials)
     for line in _summary(output / f"{name}.npz", trials, motion, card):
         print(line)
+    if left_out:
+        print(f"left out, see above: {left_out} of {len(found)} recordings")
+    return left_out
 
 
 def _check_arguments(name, amc_fps, bvh_unit_m):
@@ -150,8 +167,8 @@ def _check_arguments(name, amc_fps, bvh_unit_m):
         )
 
 
-def _read(found, amc_fps, bvh_unit_m):
-    """Returns {recording: trial}; says so by subject."""
+def _read(found, amc_fps, bvh_unit_m, strict):
+    """Returns {recording: trial} of what can be used; says so by subject."""
     trials, faults = {}, []
     for subject, own in itertools.groupby(found, lambda r: r.subject):
         for recording in own:
@@ -160,11 +177,12 @@ def _read(found, amc_fps, bvh_unit_m):
                     recording, amc_fps, bvh_unit_m
                 )
             except (OSError, ValueError) as error:
-                # A database takes minutes: all its faults are told at once.
-                print(f"cannot use {error}", flush=True)
+                if strict:
+                    raise
+                print(f"left out: {error}", flush=True)
                 faults.append(error)
         _say(subject, trials)
-    if faults:
+    if not trials:
         kind = OSError if isinstance(faults[0], OSError) else ValueError
         others = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
         raise kind(f"{faults[0]}{others}; nothing was written")

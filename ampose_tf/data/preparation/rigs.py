@@ -194,8 +194,8 @@ def recognise(skeleton: Hierarchy, where: str) -> Rig:
         ]
         raise ValueError(
             f"{where}: expected the joints of CMU's skeletons (cgspeed's "
-            f"names in brackets) or of Daz', missing {', '.join(lacking)}; "
-            f"found {', '.join(skeleton.joints)}"
+            f"names in brackets) or of Daz', missing {_some(lacking)}; "
+            f"found {_some(skeleton.joints)}"
         )
     if table is _CMU:
         offsets = _with_lost_bones(skeleton.offsets, names)
@@ -217,6 +217,13 @@ def recognise(skeleton: Hierarchy, where: str) -> Rig:
     return rig
 
 
+def _some(names):
+    """Returns the first four names; messages are short."""
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    shown = [name if name.isprintable() else repr(name) for name in names[:4]]
+    return ", ".join(name[:30] for name in shown) + more
+
+
 def joints(rig: Rig, motion: JointMotion) -> np.ndarray:
     """Returns Human3.6M's joints, (T, 17, 3), z up.
 
@@ -227,6 +234,9 @@ def joints(rig: Rig, motion: JointMotion) -> np.ndarray:
     added = len(rig.skeleton.joints) - len(motion.rotations)
     still = (Rotation.identity(len(motion.root)),) * added
     motion = motion._replace(rotations=motion.rotations + still)
+    if motion.moved is not None:
+        moved = np.pad(motion.moved, ((0, 0), (0, added), (0, 0)))
+        motion = motion._replace(moved=moved)
     places = kinematics.positions(rig.skeleton, motion)
     x, y, z = np.moveaxis(_halfway(places, rig.sources), -1, 0)
     return np.stack([x, -z, y], axis=-1)

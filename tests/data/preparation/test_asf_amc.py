@@ -191,7 +191,7 @@ def test_files_of_other_systems(tmp_path):
         ("angle deg", "angle turns", r"01\.asf:7: .* deg or rad, got 'turns'"),
         ("length 0.45", "length 0", r"01\.asf:6: length: .* positive"),
         ("length 0.45", "length x", r"01\.asf:6: length: .* got 'x'"),
-        (":units", ":unit", r"01\.asf:4: expected one of .* got ':unit'"),
+        (":units", ":unit", r"01\.asf: expected a section :units"),
         (":hierarchy", ":skin", r"01\.asf: expected a section :hierarchy"),
         ("TX TY TZ RX RY RZ", "TX TY TZ RX RY", r"01\.asf:11: expected TX TY"),
         ("position 0 0 0", "position 0 1 0", r"01\.asf:13: .* of zeros"),
@@ -217,6 +217,50 @@ def test_a_skeleton_that_is_damaged(tmp_path, old, new, message):
     assert old in text
     with pytest.raises(ValueError, match=message):
         read(tmp_path, asf=text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("before", "section"),
+    [
+        (":units", ":namespace mo_walk\n"),
+        (":units", ":Comment\n  by hand, 3 takes\n"),
+        (":bonedata", ":markers\n  begin\n  lfwt 1 2 3\n  end\n"),
+        (":hierarchy", ":skin skin.obj\n"),
+    ],
+)
+def test_sections_that_say_nothing_about_the_body(tmp_path, before, section):
+    plain = read_joints(tmp_path)
+    text = recorded.asf_text().replace(before, section + before, 1)
+    np.testing.assert_array_equal(read_joints(tmp_path, asf=text), plain)
+
+
+@pytest.mark.parametrize(
+    ("header", "fps"),
+    [
+        (":SAMPLES-PER-SECOND 60", 60),
+        (":samples_per_second 59.94", 59.94),
+        (":FrameRate 100", 100),
+        (":NAMESPACE mo_walk\n:Frames-Per-Second 30", 30),
+        (":TAKE 3 of 5", 120),
+        (":DEGREES\n:VERSION 1.10", 120),
+    ],
+)
+def test_headers_of_other_programs(tmp_path, header, fps):
+    motion = recorded.moving(3)
+    _, plain = read(tmp_path, motion=motion)
+    text = recorded.amc_text(motion)
+    for before in (":FULLY", "1\n"):
+        changed = text.replace(f"\n{before}", f"\n{header}\n{before}", 1)
+        assert header in changed
+        _, made = read(tmp_path, amc=changed)
+        assert made.fps == fps
+        np.testing.assert_array_equal(made.root, plain.root)
+
+
+def test_a_rate_that_is_none(tmp_path):
+    text = f":SAMPLES-PER-SECOND fast\n{recorded.amc_text(recorded.moving(3))}"
+    with pytest.raises(ValueError, match=r"amc:1: :SAMPLES.* got 'fast'"):
+        read(tmp_path, amc=text)
 
 
 def test_a_skeleton_that_is_none(tmp_path):

@@ -20,16 +20,18 @@ ROOT Hips
   }}
 }}
 MOTION
-Frames: 1
+Frames: {frames}
 Frame Time: 0.01
 {values}
 """
 PLAIN = "Xposition Yposition Zposition Zrotation Yrotation Xrotation"
 
 
-def read_arm(tmp_path, values, root=PLAIN, arm="1 Xrotation"):
+def read_arm(tmp_path, values, root=PLAIN, arm="1 Xrotation", frames=1):
     path = tmp_path / "arm.bvh"
-    path.write_text(ARM.format(values=values, root=root, arm=arm))
+    path.write_text(
+        ARM.format(values=values, root=root, arm=arm, frames=frames)
+    )
     return bvh.read(path)
 
 
@@ -75,6 +77,64 @@ def test_channels_in_other_orders(tmp_path):
 def test_joints_that_do_not_turn(tmp_path):
     found = end_of_arm(tmp_path, "1 2 3 0 0 90", arm="0")
     np.testing.assert_allclose(found, (1, 2, 6), atol=1e-12)
+
+
+SIX = f"6 {PLAIN}"
+TURNS = "0 0 0"
+
+
+@pytest.mark.parametrize(
+    ("arm", "values", "end"),
+    [
+        # In its parent's frame, in place of the offset (0, 1, 0).
+        (SIX, f"1 2 3 {TURNS} 0 1 0 {TURNS}", (1, 5, 3)),
+        (SIX, f"1 2 3 {TURNS} 0 1.5 0.5 {TURNS}", (1, 5.5, 3.5)),
+        (SIX, f"1 2 3 90 0 0 0 1.5 0.5 {TURNS}", (-2.5, 2, 3.5)),
+        # Nearer to zero than to the offset: beyond the offset.
+        (SIX, f"1 2 3 {TURNS} 0 0 0 {TURNS}", (1, 5, 3)),
+        (SIX, f"1 2 3 {TURNS} 0 0.2 0 {TURNS}", (1, 5.2, 3)),
+        # Of one axis alone, the others stay; and in another order.
+        ("2 Yposition Xrotation", f"1 2 3 {TURNS} 1.5 90", (1, 3.5, 5)),
+        ("2 Xrotation Yposition", f"1 2 3 {TURNS} 90 1.5", (1, 3.5, 5)),
+    ],
+)
+def test_joints_with_places(tmp_path, arm, values, end):
+    found = end_of_arm(tmp_path, values, arm=arm)
+    np.testing.assert_allclose(found, end, atol=1e-12)
+
+
+def test_places_that_move(tmp_path):
+    """Hips below a root that stays, as games' skeletons have them."""
+    rows = [f"0 0 0 {TURNS} {i} {1 + i} 0 {i} 0 0" for i in range(5)]
+    text = "\n".join(rows)
+    skeleton, motion = read_arm(tmp_path, text, arm=SIX, frames=5)
+    ends = kinematics.positions(skeleton, motion)[:, 2]
+    angles = np.radians(np.arange(5))
+    expected = [
+        [i - 2 * np.sin(angles[i]), 1 + i + 2 * np.cos(angles[i]), 0]
+        for i in range(5)
+    ]
+    np.testing.assert_allclose(ends, expected, atol=1e-12)
+    # Other units, fewer frames, another rate: what moves goes along.
+    _, twice = kinematics.scaled(skeleton, motion, 2)
+    np.testing.assert_allclose(twice.moved, 2 * motion.moved)
+    chosen = kinematics.frames(motion, slice(1, 3))
+    np.testing.assert_allclose(chosen.moved, motion.moved[1:3])
+    thinned, places = kinematics.sampled(motion, 40)
+    assert places.tolist() == [0, 2.5]
+    np.testing.assert_allclose(thinned.moved[:, 1], [[0, 0, 0], [2.5, 2.5, 0]])
+
+
+@pytest.mark.parametrize("places", ["parent", "offset", "stated"])
+@pytest.mark.parametrize("lossy", [False, True])
+def test_six_channels_a_joint(tmp_path, places, lossy):
+    motion = recorded.moving(5, fps=2)
+    text = recorded.bvh_text(motion, lossy, places=places)
+    assert text.count("CHANNELS 6") == 31
+    skeleton, read_motion = read(tmp_path, text)
+    rig = rigs.recognise(skeleton, "test")
+    joints = recorded.UNIT_M * rigs.joints(rig, read_motion)
+    np.testing.assert_allclose(joints, recorded.slow_joints(motion), atol=1e-5)
 
 
 def test_frames_per_second(tmp_path):
@@ -144,7 +204,8 @@ def test_layouts_of_other_writers(tmp_path):
         ("CHANNELS 6", "CHANNELS 7", r":5: CHANNELS: expected three pos"),
         ("CHANNELS 6", "CHANNELS x", r":5: CHANNELS: expected three pos"),
         ("Xposition", "Xrotation", r":5: CHANNELS: expected three pos"),
-        ("3 Zrot", "3 Zpos", r":9: CHANNELS: expected up to three rot"),
+        ("3 Zrot", "3 Zscl", r":9: CHANNELS: expected up to three pos"),
+        ("3 Zrot", "3 Yrot", r":9: CHANNELS: expected up to three pos"),
         ("LeftLeg", "LeftUpLeg", r": a second joint 'LeftUpLeg'"),
         ("}\nMOTION", "MOTION", r": its HIERARCHY breaks off"),
         ("}\nMOTION", "}}\nMOTION", r":\d+: expected JOINT, .* got '}}'"),

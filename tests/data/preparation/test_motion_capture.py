@@ -334,7 +334,12 @@ def test_a_missing_skeleton(tmp_path):
     write(tmp_path, "Anna/a.amc", amc)
     for name in ("x", "y"):
         write(tmp_path, f"Anna/{name}.asf", recorded.asf_text())
-    refused(tmp_path, OSError, r"a\.amc: expected one \.asf .* x\.asf, y\.asf")
+    refused(
+        tmp_path,
+        OSError,
+        r"a\.amc: expected one \.asf .* x\.asf, y\.asf",
+        strict=True,
+    )
 
 
 def test_the_same_trial_twice(tmp_path):
@@ -345,19 +350,79 @@ def test_the_same_trial_twice(tmp_path):
     )
 
 
-def test_all_damaged_files_are_told(tmp_path, capsys):
+def spoil(root, trial):
+    write_cmu(root, trial)
+    path = root / f"source/subjects/{trial[:2]}/{trial}.amc"
+    path.write_text(path.read_text()[:-100])
+
+
+def test_damaged_files_are_left_out_and_told(tmp_path, capsys):
     write_cmu(tmp_path, "01_02")
     for trial in ("01_03", "03_01"):
-        write_cmu(tmp_path, trial)
-        path = tmp_path / f"source/subjects/{trial[:2]}/{trial}.amc"
-        path.write_text(path.read_text()[:-100])
+        spoil(tmp_path, trial)
+    write(tmp_path, "Bob/run.bvh", "HIERARCHY")
+    write(tmp_path, "Bob/walk.amc", "1")  # without a skeleton
+    lines = prepare(tmp_path)
+    told = [line for line in lines if line.startswith("left out: ")]
+    names = ["run.bvh", "walk.amc", "01_03.amc:", "03_01.amc:"]
+    assert len(told) == 4
+    assert all(name in line for line, name in zip(told, names, strict=True))
+    assert all(len(line) <= 300 + len(str(tmp_path)) for line in told)
+    assert "CMU01: 1 trials, 18 frames, 0 cut" in lines
+    assert lines[-1] == "left out, see above: 4 of 5 recordings"
+    written, card = read(tmp_path)
+    assert list(written) == ["CMU01/01_02"] and card["trials"] == 1
+    refused = "run.bvh: expected a line MOTION, got none"
+    with pytest.raises(ValueError, match=refused):
+        prepare(tmp_path, strict=True)
+    # What was there stays.
+    assert list(read(tmp_path)[0]) == ["CMU01/01_02"]
+
+
+def test_nothing_is_written_of_damaged_files_alone(tmp_path):
+    for trial in ("01_03", "03_01"):
+        spoil(tmp_path, trial)
     refused(
         tmp_path,
         ValueError,
         r"01_03\.amc:\d+: .* \(and 1 more\); nothing was written",
     )
-    told = [s for s in capsys.readouterr().out.splitlines() if "cannot" in s]
-    assert ["01_03.amc" in told[0], "03_01.amc" in told[1]] == [True, True]
+
+
+def test_a_damaged_subject_of_validation(tmp_path):
+    write_cmu(tmp_path, "01_02")
+    spoil(tmp_path, "02_01")
+    refused(
+        tmp_path,
+        ValueError,
+        "no recording of CMU02, which is asked for in validation, can be",
+        validation=("CMU02",),
+    )
+
+
+def test_rates_that_files_say(tmp_path):
+    for trial in ("01_01", "60_01"):
+        motion = write_cmu(tmp_path, trial, 240)
+        text = f":SAMPLES-PER-SECOND 240\n{recorded.amc_text(motion)}"
+        write(tmp_path, f"subjects/{trial[:2]}/{trial}.amc", text)
+    prepare(tmp_path, amc_fps=100.0)
+    meta = read(tmp_path)[1]["meta"]
+    assert {m["source_fps"] for m in meta.values()} == {240}
+    assert {m["frames"] for m in meta.values()} == {30}
+
+
+@pytest.mark.parametrize("places", ["parent", "offset", "stated"])
+def test_six_channels_a_joint(tmp_path, places):
+    motion = recorded.moving(FRAMES)
+    text = recorded.bvh_text(motion, t_pose=True, places=None)
+    six = recorded.bvh_text(motion, places=places)
+    write(tmp_path, "01_01.bvh", text)
+    write(tmp_path, "01_02.bvh", six)
+    prepare(tmp_path)
+    written, _ = read(tmp_path)
+    np.testing.assert_allclose(
+        written["CMU01/01_02"], written["CMU01/01_01"], atol=1e-5
+    )
 
 
 @pytest.mark.parametrize(
