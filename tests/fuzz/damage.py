@@ -129,6 +129,8 @@ def damaged(value, damages):
     for damage in damages:
         parent, key = _place(holder, damage.place)
         pick(_KINDS, damage.kind)(parent, key, damage.form)
+        if not holder:
+            return None
     return holder[0]
 
 
