@@ -129,6 +129,8 @@ def damaged(value, damages):
     for damage in damages:
         parent, key = _place(holder, damage.place)
         pick(_KINDS, damage.kind)(parent, key, damage.form)
+        if not holder:
+            return None
     return holder[0]
 
 
@@ -323,7 +325,7 @@ def damaged_array(array, damage):
     if kind == 3:
         with np.errstate(all="ignore"):
             other = pick(_DTYPES, form)
-            if isinstance(other, list) or array.dtype.kind == "U":
+            if isinstance(other, list) or array.dtype.kind not in "biuf":
                 return np.zeros(array.shape, other)
             return array.astype(other)
     if kind == 4 and array.ndim:

@@ -8,6 +8,7 @@ import json
 import os
 import time
 
+import h5py
 import hypothesis
 import imageio_ffmpeg
 import numpy as np
@@ -22,9 +23,10 @@ from ampose_tf.lifting import (
     results,
     saving,
 )
+from ampose_tf.lifting.readers import detections, h5_files
 from ampose_tf.lifting.untrusted import MAX_PIXEL
 from ampose_tf.skeleton import H36M_17
-from tests import clips
+from tests import clips, h5_clips
 from tests.fuzz import damage
 from tests.fuzz.damage import DAMAGES
 from tests.lifting.filmed import film
@@ -260,6 +262,57 @@ def test_own_skeletons(folder):
 
     run()
     assert 0.3 < np.mean(refused) < 0.99
+
+
+def write_damaged_h5(path, damages, form):
+    """Writes DeepLabCut's or SLEAP's HDF5 with damaged names or numbers."""
+    names = [list(column) for column in h5_clips.columns(2)]
+    values = h5_clips.cells(2)
+    if form % 4 == 0:
+        names = damage.damaged(names, damages)
+        if isinstance(names, list):
+            names = [tuple(n) if isinstance(n, list) else n for n in names]
+        h5_clips.write_table(path, names, values)
+        return
+    if form % 4 == 1:
+        h5_clips.write_fixed(path, list(map(tuple, names)), values)
+    else:
+        h5_clips.write_sleap(path, form % 4 == 2)
+    with h5py.File(path, "a") as file:
+        group = file.get("keypoints", file)
+        for one in damages:
+            name = damage.pick(sorted(group), one.place)
+            array = group[name][()]
+            del group[name]
+            if not isinstance(array, np.ndarray):
+                continue
+            array = damage.damaged_array(array, one)
+            try:
+                group[name] = array
+            except (TypeError, ValueError):  # No type of HDF5.
+                group[name] = h5py.Empty("f8")
+        for place, name in enumerate(list(group.attrs)):
+            if form % 11 == place:
+                group.attrs[name] = damage.pick((3, -1, 10**9, "x"), form)
+
+
+def test_h5(folder):
+    refused = []
+    path = folder / "clip.h5"
+
+    @fuzzed(EXAMPLES)
+    @hypothesis.given(DAMAGES, NUMBERS)
+    def run(damages, form):
+        write_damaged_h5(path, damages, form)
+        read = outcome(
+            lambda: detections.settle(h5_files.read(path), None), path
+        )
+        refused.append(read is None)
+        if read is not None:
+            check_keypoints(read)
+
+    run()
+    assert 0.3 < np.mean(refused) < 0.95
 
 
 def check_written(path, motion):

@@ -86,35 +86,32 @@ def read(
 
 def _sleap(file):
     names = _names(hdf5.dataset(file, "node_names"))
-    tracks = hdf5.values(hdf5.dataset(file, "tracks"))
-    scores = None
-    if hdf5.has(file, "point_scores"):
-        scores = hdf5.values(hdf5.dataset(file, "point_scores"))
+    tracks = _floats(hdf5.values(hdf5.dataset(file, "tracks")), "tracks")
     count = len(names)
-    if tracks.ndim == 4 and tracks.shape[1:3] == (2, count):
-        points = tracks.transpose(0, 3, 2, 1)  # (tracks, frames, nodes, 2)
-        scores = None if scores is None else scores.swapaxes(1, 2)
-    elif tracks.ndim == 4 and tracks.shape[1:3] == (count, 2):
-        points = tracks.transpose(3, 0, 1, 2)
-        scores = None if scores is None else scores.transpose(2, 0, 1)
+    if tracks.ndim == 4 and tracks.shape[1:3] == (count, 2) != (2, 2):
+        tracks = tracks.T
+        is_transposed = True
+    elif tracks.ndim == 4 and tracks.shape[1:3] == (2, count):
+        is_transposed = False
     else:
         raise ValueError(
             f"tracks: expected SLEAP's (tracks, 2, {count}, frames), got "
             f"{tracks.shape}"
         )
-    third = "none" if scores is None else "score"
-    if scores is None:
-        scores = np.ones(points.shape[:3])
-    if scores.shape != points.shape[:3]:
-        raise ValueError(
-            f"point_scores: {scores.shape} for tracks {tracks.shape}"
-        )
-    return _frames(
-        range(points.shape[1]),
-        dict(enumerate(zip(points, scores, strict=True))),
-        names,
-        third,
-    )
+    points = tracks.transpose(0, 3, 2, 1)  # (tracks, frames, nodes, 2)
+    scores, third = np.ones(points.shape[:3]), "none"
+    if hdf5.has(file, "point_scores"):
+        scores = hdf5.values(hdf5.dataset(file, "point_scores"))
+        scores = _floats(scores, "point_scores")
+        scores = scores.T if is_transposed else scores
+        if scores.shape != tracks[:, 0].shape:
+            raise ValueError(
+                f"point_scores: expected {tracks[:, 0].shape} as of tracks, "
+                f"got {scores.shape}"
+            )
+        scores, third = scores.swapaxes(1, 2), "score"
+    people = dict(enumerate(zip(points, scores, strict=True)))
+    return _frames(range(points.shape[1]), people, names, third)
 
 
 def _deeplabcut(file):
@@ -256,8 +253,9 @@ def _fixed(group):
         for level in range(levels):
             names = _names(hdf5.dataset(group, f"{name}_level{level}"))
             labels = hdf5.values(hdf5.dataset(group, f"{name}_label{level}"))
-            if labels.size and not 0 <= labels.min() <= labels.max() < len(
-                names
+            if labels.dtype.kind not in "iu" or (
+                labels.size
+                and not 0 <= labels.min() <= labels.max() < len(names)
             ):
                 raise ValueError(f"{name}_label{level}: not of its names")
             texts.append([names[label] for label in labels.ravel().tolist()])
