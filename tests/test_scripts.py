@@ -7,14 +7,12 @@ import resource
 import shlex
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from ampose_tf.data import archive, mpi_inf_3dhp
-from ampose_tf.lifting import formats
 from ampose_tf.lifting.predictor import load_predictor
 from ampose_tf.skeleton import H36M_17, predict_mirrored
 from benchmarks.downloads import annotations, write_annotations
@@ -188,7 +186,6 @@ def test_readme_snippets(folder, demo, monkeypatch, capsys):
     """The Python of the README, after its commands, as one program."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     snippets = re.findall(r"```python\n(.*?)```", text, flags=re.S)
-    media_pipe = snippets.pop(1)
     assert len(snippets) == 4
     clip = archive.read(folder / "data/synthetic/clip_S9_Walking.npz")
     np.save(folder / "clip.npy", clip["keypoints_px"][:3])
@@ -205,15 +202,6 @@ def test_readme_snippets(folder, demo, monkeypatch, capsys):
         (3, 17, 3),
         (1, 17, 3),
     ]
-    defined = {}
-    exec(media_pipe, defined)
-    seen = [SimpleNamespace(x=0.1, y=0.2, z=0.3, visibility=0.9)] * 33
-    results = [SimpleNamespace(pose_landmarks=p) for p in ([seen], [], [seen])]
-    defined["save"](folder / "video.json", results, 640, 480, 25)
-    read = formats.read(folder / "video.json")
-    assert read.image_size == (640, 480) and read.fps == 25
-    assert read.tracks[0].frames.tolist() == [0, 2]
-    np.testing.assert_allclose(read.tracks[0].pixels[0, 5], (64, 96))
 
 
 def test_readme_is_whole():
