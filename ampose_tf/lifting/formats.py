@@ -60,6 +60,7 @@ __all__ = [
 MAX_LINE_BYTES = 16 * 2**20
 
 _LONGEST_LABEL = 65536
+_LONGEST_MESSAGE = 250
 
 _LARGE_BYTES = 2**20
 _NOT_PAUSED = contextlib.nullcontext()
@@ -155,6 +156,7 @@ def read(
         message = str(error)
         if message.startswith(f"{path}: "):  # `archive` names its file.
             raise
+        message = untrusted.shown(message, _LONGEST_MESSAGE)
         raise ValueError(f"{path}: {message}") from error
 
 

@@ -141,8 +141,8 @@ def prepare(
             }
     if not motion:
         raise ValueError(
-            f"{source}: no recording has a whole part of "
-            f"{recordings.SHORTEST_S} s"
+            f"{source}: joints jump in all recordings, and no part between "
+            f"two jumps has {recordings.SHORTEST_S} s"
         )
     card = _card(name, motion, meta)
     _write(output, name, motion, card)

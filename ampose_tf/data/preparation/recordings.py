@@ -140,8 +140,8 @@ def whole_parts(joints: np.ndarray, fps: float) -> list[tuple[int, int]]:
 
     A joint jumps where it is faster between two frames than people are:
     12 m/s for the trunk and head, 15 for elbows and knees, 25 for wrists and
-    ankles. 1/30 s is cut on both sides of a jump, and parts shorter than
-    half a second are dropped.
+    ankles. 1/30 s is cut on both sides of a jump, and what is left of it is
+    dropped where it is shorter than half a second.
 
     Args:
         joints: (T, 17, 3) metres.
@@ -155,6 +155,8 @@ def whole_parts(joints: np.ndarray, fps: float) -> list[tuple[int, int]]:
     margin = max(1, round(_MARGIN_S * fps))
     for before in np.flatnonzero((speeds > _SPEEDS).any(axis=1)):
         whole[max(0, before + 1 - margin) : before + 1 + margin] = False
+    if whole.all() and len(joints) > 1:
+        return [(0, len(joints))]
     # Where it changes, with a glitch before the first frame and after the
     # last.
     edges = np.flatnonzero(np.diff(np.pad(whole, 1).astype(np.int8)))

@@ -126,6 +126,10 @@ def _plain(array, scores, skeleton, account):
             "expected pixels of shape (frames, joints, 2), or 3 with scores, "
             f"got {getattr(array, 'shape', brief(array))}"
         )
+    if len(array) > untrusted.MAX_FRAMES:
+        raise ValueError(
+            f"{len(array)} frames; at most {untrusted.MAX_FRAMES} are read"
+        )
     points, own, third = split_columns(untrusted.numbers(array, "array"))
     if scores is not None:
         if scores.shape == (*points.shape[:-1], 1):

@@ -7,11 +7,12 @@ import numpy as np
 
 from ampose_tf.conversion import Conversion
 from ampose_tf.lifting.readers import vocabulary
-from ampose_tf.lifting.untrusted import brief
+from ampose_tf.lifting.untrusted import brief, shown
 
 # Names that a note lists, and what is kept of a file or stream of any length.
 _SHOWN = 6
 _MOST = 100
+_LONGEST = 300
 
 
 class Account:
@@ -24,7 +25,7 @@ class Account:
     def note(self, sentence: str) -> None:
         """Adds a sentence, once."""
         if len(self._notes) < _MOST:
-            self._notes[sentence] = None
+            self._notes[shown(sentence, _LONGEST)] = None
 
     def unread(self, names: Iterable[str], what: str = "fields") -> None:
         """Adds names of fields or columns that no reader knows."""

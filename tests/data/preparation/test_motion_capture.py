@@ -230,14 +230,17 @@ def test_interpolated_frames_keep_clear_of_jumps(tmp_path):
         assert np.ptp(part[:, 0, 0]) < 0.3
 
 
-def test_trials_too_short(tmp_path):
+def test_a_short_recording_without_jumps_is_kept(tmp_path):
     write_cmu(tmp_path, "01_02", 80)
-    write_cmu(tmp_path, "01_03", 40)
-    lines = prepare(tmp_path)
-    assert list(read(tmp_path)[0]) == ["CMU01/01_02"]
-    assert any("10 frames of 1 recordings, 1 of them" in s for s in lines)
-    with pytest.raises(ValueError, match="no recording has a whole part"):
-        write_cmu(tmp_path, "01_02", 40)
+    write_cmu(tmp_path, "01_03", 24)
+    prepare(tmp_path)
+    lengths = {name: len(part) for name, part in read(tmp_path)[0].items()}
+    assert lengths == {"CMU01/01_02": 20, "CMU01/01_03": 6}
+
+
+def test_a_recording_of_short_parts_only(tmp_path):
+    write_cmu(tmp_path, motion=jumping(80, 40))
+    with pytest.raises(ValueError, match="no part between two jumps has 0.5"):
         prepare(tmp_path)
 
 

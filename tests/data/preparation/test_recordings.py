@@ -61,7 +61,10 @@ def test_short_parts_are_dropped():
 
 
 def test_nothing_remains():
-    assert recordings.whole_parts(standing(59), 120) == []
+    assert recordings.whole_parts(standing(59), 120) == [(0, 59)]
+    broken = standing(100)
+    broken[50:] += 1
+    assert recordings.whole_parts(broken, 120) == []
     assert recordings.whole_parts(standing(1), 120) == []
     random = np.random.default_rng(0)
     assert recordings.whole_parts(random.normal(size=(200, 17, 3)), 120) == []
