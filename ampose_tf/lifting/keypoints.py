@@ -81,6 +81,7 @@ class Frame(NamedTuple):
             frame.
         pixels: (P, S, 2) float32, as in `Track`.
         scores: (P, S) float32, as in `Track`.
+        notes: As in `Keypoints`; those that no frame before has had.
     """
 
     skeleton: str | None
@@ -88,6 +89,7 @@ class Frame(NamedTuple):
     track_ids: np.ndarray
     pixels: np.ndarray
     scores: np.ndarray
+    notes: tuple[str, ...] = ()
 
 
 def find_skeleton(name: str) -> Conversion:

@@ -253,8 +253,9 @@ class Lifter:
             height_m: As of a clip, and by it every frame is scaled alone.
 
         Yields:
-            The frame's number, and the motion of that frame: of nobody, where
-            nobody is in it.
+            The frame's number, and the motion of that frame, without people
+            if there are none. Its notes have what the reader assumed, left
+            out or did not read and has not said before.
 
         Raises:
             ValueError: Where an argument is wrong, or a line; it says which.
@@ -278,7 +279,8 @@ class Lifter:
         ):
             people = _people(frame, skeleton, self._seen_score)
             tracks = self._lift(people, size, corner)
-            motion = self._motion(tracks, size, corner, fps, notes)
+            own = [*notes, *frame.notes]
+            motion = self._motion(tracks, size, corner, fps, own)
             motion = root.place(motion, camera, height_m)
             if smoothed:
                 motion = smoothed(motion, frame.index)

@@ -196,16 +196,25 @@ def test_a_long_list_of_poses_is_one_person(tmp_path):
     assert len(formats.read(write(tmp_path, pair)).tracks) == 2
 
 
-def test_whole_body_models_begin_with_the_body(tmp_path):
-    for skeleton, count in (("COCO-17", 133), ("Halpe-26", 136)):
+def test_whole_body_models_begin_with_body_and_feet(tmp_path):
+    for skeleton, body, count in (
+        ("COCO-WholeBody-133", "COCO-17", 133),
+        ("Halpe-136", "Halpe-26", 136),
+    ):
         results = clips.coco_results(1, skeleton)
         for person in results:
             person["keypoints"] += [5.0] * 3 * count
             person["keypoints"] = person["keypoints"][: 3 * count]
-        read = formats.read(write(tmp_path, results))
+        path = write(tmp_path, results)
+        read = formats.read(path)
         assert read.skeleton == skeleton
         pixels, scores = clips.truth(skeleton, 1)
         check_track(read.tracks[0], pixels[:, 0], scores[:, 0])
+        named = formats.read(path, skeleton=find_skeleton(body))
+        joints = len(find_skeleton(body).joints)
+        np.testing.assert_array_equal(
+            named.tracks[0].pixels, read.tracks[0].pixels[:, :joints]
+        )
 
 
 def test_joints_by_name_in_any_order_and_with_gaps(tmp_path):

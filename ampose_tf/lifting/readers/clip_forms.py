@@ -44,8 +44,10 @@ from ampose_tf.lifting.untrusted import brief
 # MMPose's names of its datasets' joints.
 _DATASETS = {
     "coco": "COCO-17",
-    "coco_wholebody": "COCO-17",
+    "coco_wholebody": "COCO-WholeBody-133",
+    "halpe": "Halpe-136",
     "halpe26": "Halpe-26",
+    "posetrack18": "PoseTrack-17",
     "mpii": "MPII-16",
     "h36m": "H36M-17",
 }

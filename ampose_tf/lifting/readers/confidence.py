@@ -98,10 +98,7 @@ def settle(
         account.note("Scores are read as percent.")
         scores = scores / 100
     elif largest > 1 and not np.isin(given, (0, 1, 2, -1)).all():
-        account.note(
-            f"Scores reach {largest:.3g}: those above 1 count as 1, as "
-            "RTMPose's."
-        )
+        account.note("Scores above 1 count as 1, as RTMPose's do.")
     elif _are_detectron2(given, person_scores):
         account.note(
             f"Scores are low throughout, as Detectron2's probabilities: they "

@@ -9,7 +9,7 @@ from ampose_tf.lifting.readers.vocabulary import joint
 from ampose_tf.lifting.untrusted import MAX_PIXEL, brief
 
 # Of detectors that count joints without naming them. Of whole-body models,
-# the first joints are the body's and the others are left out:
+# the first joints are those of body and feet, and face and hands are left out:
 # COCO-WholeBody (133), https://github.com/jin-s13/COCO-WholeBody, and
 # Halpe-136, https://github.com/Fang-Haoshu/Halpe-FullBody.
 _BY_COUNT = {
@@ -19,9 +19,11 @@ _BY_COUNT = {
     25: "BODY_25",
     26: "Halpe-26",
     33: "MediaPipe-33",
-    133: "COCO-17",
-    136: "Halpe-26",
+    133: "COCO-WholeBody-133",
+    136: "Halpe-136",
 }
+# Skeletons that a user may name of the first joints of so many.
+_BODIES = {133: ("COCO-17",), 136: ("Halpe-26",)}
 
 # Skeletons of as many joints as the usual one, and their necks.
 _SAME_COUNT = {"COCO-18": "trt_pose-18", "BODY_25": "BODY_25B"}
@@ -58,7 +60,10 @@ def by_count(count: int, wanted: Conversion | None) -> Conversion:
             f"its people have {count} joints; known are {known}, and others "
             "by a skeleton of one's own"
         )
-    if count != len(wanted.joints) and _BY_COUNT.get(count) != wanted.name:
+    if count != len(wanted.joints) and wanted.name not in (
+        _BY_COUNT.get(count),
+        *_BODIES.get(count, ()),
+    ):
         raise ValueError(
             f"its people have {count} joints; {wanted.name} has "
             f"{len(wanted.joints)}"

@@ -58,12 +58,15 @@ def stream(
     account = Account()
     assembler = _Assembler(Options(format, skeleton), account)
     clip = _Stream(image_size, skeleton, person_score, account)
+    said = set()  # An account is bounded, and so is this.
     for line, group in assembler.groups(lines):
         try:
             frame = clip.frame(group)
         except ValueError as error:
             raise ValueError(f"line {line}: {error}") from error
-        yield frame
+        notes = [note for note in account.notes() if note not in said]
+        said.update(notes)
+        yield frame._replace(notes=tuple(notes))
 
 
 def read_clip(

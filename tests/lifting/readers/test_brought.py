@@ -541,7 +541,7 @@ def test_scores_above_one(tmp_path, form):
     np.testing.assert_allclose(
         keypoints.tracks[0].scores, np.minimum(scores, 1), atol=1e-4
     )
-    assert noted(keypoints, "those above 1 count as 1")
+    assert noted(keypoints, "Scores above 1 count as 1")
     keypoints = form(tmp_path, SCORES[:, 0] * 100)
     check(keypoints)
     assert noted(keypoints, "percent")

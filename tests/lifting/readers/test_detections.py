@@ -40,9 +40,9 @@ def test_everybody_lies_in_the_skeletons_order(named):
     np.testing.assert_array_equal(batch.frames, numbers)
 
 
-def test_joints_beyond_the_body_are_left_out():
+def test_joints_beyond_body_and_feet_are_left_out():
     points = np.random.default_rng(4).uniform(0, 500, (133, 2))
     person = Detection(points, np.ones(133))
     batch, skeleton = gather([(0, [person, person])], None)
-    assert skeleton is COCO_17
-    np.testing.assert_array_equal(batch.points[1], points[:17])
+    assert skeleton.name == "COCO-WholeBody-133"
+    np.testing.assert_array_equal(batch.points[1], points[:23])

@@ -192,3 +192,12 @@ def test_what_is_refused():
         list(stream(lines(backwards)))
     with pytest.raises(ValueError, match="line 1: .*--image_size"):
         list(stream(lines([clips.mediapipe()])))
+
+
+def test_notes_are_said_once():
+    values = clips.mmpose_video()
+    values[1]["mood"] = "good"
+    values[3]["mood"] = "bad"
+    notes = [frame.notes for frame in stream(lines(values))]
+    assert [len(own) for own in notes] == [0, 1, 0, 0, 0]
+    assert notes[1][0].startswith("Not read: fields 'mood'.")
