@@ -16,7 +16,8 @@ from ampose_tf import files
 from ampose_tf.lifting import formats
 
 # How files end that `formats.read` takes.
-_ENDINGS = (".csv", ".json", ".jsonl", ".npy", ".npz")
+_JSON, _LABELS = "*.[jJ][sS][oO][nN]", "*.[tT][xX][tT]"
+_ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".npy", ".npz", ".h5")
 
 
 def find(source: str, mode: str | None = None) -> list[pathlib.Path] | None:
@@ -68,7 +69,12 @@ def find(source: str, mode: str | None = None) -> list[pathlib.Path] | None:
 
 def stem(clip: pathlib.Path) -> str:
     """Returns what the names of a clip's results begin with."""
-    return clip.name if clip.is_dir() else clip.stem
+    return clip.name if clip.is_dir() else _plain(clip).stem
+
+
+def _plain(path):
+    """Returns a file's path without the ending of gzip."""
+    return path.with_suffix("") if path.suffix.lower() == ".gz" else path
 
 
 def sha256(clip: pathlib.Path) -> str | None:
@@ -79,7 +85,11 @@ def sha256(clip: pathlib.Path) -> str | None:
     """
     if not clip.is_file() and not clip.is_dir():
         return None
-    return files.sha256(clip, "*.[jJ][sS][oO][nN]")
+    if clip.is_dir():
+        frames = formats.frames_in(clip)
+        is_yolo = bool(frames) and frames[0].suffix.lower() == ".txt"
+        return files.sha256(clip, _LABELS if is_yolo else _JSON)
+    return files.sha256(clip)
 
 
 def check_output(
@@ -125,7 +135,7 @@ def _in_folder(folder, mode):
                 )
             if inside:
                 found.append(entry)
-        elif entry.suffix.lower() in _ENDINGS:
+        elif entry in frames or _plain(entry).suffix.lower() in _ENDINGS:
             found.append(entry)
     if mode is None and frames and all(map(formats.is_one_frame, frames)):
         others = [path for path in found if path not in set(frames)]

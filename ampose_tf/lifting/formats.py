@@ -229,14 +229,15 @@ def is_one_frame(path: pathlib.Path) -> bool:
 def frames_in(folder: pathlib.Path) -> list[pathlib.Path]:
     """Returns the files of a folder's frames, in the order of their numbers.
 
-    JSON files, or YOLO labels if there are none. Hidden files, as macOS
+    JSON files or YOLO labels, of which there are more. Hidden files, as macOS
     leaves them beside others, are none of them.
     """
     visible = [p for p in folder.iterdir() if not p.name.startswith(".")]
     found = [p for p in visible if p.suffix.lower() == ".json"]
-    if not found:
-        found = [p for p in visible if p.suffix.lower() == ".txt"]
-        found = [p for p in found if _is_yolo(p)]
+    texts = [p for p in visible if p.suffix.lower() == ".txt"]
+    if len(texts) > len(found):
+        labels_of_yolo = [p for p in texts if _is_yolo(p)]
+        found = max(found, labels_of_yolo, key=len)
     return sorted(found, key=lambda path: natural(path.name))
 
 

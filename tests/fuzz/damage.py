@@ -123,6 +123,32 @@ def pick(options, number):
     return options[number % len(options)]
 
 
+# Of which nothing is read, whatever is in them.
+_IRRELEVANT = ("box", "bbox", "meta_info", "categories", "version")
+
+
+def renamed(value, seed, name):
+    """Returns JSON with another name for one field that a reader may read."""
+    value = copy.deepcopy(value)
+    places = []
+
+    def visit(node):
+        if isinstance(node, dict):
+            places.extend((node, key) for key in node)
+        inner = node.items() if isinstance(node, dict) else enumerate(node)
+        for key, one in inner:
+            if isinstance(one, (dict, list)) and key not in _IRRELEVANT:
+                visit(one)
+
+    visit(value)
+    parent, key = places[seed % len(places)]
+    # In its place: the order of fields is the file's.
+    fields = [(name if k == key else k, v) for k, v in parent.items()]
+    parent.clear()
+    parent.update(fields)
+    return value
+
+
 def damaged(value, damages):
     """Returns a value as JSON has it, or as pickles do, damaged."""
     holder = [copy.deepcopy(value)]

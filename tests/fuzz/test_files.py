@@ -189,6 +189,31 @@ def write_damaged_folder(path, new, damages):
     return new
 
 
+@pytest.mark.parametrize(
+    "name", [name for name in CLIPS if name not in ("ultralytics_text",)]
+)
+def test_a_field_that_no_reader_knows_is_noted(name, paths, folder):
+    """Or the file is refused: nothing is dropped without a word."""
+    path = paths[name]
+    if path.suffix != ".json":
+        pytest.skip("not JSON")
+    value = json.loads(path.read_text())
+    new = folder / "renamed.json"
+    noted = []
+
+    @fuzzed(EXAMPLES // 10)
+    @hypothesis.given(NUMBERS)
+    def run(seed):
+        new.write_text(json.dumps(damage.renamed(value, seed, "qwxz")))
+        read = outcome(lambda: formats.read(new, clips.IMAGE_SIZE), new)
+        if read is not None:
+            assert any("qwxz" in note for note in read.notes), read.notes
+            noted.append(seed)
+
+    run()
+    assert noted
+
+
 @pytest.mark.parametrize("name", CLIPS)
 def test_clips(name, paths, folder):
     path = paths[name]

@@ -203,3 +203,16 @@ def test_the_digest_is_of_what_is_read(folder):
     assert clips.sha256(folder / "v") != before
     os.mkfifo(folder / "pipe")
     assert clips.sha256(folder / "pipe") is None
+
+
+def test_folders_of_yolo_labels_and_compressed_files(folder):
+    label = "0 .5 .5 .1 .1 " + " ".join(["0.5 0.5 0.9"] * 17)
+    (folder / "1.txt").write_text(label)
+    (folder / "2.txt").write_text(label)
+    write(folder / "about.json", {"camera": "GoPro"})
+    assert clips.find("clips", "one") is None
+    assert names(clips.find("clips", "each"))[-2:] == ["2.txt", "about.json"]
+    before = clips.sha256(folder)
+    (folder / "2.txt").write_text(label + "\n" + label)
+    assert clips.sha256(folder) != before
+    assert clips.stem(pathlib.Path("a/clip.json.gz")) == "clip"

@@ -33,6 +33,11 @@ from ampose_tf.lifting.readers.records import (
 from ampose_tf.lifting.readers.sequences import Options, check_format
 from ampose_tf.lifting.untrusted import brief
 
+# Arrays of VideoPose3D's two scripts.
+_OF_VIDEOPOSE3D = {
+    *("boxes", "segments", "keypoints", "metadata", "positions_2d"),
+}
+
 
 def read_array(array, options: Options, account: Account) -> Recording:
     """Reads keypoints of one person or of several, or MoveNet's.
@@ -56,9 +61,11 @@ def read_npz(members: dict, options: Options, account: Account) -> Recording:
     """Reads what `archive.read` found in an `.npz`; see `read_array`."""
     if "positions_2d" in members:
         check_format("detectron2", options.format)
+        account.unread(members.keys() - _OF_VIDEOPOSE3D, "arrays")
         return _custom(members, options.skeleton, account)
     if "keypoints" in members and "boxes" in members:
         check_format("detectron2", options.format)
+        account.unread(members.keys() - _OF_VIDEOPOSE3D, "arrays")
         return _detectron2(members, options.skeleton)
     joints = [
         name

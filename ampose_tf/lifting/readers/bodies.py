@@ -102,6 +102,11 @@ def is_row(value) -> bool:
     )
 
 
+def is_joint(value) -> bool:
+    """Whether a value of JSON may be a joint in an object of them by name."""
+    return is_point(value) or is_row(value)
+
+
 def is_flat(value) -> bool:
     """Whether a value of JSON is a list of the numbers of many points."""
     return (
@@ -175,6 +180,7 @@ def _are_of_people(scores, people):
 def _of_object(value, scores, account):
     columns = _columns_of(value)
     if columns is not None:
+        account.unread(_fields(tuple(value)).unread, "fields of joints")
         return _scored(columns, scores)
     for key, inner in value.items():  # ml5's pose has them, too.
         if vocabulary.meaning(key) in (
@@ -184,11 +190,7 @@ def _of_object(value, scores, account):
             people = read(inner, scores, account)
             if len(people) == 1:
                 return people[0]
-    named = {
-        name: point
-        for name, point in value.items()
-        if is_point(point) or is_row(point)
-    }
+    named = {name: one for name, one in value.items() if is_joint(one)}
     if named:
         return _scored(_of_named(named, account), scores)
     raise ValueError(f"expected joints, got {brief(value)}")

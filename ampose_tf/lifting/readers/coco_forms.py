@@ -1,6 +1,6 @@
 """COCO's annotations: clips, or collections of images."""
 
-from ampose_tf.lifting.readers import frame_forms, labels
+from ampose_tf.lifting.readers import frame_forms, labels, vocabulary
 from ampose_tf.lifting.readers.frame_forms import is_empty, with_names
 from ampose_tf.lifting.readers.records import Account, Recording
 from ampose_tf.lifting.readers.sequences import Numbered, Options, record
@@ -26,10 +26,13 @@ def read_annotations(
     ) < len(ids):
         raise ValueError("images: expected every one to have an id of its own")
     names = _names_of_categories(value.get("categories"), account)
+    _account_for([value], ("images", "annotations", "categories"), account)
+    _account_for(images, ("license", "vid_id"), account)
     found = {own: [] for own in ids}
     for person in people:
         # A crowd has no joints, and who is unlabelled has none either.
         if person.get("iscrowd") == 1 or is_empty(person.get("keypoints")):
+            _account_for([person], (), account)
             continue
         image = person.get("image_id")
         if not isinstance(image, (int, str)) or image not in found:
@@ -57,6 +60,16 @@ def read_annotations(
         len(known) <= 1,
     )
     return record(clip, options.skeleton, account)
+
+
+def _account_for(objects, known, account):
+    """Notes the fields of objects that are neither read nor irrelevant."""
+    for names in {tuple(value) for value in objects}:
+        account.unread(
+            name
+            for name in names
+            if name not in known and vocabulary.meaning(name) is None
+        )
 
 
 def _numbers(images, ids, account):

@@ -139,7 +139,8 @@ def read(value, account: Account) -> Group:
     people, size, labels = [], None, set()
     for item in value:
         if isinstance(item, (dict, list)):
-            if isinstance(item, dict) and _is_other_object(item):
+            if _is_other_object(item):
+                account.unread(_fields(tuple(item)).unread)
                 continue
             group = read(item, account)
             people += group.people
@@ -332,7 +333,8 @@ def _of_object(value, account):
         return _of_person(value, key, account)
     if bodies.is_body(value):
         (person,) = bodies.read(value, None, account)
-        return _labelled(value, [person], account, is_person=True)
+        rest = {k: v for k, v in value.items() if not bodies.is_joint(v)}
+        return _labelled(rest, [person], account, is_person=True)
     solid = _keys(value, vocabulary.JOINTS_3D)
     if solid:
         raise ValueError(_is_solid(value, solid))
@@ -361,6 +363,7 @@ def _persons(items, what, account):
         if not isinstance(item, (dict, list)):
             raise ValueError(f"{what}: expected objects, got {brief(item)}")
         if _is_other_object(item):
+            account.unread(_fields(tuple(item)).unread)
             continue
         people += read(item, account).people
     return people
@@ -472,12 +475,7 @@ def _labelled(value, people, account, is_person):
     size = size_of(value, account)
     unread = _fields(tuple(value)).unread
     if unread:
-        known = {
-            key
-            for key in unread
-            if bodies.is_point(value[key]) or bodies.is_row(value[key])
-        }
-        account.unread(key for key in unread if key not in known)
+        account.unread(unread)
     return Group(people, number, image, time, unit, size, is_person)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ampose_tf.conversion import Conversion
 from ampose_tf.lifting import untrusted
-from ampose_tf.lifting.readers import evidence, labels, recognition
+from ampose_tf.lifting.readers import evidence, labels, recognition, vocabulary
 from ampose_tf.lifting.readers.detections import gather
 from ampose_tf.lifting.readers.frame_forms import Group
 from ampose_tf.lifting.readers.records import Account, Recording, third_of
@@ -133,6 +133,15 @@ def record(
     people = [person for _, persons in clip.frames for person in persons]
     if skeleton is None and people and people[0].names is None:
         found = recognition.by_places(batch.points, found, form, account)
+    if found is not None and people[0].names is not None:
+        own = set(map(vocabulary.joint, found.joints))
+        named = dict.fromkeys(
+            n for names in {p.names for p in people} for n in names
+        )
+        account.unread(
+            (name for name in named if vocabulary.joint(name) not in own),
+            "joints",
+        )
     return Recording(
         batch,
         found,
