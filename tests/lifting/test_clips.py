@@ -207,6 +207,7 @@ def test_the_digest_is_of_what_is_read(folder):
 
 def test_folders_of_yolo_labels_and_compressed_files(folder):
     label = "0 .5 .5 .1 .1 " + " ".join(["0.5 0.5 0.9"] * 17)
+    folder.mkdir(exist_ok=True)
     (folder / "1.txt").write_text(label)
     (folder / "2.txt").write_text(label)
     write(folder / "about.json", {"camera": "GoPro"})
