@@ -246,7 +246,8 @@ def _retype(parent, key, form):
     elif isinstance(value, list):
         parent[key] = {str(n): inner for n, inner in enumerate(value)}
     elif isinstance(value, (int, float)):
-        others = (str(value), [value], bool(value), float(value), -1)
+        number = float(value) if abs(value) < 1e300 else 0.0
+        others = (str(value), [value], bool(value), number, -1)
         parent[key] = pick(others, form)
     else:
         parent[key] = pick((0, [value], None), form)

@@ -146,8 +146,9 @@ def _neck_is_off(points, skeleton):
         for name in (_NECKS[skeleton.name], "left_shoulder", "right_shoulder")
     )
     placed = ~np.isnan(points).any(axis=2) & (points != 0).any(axis=2)
-    size = diagonals(np.nan_to_num(points), placed)
-    off = np.linalg.norm(neck - (left + right) / 2, axis=1)
+    with np.errstate(over="ignore"):  # What is too large is refused later.
+        size = diagonals(np.nan_to_num(points), placed)
+        off = np.linalg.norm(neck - (left + right) / 2, axis=1)
     told = (size > 0) & np.isfinite(off)
     for places in (neck, left, right):
         told &= (places != 0).any(axis=1)
