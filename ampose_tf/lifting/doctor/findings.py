@@ -4,20 +4,28 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ampose_tf.lifting.doctor import symptoms
 from ampose_tf.lifting.keypoints import Keypoints, is_seen
 from ampose_tf.skeleton import H36M_17
 
 # What is examined, and how it should be.
 KINDS = {
     "normalised": "coordinates are in pixels",
+    "is_3d": "coordinates are of an image",
     "y_up": "y points down",
     "xy_swapped": "x comes before y",
+    "turned": "the video is upright",
+    "aspect": "the image is neither squeezed nor stretched",
     "order": "joints are in the order claimed",
     "sides_swapped": "left and right are not exchanged",
     "image_size": "the image's size fits",
     "cut_off": "everybody is wholly in the image",
     "scale": "people are as large as in the training data",
+    "frames_or_people": "frames are frames, and people are people",
+    "mixed_tracks": "each track is one person",
+    "duplicates": "each person is there once",
     "missing_frames": "no frame is missing",
+    "frame_rate": "people move as fast as people do",
 }
 CERTAIN, LIKELY, POSSIBLE = "certain", "likely", "possible"
 
@@ -25,6 +33,7 @@ CERTAIN, LIKELY, POSSIBLE = "certain", "likely", "possible"
 # longest, and evenly spread. It bounds the time.
 _MAX_PEOPLE = 16
 _MAX_FRAMES = 64
+_MAX_WINDOWS = 4
 # Of a person, to be looked at.
 _FEWEST_JOINTS = 5
 
@@ -88,6 +97,45 @@ class ExaminedPerson(NamedTuple):
         count = min(len(self.frames), _MAX_FRAMES)
         rows = np.linspace(0, len(self.frames) - 1, count)
         return rows.round().astype(np.int64)
+
+    def at(self, asked: np.ndarray) -> np.ndarray:
+        """Returns joints (..., 17, 2) in frames (...), also in between.
+
+        Where a joint is never seen it is at (0, 0).
+        """
+        points = np.zeros((*asked.shape, *self.pixels.shape[1:]))
+        for joint in range(points.shape[-2]):
+            known = self.seen[:, joint]
+            if known.any():
+                for axis in range(2):
+                    points[..., joint, axis] = np.interp(
+                        asked,
+                        self.frames[known],
+                        self.pixels[known, joint, axis],
+                    )
+        return points
+
+    def windows(self) -> tuple[np.ndarray, np.ndarray, int]:
+        """Returns stretches of `symptoms.CLIP` frames at equal steps.
+
+        A shorter track is played back and forth.
+
+        Returns:
+            Pixels (W, CLIP, 17, 2) and seen (W, CLIP, 17) of at most
+            `_MAX_WINDOWS`, and the step: frames from one to the next.
+        """
+        step = 1
+        if len(self.frames) > 1:
+            step = int(np.median(np.diff(self.frames)))
+        length = int(self.frames[-1] - self.frames[0]) // step + 1
+        count = min(length, symptoms.CLIP)
+        number = min(_MAX_WINDOWS, length // count)
+        starts = np.linspace(0, length - count, number).astype(int)
+        rows = starts[:, None] + symptoms.back_and_forth(count)
+        asked = self.frames[0] + step * rows
+        nearest = np.searchsorted(self.frames, asked)
+        nearest = np.minimum(nearest, len(self.frames) - 1)
+        return self.at(asked), self.seen[nearest], step
 
 
 def people_of(

@@ -1,8 +1,10 @@
-"""Whether frames are missing: by their numbers, and by how people move."""
+"""Whether frames are missing, or their rate is wrong: by how people move."""
 
 import numpy as np
 
+from ampose_tf.lifting.doctor import symptoms
 from ampose_tf.lifting.doctor.findings import POSSIBLE, ExaminedPerson, Finding
+from ampose_tf.lifting.motion import ASSUMED_FPS
 
 # A step is a jump that is this many times as long as those before and after
 # it, and this long, in heights of the person. Chosen on training subjects;
@@ -13,6 +15,13 @@ _JUMP = 0.02
 _NOISE = 0.005
 # A joint goes no farther: it has been taken for another.
 _FARTHEST = 1.0
+# The rate fits up to a factor of 2, and not from 2.8 on, in octaves; and by
+# how much the latter must be likelier, in logarithms of probabilities, means
+# over the people and stretches of the clip. Chosen on training subjects.
+_FITS = 1.0
+_FITS_NOT = 1.5
+_RATE = 3.0
+_FEWEST_FRAMES = 8
 
 
 def examine(
@@ -35,8 +44,8 @@ def examine(
             "missing_frames",
             f"nobody is seen in {number} "
             f"{'frame' if number == 1 else 'frames'}: {shown}"
-            f"{', …' if len(gaps) > 5 else ''}; unless nobody was there, give "
-            "all frames where speed matters",
+            f"{', …' if len(gaps) > 5 else ''}; unless nobody was there, "
+            "lift all frames, with their numbers",
             POSSIBLE,
         )
     jump = _jump(people)
@@ -44,10 +53,65 @@ def examine(
         return None
     return Finding(
         "missing_frames",
-        f"people jump from frame {jump} to the next: frames seem to have "
-        "been left out there; keep all, or their numbers",
+        f"people jump from frame {jump} to the next, as if frames were "
+        "missing there; see that all are in the file and read, or their "
+        "numbers",
         POSSIBLE,
     )
+
+
+def examine_rate(
+    people: tuple[ExaminedPerson, ...], fps: float | None
+) -> tuple[Finding | None, bool]:
+    """Returns a finding if people move too fast or too slowly.
+
+    Args:
+        people: At least one, in any coordinates.
+        fps: Frames a second; None if it is not known.
+
+    Returns:
+        The finding or None, and whether it would have been seen.
+    """
+    fast, slow = [], []
+    for person in people:
+        if len(person.frames) < _FEWEST_FRAMES:
+            continue
+        pixels, seen, step = person.windows()
+        said = np.log2(30 * step / (fps or ASSUMED_FPS))
+        said = np.clip(said, symptoms.OCTAVES[0], symptoms.OCTAVES[-1])
+        likely = symptoms.paces(pixels, seen)
+        longer = symptoms.OCTAVES - said
+        fits = _together(likely[:, np.abs(longer) <= _FITS])
+        # Where more time lies between frames than is said, people are fast.
+        fast.append(_together(likely[:, longer >= _FITS_NOT]) - fits)
+        slow.append(_together(likely[:, longer <= -_FITS_NOT]) - fits)
+    if not fast:
+        return None, False
+    fast, slow = (
+        float(np.clip(np.concatenate(o), -8, 8).mean()) for o in (fast, slow)
+    )
+    if max(fast, slow) < _RATE:
+        return None, max(fast, slow) < 0
+    said = f"at {fps or ASSUMED_FPS:g} frames a second"
+    if fps is None:
+        said += ", which are assumed,"
+    return (
+        Finding(
+            "frame_rate",
+            f"{said} people move too {'fast' if fast > slow else 'slowly'}; "
+            "give the video's rate with --fps, and the frames' numbers if "
+            "some were left out",
+            POSSIBLE,
+        ),
+        True,
+    )
+
+
+def _together(likely):
+    """Returns logarithms of sums of probabilities, of at least one each."""
+    if likely.shape[1] == 0:
+        return np.full(len(likely), -np.inf)
+    return np.logaddexp.reduce(likely, axis=1)
 
 
 def _gaps(frames):
