@@ -231,8 +231,8 @@ def _as_3d(clip, unit):
 
 _COCO = CONVERSIONS["COCO-17"].joints
 _FEET = ("big_toe", "small_toe", "heel")
-# Orders of nearly the same joints, and the skeleton that they are taken for.
-_NEAR = {
+# Orders of nearly the same joints, and what they are taken for.
+NEAR = {
     "trt_pose's": ((*_COCO, "neck"), "COCO-18"),
     "BODY_25B's": (
         (*_COCO, "neck", "head_top")
@@ -244,33 +244,40 @@ _NEAR = {
 }
 
 
-def _near(clip, whose):
-    """Returns a clip of COCO-17 in the order of a tool, taken for another."""
-    (track,) = clip.tracks
-    joints, skeleton = _NEAR[whose]
-    places = {name: track.pixels[:, row] for row, name in enumerate(_COCO)}
-    scores = {name: track.scores[:, row] for row, name in enumerate(_COCO)}
+def near(coco: np.ndarray, whose: str) -> np.ndarray:
+    """Returns COCO's joints (..., 17, 2) in one of the orders of `NEAR`."""
+    joints, _ = NEAR[whose]
+    places = {name: coco[..., row, :] for row, name in enumerate(_COCO)}
 
     def mean(part):
         return (places[f"left_{part}"] + places[f"right_{part}"]) / 2
 
     places["neck"] = mean("shoulder")
     places["head_top"] = mean("ear") + 0.6 * (mean("ear") - mean("shoulder"))
-    scores["neck"] = scores["left_shoulder"]
-    scores["head_top"] = scores["left_ear"]
     for side in ("left", "right"):
         shin = places[f"{side}_ankle"] - places[f"{side}_knee"]
         for part, ahead, below in zip(
             _FEET, (0.4, 0.3, -0.15), (0.15, 0.15, 0.1), strict=True
         ):
-            away = below * shin + ahead * shin[:, ::-1] * (1, -1)
+            away = below * shin + ahead * shin[..., ::-1] * (1, -1)
             places[f"{side}_{part}"] = places[f"{side}_ankle"] + away
-            scores[f"{side}_{part}"] = scores[f"{side}_ankle"]
+    return np.stack([places[name] for name in joints], axis=-2)
+
+
+def _near_clip(clip, whose):
+    """Returns a clip of COCO-17 in the order of a tool, taken for another."""
+    (track,) = clip.tracks
+    joints, skeleton = NEAR[whose]
+    # The scores of those that COCO has not are the shoulders' and ankles'.
+    other = {"neck": "left_shoulder", "head_top": "left_ear"}
+    for side in ("left", "right"):
+        other |= {f"{side}_{part}": f"{side}_ankle" for part in _FEET}
+    rows = [_COCO.index(other.get(name, name)) for name in joints]
     return one_person(
-        np.stack([places[name] for name in joints], axis=1),
+        near(track.pixels, whose),
         skeleton,
         clip.image_size,
-        np.stack([scores[name] for name in joints], axis=1),
+        track.scores[:, rows],
     )
 
 
@@ -327,13 +334,13 @@ DAMAGES = {
     ("order", "shuffled"): lambda clip, random: _reordered(
         clip, random.permutation(17)
     ),
-    ("order", "trt_pose's as COCO-18"): lambda clip, random: _near(
+    ("order", "trt_pose's as COCO-18"): lambda clip, random: _near_clip(
         clip, "trt_pose's"
     ),
-    ("order", "BODY_25B's as BODY_25"): lambda clip, random: _near(
+    ("order", "BODY_25B's as BODY_25"): lambda clip, random: _near_clip(
         clip, "BODY_25B's"
     ),
-    ("order", "PoseTrack's as COCO-17"): lambda clip, random: _near(
+    ("order", "PoseTrack's as COCO-17"): lambda clip, random: _near_clip(
         clip, "PoseTrack's"
     ),
     ("sides_swapped", "all"): lambda clip, random: _reordered(

@@ -89,6 +89,11 @@ class People:
         right[sides] = right[sides][:, _MIRRORED]
         right[kinds == 1, :, 1] *= -1
         right[kinds == 2] = right[kinds == 2][..., ::-1]
+        # Nor what is squeezed.
+        squeezed = random.random(DRAWN) < 0.3
+        right[squeezed, :, 0] *= np.exp(
+            random.uniform(-1.2, 1.2, (squeezed.sum(), 1))
+        )
         right[kinds == 3] = right[kinds == 3][..., ::-1] * (-1, 1)
         for i in np.flatnonzero(kinds == 4):
             right[i] = self._disordered(h36m[i], coco[i], right[i])
@@ -245,7 +250,8 @@ class People:
         own *= np.where(random.random(points.shape[:-1] + (1,)) < 0.02, 5, 1)
         if points.ndim == 4:
             lasting = random.normal(size=(len(points), 1, *points.shape[2:]))
-            share = random.random(shape)
+            # Many detectors look at each frame by itself.
+            share = np.minimum(1, random.uniform(0, 1.8, shape))
             own = np.sqrt(share) * own + np.sqrt(1 - share) * lasting
         return points + level * size.reshape(shape) * own
 
@@ -255,7 +261,7 @@ class People:
         share = 0.25 * random.random((count, 1))
         share *= random.random((count, 1)) < 0.5
         seen = random.random((count, 17)) >= share
-        for row in np.flatnonzero(random.random(count) < 0.15):
+        for row in np.flatnonzero(random.random(count) < 0.25):
             seen[row, _HIDDEN[random.integers(len(_HIDDEN))]] = False
         return seen | (seen.sum(axis=1, keepdims=True) < 4)
 
@@ -265,8 +271,12 @@ class People:
             random.integers(len(damages.ORDERS))
         ]
         way = random.random()
-        if way < 0.25:
+        if way < 0.2:
             return coco
+        if way < 0.25:
+            whose = list(damages.NEAR)[random.integers(2)]
+            _, skeleton = damages.NEAR[whose]
+            return CONVERSIONS[skeleton].convert(damages.near(coco, whose))
         if way < 0.4:
             return _COCO.convert(h36m)
         if way < 0.47:

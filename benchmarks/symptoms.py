@@ -182,7 +182,7 @@ def main(options):
     print("aspects: share that it tells")
     fit_pool(aspect, (shapes, squeezed), (others_shapes, others_squeezed), 12)
     pace, stored_pace = dense(
-        "pace", (128, 64), moves.shape[1], len(symptoms.OCTAVES)
+        "pace", (192, 96), moves.shape[1], len(symptoms.OCTAVES)
     )
     print("paces: share that it tells to half an octave")
     fit_pool(pace, (moves, octaves), (others_moves, others_octaves), 12)

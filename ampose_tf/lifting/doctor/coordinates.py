@@ -21,6 +21,8 @@ _MIDDLE = 0.35
 _TALL_M = (1.1, 2.2)
 _UNITS = {"metres": 1, "millimetres": 1000}
 _SOME_ACROSS = 0.03
+# Heights of the person, at which a hip is at 0.
+_AT_HIP = 0.1
 
 
 def examine(
@@ -33,17 +35,27 @@ def examine(
         image_size: (width, height); None where it is not known.
     """
     points = np.concatenate([p.source[p.source_seen] for p in people])
-    found = [_normalised(points, image_size), _is_3d(points, people)]
+    found = [
+        _normalised(points, image_size),
+        _is_3d(points, people, image_size),
+    ]
     return [finding for finding in found if finding]
 
 
-def _is_3d(points, people):
+def _is_3d(points, people, image_size):
     heights = [p.height for p in people if np.isfinite(p.height)]
     across = (points < 0).mean(axis=0)
     across = np.minimum(across, 1 - across)
+    hips = np.concatenate([p.pixels[p.seen[:, 0], 0] for p in people])
     if not heights or across.max() < _SOME_ACROSS:
         return None
     height = float(np.median(heights))
+    # People who are larger than their image are not around 0.
+    if image_size is not None and not (
+        len(hips)
+        and np.median(np.linalg.norm(hips, axis=1)) < _AT_HIP * height
+    ):
+        return None
     for name, unit in _UNITS.items():
         if _TALL_M[0] <= height / unit <= _TALL_M[1]:
             return Finding(

@@ -29,13 +29,14 @@ _SURE = 0.55
 # `_JUMP` on it is on another body perhaps. It is where it goes back and forth
 # and each body moves by less than `_SMOOTH` of such jumps.
 _JUMP = 0.15
-_SMOOTH = 0.5
+_SMOOTH = 0.35
 _FEWEST_SWITCHES = 3
 _FEWEST_FRAMES = 3
-# Where nearly each step is a jump and no longer way leads farther, frames
-# have nothing to do with each other.
-_UNRELATED = 0.3
+# Where nearly each step is a jump, and longer ways lead neither farther nor
+# back, frames have nothing to do with each other.
+_UNRELATED = 0.2
 _NO_FARTHER = 0.7
+_BACK = 0.5
 _PICTURES = 4
 
 
@@ -184,11 +185,16 @@ def _unrelated(person):
     if len(rows) < _PICTURES or not np.isfinite(person.height):
         return None
     steps = _apart(person, rows[1:], rows[:-1])
-    lag = len(rows) // 2
-    farther = _apart(person, rows[lag:], rows[:-lag])
-    if np.quantile(steps, 0.25) < _UNRELATED or np.median(
-        steps
-    ) < _NO_FARTHER * np.median(farther):
+    farther = [
+        np.median(_apart(person, rows[lag:], rows[:-lag]))
+        for lag in range(2, min(_MOST_TURNS + 1, len(rows) - 1))
+    ]
+    usual = np.median(steps)
+    if (
+        np.quantile(steps, 0.25) < _UNRELATED
+        or usual < _NO_FARTHER * max(farther)
+        or min(farther) < _BACK * usual
+    ):
         return None
     return Finding(
         "frames_or_people",

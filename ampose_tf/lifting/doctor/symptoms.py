@@ -53,7 +53,7 @@ _LINKS = np.array(
 _ANGLES = np.pi * np.arange(8) / 8
 _DIRECTIONS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)])
 # Frames over which displacements are measured.
-_LAGS = (1, 2, 4, 8)
+_LAGS = (1, 2, 3, 4, 6, 9, 13)
 # Where values stop to matter, in sizes of the person; joints in the wrong
 # order and detectors' mistakes lie beyond.
 _FAR = 6.0
@@ -209,7 +209,7 @@ def aspect_features(pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:
 
 
 def pace_features(pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Returns (N, 126) float32; arguments as of `aspects`.
+    """Returns (N, 234) float32; arguments as of `aspects`.
 
     How far joints go within some frames, relative to the body and with it,
     and how much of this is a change of direction.
@@ -221,7 +221,7 @@ def pace_features(pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:
     parts = []
     for lag in _LAGS:
         parts.append(_typical(here[:, lag:] - here[:, :-lag], known, (0, lag)))
-    for lag in _LAGS[:3]:
+    for lag in _LAGS[:6]:
         bent = here[:, 2 * lag :] - 2 * here[:, lag:-lag]
         bent += here[:, : -2 * lag]
         parts.append(_typical(bent, known, (0, lag, 2 * lag)))
@@ -234,7 +234,8 @@ def _typical(vectors, known, lags):
     used = np.logical_and.reduce([known[:, lag : lag + count] for lag in lags])
     lengths = np.minimum(np.linalg.norm(vectors, axis=-1), _FAR) * used
     number = np.maximum(used.sum(axis=1), 1)
-    return np.log(lengths.sum(axis=1) / number + 0.003)
+    # About 0, by about 1.
+    return (np.log(lengths.sum(axis=1) / number + 0.003) + 2.2) / 1.4
 
 
 def _normalised(pixels, seen):
