@@ -1,8 +1,9 @@
 """Other skeletons to Human3.6M's 17 joints, as data.
 
-Each Human3.6M joint is a weighted mean of the other skeleton's joints, so
-that a conversion is one matrix whose rows sum to one. It follows that what
-is converted moves, scales and turns with the image.
+Each Human3.6M joint is a weighted mean of the other skeleton's joints. The
+weights sum to one, so that what is converted moves, scales and turns with the
+image. A joint may have several such means in order of preference, its
+alternatives: the first whose sources are all seen is taken.
 
 Human3.6M's Thorax, Neck/Nose and Head are mocap joints on the axis of the
 neck, which no detector has. Where a skeleton has ears they are placed on the
@@ -10,9 +11,30 @@ line from the middle of the shoulders to the middle of the ears (0.22 m long
 in adults): Neck/Nose half-way up, Head a tenth beyond. The Spine is at 0.45
 of the way from the hip to the middle of the shoulders, between CMU's 0.42 and
 Human3.6M's 0.5.
+
+Where an ear is not seen, the middle of the ears is taken from what is, in
+the proportions of adults whose heads look ahead: ears 0.15 m apart, eyes
+0.065 m, shoulders 0.36 m.
+
+1. One ear, moved inwards by a fifth of the line between the shoulders.
+2. The middle of the eyes, which is 0.1 m in front of that of the ears.
+3. One eye, moved inwards by a tenth of that line.
+4. The nose; then one eye or ear as it is, where a shoulder is not seen.
+
+Where both ears are seen, the middles found so are from the true one by 16 mm
+(1), 17 mm (2), 20 mm (3) and 47 mm (4, the nose) as OpenPose sees a man from
+the front and two sides, and by 26, 29, 31 and 51 mm as MediaPipe does.
+Neck/Nose is again half-way up. Head is a fifth beyond: the man's ears are
+only 0.17 m from the middle of his shoulders, mocap's Head is 0.23 m. The
+other joints that `ampose_s` makes of OpenPose's are off by 1.9 mm more than
+with the head unseen, with a tenth beyond by 3.2 mm more.
+
+Without shoulders, the middle of the ears itself is the Head, and Neck/Nose
+is not seen.
 """
 
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -33,22 +55,36 @@ class Conversion:
         name: Of the other skeleton.
         joints: Its S joints' names, in its order.
         sides: Its (left, right) pairs of joints, by name.
-        weights: For each of Human3.6M's joints, {joint: weight}; the
-            weights sum to one.
+        weights: For each of Human3.6M's joints, {joint: weight}, or a tuple
+            of these, the joint's alternatives; each one's weights sum to one.
     """
 
     name: str
     joints: tuple[str, ...]
     sides: tuple[tuple[str, str], ...]
-    weights: dict[str, dict[str, float]]
+    weights: dict[str, dict[str, float] | tuple[dict[str, float], ...]]
+
+    @property
+    def alternatives(self) -> tuple[tuple[dict[int, float], ...], ...]:
+        """Each of Human3.6M's joints' alternatives, {index: weight} each."""
+        return tuple(
+            tuple(
+                {self.joints.index(name): part for name, part in one.items()}
+                for one in _listed(self.weights[joint])
+            )
+            for joint in H36M_17.joints
+        )
 
     @property
     def matrix(self) -> np.ndarray:
-        """(17, S) float32: row i makes Human3.6M's joint i."""
-        matrix = np.zeros((len(H36M_17.joints), len(self.joints)), np.float32)
-        for row, joint in enumerate(H36M_17.joints):
-            for source, weight in self.weights[joint].items():
-                matrix[row, self.joints.index(source)] = weight
+        """(17, S) float32: row i makes Human3.6M's joint i, if all is seen."""
+        return self.rows([first for first, *_ in self.alternatives])
+
+    def rows(self, alternatives: list[dict[int, float]]) -> np.ndarray:
+        """Returns alternatives as rows of a matrix, (K, S) float32."""
+        matrix = np.zeros((len(alternatives), len(self.joints)), np.float32)
+        for row, weights in zip(matrix, alternatives, strict=True):
+            row[list(weights)] = list(weights.values())
         return matrix
 
     @property
@@ -61,52 +97,107 @@ class Conversion:
             for name in self.joints
         )
 
-    def convert(self, keypoints: np.ndarray) -> np.ndarray:
+    def convert(self, keypoints, scores=None, seen_score: float = SEEN_SCORE):
         """Converts keypoints.
+
+        One function for lifting and for training: NumPy arrays come back as
+        NumPy arrays, tensors as tensors.
 
         Args:
             keypoints: (..., S, D), pixels or any other coordinates.
+            scores: (..., S), see `convert_scores`; None if all is seen.
+            seen_score: See `convert_scores`.
 
         Returns:
             (..., 17, D) floats; NaN where a source is NaN.
 
         Raises:
-            ValueError: Where there are not S joints.
+            ValueError: If there are not S joints.
         """
         self._check(keypoints, -2)
-        # Row by row: in one product a NaN times 0 would spoil every joint.
-        return np.stack(
-            [
-                row[row != 0] @ keypoints[..., row != 0, :]
-                for row in self.matrix
-            ],
-            axis=-2,
-        )
+        if scores is not None:
+            self._check(scores, -1)
+        ops = _operations(keypoints)
+        made = []
+        for alternatives in self.alternatives:
+            placed = [
+                sum(part * keypoints[..., j, :] for j, part in one.items())
+                for one in alternatives[: 1 if scores is None else None]
+            ]
+            point = placed[0]
+            if len(placed) > 1:
+                _, better = _taken(ops, scores, alternatives, seen_score)
+                for other, is_taken in zip(placed[1:], better, strict=True):
+                    point = ops.where(is_taken[..., None], other, point)
+            made.append(point)
+        return ops.stack(made, axis=-2)
 
-    def convert_scores(self, scores: np.ndarray) -> np.ndarray:
+    def convert_scores(self, scores, seen_score: float = SEEN_SCORE):
         """Converts scores: a joint is as sure as the least of its sources.
 
+        They are those of the first alternative whose sources all have
+        `seen_score` or more; where there is none, of the one whose least
+        score is highest.
+
         Args:
-            scores: (..., S).
+            scores: (..., S), a NumPy array or a tensor.
+            seen_score: A joint counts as seen from this score on; never with
+                a score of 0.
 
         Returns:
             (..., 17).
 
         Raises:
-            ValueError: Where there are not S joints.
+            ValueError: If there are not S joints.
         """
         self._check(scores, -1)
-        used = self.matrix != 0
-        return np.stack(
-            [scores[..., sources].min(axis=-1) for sources in used], axis=-1
+        ops = _operations(scores)
+        return ops.stack(
+            [
+                _taken(ops, scores, alternatives, seen_score)[0]
+                for alternatives in self.alternatives
+            ],
+            axis=-1,
         )
 
     def _check(self, array, axis):
-        if array.ndim < -axis or array.shape[axis] != len(self.joints):
+        if len(array.shape) < -axis or array.shape[axis] != len(self.joints):
             raise ValueError(
                 f"Expected the {len(self.joints)} joints of {self.name}, got "
-                f"shape {array.shape}"
+                f"shape {tuple(array.shape)}"
             )
+
+
+def _listed(weights):
+    return (weights,) if isinstance(weights, dict) else tuple(weights)
+
+
+def _operations(array):
+    """Returns NumPy for its arrays, `keras.ops` for tensors."""
+    if isinstance(array, np.ndarray):
+        return np
+    # Imported here so that lifting needs no deep-learning framework.
+    from keras import ops
+
+    return ops
+
+
+def _taken(ops, scores, alternatives, seen_score):
+    """Returns a joint's score, and where the 2nd, 3rd, ... replace the 1st.
+
+    Of the places where several do, the last one's hold.
+    """
+    least = [
+        functools.reduce(ops.minimum, [scores[..., j] for j in sources])
+        for sources in alternatives
+    ]
+    # What has a score of 0 is not seen, whatever the threshold.
+    seen_score = max(seen_score, float(np.finfo(np.float32).tiny))
+    best, better = least[0], []
+    for score in least[1:]:
+        better.append((best < seen_score) & (score > best))
+        best = ops.where(better[-1], score, best)
+    return best, better
 
 
 def _mean(*joints):
@@ -135,18 +226,86 @@ def _sides(left, right, *names):
     return tuple((left.format(name), right.format(name)) for name in names)
 
 
-def _spine(hip, shoulders):
-    return _combined((0.55, hip), (0.45, shoulders))
+def _first_of(alternatives):
+    """Returns a joint's weights, without alternatives that are never taken.
+
+    These need all that an earlier one needs.
+    """
+    kept = []
+    for weights in alternatives:
+        if not any(set(earlier) <= set(weights) for earlier in kept):
+            kept.append(weights)
+    return kept[0] if len(kept) == 1 else tuple(kept)
 
 
-def _axis(hip, shoulders, ears):
-    """Returns the weights of the five joints of the body's axis."""
+def _ears():
+    """Returns alternatives for the middle of the ears, best first."""
+    inwards = {"left": 1, "right": -1}
+
+    def moved(joint, part):
+        return [
+            {
+                f"{side}_{joint}": 1.0,
+                "right_shoulder": sign * part,
+                "left_shoulder": -sign * part,
+            }
+            for side, sign in inwards.items()
+        ]
+
+    return [
+        _mean("left_ear", "right_ear"),
+        *moved("ear", 0.2),
+        _mean("left_eye", "right_eye"),
+        *moved("eye", 0.1),
+        {"nose": 1.0},
+        *({f"{side}_eye": 1.0} for side in inwards),
+        *({f"{side}_ear": 1.0} for side in inwards),
+    ]
+
+
+def _below_top(neck):
+    """Returns the weights of Head, which in mocap is below the top."""
+    return {neck: 0.35, "head_top": 0.65}
+
+
+def _trunk(hips, shoulders):
+    """Returns the weights of the axis up to the shoulders.
+
+    Args:
+        hips: Alternatives for the middle of the hips.
+        shoulders: Alternatives for the middle of the shoulders.
+    """
     return {
-        "Hip": hip,
-        "Spine": _spine(hip, shoulders),
-        "Thorax": shoulders,
-        "Neck/Nose": _combined((0.5, shoulders), (0.5, ears)),
-        "Head": _combined((-0.1, shoulders), (1.1, ears)),
+        "Hip": _first_of(hips),
+        "Spine": _first_of(
+            _combined((0.55, hip), (0.45, middle))
+            for hip in hips
+            for middle in shoulders
+        ),
+        "Thorax": _first_of(shoulders),
+    }
+
+
+def _axis(hips, shoulders, necks=(), heads=()):
+    """Returns the weights of the five joints of the body's axis.
+
+    Args:
+        hips: As of `_trunk`.
+        shoulders: As of `_trunk`.
+        necks: Alternatives for Neck/Nose that go before those of ears, eyes
+            and nose.
+        heads: The same for Head.
+    """
+    ears = _ears()
+    necks, heads = list(necks), list(heads)
+    for one in ears:
+        beyond = 0.1 if one is ears[0] else 0.2
+        for middle in shoulders:
+            necks.append(_combined((0.5, one), (0.5, middle)))
+            heads.append(_combined((1 + beyond, one), (-beyond, middle)))
+    return _trunk(hips, shoulders) | {
+        "Neck/Nose": _first_of(necks),
+        "Head": _first_of([*heads, *ears]),
     }
 
 
@@ -154,11 +313,10 @@ _DETECTED = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
 _LEFT, _RIGHT = "left_{}", "right_{}"
 _COCO_LIMBS = _limbs(_LEFT, _RIGHT, _DETECTED)
 _COCO_SIDES = _sides(_LEFT, _RIGHT, "eye", "ear", *_DETECTED)
-_COCO_AXIS = _axis(
-    _mean("left_hip", "right_hip"),
-    _mean("left_shoulder", "right_shoulder"),
-    _mean("left_ear", "right_ear"),
-)
+_FEET = _sides(_LEFT, _RIGHT, "big_toe", "small_toe", "heel")
+_HIPS = (_mean("left_hip", "right_hip"),)
+_SHOULDERS = (_mean("left_shoulder", "right_shoulder"),)
+_COCO_AXIS = _axis(_HIPS, _SHOULDERS)
 
 # https://cocodataset.org/#keypoints-2020; also Detectron2, MMPose,
 # AlphaPose and Ultralytics.
@@ -214,12 +372,7 @@ COCO_18 = Conversion(
         "left_ear",
     ),
     sides=_COCO_SIDES,
-    weights=_COCO_LIMBS
-    | _axis(
-        _mean("left_hip", "right_hip"),
-        {"neck": 1.0},
-        _mean("left_ear", "right_ear"),
-    ),
+    weights=_COCO_LIMBS | _axis(_HIPS, ({"neck": 1.0}, *_SHOULDERS)),
 )
 
 # OpenPose's default, doc/02_output.md.
@@ -252,13 +405,9 @@ BODY_25 = Conversion(
         "right_small_toe",
         "right_heel",
     ),
-    sides=_COCO_SIDES + _sides(_LEFT, _RIGHT, "big_toe", "small_toe", "heel"),
+    sides=_COCO_SIDES + _FEET,
     weights=_COCO_LIMBS
-    | _axis(
-        {"mid_hip": 1.0},
-        {"neck": 1.0},
-        _mean("left_ear", "right_ear"),
-    ),
+    | _axis(({"mid_hip": 1.0}, *_HIPS), ({"neck": 1.0}, *_SHOULDERS)),
 )
 
 # AlphaPose, https://github.com/Fang-Haoshu/Halpe-FullBody.
@@ -276,13 +425,8 @@ HALPE_26 = Conversion(
         "left_heel",
         "right_heel",
     ),
-    sides=_COCO_SIDES + _sides(_LEFT, _RIGHT, "big_toe", "small_toe", "heel"),
-    weights=_COCO_LIMBS
-    | _axis(
-        {"hip": 1.0},
-        _mean("left_shoulder", "right_shoulder"),
-        _mean("left_ear", "right_ear"),
-    ),
+    sides=_COCO_SIDES + _FEET,
+    weights=_COCO_LIMBS | _axis(({"hip": 1.0}, *_HIPS), _SHOULDERS),
 )
 
 # https://ai.google.dev/edge/mediapipe/solutions/vision/pose_landmarker
@@ -353,14 +497,8 @@ MPII_16 = Conversion(
     ),
     sides=_sides(_LEFT, _RIGHT, *_DETECTED),
     weights=_COCO_LIMBS
-    | {
-        "Hip": {"pelvis": 1.0},
-        "Spine": _spine({"pelvis": 1.0}, {"thorax": 1.0}),
-        "Thorax": {"thorax": 1.0},
-        "Neck/Nose": {"upper_neck": 1.0},
-        # The Head joint of mocap is below the top.
-        "Head": {"upper_neck": 0.35, "head_top": 0.65},
-    },
+    | _trunk(({"pelvis": 1.0},), ({"thorax": 1.0},))
+    | {"Neck/Nose": {"upper_neck": 1.0}, "Head": _below_top("upper_neck")},
 )
 
 # The relevant joints of MPI-INF-3DHP's test set (mpii_get_joint_set.m).

@@ -2,6 +2,7 @@ import json
 import os
 import pathlib
 
+import keras
 import numpy as np
 import pytest
 
@@ -35,6 +36,18 @@ def test_rows_sum_to_one(name):
 
 
 @every
+def test_all_alternatives_sum_to_one_and_none_is_of_no_use(name):
+    source = CONVERSIONS[name]
+
+    for alternatives in source.alternatives:
+        rows = source.rows(alternatives)
+        np.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-6)
+        used = [set(sources) for sources in alternatives]
+        for later, sources in enumerate(used):
+            assert not any(earlier <= sources for earlier in used[:later])
+
+
+@every
 def test_joints_have_distinct_names_and_sides_use_them(name):
     joints, sides = CONVERSIONS[name].joints, CONVERSIONS[name].sides
 
@@ -60,6 +73,175 @@ def test_mirroring_commutes_with_converting(name):
     last = source.convert(points)[:, list(H36M_17.mirrored)] * flip
 
     np.testing.assert_allclose(first, last, atol=1e-6)
+
+
+def hidden(source, seed, poses=500):
+    """Returns random points, and scores of which most hide some joints."""
+    random = np.random.default_rng(seed)
+    points = random.normal(size=(poses, len(source.joints), 2))
+    scores = random.uniform(0.31, 1, points.shape[:2])
+    share = random.uniform(0, 0.9, (poses, 1))
+    scores[random.random(scores.shape) < share] *= 0.3
+    return points.astype(np.float32), scores.astype(np.float32)
+
+
+@every
+def test_mirroring_commutes_with_converting_what_is_seen(name):
+    source = CONVERSIONS[name]
+    points, scores = hidden(source, seed=4)
+    sides, flip = list(source.mirrored), np.float32([-1, 1])
+
+    first = source.convert(points[:, sides] * flip, scores[:, sides])
+    last = source.convert(points, scores)[:, list(H36M_17.mirrored)] * flip
+
+    seen = source.convert_scores(scores[:, sides]) >= SEEN_SCORE
+    assert 0.2 < seen.mean() < 0.9
+    np.testing.assert_allclose(first[seen], last[seen], atol=1e-5)
+
+
+@every
+@pytest.mark.parametrize("seen_score", [0, 0.3, 0.6])
+def test_tensors_are_converted_as_arrays_are(name, seen_score):
+    source = CONVERSIONS[name]
+    points, scores = hidden(source, seed=5)
+    scores[::7] = 0
+
+    made = source.convert(
+        keras.ops.convert_to_tensor(points),
+        keras.ops.convert_to_tensor(scores),
+        seen_score,
+    )
+    made_scores = source.convert_scores(
+        keras.ops.convert_to_tensor(scores), seen_score
+    )
+
+    assert keras.ops.is_tensor(made) and keras.ops.is_tensor(made_scores)
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(made),
+        source.convert(points, scores, seen_score),
+        atol=1e-6,
+    )
+    np.testing.assert_array_equal(
+        keras.ops.convert_to_numpy(made_scores),
+        source.convert_scores(scores, seen_score),
+    )
+
+
+@every
+def test_the_first_alternative_of_which_all_is_seen_is_taken(name):
+    """As a slow loop finds it."""
+    source = CONVERSIONS[name]
+    points, scores = hidden(source, seed=6, poses=200)
+
+    made = source.convert(points, scores)
+    made_scores = source.convert_scores(scores)
+
+    for person in range(len(points)):
+        for joint, alternatives in enumerate(source.alternatives):
+            least = [
+                min(scores[person, index] for index in sources)
+                for sources in alternatives
+            ]
+            seen = [i for i, score in enumerate(least) if score >= SEEN_SCORE]
+            taken = seen[0] if seen else int(np.argmax(least))
+            (row,) = source.rows([alternatives[taken]])
+            assert made_scores[person, joint] == least[taken]
+            np.testing.assert_allclose(
+                made[person, joint], row @ points[person], atol=1e-5
+            )
+
+
+# Where the middle of the ears is, in heights above the hip, and what is
+# seen of the head: an upright adult from the front.
+@pytest.mark.parametrize(
+    "seen, height, across",
+    [
+        ("left_ear right_ear left_eye right_eye nose", 70, 0),
+        ("left_ear left_eye nose", 70, 1.6),
+        ("right_ear", 70, -1.6),
+        ("left_eye right_eye nose", 73, 0),
+        ("left_eye nose", 73, 0.1),
+        ("nose", 69, 0),
+    ],
+)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "COCO-17",
+        "COCO-18",
+        "BODY_25",
+        "Halpe-26",
+        "MediaPipe-33",
+        "MoveNet-17",
+    ],
+)
+def test_what_is_seen_of_a_head_is_enough(name, seen, height, across):
+    source = CONVERSIONS[name]
+    face = ["left_ear", "right_ear", "left_eye", "right_eye", "nose"]
+    joints = np.zeros((len(source.joints), 2))
+    scores = np.ones(len(source.joints))
+    for joint, place in {
+        "left_shoulder": (17, 50),
+        "right_shoulder": (-17, 50),
+        "neck": (0, 50),
+        "left_ear": (8.4, 70),
+        "right_ear": (-8.4, 70),
+        "left_eye": (3.5, 73),
+        "right_eye": (-3.5, 73),
+        "nose": (0, 69),
+    }.items():
+        if joint in source.joints:
+            joints[source.joints.index(joint)] = place
+    for joint in set(face) - set(seen.split()):
+        scores[source.joints.index(joint)] = 0.1
+
+    points = source.convert(joints, scores)
+
+    made = {joint: points[index(joint)] for joint in ("Neck/Nose", "Head")}
+    np.testing.assert_allclose(
+        made["Neck/Nose"], (across / 2, (50 + height) / 2), atol=1e-5
+    )
+    beyond = 0.1 if "left_ear right_ear" in seen else 0.2
+    np.testing.assert_allclose(
+        made["Head"],
+        ((1 + beyond) * across, (1 + beyond) * height - beyond * 50),
+        atol=1e-5,
+    )
+    assert (source.convert_scores(scores) == 1).all()
+
+
+@pytest.mark.parametrize("name", ["COCO-17", "BODY_25"])
+def test_a_head_is_unseen_only_if_nothing_of_it_is_seen(name):
+    source = CONVERSIONS[name]
+    scores = np.zeros((6, len(source.joints)))
+    for row, joint in enumerate(
+        ["nose", "left_eye", "right_eye", "left_ear", "right_ear"]
+    ):
+        scores[row, source.joints.index(joint)] = 1
+    seen = source.convert_scores(scores) > 0
+    assert seen[:5, index("Head")].all() and not seen[5].any()
+    # It is half-way between the head and the shoulders.
+    assert not seen[:, index("Neck/Nose")].any()
+
+
+def test_hip_and_thorax_are_the_middles_where_they_are_not_seen():
+    source = CONVERSIONS["BODY_25"]
+    joints = np.random.default_rng(7).normal(size=(25, 2))
+    scores = np.ones(25)
+    for joint in ("neck", "mid_hip"):
+        scores[source.joints.index(joint)] = 0
+
+    points = source.convert(joints, scores)
+
+    for joint, sources in {
+        "Hip": ("left_hip", "right_hip"),
+        "Thorax": ("left_shoulder", "right_shoulder"),
+    }.items():
+        middle = np.mean(
+            [joints[source.joints.index(one)] for one in sources], axis=0
+        )
+        np.testing.assert_allclose(points[index(joint)], middle, atol=1e-6)
+    assert (source.convert_scores(scores) == 1).all()
 
 
 @every

@@ -52,7 +52,7 @@ EXCEPTION = ("lifting.motion", "lifting.saving")
 
 # Where TensorFlow and Keras live.
 TENSORFLOW = ("data.pipeline", "export", *ROWS[5])
-KERAS = ("skeleton", "data", "models", "export", *ROWS[5])
+KERAS = ("skeleton", "conversion", "data", "models", "export", *ROWS[5])
 # Packages that a single module is about.
 ALONE = {
     "tensorflow_model_optimization": "export.compression",

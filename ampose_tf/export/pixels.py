@@ -19,6 +19,24 @@ from ampose_tf.conversion import COCO_17, SEEN_SCORE
 
 _SEEN_TENTHS = round(10 * SEEN_SCORE)
 
+# COCO's conversion in two parts, small enough that no format quantises them.
+# (17, 17), rows of 0 for joints with several alternatives.
+_ONE = COCO_17.rows(
+    [one[0] if len(one) == 1 else {} for one in COCO_17.alternatives]
+)
+_OF, _LISTED = zip(
+    *(
+        (joint, weights)
+        for joint, several in enumerate(COCO_17.alternatives)
+        for weights in several
+        if len(several) > 1
+    ),
+    strict=True,
+)
+# (K, 17), their K alternatives, and which joint each belongs to.
+_SEVERAL = COCO_17.rows(_LISTED)
+_BELONGS = np.eye(17, dtype=np.float32)[list(_OF)]
+
 
 def normalize(
     keypoints_px: tf.Tensor, image_size: tf.Tensor, normalisation: str
@@ -34,36 +52,85 @@ def normalize(
     return (keypoints_px - size / 2) / (side / 2)
 
 
+def taken_of_coco(scores: tf.Tensor) -> tf.Tensor:
+    """Returns which alternatives are taken, (B, 1, K) of 1 and 0.
+
+    Those of the joints that have several (`conversion.COCO_17`), K in all:
+    of each joint the first whose sources are all seen, if any is. No
+    comparison: phones' float operators alone.
+
+    Args:
+        scores: (B, 17), COCO's.
+    """
+    seen = _seen(_missing(scores), _SEVERAL, np.ones(len(_SEVERAL)))
+    # An earlier alternative of the same joint takes a seen one's place.
+    same = _BELONGS @ _BELONGS.T  # (K, K)
+    turn = np.eye(len(same)) - np.triu(same, 1)
+    return tf.nn.relu(_times(seen, turn))
+
+
 def normalize_coco(
-    keypoints_px: tf.Tensor, image_size: tf.Tensor, normalisation: str
+    keypoints_px: tf.Tensor,
+    image_size: tf.Tensor,
+    normalisation: str,
+    taken: tf.Tensor | None,
 ) -> tf.Tensor:
     """Returns Human3.6M's joints of COCO's, screen-normalised, (B, 17, 2).
 
     The conversion's rows sum to one, so that it may follow the normalisation;
     its weights are whole numbers over one divisor. Pixels times those would
     be beyond float16.
+
+    Args:
+        keypoints_px: (B, 17, 2) pixels.
+        image_size: (B, 2), width and height.
+        normalisation: See `camera.normalize_screen`.
+        taken: See `taken_of_coco`; a joint of which none is taken is in the
+            image's centre. None takes the first alternative of each.
     """
-    weights, divisor = _whole_numbers(COCO_17.matrix)
     normalized = normalize(keypoints_px, image_size, normalisation)
     channels = tf.transpose(normalized, (0, 2, 1))  # (B, 2, 17)
-    converted = tf.matmul(channels, tf.constant(weights.T))
+    if taken is None:
+        weights, divisor = _whole_numbers(COCO_17.matrix)
+        converted = _times(channels, weights.T)
+    else:
+        weights, divisor = _whole_numbers(np.concatenate([_ONE, _SEVERAL]))
+        one, several = np.split(weights, [len(_ONE)])
+        chosen = _times(channels, several.T) * taken  # (B, 2, K)
+        converted = _times(channels, one.T) + _times(chosen, _BELONGS)
     return tf.transpose(converted, (0, 2, 1)) / divisor
 
 
-def seen_of_coco(scores: tf.Tensor) -> tf.Tensor:
+def seen_of_coco(scores: tf.Tensor, taken: tf.Tensor) -> tf.Tensor:
     """Returns which of Human3.6M's joints were seen, (B, 17) of 1 and 0.
 
     A joint is seen where all COCO joints that it is made of have a score of
-    `SEEN_SCORE` or more. No comparison: phones' float operators alone.
+    `SEEN_SCORE` or more.
 
     Args:
         scores: (B, 17), COCO's.
+        taken: See `taken_of_coco`.
     """
-    used = (COCO_17.matrix != 0).astype(np.float32)  # (17, 17)
-    # Whole numbers from here on: 0 or, of a joint that was not seen, -1.
+    single = _seen(_missing(scores), _ONE, _ONE.any(axis=1))
+    return tf.reshape(single + _times(taken, _BELONGS), (-1, 17))
+
+
+def _missing(scores):
+    """Returns (B, 1, 17), 0 or, of a joint that was not seen, -1."""
+    scores = tf.reshape(scores, (-1, 1, 17))
     missing = tf.floor(tf.minimum(scores * 10 - _SEEN_TENTHS, 0.0))
-    missing = tf.maximum(missing, -1.0)
-    return tf.maximum(tf.matmul(missing, tf.constant(used.T)) + 1.0, 0.0)
+    return tf.maximum(missing, -1.0)
+
+
+def _seen(missing, rows, made):
+    """Returns (B, 1, rows), `made` where a row lacks no source, or 0."""
+    return tf.nn.relu(
+        _times(missing, (rows != 0).T) + tf.constant(made, tf.float32)
+    )
+
+
+def _times(tensor, matrix):
+    return tf.matmul(tensor, tf.constant(matrix, tf.float32))
 
 
 def _sides(image_size, normalisation):

@@ -155,10 +155,13 @@ def endpoints(
 
     def lift_coco17(keypoints_px, scores, image_size):
         with tf.name_scope(mobile.FRONT):
+            taken = seen = None
+            if model.seen_input:
+                taken = pixels.taken_of_coco(scores)
+                seen = pixels.seen_of_coco(scores, taken)
             keypoints_2d = pixels.normalize_coco(
-                keypoints_px, image_size, normalisation
+                keypoints_px, image_size, normalisation, taken
             )
-            seen = pixels.seen_of_coco(scores) if model.seen_input else None
         return lift(keypoints_2d, seen)
 
     functions = {

@@ -111,10 +111,7 @@ def cases(
                 for keypoints in {"keypoints_2d", "keypoints_px"} & {*arrays}:
                     arrays[keypoints] = np.zeros_like(arrays[keypoints])
             asked.append((name, kind, arrays))
-    given = [
-        _in_python(name, arrays, model.normalisation)
-        for name, _, arrays in asked
-    ]
+    given = [_in_python(name, arrays, model) for name, _, arrays in asked]
     keypoints_2d, seen = map(np.concatenate, zip(*given, strict=True))
     ends = np.cumsum([len(keypoints) for keypoints, _ in given])[:-1]
 
@@ -160,16 +157,17 @@ def _extreme(lifted):
     return extreme
 
 
-def _in_python(name, arrays, normalisation):
+def _in_python(name, arrays, model):
     """Returns (keypoints_2d, seen) of a signature's inputs."""
     if name == "lift":
         keypoints_2d = arrays["keypoints_2d"]
     else:
         pixels = arrays["keypoints_px"].astype(np.float64)
         if name == "lift_coco17":
-            pixels = COCO_17.convert(pixels)
+            scores = arrays["scores"] if model.seen_input else None
+            pixels = COCO_17.convert(pixels, scores)
         keypoints_2d = camera.normalize_screen(
-            pixels, _IMAGE_SIZE, normalisation
+            pixels, _IMAGE_SIZE, model.normalisation
         ).astype(np.float32)
     seen = arrays.get("seen", np.ones(keypoints_2d.shape[:2]))
     if name == "lift_coco17":

@@ -186,45 +186,53 @@ def similarity(
 
 
 def convert(
-    pixels: np.ndarray, scores: np.ndarray, skeleton: Conversion
+    pixels: np.ndarray,
+    scores: np.ndarray,
+    skeleton: Conversion,
+    seen_score: float = SEEN_SCORE,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Converts joints to Human3.6M's 17.
 
     A made joint is the weighted mean of those it depends on. It is as sure
-    as the least of them, and so seen only where all of them are: each moves
-    it, those with a negative weight too.
+    as the least of them: each moves it, those with a negative weight too.
 
     Args:
         pixels: (N, S, 2).
         scores: (N, S).
         skeleton: Of the S joints.
+        seen_score: A joint counts as seen from this score on. Where not all
+            that a made joint depends on is seen, its alternatives are tried,
+            see `conversion`.
 
     Returns:
         pixels (N, 17, 2), (0, 0) where not seen, and scores (N, 17), float32.
 
     Raises:
-        ValueError: Where there are not S joints.
+        ValueError: If there are not S joints.
     """
-    made = skeleton.convert(pixels)
-    made_scores = skeleton.convert_scores(scores)
+    made = skeleton.convert(pixels, scores, seen_score)
+    made_scores = skeleton.convert_scores(scores, seen_score)
     made = np.where(made_scores[..., None] > 0, made, 0)
     return made.astype(np.float32), made_scores.astype(np.float32)
 
 
 def to_h36m(
-    keypoints: Keypoints, skeleton: Conversion | None = None
+    keypoints: Keypoints,
+    skeleton: Conversion | None = None,
+    seen_score: float = SEEN_SCORE,
 ) -> Keypoints:
     """Converts every track to Human3.6M's 17 joints, see `convert`.
 
     Args:
         keypoints: Of any skeleton.
         skeleton: The user's own; None for one of `SKELETONS`.
+        seen_score: See `convert`.
 
     Returns:
         Keypoints of the skeleton "H36M-17".
 
     Raises:
-        ValueError: Where the skeleton is not known or not the keypoints'.
+        ValueError: If the skeleton is not known or not the keypoints'.
     """
     skeleton = skeleton or find_skeleton(keypoints.skeleton)
     if skeleton.name != keypoints.skeleton:
@@ -233,7 +241,9 @@ def to_h36m(
         )
     tracks = []
     for track in keypoints.tracks:
-        pixels, scores = convert(track.pixels, track.scores, skeleton)
+        pixels, scores = convert(
+            track.pixels, track.scores, skeleton, seen_score
+        )
         tracks.append(track._replace(pixels=pixels, scores=scores))
     return keypoints._replace(skeleton=_H36M_17.name, tracks=tuple(tracks))
 

@@ -198,7 +198,8 @@ class Lifter:
         fps = clip.fps if fps is None else untrusted.frame_rate(fps, "fps")
         if fps is None:
             notes.append(_FPS_NOTE)
-        tracks = self._lift(to_h36m(clip, skeleton).tracks, size, corner)
+        converted = to_h36m(clip, skeleton, self._seen_score)
+        tracks = self._lift(converted.tracks, size, corner)
         if not tracks:
             raise ValueError(
                 f"{_name(keypoints)}: nobody has a joint with a score of "
@@ -265,7 +266,8 @@ class Lifter:
         camera = _camera(size, corner, field_of_view_deg, intrinsics)
         smoothed = self._smooth and MotionStream(self._smooth)
         for frame in formats.stream(lines, size, format, skeleton):
-            tracks = self._lift(_people(frame, skeleton), size, corner)
+            people = _people(frame, skeleton, self._seen_score)
+            tracks = self._lift(people, size, corner)
             motion = self._motion(tracks, size, corner, fps, notes)
             motion = root.place(motion, camera, height_m)
             if smoothed:
@@ -372,7 +374,7 @@ def _name(keypoints):
     return "the keypoints"
 
 
-def _people(frame, skeleton):
+def _people(frame, skeleton, seen_score):
     """Returns everybody in a frame of a stream, in Human3.6M's order."""
     if not len(frame.track_ids):
         return ()
@@ -384,7 +386,7 @@ def _people(frame, skeleton):
         )
     )
     clip = Keypoints(frame.skeleton, None, None, frame.index + 1, tracks)
-    return to_h36m(clip, skeleton).tracks
+    return to_h36m(clip, skeleton, seen_score).tracks
 
 
 def _camera(size, corner, field_of_view_deg, intrinsics):

@@ -9,6 +9,7 @@ from ampose_tf.skeleton import H36M_17
 
 _MAX_BYTES = 2**20
 _MAX_JOINTS = 200
+_MAX_ALTERNATIVES = 50
 _MAX_WEIGHT = 10
 # How far a user's weights, rounded as they are, may miss one in all.
 _ROUNDING = 1e-2
@@ -27,7 +28,9 @@ def load(path: str | os.PathLike) -> Conversion:
 
     `joints` are in the order of the keypoints, `sides` are pairs of left and
     right, and `weights` has each of `skeleton.H36M_17.joints`. Weights may be
-    negative, and are divided by their sum, which must be one to rounding.
+    negative, and are divided by their sum, which must be one to rounding. A
+    list of several for one joint are alternatives: the first whose joints are
+    all seen is taken.
 
     Raises:
         OSError: Where the file cannot be read.
@@ -79,7 +82,7 @@ def _checked(value):
         tuple(joints),
         sides,
         {
-            joint: _checked_weights(joint, weights[joint], joints, sides)
+            joint: _checked_alternatives(joint, weights[joint], joints, sides)
             for joint in named
         },
     )
@@ -110,6 +113,19 @@ def _checked_sides(sides, joints):
     if len(set(paired)) < len(paired):
         raise ValueError("sides: a joint is in two pairs, or twice in one")
     return tuple((left, right) for left, right in sides)
+
+
+def _checked_alternatives(joint, weights, joints, sides):
+    if not isinstance(weights, list):
+        return _checked_weights(joint, weights, joints, sides)
+    if not 0 < len(weights) <= _MAX_ALTERNATIVES:
+        raise ValueError(
+            f"weights: {joint}: expected at most {_MAX_ALTERNATIVES} "
+            "alternatives, at least one"
+        )
+    return tuple(
+        _checked_weights(joint, one, joints, sides) for one in weights
+    )
 
 
 def _checked_weights(joint, weights, joints, sides):

@@ -227,7 +227,10 @@ def test_signatures_take_pixels_of_8k(
     if seen_input:
         seen = {"seen": COCO_17.convert_scores(scores) >= least}
         assert 0.1 < seen["seen"].mean() < 0.9
-    given = normalised(COCO_17.convert(pixels.astype(np.float64)))
+    converted = COCO_17.convert(
+        pixels.astype(np.float64), scores if seen_input else None
+    )
+    given = normalised(converted)
     np.testing.assert_allclose(
         runtime.tflite(path, "lift_coco17")(
             keypoints_px=pixels, scores=scores, image_size=size
@@ -372,7 +375,8 @@ def test_export_of_signatures(tmp_path, released, make_poses, capsys):
     assert "hidden at random" in measured["mpjpe_of"]
     assert measured["lift_coco17_zeros_mean_mm"] < 0.1
     apart = (tmp_path / "ampose_float32.tflite").stat().st_size
-    assert 0 < measured["bytes_of_further_signatures"] < 0.2 * apart
+    # Two graphs and the conversion's constants, beside a tiny network.
+    assert 0 < measured["bytes_of_further_signatures"] < 0.3 * apart
 
 
 def test_attention_in_whole_numbers_is_caught(tmp_path, walk_of, monkeypatch):
@@ -552,7 +556,7 @@ def test_signatures_agree_with_python_on_a_detectors_clip(tmp_path):
     clip = np.load(folder / "detector_truth.npz")
     pixels, scores = clip["keypoints"], clip["scores"]
     size = np.full((len(pixels), 2), 1000)
-    converted = COCO_17.convert(pixels)
+    converted = COCO_17.convert(pixels, scores)
     seen = COCO_17.convert_scores(scores) >= SEEN_SCORE
     keypoints_2d = camera.normalize_screen(converted, (1000, 1000), "longest")
     expected = load_predictor(weights.AMPOSE_S)(keypoints_2d, seen)

@@ -9,6 +9,8 @@ from ampose_tf.lifting.keypoints import Keypoints, Track
 from ampose_tf.skeleton import H36M_17
 from tests import clips
 
+SIDES = ("left", "right")
+
 
 def clip(skeleton="COCO-17", people=1):
     pixels, scores = clips.truth(skeleton, people)
@@ -45,19 +47,43 @@ def test_tracks_are_converted():
     )
 
 
-def test_a_made_joint_needs_all_that_it_is_made_of():
+def test_a_made_joint_needs_what_one_of_its_alternatives_is_made_of():
     read = clip()
     (track,) = read.tracks
+    face = [clips.COCO.index(joint) for joint in clips.COCO[:5]]
+    track.scores[1, face] = 0
+    track.pixels[1, face] = 0
     ear = clips.COCO.index("left_ear")
     track.scores[2, ear] = 0
     track.pixels[2, ear] = 0
     shoulder = clips.COCO.index("left_shoulder")
-    track.scores[3, shoulder] = 0.01  # Its weight in the head is negative.
+    track.scores[3, shoulder] = 0.01
     (h36m,) = keypoints.to_h36m(read).tracks
-    unseen = [H36M_17.joints.index(joint) for joint in ("Neck/Nose", "Head")]
-    assert np.flatnonzero(h36m.scores[2] == 0).tolist() == unseen
-    assert (h36m.pixels[2, unseen] == 0).all()
-    assert h36m.scores[3, H36M_17.joints.index("Head")] == np.float32(0.01)
+    neck, head = map(H36M_17.joints.index, ("Neck/Nose", "Head"))
+    assert np.flatnonzero(h36m.scores[1] == 0).tolist() == [neck, head]
+    assert (h36m.pixels[1, [neck, head]] == 0).all()
+    assert (h36m.scores[2] > 0.3).all()
+    # The head is between the ears; the neck needs both shoulders.
+    ears = track.pixels[3, face[3:]].mean(axis=0)
+    np.testing.assert_allclose(h36m.pixels[3, head], ears, atol=1e-3)
+    assert h36m.scores[3, neck] == np.float32(0.01)
+
+
+def test_what_counts_as_seen_decides_about_alternatives():
+    read = clip()
+    (track,) = read.tracks
+    track.scores[:] = 1
+    track.scores[:, [clips.COCO.index(f"{s}_ear") for s in SIDES]] = 0.5
+    track.scores[:, clips.COCO.index("right_eye")] = 0.4
+    head = H36M_17.joints.index("Head")
+    made = {
+        least: keypoints.to_h36m(read, seen_score=least).tracks[0]
+        for least in (0.3, 0.6)
+    }
+    assert (made[0.3].scores[:, head] == 0.5).all()
+    assert (made[0.6].scores[:, head] == 1).all()  # the left eye
+    apart = made[0.3].pixels[:, head] - made[0.6].pixels[:, head]
+    assert np.abs(apart).max() > 1
 
 
 def test_the_skeleton_must_be_the_keypoints():

@@ -47,6 +47,22 @@ def test_a_skeleton_of_ones_own_is_loaded(tmp_path):
     )
 
 
+def test_alternatives_of_ones_own_are_taken_in_order(tmp_path):
+    path = tmp_path / "own.json"
+    value = described()
+    value["weights"]["Head"] = [{"head_top": 1}, {"upper_neck": 1.005}]
+    path.write_text(json.dumps(value))
+    own = own_skeleton.load(path)
+
+    joints = np.arange(16.0)[:, None] * [1, 2]
+    scores = np.ones(16)
+    head, top, neck = H36M_17.joints.index("Head"), 9, 8
+    assert own.convert(joints, scores)[head].tolist() == [top, 2 * top]
+    scores[top] = 0.2
+    assert own.convert(joints, scores)[head].tolist() == [neck, 2 * neck]
+    assert own.convert_scores(scores)[head] == 1
+
+
 @pytest.mark.parametrize(
     ("keys", "value", "message"),
     [
@@ -55,6 +71,8 @@ def test_a_skeleton_of_ones_own_is_loaded(tmp_path):
         (("name",), "COCO-17", "name: expected a text that no known"),
         (("name",), "a\nb", "name: expected a text"),
         (("joints",), [], "joints: expected at most 200 names"),
+        (("weights", "Hip"), [], "Hip: expected at most 50 alternatives"),
+        (("weights", "Hip"), [3], "Hip: expected {joint: weight}"),
         (("joints", 3), "pelvis", "all different"),
         (("joints", 3), 5, "joints: expected"),
         (("sides",), 3, "sides: expected pairs"),

@@ -126,7 +126,7 @@ def _examination(clip, skeleton, fps, seen_score):
     skeleton = skeleton or find_skeleton(clip.skeleton)
     check_seen_score(seen_score)
     fps = clip.fps if fps is None else untrusted.frame_rate(fps, "fps")
-    converted = to_h36m(clip, skeleton)
+    converted = to_h36m(clip, skeleton, seen_score)
     people = people_of(clip, converted, seen_score)
     found, unjudged = [], {}
     if people:

@@ -240,7 +240,7 @@ def _fitting(people, claimed):
             continue
         others = [
             p._replace(
-                pixels=skeleton.convert(p.source),
+                pixels=skeleton.convert(p.source, p.source_seen),
                 seen=skeleton.convert_scores(p.source_seen) > 0,
             )
             for p in people
