@@ -173,6 +173,10 @@ def test_the_first_alternative_of_which_all_is_seen_is_taken(name):
         "Halpe-26",
         "MediaPipe-33",
         "MoveNet-17",
+        "trt_pose-18",
+        "BODY_25B",
+        "COCO-WholeBody-133",
+        "Halpe-136",
     ],
 )
 def test_what_is_seen_of_a_head_is_enough(name, seen, height, across):
@@ -192,7 +196,10 @@ def test_what_is_seen_of_a_head_is_enough(name, seen, height, across):
     }.items():
         if joint in source.joints:
             joints[source.joints.index(joint)] = place
-    for joint in set(face) - set(seen.split()):
+    unseen = set(face) - set(seen.split())
+    for joint in unseen | {"upper_neck", "head_top"}.intersection(
+        source.joints
+    ):
         scores[source.joints.index(joint)] = 0.1
 
     points = source.convert(joints, scores)
@@ -278,10 +285,57 @@ def test_limbs_are_taken_over_as_they_are(name):
         ("MPII-16", "Neck/Nose", 8),
         ("MPII-16", "LWrist", 15),
         ("H36M-16", "Head", 9),
+        ("trt_pose-18", "Thorax", 17),
+        ("trt_pose-18", "RFoot", 16),
+        ("BODY_25B", "Neck/Nose", 17),
+        ("BODY_25B", "LHip", 11),
+        ("Halpe-136", "Hip", 19),
+        ("COCO-WholeBody-133", "LWrist", 9),
+        ("PoseTrack-17", "Neck/Nose", 1),
+        ("PoseTrack-17", "LShoulder", 5),
     ],
 )
 def test_source_of_a_joint(name, joint, expected):
     assert CONVERSIONS[name].matrix[index(joint), expected] == 1
+
+
+def test_feet_and_tops_are_where_the_tools_number_them():
+    for name, joint, expected in (
+        ("BODY_25", "left_big_toe", 19),
+        ("BODY_25B", "head_top", 18),
+        ("BODY_25B", "left_big_toe", 19),
+        ("BODY_25B", "right_heel", 24),
+        ("COCO-WholeBody-133", "left_big_toe", 17),
+        ("COCO-WholeBody-133", "left_heel", 19),
+        ("COCO-WholeBody-133", "right_heel", 22),
+        ("Halpe-26", "right_big_toe", 21),
+        ("Halpe-136", "right_heel", 25),
+        ("PoseTrack-17", "head_top", 2),
+        ("PoseTrack-17", "left_ear", 3),
+        ("PoseTrack-17", "right_ankle", 16),
+    ):
+        assert CONVERSIONS[name].joints.index(joint) == expected
+
+
+@pytest.mark.parametrize("name", ["BODY_25B", "PoseTrack-17"])
+def test_a_nose_is_enough_without_neck_and_top(name):
+    source = CONVERSIONS[name]
+    joints = np.random.default_rng(8).normal(size=(len(source.joints), 2))
+    scores = np.zeros(len(source.joints))
+    needed = ("nose", "left_shoulder", "right_shoulder")
+    nose, *shoulders = (source.joints.index(joint) for joint in needed)
+    scores[[nose, *shoulders]] = 1
+
+    points = source.convert(joints, scores)
+
+    middle = joints[shoulders].mean(axis=0)
+    for joint, share in (("Neck/Nose", 0.5), ("Head", 1.2)):
+        np.testing.assert_allclose(
+            points[index(joint)],
+            share * joints[nose] + (1 - share) * middle,
+            atol=1e-6,
+        )
+        assert source.convert_scores(scores)[index(joint)] == 1
 
 
 def test_3dhp_has_the_order_of_the_specification():
