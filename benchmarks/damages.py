@@ -231,28 +231,20 @@ def _as_3d(clip, unit):
 
 _COCO = CONVERSIONS["COCO-17"].joints
 _FEET = ("big_toe", "small_toe", "heel")
-# Orders of nearly the same joints, and what they are taken for.
-NEAR = {
-    "trt_pose's": ((*_COCO, "neck"), "COCO-18"),
-    "BODY_25B's": (
-        (*_COCO, "neck", "head_top")
-        + tuple(f"left_{part}" for part in _FEET)
-        + tuple(f"right_{part}" for part in _FEET),
-        "BODY_25",
-    ),
-    "PoseTrack's": (("nose", "neck", "head_top", *_COCO[3:]), "COCO-17"),
-}
+# Skeletons of nearly the same joints, and what they are taken for.
+NEAR = {"trt_pose-18": "COCO-18", "BODY_25B": "BODY_25"}
+NEAR |= {"PoseTrack-17": "COCO-17"}
 
 
-def near(coco: np.ndarray, whose: str) -> np.ndarray:
-    """Returns COCO's joints (..., 17, 2) in one of the orders of `NEAR`."""
-    joints, _ = NEAR[whose]
+def near(coco: np.ndarray, skeleton: str) -> np.ndarray:
+    """Returns the joints of one of `NEAR` from COCO's (..., 17, 2)."""
     places = {name: coco[..., row, :] for row, name in enumerate(_COCO)}
 
     def mean(part):
         return (places[f"left_{part}"] + places[f"right_{part}"]) / 2
 
-    places["neck"] = mean("shoulder")
+    for name in ("neck", "upper_neck", "head_bottom"):
+        places[name] = mean("shoulder")
     places["head_top"] = mean("ear") + 0.6 * (mean("ear") - mean("shoulder"))
     for side in ("left", "right"):
         shin = places[f"{side}_ankle"] - places[f"{side}_knee"]
@@ -261,21 +253,26 @@ def near(coco: np.ndarray, whose: str) -> np.ndarray:
         ):
             away = below * shin + ahead * shin[..., ::-1] * (1, -1)
             places[f"{side}_{part}"] = places[f"{side}_ankle"] + away
-    return np.stack([places[name] for name in joints], axis=-2)
+    return np.stack(
+        [places[name] for name in CONVERSIONS[skeleton].joints], axis=-2
+    )
 
 
-def _near_clip(clip, whose):
-    """Returns a clip of COCO-17 in the order of a tool, taken for another."""
+def _near_clip(clip, skeleton):
+    """Returns a clip of COCO-17 in another skeleton, taken for a third."""
     (track,) = clip.tracks
-    joints, skeleton = NEAR[whose]
-    # The scores of those that COCO has not are the shoulders' and ankles'.
-    other = {"neck": "left_shoulder", "head_top": "left_ear"}
+    # Scores of what COCO has not: the shoulders', ears' and ankles'.
+    other = dict.fromkeys(("neck", "upper_neck", "head_bottom"), _COCO[5])
+    other["head_top"] = "left_ear"
     for side in ("left", "right"):
         other |= {f"{side}_{part}": f"{side}_ankle" for part in _FEET}
-    rows = [_COCO.index(other.get(name, name)) for name in joints]
+    rows = [
+        _COCO.index(other.get(name, name))
+        for name in CONVERSIONS[skeleton].joints
+    ]
     return one_person(
-        near(track.pixels, whose),
-        skeleton,
+        near(track.pixels, skeleton),
+        NEAR[skeleton],
         clip.image_size,
         track.scores[:, rows],
     )
@@ -334,14 +331,14 @@ DAMAGES = {
     ("order", "shuffled"): lambda clip, random: _reordered(
         clip, random.permutation(17)
     ),
-    ("order", "trt_pose's as COCO-18"): lambda clip, random: _near_clip(
-        clip, "trt_pose's"
+    ("order", "trt_pose-18 as COCO-18"): lambda clip, random: _near_clip(
+        clip, "trt_pose-18"
     ),
-    ("order", "BODY_25B's as BODY_25"): lambda clip, random: _near_clip(
-        clip, "BODY_25B's"
+    ("order", "BODY_25B as BODY_25"): lambda clip, random: _near_clip(
+        clip, "BODY_25B"
     ),
-    ("order", "PoseTrack's as COCO-17"): lambda clip, random: _near_clip(
-        clip, "PoseTrack's"
+    ("order", "PoseTrack-17 as COCO-17"): lambda clip, random: _near_clip(
+        clip, "PoseTrack-17"
     ),
     ("sides_swapped", "all"): lambda clip, random: _reordered(
         clip, mirrored(clip)

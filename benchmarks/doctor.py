@@ -245,7 +245,9 @@ def _applies(damage, sample):
         ("missing_frames", "renumbered"),
     ):
         return sample.moved_m > MOVES_M
-    if damage == ("sides_swapped", "body, not face") or "'s as " in damage[1]:
+    if damage == ("sides_swapped", "body, not face") or (
+        damage[1].split(" as ")[0] in damages.NEAR
+    ):
         return sample.clip.skeleton == "COCO-17"
     if damage == ("image_size", "exchanged"):
         width, height = sample.clip.image_size

@@ -54,6 +54,25 @@ def _twice(clip, random, share):
     return clip._replace(tracks=(track, again))
 
 
+def _by_turns(clip, random):
+    """One body whose frames are in two tracks, some in the one."""
+    (track,) = clip.tracks
+    count = len(track.frames)
+    second = np.repeat(np.arange(count) % 2, random.integers(1, 5, count))
+    return clip._replace(
+        tracks=tuple(
+            _track(
+                number,
+                track.frames[rows],
+                track.pixels[rows],
+                track.scores[rows],
+            )
+            for number in (0, 1)
+            for rows in [np.flatnonzero(second[:count] == number)]
+        )
+    )
+
+
 def _mixed(clip, random, way):
     (track,) = clip.tracks
     count = len(track.frames)
@@ -107,6 +126,7 @@ MIXUPS = {
     ("duplicates", "in a third"): lambda clip, random: _twice(
         clip, random, 1 / 3
     ),
+    ("duplicates", "one in two tracks"): _by_turns,
     ("duplicates", "ghosts"): _with_ghosts,
     ("mixed_tracks", "by turns"): lambda clip, random: _mixed(
         clip, random, "by turns"

@@ -41,7 +41,7 @@ from ampose_tf.lifting.keypoints import (
 _MIXED = {"mixed_tracks", "frames_or_people"}
 
 # Why something has not been judged.
-_FEW_JOINTS = "too few joints of anybody are seen"
+_FEW_JOINTS = "too few joints of each person are seen"
 _OTHER_FIRST = "mend what is marked first"
 _NO_SIZE = "the image's size is not known"
 
@@ -159,13 +159,19 @@ def _examine_time(converted, people, fps, seen_score, found, unjudged):
             for track in converted.tracks
         ]
     )
-    missing = timing.examine(people, np.unique(frames))
-    if missing:
-        found.append(missing)
+    finding, told = timing.examine(people, np.unique(frames))
+    if finding:
+        found.append(finding)
+    elif not told:
+        unjudged["missing_frames"] = (
+            "the numbers have no gaps, and nobody moves much"
+        )
     if people:
         _judge(
             *timing.examine_rate(people, fps), "frame_rate", found, unjudged
         )
+        if "frame_rate" in unjudged and fps is None:
+            unjudged["frame_rate"] = "the frame rate is not known"
 
 
 def _examine_people(clip, people, skeleton, given, found, unjudged):

@@ -115,27 +115,29 @@ class ExaminedPerson(NamedTuple):
                     )
         return points
 
-    def windows(self) -> tuple[np.ndarray, np.ndarray, int]:
-        """Returns stretches of `symptoms.CLIP` frames at equal steps.
+    def windows(self) -> tuple[np.ndarray, np.ndarray, float]:
+        """Returns parts of `symptoms.CLIP` frames of the longest stretch.
 
-        A shorter track is played back and forth.
+        A stretch has no gaps; a shorter one is played back and forth.
 
         Returns:
             Pixels (W, CLIP, 17, 2) and seen (W, CLIP, 17) of at most
-            `_MAX_WINDOWS`, and the step: frames from one to the next.
+            `_MAX_WINDOWS`, and the frames from one to the next, on average.
         """
-        step = 1
-        if len(self.frames) > 1:
-            step = int(np.median(np.diff(self.frames)))
-        length = int(self.frames[-1] - self.frames[0]) // step + 1
+        steps = np.diff(self.frames)
+        usual = np.median(steps) + 1 if len(steps) else 0
+        edges = np.flatnonzero(np.r_[True, steps > usual, True])
+        longest = np.diff(edges).argmax()
+        first, length = edges[longest], edges[longest + 1] - edges[longest]
         count = min(length, symptoms.CLIP)
         number = min(_MAX_WINDOWS, length // count)
         starts = np.linspace(0, length - count, number).astype(int)
-        rows = starts[:, None] + symptoms.back_and_forth(count)
-        asked = self.frames[0] + step * rows
-        nearest = np.searchsorted(self.frames, asked)
-        nearest = np.minimum(nearest, len(self.frames) - 1)
-        return self.at(asked), self.seen[nearest], step
+        rows = first + starts[:, None] + symptoms.back_and_forth(count)
+        # Of one frame there is nothing to go back to.
+        rows = np.minimum(rows, first + length - 1)
+        span = self.frames[first + length - 1] - self.frames[first]
+        step = float(span) / max(length - 1, 1)
+        return self.at(self.frames[rows]), self.seen[rows], max(step, 1)
 
 
 def people_of(

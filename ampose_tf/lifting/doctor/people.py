@@ -20,6 +20,8 @@ _NEXT = 0.5
 # the frames may have been strung together.
 _FEWEST_PEOPLE = 4
 _MOST_TURNS = 6
+# Of tracks that begin, so many are compared with those that have just ended.
+_MOST_STARTS = 200
 # A ghost is there in this share of the frames at most, its joints' scores are
 # this low on average, and somebody else's that high.
 _GHOST_FRAMES = 0.25
@@ -52,9 +54,12 @@ def examine(
     """
     if len(clip.tracks) > 1:
         alike = _Alike(clip, seen_score)
-        found = [alike.frames_as_people() or alike.duplicates()]
-        if found[0] is None:
-            found = [_ghosts(clip)]
+        found = [
+            alike.frames_as_people()
+            or alike.duplicates()
+            or _by_turns(clip, seen_score)
+            or _ghosts(clip)
+        ]
     else:
         found = []
     found.append(_tracks(people))
@@ -142,6 +147,40 @@ def _near(points, seen):
     extent = (np.abs(points - middle[:, None]).max(axis=2) * seen).max(axis=1)
     apart = np.abs(middle[:, None] - middle).max(axis=2)
     return np.nonzero(np.triu(apart < np.minimum(extent[:, None], extent), 1))
+
+
+def _by_turns(clip, seen_score):
+    """Returns a finding if one body goes from track to track and back."""
+    ends, starts = {}, []
+    for owner, track in enumerate(clip.tracks):
+        breaks = np.flatnonzero(np.diff(track.frames) > 1)
+        for row in (*breaks, len(track.frames) - 1):
+            ends.setdefault(int(track.frames[row]), []).append((owner, row))
+        starts += [(owner, row) for row in (0, *(breaks + 1))]
+    handed = {}
+    for owner, row in starts[:_MOST_STARTS]:
+        track = clip.tracks[owner]
+        for other, end in ends.get(int(track.frames[row]) - 1, ()):
+            before = clip.tracks[other]
+            alike = similarity(
+                track.pixels[row],
+                is_seen(track.scores[row], seen_score),
+                before.pixels[end],
+                is_seen(before.scores[end], seen_score),
+            )
+            if alike > _SAME:
+                pair = min(owner, other), max(owner, other)
+                handed[pair] = handed.get(pair, 0) + 1
+    pairs = [pair for pair, count in handed.items() if count > 1]
+    if not pairs:
+        return None
+    a, b = (clip.tracks[owner].track_id for owner in pairs[0])
+    return Finding(
+        "duplicates",
+        f"persons {a} and {b} seem to be one body that goes from one track to "
+        "the other and back; give it one track id",
+        LIKELY,
+    )
 
 
 def _ghosts(clip):

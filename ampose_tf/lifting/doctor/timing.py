@@ -13,6 +13,8 @@ from ampose_tf.lifting.motion import ASSUMED_FPS
 _JUMP_FACTOR = 1.5
 _JUMP = 0.02
 _NOISE = 0.005
+# Of people who move by less in a frame, the loss of five is not seen.
+_MOVES = 0.004
 # A joint goes no farther: it has been taken for another.
 _FARTHEST = 1.0
 # The rate fits to less than an octave, and does not from 1.25 on. By how much
@@ -22,7 +24,7 @@ _FARTHEST = 1.0
 _FITS = 0.75
 _FITS_NOT = 1.25
 _FAST = 2.0
-_SLOW = 1.2
+_SLOW = 1.5
 _SPEED = 0.65
 _SPEED_FRAMES = 4
 _FEWEST_FRAMES = 8
@@ -30,12 +32,16 @@ _FEWEST_FRAMES = 8
 
 def examine(
     people: tuple[ExaminedPerson, ...], frames: np.ndarray
-) -> Finding | None:
-    """Returns a finding where frames seem to be missing.
+) -> tuple[Finding | None, bool]:
+    """Returns a finding if frames seem to be missing.
 
     Args:
         people: Those who are looked at, in any coordinates.
         frames: (F,) increasing, in which a joint of anybody is seen.
+
+    Returns:
+        The finding or None, and whether it would have been seen: nobody
+        jumps who stands still.
     """
     gaps = _gaps(frames)
     if gaps:
@@ -44,7 +50,7 @@ def examine(
             f"{first}" if first == last else f"{first} to {last}"
             for first, last in gaps[:5]
         )
-        return Finding(
+        finding = Finding(
             "missing_frames",
             f"nobody is seen in {number} "
             f"{'frame' if number == 1 else 'frames'}: {shown}"
@@ -52,16 +58,18 @@ def examine(
             "lift all frames, with their numbers",
             POSSIBLE,
         )
-    jump = _jump(people)
+        return finding, True
+    jump, moving = _jump(people)
     if jump is None:
-        return None
-    return Finding(
+        return None, moving
+    finding = Finding(
         "missing_frames",
         f"people jump from frame {jump} to the next, as if frames were "
         "missing there; see that all are in the file and read, or their "
         "numbers",
         POSSIBLE,
     )
+    return finding, True
 
 
 def examine_rate(
@@ -101,8 +109,10 @@ def examine_rate(
         float(np.clip(np.concatenate(o), -8, 8).mean()) for o in (fast, slow)
     )
     is_fast = fast > _FAST and np.median(speeds) > _SPEED
-    if not is_fast and slow < _SLOW:
-        return None, max(fast, slow) < 0
+    # A rate that is only assumed may well be too low.
+    is_slow = fps is not None and slow > _SLOW
+    if not is_fast and not is_slow:
+        return None, fps is not None and max(fast, slow) < 0
     said = f"at {rate:g} frames a second"
     if fps is None:
         said += ", which are assumed,"
@@ -146,29 +156,30 @@ def _gaps(frames):
 
 
 def _jump(people):
-    """Returns the frame after which people are suddenly elsewhere, or None.
+    """Returns after which frame people are elsewhere, and whether any move.
 
     A frame that is left out is so for everybody: most of those who move
     there must jump.
     """
-    votes = {}
+    votes, moving = {}, False
     for person in people:
         frames, lengths = _steps(person)
         if len(lengths) < 3:
             continue
+        moving |= bool(np.median(lengths) > _MOVES)
         around = np.maximum(lengths[:-2], lengths[2:])
         middle = lengths[1:-1]
         jumps = middle > _JUMP_FACTOR * (around + _NOISE)
-        for frame, moves, jump in zip(
+        for frame, long, jump in zip(
             frames[1:-2], middle > _JUMP, jumps, strict=True
         ):
-            if moves:
-                jumped, moving = votes.get(frame, (0, 0))
-                votes[frame] = jumped + jump, moving + 1
+            if long:
+                jumped, number = votes.get(frame, (0, 0))
+                votes[frame] = jumped + jump, number + 1
     sudden = [
-        f for f, (jumped, moving) in votes.items() if 2 * jumped > moving
+        f for f, (jumped, number) in votes.items() if 2 * jumped > number
     ]
-    return int(min(sudden)) if sudden else None
+    return (int(min(sudden)) if sudden else None), moving
 
 
 def _steps(person):
