@@ -95,6 +95,22 @@ def _two_in_each_frame(clip, random):
     return one_person(pixels, clip.skeleton, clip.image_size, scores)
 
 
+def _two_by_turns(clip, random):
+    """As `_two_in_each_frame`, and then followed as two people."""
+    mixed = _two_in_each_frame(clip, random)
+    (track,) = mixed.tracks
+    tracks = tuple(
+        _track(
+            number,
+            track.frames[number::2],
+            track.pixels[number::2],
+            track.scores[number::2],
+        )
+        for number in (0, 1)
+    )
+    return mixed._replace(tracks=tracks)
+
+
 def _frames_as_people(clip, random, people):
     (track,) = clip.tracks
     bodies = [track.pixels, _another(clip, random)][:people]
@@ -141,5 +157,6 @@ MIXUPS = {
     ("frames_or_people", "20 frames of two as people"): (
         lambda clip, random: _frames_as_people(clip, random, 2)
     ),
+    ("frames_or_people", "two people by turns"): _two_by_turns,
     ("frames_or_people", "people as frames"): _people_as_frames,
 }

@@ -20,6 +20,8 @@ _NEXT = 0.5
 # the frames may have been strung together.
 _FEWEST_PEOPLE = 4
 _MOST_TURNS = 6
+# Of people who are there in turns, how often at least.
+_FEWEST_TURNS = 4
 # Of tracks that begin, so many are compared with those that have just ended.
 _MOST_STARTS = 200
 # A ghost is there in this share of the frames at most, its joints' scores are
@@ -58,6 +60,7 @@ def examine(
             alike.frames_as_people()
             or alike.duplicates()
             or _by_turns(clip, seen_score)
+            or _never_together(clip)
             or _ghosts(clip)
         ]
     else:
@@ -147,6 +150,29 @@ def _near(points, seen):
     extent = (np.abs(points - middle[:, None]).max(axis=2) * seen).max(axis=1)
     apart = np.abs(middle[:, None] - middle).max(axis=2)
     return np.nonzero(np.triu(apart < np.minimum(extent[:, None], extent), 1))
+
+
+def _never_together(clip):
+    """Returns a finding if people are there in turns: rows of one frame."""
+    frames = np.concatenate([track.frames for track in clip.tracks])
+    owners = np.repeat(
+        np.arange(len(clip.tracks)), [len(t.frames) for t in clip.tracks]
+    )[np.argsort(frames, kind="stable")]
+    count = len(clip.tracks)
+    if (
+        len(frames) < _FEWEST_TURNS * count
+        or len(np.unique(frames)) < len(frames)
+        or len(np.unique(owners[:count])) < count
+        or (owners[count:] != owners[:-count]).any()
+    ):
+        return None
+    return Finding(
+        "frames_or_people",
+        f"the {count} people are never in the same frame, but take turns: "
+        f"each {count} frames seem to be the people of one; number the "
+        "frames, or give each a list of its own",
+        LIKELY,
+    )
 
 
 def _by_turns(clip, seen_score):

@@ -27,6 +27,8 @@ _FAST = 2.0
 _SLOW = 1.5
 _SPEED = 0.65
 _SPEED_FRAMES = 4
+# Logarithm of the probability of what no octave stands for.
+_NEVER = -20.0
 _FEWEST_FRAMES = 8
 
 
@@ -129,10 +131,9 @@ def examine_rate(
 
 
 def _together(likely):
-    """Returns logarithms of sums of probabilities, of at least one each."""
-    if likely.shape[1] == 0:
-        return np.full(len(likely), -np.inf)
-    return np.logaddexp.reduce(likely, axis=1)
+    """Returns logarithms of sums of probabilities, at least `_NEVER`."""
+    never = np.full((len(likely), 1), _NEVER)
+    return np.logaddexp.reduce(np.hstack([likely, never]), axis=1)
 
 
 def _gaps(frames):
