@@ -97,7 +97,9 @@ class People:
         right[kinds == 3] = right[kinds == 3][..., ::-1] * (-1, 1)
         for i in np.flatnonzero(kinds == 4):
             right[i] = self._disordered(h36m[i], coco[i], right[i])
-        return symptoms.posture_features(right, self._hidden()), kinds
+        return symptoms.posture_features(
+            right, self._hidden(limbs=0.25)
+        ), kinds
 
     def movements(self):
         """Returns features as they should be, and with sides swapped."""
@@ -158,7 +160,7 @@ class People:
             _COCO.convert(exact[:, :, 17:]),
             exact[:, :, :17],
         )
-        found = self._detected(exact, size, 0.02)
+        found = self._detected(exact, size, 0.02, most_own=1.8)
         # Shorter clips.
         shorter = np.where(
             random.random(count) < 0.3,
@@ -240,8 +242,11 @@ class People:
             np.asarray(views.person_size)[..., None],
         )
 
-    def _detected(self, points, size, most):
-        """Adds errors, which partly last as long as the movement."""
+    def _detected(self, points, size, most, most_own=1.0):
+        """Adds errors, which partly last as long as the movement.
+
+        With `most_own` above 1 they often are of each frame alone.
+        """
         random = self._random
         shape = (len(points),) + (1,) * (points.ndim - 1)
         level = np.exp(random.uniform(np.log(0.002), np.log(most), shape))
@@ -250,18 +255,17 @@ class People:
         own *= np.where(random.random(points.shape[:-1] + (1,)) < 0.02, 5, 1)
         if points.ndim == 4:
             lasting = random.normal(size=(len(points), 1, *points.shape[2:]))
-            # Many detectors look at each frame by itself.
-            share = np.minimum(1, random.uniform(0, 1.8, shape))
+            share = np.minimum(1, random.uniform(0, most_own, shape))
             own = np.sqrt(share) * own + np.sqrt(1 - share) * lasting
         return points + level * size.reshape(shape) * own
 
-    def _hidden(self, count=DRAWN):
+    def _hidden(self, count=DRAWN, limbs=0.15):
         """Returns (B, 17), which joints are seen: four at least."""
         random = self._random
         share = 0.25 * random.random((count, 1))
         share *= random.random((count, 1)) < 0.5
         seen = random.random((count, 17)) >= share
-        for row in np.flatnonzero(random.random(count) < 0.25):
+        for row in np.flatnonzero(random.random(count) < limbs):
             seen[row, _HIDDEN[random.integers(len(_HIDDEN))]] = False
         return seen | (seen.sum(axis=1, keepdims=True) < 4)
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ampose_tf.conversion import Conversion
-from ampose_tf.lifting.doctor import sides, symptoms
+from ampose_tf.lifting.doctor import proportions, sides, symptoms
 from ampose_tf.lifting.doctor.findings import (
     CERTAIN,
     LIKELY,
@@ -14,9 +14,13 @@ from ampose_tf.lifting.doctor.findings import (
     Finding,
 )
 from ampose_tf.lifting.keypoints import SKELETONS
+from ampose_tf.skeleton import H36M_17
 
 # What is judged here.
 KINDS = ("y_up", "xy_swapped", "turned", "order")
+# What people are widened by to see whether they have been squeezed, where
+# their joints seem to be in another order.
+_SQUEEZED = (16 / 9, (16 / 9) ** 2, 9 / 16, (9 / 16) ** 2)
 
 # By how much a mistake must be likelier than none, in logarithms of
 # probabilities, means over the frames. Chosen on training subjects; see
@@ -29,9 +33,10 @@ _OUTSIDE = 0.05
 # Of a person of whom less is seen, the posture is not judged.
 _POSTURE_JOINTS = 11
 
-# Eyes are this far apart at most, in heights of the person: 0.04, and a
-# detector's noise.
+# Eyes are this far apart along the trunk at most, in heights of the person:
+# a tilt of the head, and a detector's noise.
 _EYES = 0.09
+_TRUNK = [H36M_17.joints.index(name) for name in ("Hip", "Thorax")]
 
 _BACK = "turn the video upright, or its keypoints"
 
@@ -80,7 +85,8 @@ def examine(
     if most < _POSTURE:
         return upright
     if kind == "order":
-        finding = _order(people, skeleton)
+        finding = _squeezed(people) if np.isfinite(most) else None
+        finding = finding or _order(people, skeleton)
         return upright._replace(findings=(finding,), told=True)
     # Of all of them, or it is not the file: people do lie and stand on hands.
     if len(people) > 1 and not all(
@@ -180,6 +186,14 @@ def _outside(points, image_size):
     return float(((points < 0) | (points > image_size)).any(axis=1).mean())
 
 
+def _squeezed(people):
+    for ratio in _SQUEEZED:
+        odds = _odds(_moved(people, (ratio, 1), (0, 0)))
+        if odds[1:].max() < -_POSTURE:
+            return proportions.finding(narrow=ratio > 1)
+    return None
+
+
 def _order(people, skeleton):
     sentence = (
         f"the joints are not where those of {skeleton.name} are, as if in "
@@ -214,7 +228,7 @@ def _odds(people):
 
 
 def _eyes_apart(people, skeleton):
-    """Whether the eyes are too far apart: PoseTrack's neck and head top."""
+    """Whether one eye is far above the other: PoseTrack's neck and top."""
     pair = "left_eye", "right_eye"
     if not set(pair) <= set(skeleton.joints):
         return False
@@ -222,8 +236,12 @@ def _eyes_apart(people, skeleton):
     apart = []
     for person in people:
         both = person.source_seen[:, rows].all(axis=1)
+        both &= person.seen[:, _TRUNK].all(axis=1)
         left, right = person.source[both][:, rows].swapaxes(0, 1)
-        apart.append(np.linalg.norm(left - right, axis=1) / person.height)
+        low, high = person.pixels[both][:, _TRUNK].swapaxes(0, 1)
+        trunk = np.maximum(np.linalg.norm(high - low, axis=1), 1e-9)
+        along = ((left - right) * (high - low)).sum(axis=1) / trunk
+        apart.append(np.abs(along) / person.height)
     apart = np.concatenate(apart)
     return len(apart) > 0 and np.median(apart) > _EYES
 

@@ -12,7 +12,7 @@ from ampose_tf.lifting.doctor.findings import (
 # By how much a squeezed image must be likelier, in logarithms of
 # probabilities, the mean over the people and stretches of the clip. Chosen on
 # training subjects; see benchmarks/doctor.py.
-_ASPECT = 3.0
+_ASPECT = 2.6
 FEWEST_FRAMES = 8
 
 
@@ -41,13 +41,15 @@ def examine(
     narrow, wide = odds[1:]
     if max(narrow, wide) < _ASPECT:
         return None, max(narrow, wide) < 0
-    return (
-        Finding(
-            "aspect",
-            f"people look {'narrow' if narrow > wide else 'wide'}: the image "
-            "seems to have been squeezed, or x and y scaled by other factors; "
-            "scale x and y back, to pixels of the image as it was filmed",
-            POSSIBLE,
-        ),
-        True,
+    return finding(narrow > wide), True
+
+
+def finding(narrow: bool) -> Finding:
+    """Returns the finding that people look narrow, or wide."""
+    return Finding(
+        "aspect",
+        f"people look {'narrow' if narrow else 'wide'}: the image seems to "
+        "have been squeezed, or x and y scaled by other factors; scale x and "
+        "y back, to pixels of the image as it was filmed",
+        POSSIBLE,
     )

@@ -23,9 +23,11 @@ _FARTHEST = 1.0
 # their heights a second. Chosen on training subjects.
 _FITS = 0.75
 _FITS_NOT = 1.25
-_FAST = 2.0
+_FAST = 1.8
 _SLOW = 1.5
-_SPEED = 0.65
+_SPEED = 0.58
+# What is only assumed may be wrong by more.
+_ASSUMED = 1.0
 _SPEED_FRAMES = 4
 # Logarithm of the probability of what no octave stands for.
 _NEVER = -20.0
@@ -98,7 +100,8 @@ def examine_rate(
         longer = symptoms.OCTAVES - said
         fits = _together(likely[:, np.abs(longer) <= _FITS])
         # If more time lies between frames than is said, people are fast.
-        fast.append(_together(likely[:, longer >= _FITS_NOT]) - fits)
+        least = _FITS_NOT + (_ASSUMED if fps is None else 0)
+        fast.append(_together(likely[:, longer >= least]) - fits)
         slow.append(_together(likely[:, longer <= -_FITS_NOT]) - fits)
         ahead, behind = slice(_SPEED_FRAMES, None), slice(-_SPEED_FRAMES)
         both = seen[:, ahead] & seen[:, behind]
