@@ -24,7 +24,9 @@ from ampose_tf.lifting.doctor import (
 )
 from ampose_tf.lifting.doctor import people as mixtures
 from ampose_tf.lifting.doctor.findings import (
+    CERTAIN,
     KINDS,
+    LIKELY,
     POSSIBLE,
     Finding,
     people_of,
@@ -230,6 +232,10 @@ def _examine_bodies(judgement, skeleton, fps, mixed, found, unjudged):
         unjudged["sides_swapped"] = (
             "these movements do not tell left from right"
         )
+    if finding and finding.certainty == LIKELY:
+        # Parts whose sides do not agree may be those of another skeleton.
+        other = posture.order(people, skeleton)
+        finding = other if other.certainty == CERTAIN else finding
     if finding:
         found.append(finding)
     _judge(*proportions.examine(people), "aspect", found, unjudged)

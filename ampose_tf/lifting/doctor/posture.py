@@ -86,7 +86,7 @@ def examine(
         return upright
     if kind == "order":
         finding = _squeezed(people) if np.isfinite(most) else None
-        finding = finding or _order(people, skeleton)
+        finding = finding or order(people, skeleton)
         return upright._replace(findings=(finding,), told=True)
     # Of all of them, or it is not the file: people do lie and stand on hands.
     if len(people) > 1 and not all(
@@ -194,7 +194,11 @@ def _squeezed(people):
     return None
 
 
-def _order(people, skeleton):
+def order(people: tuple[ExaminedPerson, ...], skeleton: Conversion) -> Finding:
+    """Returns the finding that joints are in another order.
+
+    It is certain if a known skeleton of as many joints fits.
+    """
     sentence = (
         f"the joints are not where those of {skeleton.name} are, as if in "
         "another order; "
@@ -256,14 +260,18 @@ def _fitting(people, claimed):
             or _eyes_apart(people, skeleton)
         ):
             continue
-        others = [
+        others = tuple(
             p._replace(
                 pixels=skeleton.convert(p.source, p.source_seen),
                 seen=skeleton.convert_scores(p.source_seen) > 0,
             )
             for p in people
-        ]
+        )
         odds = _odds(others)
-        if odds is not None and odds[1:].max() < least:
+        if (
+            odds is not None
+            and odds[1:].max() < least
+            and not sides.disagreement(others, skeleton)
+        ):
             best, least = name, odds[1:].max()
     return best

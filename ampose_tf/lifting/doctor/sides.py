@@ -17,7 +17,7 @@ _JOINT = {name: index for index, name in enumerate(H36M_17.joints)}
 # By how much exchanged sides must be likelier, in logarithms of
 # probabilities, the mean over the frames: of people who move, whom the
 # direction of walking tells, and of others. Chosen on training subjects.
-_MOVING = 1.7
+_MOVING = 2.0
 _STAYING = 4.5
 # Somebody moves who goes this far within a movement, in heights of the person
 # across the image, or in changes of size that stand for as much.
@@ -53,7 +53,7 @@ def examine(
     Returns:
         The finding or None, and whether the clip tells at all.
     """
-    what = _disagreement(people, skeleton)
+    what = disagreement(people, skeleton)
     if what:
         finding = Finding(
             "sides_swapped",
@@ -92,7 +92,9 @@ def odds(
     return mean, _MOVING if moving else _STAYING
 
 
-def _disagreement(people, skeleton):
+def disagreement(
+    people: tuple[ExaminedPerson, ...], skeleton: Conversion
+) -> str | None:
     """Returns the two parts of the body whose sides are opposite, or None."""
     hips = _across(people, "LHip", "RHip")
     shoulders = _across(people, "LShoulder", "RShoulder")

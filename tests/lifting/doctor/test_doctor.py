@@ -410,6 +410,36 @@ def test_real_detections():
     assert set(kinds(photographs)) <= {"cut_off"}
 
 
+def test_real_detections_with_truth():
+    """A man who balances, before cameras that look down and roll."""
+    if "AMPOSE_REAL" not in os.environ:
+        pytest.skip("AMPOSE_REAL is not set")
+    root = pathlib.Path(os.environ["AMPOSE_REAL"])
+    for name, skeleton in (
+        ("balancing_openpose.npz", "COCO-17"),
+        ("balancing_mediapipe_heavy.npz", "MediaPipe-33"),
+    ):
+        with np.load(root / name) as recorded:
+            recorded = dict(recorded)
+        for camera in np.unique(recorded["camera"]):
+            rows = recorded["camera"] == camera
+            clip = damages.one_person(
+                recorded["keypoints_px"][rows],
+                skeleton,
+                tuple(recorded["image_size"].tolist()),
+                recorded["scores"][rows],
+            )._replace(fps=float(recorded["fps"]))
+            parts = [
+                at_frames(clip, np.arange(start, start + 20))
+                for start in range(0, 100, 20)
+            ]
+            for part in (clip, *parts):
+                assert all(
+                    finding.certainty == POSSIBLE
+                    for finding in doctor.examine(part)
+                ), (name, camera)
+
+
 # What is found less often than in 98 of 100 clips, see benchmarks/doctor.md.
 # Of 38 clips each: two standard deviations below.
 FOUND = {
@@ -417,6 +447,13 @@ FOUND = {
     ("sides_swapped", "body, not face"): 0.9,
     ("image_size", "1.5 times"): 0.9,
     ("missing_frames", "renumbered"): 0.9,
+    ("cut_off", "not seen outside"): 0.9,
+    ("cut_off", "not seen, size unknown"): 0.88,
+    ("frames_or_people", "people as frames"): 0.88,
+    ("frame_rate", "120 for 30"): 0.88,
+    ("frame_rate", "7.5 for 30"): 0.85,
+    # So little that it is hardly seen.
+    ("aspect", "4:3 squeezed to a square"): 0.1,
 }
 
 
@@ -444,5 +481,5 @@ def test_motion_capture():
         if sample.moved_m > benchmark.MOVES_M
     ]
     told = sum("sides_swapped" in kinds(clip) for clip in moving)
-    # 95 of 100, within two standard deviations of so many clips.
-    assert told >= 0.925 * len(moving)
+    # 80 of 100, within two standard deviations of so many clips.
+    assert told >= 0.76 * len(moving)

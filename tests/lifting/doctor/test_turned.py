@@ -57,6 +57,16 @@ def test_a_turn_that_is_not_told_is_both():
     assert "xy_swapped" not in kinds(damaged(still, "turned", "clockwise"))
 
 
+@pytest.mark.parametrize("true", damages.NEAR)
+def test_nearly_the_same_skeleton(true):
+    clip = filmed_clip(skeleton="COCO-17")
+    taken = damaged(clip, "order", f"{true} as {damages.NEAR[true]}")
+    (finding,) = [f for f in doctor.examine(taken) if f.kind == "order"]
+    assert finding.certainty == doctor.CERTAIN
+    assert finding.sentence.endswith(f"try --skeleton={true}")
+    assert "order" not in kinds(taken._replace(skeleton=true))
+
+
 def test_squeezed_images():
     clip = filmed_clip()
     narrow = damaged(clip, "aspect", "16:9 squeezed to a square")
