@@ -5,7 +5,7 @@ Shared by the doctor's training, benchmark and tests.
 
 import numpy as np
 
-from ampose_tf.conversion import Conversion
+from ampose_tf.conversion import CONVERSIONS, Conversion
 from ampose_tf.lifting.keypoints import SKELETONS, Keypoints, Track
 from ampose_tf.skeleton import H36M_17
 
@@ -126,16 +126,16 @@ def _kept(clip, rows, renumbered):
     return clip._replace(tracks=tuple(tracks))
 
 
-def _mirrored(clip):
+def mirrored(clip):
     return list(SKELETONS[clip.skeleton].mirrored)
 
 
 def _swapped(clip, parts):
     """Exchanges left and right of joints whose names hold one of `parts`."""
     joints = SKELETONS[clip.skeleton].joints
-    mirrored = _mirrored(clip)
+    other = mirrored(clip)
     order = [
-        mirrored[row] if any(part in name.lower() for part in parts) else row
+        other[row] if any(part in name.lower() for part in parts) else row
         for row, name in enumerate(joints)
     ]
     return moved(clip, lambda pixels: pixels[:, order])
@@ -193,6 +193,91 @@ def _claimed(clip):
     return clip._replace(skeleton=other[clip.skeleton])
 
 
+def _squeezed(clip, along, ratio):
+    """Returns the clip as if the image had been narrowed, or flattened."""
+    factor = np.ones(2)
+    factor[along] = 1 / ratio
+    size = tuple(np.round(factor * clip.image_size).astype(int).tolist())
+    return moved(clip, lambda pixels: factor * pixels)._replace(
+        image_size=size
+    )
+
+
+def _turned_image(clip, quarters):
+    """Returns the clip of a video turned clockwise by so many quarters."""
+    width, height = clip.image_size
+    if quarters == 2:
+        return moved(clip, lambda pixels: (width, height) - pixels)
+    factor, origin = np.array(
+        {1: ((-1, 1), (height, 0)), 3: ((1, -1), (0, width))}[quarters]
+    )
+    turned = moved(clip, lambda pixels: factor * pixels[..., ::-1] + origin)
+    return turned._replace(image_size=(height, width))
+
+
+def _as_3d(clip, unit):
+    """Returns x and y about as of 3D joints from the hip, 1.7 m tall."""
+    hips = [
+        row
+        for row, name in enumerate(SKELETONS[clip.skeleton].joints)
+        if name in ("Hip", "left_hip", "right_hip")
+    ]
+    (track,) = clip.tracks
+    pixels = track.pixels - track.pixels[:, hips].mean(axis=1, keepdims=True)
+    low, high = np.quantile(pixels[..., 1], (0.02, 0.98))
+    metres = 1.6 * pixels / (high - low)
+    return moved(clip, lambda _: unit * metres)._replace(image_size=None)
+
+
+_COCO = CONVERSIONS["COCO-17"].joints
+_FEET = ("big_toe", "small_toe", "heel")
+# Skeletons of nearly the same joints, and what they are taken for.
+NEAR = {"trt_pose-18": "COCO-18", "BODY_25B": "BODY_25"}
+NEAR |= {"PoseTrack-17": "COCO-17"}
+
+
+def near(coco: np.ndarray, skeleton: str) -> np.ndarray:
+    """Returns the joints of one of `NEAR` from COCO's (..., 17, 2)."""
+    places = {name: coco[..., row, :] for row, name in enumerate(_COCO)}
+
+    def mean(part):
+        return (places[f"left_{part}"] + places[f"right_{part}"]) / 2
+
+    for name in ("neck", "upper_neck", "head_bottom"):
+        places[name] = mean("shoulder")
+    places["head_top"] = mean("ear") + 0.6 * (mean("ear") - mean("shoulder"))
+    for side in ("left", "right"):
+        shin = places[f"{side}_ankle"] - places[f"{side}_knee"]
+        for part, ahead, below in zip(
+            _FEET, (0.4, 0.3, -0.15), (0.15, 0.15, 0.1), strict=True
+        ):
+            away = below * shin + ahead * shin[..., ::-1] * (1, -1)
+            places[f"{side}_{part}"] = places[f"{side}_ankle"] + away
+    return np.stack(
+        [places[name] for name in CONVERSIONS[skeleton].joints], axis=-2
+    )
+
+
+def _near_clip(clip, skeleton):
+    """Returns a clip of COCO-17 in another skeleton, taken for a third."""
+    (track,) = clip.tracks
+    # Scores of what COCO has not: the shoulders', ears' and ankles'.
+    other = dict.fromkeys(("neck", "upper_neck", "head_bottom"), _COCO[5])
+    other["head_top"] = "left_ear"
+    for side in ("left", "right"):
+        other |= {f"{side}_{part}": f"{side}_ankle" for part in _FEET}
+    rows = [
+        _COCO.index(other.get(name, name))
+        for name in CONVERSIONS[skeleton].joints
+    ]
+    return one_person(
+        near(track.pixels, skeleton),
+        NEAR[skeleton],
+        clip.image_size,
+        track.scores[:, rows],
+    )
+
+
 def _size(clip):
     return np.array(clip.image_size)
 
@@ -246,8 +331,17 @@ DAMAGES = {
     ("order", "shuffled"): lambda clip, random: _reordered(
         clip, random.permutation(17)
     ),
+    ("order", "trt_pose-18 as COCO-18"): lambda clip, random: _near_clip(
+        clip, "trt_pose-18"
+    ),
+    ("order", "BODY_25B as BODY_25"): lambda clip, random: _near_clip(
+        clip, "BODY_25B"
+    ),
+    ("order", "PoseTrack-17 as COCO-17"): lambda clip, random: _near_clip(
+        clip, "PoseTrack-17"
+    ),
     ("sides_swapped", "all"): lambda clip, random: _reordered(
-        clip, _mirrored(clip)
+        clip, mirrored(clip)
     ),
     ("sides_swapped", "legs"): lambda clip, random: _swapped(
         clip, ("hip", "knee", "foot", "ankle")
@@ -279,4 +373,26 @@ DAMAGES = {
     ("missing_frames", "renumbered"): lambda clip, random: _frames_lost(
         clip, random, renumbered=True
     ),
+    ("turned", "clockwise"): lambda clip, random: _turned_image(clip, 1),
+    ("turned", "counter-clockwise"): lambda clip, random: _turned_image(
+        clip, 3
+    ),
+    ("turned", "upside down"): lambda clip, random: _turned_image(clip, 2),
+    ("aspect", "16:9 squeezed to a square"): lambda clip, random: _squeezed(
+        clip, 0, 16 / 9
+    ),
+    ("aspect", "9:16 squeezed to a square"): lambda clip, random: _squeezed(
+        clip, 1, 16 / 9
+    ),
+    ("aspect", "4:3 squeezed to a square"): lambda clip, random: _squeezed(
+        clip, 0, 4 / 3
+    ),
+    ("aspect", "16:9 for 9:16"): lambda clip, random: _squeezed(
+        clip, 1, (16 / 9) ** 2
+    ),
+    ("is_3d", "metres"): lambda clip, random: _as_3d(clip, 1),
+    ("is_3d", "millimetres"): lambda clip, random: _as_3d(clip, 1000),
+    ("frame_rate", "120 for 30"): lambda clip, random: clip._replace(fps=120),
+    ("frame_rate", "240 for 30"): lambda clip, random: clip._replace(fps=240),
+    ("frame_rate", "7.5 for 30"): lambda clip, random: clip._replace(fps=7.5),
 }

@@ -26,7 +26,9 @@ from ampose_tf.lifting import doctor
 from ampose_tf.lifting.doctor.findings import POSSIBLE
 from ampose_tf.lifting.keypoints import SKELETONS, Keypoints, Track
 from benchmarks import conditions, damages
+from benchmarks.mixups import MIXUPS
 
+DAMAGES = damages.DAMAGES | MIXUPS
 FRAMES = 20
 # Metres over the clip, from which on somebody moves.
 MOVES_M = 0.3
@@ -105,7 +107,7 @@ def samples(motion, per_camera, noise, seed=1, frames=FRAMES, turned=0):
                         Sample(
                             damages.one_person(
                                 pixels, skeleton, camera.image_size, scores
-                            ),
+                            )._replace(fps=30.0),
                             name,
                             condition,
                             float(np.linalg.norm(hips[1] - hips[0])),
@@ -214,7 +216,7 @@ def judge(clips, thinned=1):
         {damage: (clips, of them found)}, {kind: undamaged clips of which it
         is said}, and the (sample, findings) of these.
     """
-    found = {damage: np.zeros(2, int) for damage in damages.DAMAGES}
+    found = {damage: np.zeros(2, int) for damage in DAMAGES}
     wrong = dict.fromkeys(doctor.KINDS, 0)
     flagged = []
     for number, sample in enumerate(clips):
@@ -223,7 +225,7 @@ def judge(clips, thinned=1):
             wrong[finding.kind] += 1
         if findings:
             flagged.append((sample, findings))
-        for row, (damage, change) in enumerate(damages.DAMAGES.items()):
+        for row, (damage, change) in enumerate(DAMAGES.items()):
             # Skeletons take turns: no damage is to meet one of them alone.
             turn = number // 2 + row
             if turn % thinned or not _applies(damage, sample):
@@ -238,12 +240,14 @@ def judge(clips, thinned=1):
 
 
 def _applies(damage, sample):
-    if damage in (
+    if damage[0] == "frame_rate" or damage in (
         ("sides_swapped", "all"),
         ("missing_frames", "renumbered"),
     ):
         return sample.moved_m > MOVES_M
-    if damage == ("sides_swapped", "body, not face"):
+    if damage == ("sides_swapped", "body, not face") or (
+        damage[1].split(" as ")[0] in damages.NEAR
+    ):
         return sample.clip.skeleton == "COCO-17"
     if damage == ("image_size", "exchanged"):
         width, height = sample.clip.image_size

@@ -4,20 +4,28 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ampose_tf.lifting.doctor import symptoms
 from ampose_tf.lifting.keypoints import Keypoints, is_seen
 from ampose_tf.skeleton import H36M_17
 
 # What is examined, and how it should be.
 KINDS = {
     "normalised": "coordinates are in pixels",
+    "is_3d": "coordinates are of an image",
     "y_up": "y points down",
     "xy_swapped": "x comes before y",
+    "turned": "the video is upright",
+    "aspect": "the image is neither squeezed nor stretched",
     "order": "joints are in the order claimed",
     "sides_swapped": "left and right are not exchanged",
     "image_size": "the image's size fits",
     "cut_off": "everybody is wholly in the image",
     "scale": "people are as large as in the training data",
+    "frames_or_people": "frames are frames, and people are people",
+    "mixed_tracks": "each track is one person",
+    "duplicates": "each person is there once",
     "missing_frames": "no frame is missing",
+    "frame_rate": "people move as fast as people do",
 }
 CERTAIN, LIKELY, POSSIBLE = "certain", "likely", "possible"
 
@@ -25,6 +33,7 @@ CERTAIN, LIKELY, POSSIBLE = "certain", "likely", "possible"
 # longest, and evenly spread. It bounds the time.
 _MAX_PEOPLE = 16
 _MAX_FRAMES = 64
+_MAX_WINDOWS = 4
 # Of a person, to be looked at.
 _FEWEST_JOINTS = 5
 
@@ -88,6 +97,47 @@ class ExaminedPerson(NamedTuple):
         count = min(len(self.frames), _MAX_FRAMES)
         rows = np.linspace(0, len(self.frames) - 1, count)
         return rows.round().astype(np.int64)
+
+    def at(self, asked: np.ndarray) -> np.ndarray:
+        """Returns joints (..., 17, 2) in frames (...), also in between.
+
+        Where a joint is never seen it is at (0, 0).
+        """
+        points = np.zeros((*asked.shape, *self.pixels.shape[1:]))
+        for joint in range(points.shape[-2]):
+            known = self.seen[:, joint]
+            if known.any():
+                for axis in range(2):
+                    points[..., joint, axis] = np.interp(
+                        asked,
+                        self.frames[known],
+                        self.pixels[known, joint, axis],
+                    )
+        return points
+
+    def windows(self) -> tuple[np.ndarray, np.ndarray, float]:
+        """Returns parts of `symptoms.CLIP` frames of the longest stretch.
+
+        A stretch has no gaps; a shorter one is played back and forth.
+
+        Returns:
+            Pixels (W, CLIP, 17, 2) and seen (W, CLIP, 17) of at most
+            `_MAX_WINDOWS`, and the frames from one to the next, on average.
+        """
+        steps = np.diff(self.frames)
+        usual = np.median(steps) + 1 if len(steps) else 0
+        edges = np.flatnonzero(np.r_[True, steps > usual, True])
+        longest = np.diff(edges).argmax()
+        first, length = edges[longest], edges[longest + 1] - edges[longest]
+        count = min(length, symptoms.CLIP)
+        number = min(_MAX_WINDOWS, length // count)
+        starts = np.linspace(0, length - count, number).astype(int)
+        rows = first + starts[:, None] + symptoms.back_and_forth(count)
+        # Of one frame there is nothing to go back to.
+        rows = np.minimum(rows, first + length - 1)
+        span = self.frames[first + length - 1] - self.frames[first]
+        step = float(span) / max(length - 1, 1)
+        return self.at(self.frames[rows]), self.seen[rows], max(step, 1)
 
 
 def people_of(

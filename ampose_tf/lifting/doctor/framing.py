@@ -42,7 +42,7 @@ _EMPTY_WEIGHTS = np.array(
     + [-34.0, -52.1, 3.6, -21.9]
     + [-21.3, -29.7, -10.9, 36.5]
 )
-_EMPTY = 1.7
+_EMPTY = 1.6
 
 _FEET = (_JOINT["LFoot"], _JOINT["RFoot"])
 # The head alone is not seen where a detector misses one ear of a profile.

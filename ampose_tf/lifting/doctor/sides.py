@@ -17,7 +17,7 @@ _JOINT = {name: index for index, name in enumerate(H36M_17.joints)}
 # By how much exchanged sides must be likelier, in logarithms of
 # probabilities, the mean over the frames: of people who move, whom the
 # direction of walking tells, and of others. Chosen on training subjects.
-_MOVING = 1.7
+_MOVING = 2.0
 _STAYING = 4.5
 # Somebody moves who goes this far within a movement, in heights of the person
 # across the image, or in changes of size that stand for as much.
@@ -53,7 +53,7 @@ def examine(
     Returns:
         The finding or None, and whether the clip tells at all.
     """
-    what = _disagreement(people, skeleton)
+    what = disagreement(people, skeleton)
     if what:
         finding = Finding(
             "sides_swapped",
@@ -63,13 +63,9 @@ def examine(
             LIKELY,
         )
         return finding, True
-    judged = [_sides_odds(person, image_size, fps) for person in people]
-    moving = [odds for odds, moved in judged if moved > _MOVES]
-    staying = [odds for odds, _ in judged]
-    odds = float(np.mean(np.concatenate(moving or staying)))
-    least = _MOVING if moving else _STAYING
-    if odds < least:
-        return None, odds < -least
+    swapped, least = odds(people, image_size, fps)
+    if swapped < least:
+        return None, swapped < -least
     finding = Finding(
         "sides_swapped",
         "people seem to walk backwards: left and right seem to be exchanged; "
@@ -80,7 +76,25 @@ def examine(
     return finding, True
 
 
-def _disagreement(people, skeleton):
+def odds(
+    people: tuple[ExaminedPerson, ...],
+    image_size: tuple[int, int] | None,
+    fps: float | None,
+) -> tuple[float, float]:
+    """Returns by how much exchanged sides are likelier, and what is enough.
+
+    Arguments as of `examine`.
+    """
+    judged = [_sides_odds(person, image_size, fps) for person in people]
+    moving = [own for own, moved in judged if moved > _MOVES]
+    staying = [own for own, _ in judged]
+    mean = float(np.mean(np.concatenate(moving or staying)))
+    return mean, _MOVING if moving else _STAYING
+
+
+def disagreement(
+    people: tuple[ExaminedPerson, ...], skeleton: Conversion
+) -> str | None:
     """Returns the two parts of the body whose sides are opposite, or None."""
     hips = _across(people, "LHip", "RHip")
     shoulders = _across(people, "LShoulder", "RShoulder")
@@ -128,7 +142,7 @@ def _opposite(first, second, most):
 
 
 def _sides_odds(person, image_size, fps):
-    """Returns how much likelier exchanged sides are, and how far he moves.
+    """Returns how much likelier exchanged sides are, and how far they move.
 
     The former is (N,), of some frames; the latter their mean.
     """
@@ -136,14 +150,7 @@ def _sides_odds(person, image_size, fps):
     away = step * (np.arange(symptoms.STEPS) - symptoms.STEPS // 2)
     frames, rows = person.frames, person.spread()
     asked = np.clip(frames[rows, None] + away, frames[0], frames[-1])
-    movements = np.zeros((*asked.shape, *person.pixels.shape[1:]))
-    for joint in range(movements.shape[2]):
-        known = person.seen[:, joint]
-        if known.any():
-            for axis in range(2):
-                movements[:, :, joint, axis] = np.interp(
-                    asked, frames[known], person.pixels[known, joint, axis]
-                )
+    movements = person.at(asked)
     seen = person.seen[rows]
     half_side = None
     if image_size is not None:

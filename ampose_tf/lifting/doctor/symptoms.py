@@ -1,16 +1,18 @@
 """What the places of a person's joints tell about how they were written.
 
-Two small networks, whose weights `benchmarks/symptoms.py` makes of motion
+Four small networks, whose weights `benchmarks/symptoms.py` makes of motion
 capture and which NumPy evaluates:
 
-* the posture of one frame is as it should be, or looks like one whose y
-  points up, whose x and y were exchanged, or whose joints are not in
-  Human3.6M's order;
+* the posture of one frame is as it should be, or its head points down, to the
+  left or to the right, or its joints are not in Human3.6M's order;
 * the movement over seven frames looks like itself, or more like one whose
   left and right were exchanged. Both views of a person are nearly the same
   picture: somebody who faces the camera, with the sides exchanged, is
   somebody who faces away. Only the direction of walking, perspective and the
-  camera's height tell them apart, so that there may be no answer.
+  camera's height tell them apart, so that there may be no answer;
+* the shapes of a body over some frames look like themselves, or squeezed
+  along x or y;
+* how a body moves from frame to frame tells how much time lies between them.
 
 Everything is relative to the middle and the size of the person.
 """
@@ -23,16 +25,35 @@ import numpy as np
 from ampose_tf.data import archive
 from ampose_tf.skeleton import H36M_17
 
-POSTURES = ("fine", "y_up", "xy_swapped", "order")
+POSTURES = ("fine", "head_down", "head_left", "head_right", "order")
+# What an image does to shapes: nothing, or x is squeezed, or y.
+ASPECTS = ("fine", "narrow", "wide")
 # Frames of a movement, and seconds from one to the next.
 STEPS = 7
 STEP_S = 0.1
+# Frames of a clip whose shapes or pace are judged.
+CLIP = 20
+# Octaves of the time between two frames, over 1/30 s, that the pace may tell.
+OCTAVES = np.arange(-2.0, 5.25, 0.5)
 # Means over frames take no logarithm for larger than this.
 ONE_FRAME = 8.0
 
 _WEIGHTS = pathlib.Path(__file__).with_name("symptoms.npz")
 _MIRRORED = list(H36M_17.mirrored)
 _MIDDLE = STEPS // 2
+_JOINT = {name: index for index, name in enumerate(H36M_17.joints)}
+_LINKS = np.array(
+    [
+        *H36M_17.edges,
+        (_JOINT["LHip"], _JOINT["RHip"]),
+        (_JOINT["LShoulder"], _JOINT["RShoulder"]),
+    ]
+)
+# Directions along which links are measured, over half a turn.
+_ANGLES = np.pi * np.arange(8) / 8
+_DIRECTIONS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)])
+# Frames over which displacements are measured.
+_LAGS = (1, 2, 3, 4, 6, 9, 13)
 # Where values stop to matter, in sizes of the person; joints in the wrong
 # order and detectors' mistakes lie beyond.
 _FAR = 6.0
@@ -46,10 +67,9 @@ def postures(pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:
         seen: (N, 17) bool, at least one joint in each.
 
     Returns:
-        (N, 4), logarithms of probabilities that sum to one.
+        (N, 5), logarithms of probabilities that sum to one.
     """
-    logits = _network("posture", posture_features(pixels, seen))
-    return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+    return _probabilities("posture", posture_features(pixels, seen))
 
 
 def sides_swapped(
@@ -78,6 +98,30 @@ def sides_swapped(
             :, 0
         ]
     )
+
+
+def aspects(pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Returns how likely each of `ASPECTS` is.
+
+    Args:
+        pixels: (N, CLIP, 17, 2).
+        seen: (N, CLIP, 17) bool, at least one joint in each frame.
+
+    Returns:
+        (N, 3), logarithms of probabilities that sum to one.
+    """
+    return _probabilities("aspect", aspect_features(pixels, seen))
+
+
+def paces(pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Returns how likely each of `OCTAVES` is, arguments as of `aspects`."""
+    return _probabilities("pace", pace_features(pixels, seen))
+
+
+def back_and_forth(count: int | np.ndarray) -> np.ndarray:
+    """Returns (..., CLIP), rows of a clip of fewer frames, in turns."""
+    turn = np.maximum(np.asarray(count) - 1, 1)
+    return turn - np.abs(np.arange(CLIP) % (2 * turn) - turn)
 
 
 def moved(ends: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -142,6 +186,58 @@ def movement_features(
     )
 
 
+def aspect_features(pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Returns (N, 374) float32; arguments as of `aspects`.
+
+    How long links are along some directions, at most and on average, and
+    where joints are: of a link that turns, the longest image tells.
+    """
+    placed, _, _ = _normalised(pixels, seen)
+    start, end = _LINKS.T
+    both = (seen[:, :, start] & seen[:, :, end])[..., None]  # (N, T, L, 1)
+    vectors = placed[:, :, end] - placed[:, :, start]
+    along = np.abs(vectors @ _DIRECTIONS) * both  # (N, T, L, 8)
+    number = np.maximum(both.sum(axis=1), 1)
+    count = np.maximum(seen.sum(axis=1), 1)[..., None]
+    return _columns(
+        along.max(axis=1),
+        along.sum(axis=1) / number,
+        placed.sum(axis=1) / count,
+        np.abs(placed).sum(axis=1) / count,
+        both.any(axis=1),
+    )
+
+
+def pace_features(pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Returns (N, 234) float32; arguments as of `aspects`.
+
+    How far joints go within some frames, relative to the body and with it,
+    and how much of this is a change of direction.
+    """
+    placed, middle, size = _normalised(pixels, seen)
+    scale = np.median(size, axis=1, keepdims=True)
+    here = np.concatenate([placed * size, middle], axis=2) / scale
+    known = np.concatenate([seen, np.ones((*seen.shape[:2], 1), bool)], axis=2)
+    parts = []
+    for lag in _LAGS:
+        parts.append(_typical(here[:, lag:] - here[:, :-lag], known, (0, lag)))
+    for lag in _LAGS[:6]:
+        bent = here[:, 2 * lag :] - 2 * here[:, lag:-lag]
+        bent += here[:, : -2 * lag]
+        parts.append(_typical(bent, known, (0, lag, 2 * lag)))
+    return _columns(*parts)
+
+
+def _typical(vectors, known, lags):
+    """Returns (N, J) logarithms of mean lengths of what is known (N, T, J)."""
+    count = vectors.shape[1]
+    used = np.logical_and.reduce([known[:, lag : lag + count] for lag in lags])
+    lengths = np.minimum(np.linalg.norm(vectors, axis=-1), _FAR) * used
+    number = np.maximum(used.sum(axis=1), 1)
+    # About 0, by about 1.
+    return (np.log(lengths.sum(axis=1) / number + 0.003) + 2.2) / 1.4
+
+
 def _normalised(pixels, seen):
     """Returns people relative to the middle and the size of their joints."""
     seen = seen[..., None].astype(np.float64)
@@ -162,6 +258,11 @@ def _columns(*parts):
 @functools.cache
 def _weights():
     return archive.read(_WEIGHTS)
+
+
+def _probabilities(name, values):
+    logits = _network(name, values)
+    return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
 
 
 def _network(name, values):

@@ -1,8 +1,10 @@
-"""Whether frames are missing: by their numbers, and by how people move."""
+"""Whether frames are missing, or their rate is wrong: by how people move."""
 
 import numpy as np
 
+from ampose_tf.lifting.doctor import symptoms
 from ampose_tf.lifting.doctor.findings import POSSIBLE, ExaminedPerson, Finding
+from ampose_tf.lifting.motion import ASSUMED_FPS
 
 # A step is a jump that is this many times as long as those before and after
 # it, and this long, in heights of the person. Chosen on training subjects;
@@ -11,18 +13,39 @@ from ampose_tf.lifting.doctor.findings import POSSIBLE, ExaminedPerson, Finding
 _JUMP_FACTOR = 1.5
 _JUMP = 0.02
 _NOISE = 0.005
+# Of people who move by less in a frame, the loss of five is not seen.
+_MOVES = 0.004
 # A joint goes no farther: it has been taken for another.
 _FARTHEST = 1.0
+# The rate fits to less than an octave, and does not from 1.25 on. By how much
+# the latter must be likelier, in logarithms of probabilities, means over the
+# people and stretches of the clip; people are fast only who go this many of
+# their heights a second. Chosen on training subjects.
+_FITS = 0.75
+_FITS_NOT = 1.25
+_FAST = 1.8
+_SLOW = 1.5
+_SPEED = 0.58
+# What is only assumed may be wrong by more.
+_ASSUMED = 1.0
+_SPEED_FRAMES = 4
+# Logarithm of the probability of what no octave stands for.
+_NEVER = -20.0
+_FEWEST_FRAMES = 8
 
 
 def examine(
     people: tuple[ExaminedPerson, ...], frames: np.ndarray
-) -> Finding | None:
-    """Returns a finding where frames seem to be missing.
+) -> tuple[Finding | None, bool]:
+    """Returns a finding if frames seem to be missing.
 
     Args:
         people: Those who are looked at, in any coordinates.
         frames: (F,) increasing, in which a joint of anybody is seen.
+
+    Returns:
+        The finding or None, and whether it would have been seen: nobody
+        jumps who stands still.
     """
     gaps = _gaps(frames)
     if gaps:
@@ -31,23 +54,89 @@ def examine(
             f"{first}" if first == last else f"{first} to {last}"
             for first, last in gaps[:5]
         )
-        return Finding(
+        finding = Finding(
             "missing_frames",
             f"nobody is seen in {number} "
             f"{'frame' if number == 1 else 'frames'}: {shown}"
-            f"{', …' if len(gaps) > 5 else ''}; unless nobody was there, give "
-            "all frames where speed matters",
+            f"{', …' if len(gaps) > 5 else ''}; unless nobody was there, "
+            "lift all frames, with their numbers",
             POSSIBLE,
         )
-    jump = _jump(people)
+        return finding, True
+    jump, moving = _jump(people)
     if jump is None:
-        return None
-    return Finding(
+        return None, moving
+    finding = Finding(
         "missing_frames",
-        f"people jump from frame {jump} to the next: frames seem to have "
-        "been left out there; keep all, or their numbers",
+        f"people jump from frame {jump} to the next, as if frames were "
+        "missing there; see that all are in the file and read, or their "
+        "numbers",
         POSSIBLE,
     )
+    return finding, True
+
+
+def examine_rate(
+    people: tuple[ExaminedPerson, ...], fps: float | None
+) -> tuple[Finding | None, bool]:
+    """Returns a finding if people move too fast or too slowly.
+
+    Args:
+        people: At least one, in any coordinates.
+        fps: Frames a second; None if it is not known.
+
+    Returns:
+        The finding or None, and whether it would have been seen.
+    """
+    fast, slow, speeds = [], [], []
+    rate = fps or ASSUMED_FPS
+    for person in people:
+        if len(person.frames) < _FEWEST_FRAMES:
+            continue
+        pixels, seen, step = person.windows()
+        said = np.log2(30 * step / rate)
+        said = np.clip(said, symptoms.OCTAVES[0] - 1, symptoms.OCTAVES[-1] + 1)
+        likely = symptoms.paces(pixels, seen)
+        longer = symptoms.OCTAVES - said
+        fits = _together(likely[:, np.abs(longer) <= _FITS])
+        # If more time lies between frames than is said, people are fast.
+        least = _FITS_NOT + (_ASSUMED if fps is None else 0)
+        fast.append(_together(likely[:, longer >= least]) - fits)
+        slow.append(_together(likely[:, longer <= -_FITS_NOT]) - fits)
+        ahead, behind = slice(_SPEED_FRAMES, None), slice(-_SPEED_FRAMES)
+        both = seen[:, ahead] & seen[:, behind]
+        gone = np.linalg.norm(pixels[:, ahead] - pixels[:, behind], axis=-1)
+        gone = (gone * both).sum() / max(both.sum(), 1) / person.height
+        speeds.append(gone * rate / step / _SPEED_FRAMES)
+    if not fast:
+        return None, False
+    fast, slow = (
+        float(np.clip(np.concatenate(o), -8, 8).mean()) for o in (fast, slow)
+    )
+    is_fast = fast > _FAST and np.median(speeds) > _SPEED
+    # A rate that is only assumed may well be too low.
+    is_slow = fps is not None and slow > _SLOW
+    if not is_fast and not is_slow:
+        return None, fps is not None and max(fast, slow) < 0
+    said = f"at {rate:g} frames a second"
+    if fps is None:
+        said += ", which are assumed,"
+    return (
+        Finding(
+            "frame_rate",
+            f"{said} people move too {'fast' if is_fast else 'slowly'}; "
+            "give the video's rate with --fps, and the frames' numbers if "
+            "some were left out",
+            POSSIBLE,
+        ),
+        True,
+    )
+
+
+def _together(likely):
+    """Returns logarithms of sums of probabilities, at least `_NEVER`."""
+    never = np.full((len(likely), 1), _NEVER)
+    return np.logaddexp.reduce(np.hstack([likely, never]), axis=1)
 
 
 def _gaps(frames):
@@ -71,29 +160,30 @@ def _gaps(frames):
 
 
 def _jump(people):
-    """Returns the frame after which people are suddenly elsewhere, or None.
+    """Returns after which frame people are elsewhere, and whether any move.
 
     A frame that is left out is so for everybody: most of those who move
     there must jump.
     """
-    votes = {}
+    votes, moving = {}, False
     for person in people:
         frames, lengths = _steps(person)
         if len(lengths) < 3:
             continue
+        moving |= bool(np.median(lengths) > _MOVES)
         around = np.maximum(lengths[:-2], lengths[2:])
         middle = lengths[1:-1]
         jumps = middle > _JUMP_FACTOR * (around + _NOISE)
-        for frame, moves, jump in zip(
+        for frame, long, jump in zip(
             frames[1:-2], middle > _JUMP, jumps, strict=True
         ):
-            if moves:
-                jumped, moving = votes.get(frame, (0, 0))
-                votes[frame] = jumped + jump, moving + 1
+            if long:
+                jumped, number = votes.get(frame, (0, 0))
+                votes[frame] = jumped + jump, number + 1
     sudden = [
-        f for f, (jumped, moving) in votes.items() if 2 * jumped > moving
+        f for f, (jumped, number) in votes.items() if 2 * jumped > number
     ]
-    return int(min(sudden)) if sudden else None
+    return (int(min(sudden)) if sudden else None), moving
 
 
 def _steps(person):

@@ -16,31 +16,20 @@ from ampose_tf.lifting.doctor.findings import (
     POSSIBLE,
     people_of,
 )
-from ampose_tf.lifting.keypoints import SKELETONS, find_skeleton, to_h36m
+from ampose_tf.lifting.keypoints import SKELETONS, to_h36m
 from ampose_tf.skeleton import H36M_17
 from benchmarks import damages
 from benchmarks import doctor as benchmark
-from tests.lifting.filmed import film
+from benchmarks.mixups import MIXUPS
+from tests.lifting.doctor.examined import (
+    at_frames,
+    filmed_clip,
+    kinds,
+    marks,
+    with_scores,
+)
 
 JOINT = {name: index for index, name in enumerate(H36M_17.joints)}
-
-
-def filmed_clip(action="Walking", skeleton="H36M-17", frames=41):
-    """Returns generated people as a detector of that skeleton has them."""
-    filmed = film(action, frames)
-    joints = filmed.world
-    if skeleton != "H36M-17":
-        joints = damages.as_detected(joints, find_skeleton(skeleton))
-    camera = filmed.camera
-    return damages.one_person(
-        camera.project(camera.world_to_camera(joints)),
-        skeleton,
-        camera.image_size,
-    )
-
-
-def kinds(clip):
-    return [finding.kind for finding in doctor.examine(clip)]
 
 
 @pytest.mark.parametrize("skeleton", ["H36M-17", "COCO-17"])
@@ -54,13 +43,19 @@ def test_nothing_where_nothing_is_wrong(action, skeleton):
 def test_every_damage_is_found():
     for skeleton in ("H36M-17", "COCO-17"):
         clip = filmed_clip(skeleton=skeleton)
-        for (kind, what), change in damages.DAMAGES.items():
+        for (kind, what), change in (damages.DAMAGES | MIXUPS).items():
             if (kind, what) in {
                 # Not in every clip.
                 ("sides_swapped", "all"),
                 ("missing_frames", "renumbered"),
                 ("image_size", "exchanged"),  # It is a square.
-            } or (what == "body, not face" and skeleton == "H36M-17"):
+                ("aspect", "4:3 squeezed to a square"),
+            } or kind == "frame_rate":
+                continue
+            if skeleton == "H36M-17" and (
+                what == "body, not face"
+                or what.split(" as ")[0] in damages.NEAR
+            ):
                 continue
             damaged = change(clip, np.random.default_rng(5))
             assert kind in kinds(damaged), (skeleton, kind, what)
@@ -78,7 +73,9 @@ def test_a_finding_says_what_to_do():
 
 def test_a_report_has_a_line_for_each_kind():
     clip = filmed_clip()
+    clip = clip._replace(fps=30.0, notes=("Not read: column a.",))
     lines = doctor.report(clip).splitlines()
+    assert lines.pop(1) == "[i] Not read: column a."
     assert lines[0] == (
         "1 person in 41 frames, H36M-17, images of 1000x1000 pixels"
     )
@@ -92,24 +89,6 @@ def test_a_report_has_a_line_for_each_kind():
     assert len(marked) == 1 and marked[0].startswith("[!] y_up (")
     unknown = doctor.report(clip._replace(image_size=None))
     assert "[?] image_size" in unknown and "[!]" not in unknown
-
-
-def at_frames(clip, rows, frames=None):
-    """Returns some frames of a clip of one person, with their numbers."""
-    (track,) = clip.tracks
-    track = track._replace(
-        frames=np.array(rows if frames is None else frames),
-        pixels=track.pixels[rows],
-        scores=track.scores[rows],
-    )
-    return clip._replace(tracks=(track,))
-
-
-def with_scores(clip, scores):
-    (track,) = clip.tracks
-    return clip._replace(
-        tracks=(track._replace(scores=scores.astype(np.float32)),)
-    )
 
 
 def test_missing_frames_are_named():
@@ -137,7 +116,8 @@ def test_who_is_hidden_is_no_missing_frame():
     clip = filmed_clip(frames=20)
     rows = [*range(7), *range(12, 20)]
     (track,) = at_frames(clip, rows).tracks
-    both = clip._replace(tracks=(*clip.tracks, track._replace(track_id=1)))
+    beside = track._replace(track_id=1, pixels=track.pixels + [250, 0])
+    both = clip._replace(tracks=(*clip.tracks, beside))
     assert kinds(both) == []
 
 
@@ -168,26 +148,26 @@ def test_the_frame_rate_counts():
     backwards = damages.DAMAGES["sides_swapped", "all"](clip, None)
     (finding,) = doctor.examine(backwards, fps=50)
     assert finding.kind == "sides_swapped"
-    assert doctor.examine(backwards._replace(fps=50.0), fps=5) == ()
+    slow = backwards._replace(fps=50.0)
+    (finding,) = doctor.examine(slow, fps=5)
+    assert finding.kind == "frame_rate"
+    assert finding.sentence.startswith(
+        "at 5 frames a second people move too slowly"
+    )
     assert "[!] sides_swapped" in doctor.report(backwards, fps=50)
     with pytest.raises(ValueError, match="fps: expected"):
         doctor.examine(clip, fps=0)
 
 
-def marks(clip):
-    """Returns {kind: its mark} of a report."""
-    lines = doctor.report(clip).splitlines()[1:]
-    return {line[4:].split()[0].rstrip(":"): line[:3] for line in lines}
-
-
 def test_what_was_not_examined_is_not_judged():
     clip = filmed_clip()
-    assert set(marks(clip).values()) == {"[ ]"}
+    found = marks(clip)
+    assert found.pop("frame_rate") == "[?]"  # None is said.
+    assert set(found.values()) == {"[ ]"}
     # Four joints are nobody; one frame has no others to be missing.
     few = np.zeros((41, 17))
     few[:, :4] = 1
     found = marks(with_scores(clip, few))
-    assert found.pop("missing_frames") == "[ ]"
     assert set(found.values()) == {"[?]"}
     assert marks(at_frames(clip, [0]))["missing_frames"] == "[?]"
     # Eight joints have a place in the image, but no posture.
@@ -200,13 +180,17 @@ def test_what_was_not_examined_is_not_judged():
     order = damages.DAMAGES["order", "MPI-INF-3DHP's"](clip, None)
     found = marks(order)
     assert found.pop("order") == "[!]"
-    assert found.pop("normalised") == found.pop("missing_frames") == "[ ]"
+    for kind in ("normalised", "is_3d", "missing_frames"):
+        assert found.pop(kind) == "[ ]"
+    for kind in ("frames_or_people", "mixed_tracks", "duplicates"):
+        assert found.pop(kind) == "[ ]"
     assert set(found.values()) == {"[?]"}
     normalised = damages.DAMAGES["normalised", "to [0, 1]"](clip, None)
     assert marks(normalised)["cut_off"] == "[?]"
     # Of somebody who stands still, nothing tells left from right.
     still = at_frames(clip, [0] * 20, range(20))
-    assert marks(still)["sides_swapped"] == "[?]"
+    found = marks(still)
+    assert found["sides_swapped"] == found["missing_frames"] == "[?]"
 
 
 def test_people_may_lie_and_stand_on_their_hands():
@@ -426,6 +410,36 @@ def test_real_detections():
     assert set(kinds(photographs)) <= {"cut_off"}
 
 
+def test_real_detections_with_truth():
+    """A man who balances, before cameras that look down and roll."""
+    if "AMPOSE_REAL" not in os.environ:
+        pytest.skip("AMPOSE_REAL is not set")
+    root = pathlib.Path(os.environ["AMPOSE_REAL"])
+    for name, skeleton in (
+        ("balancing_openpose.npz", "COCO-17"),
+        ("balancing_mediapipe_heavy.npz", "MediaPipe-33"),
+    ):
+        with np.load(root / name) as recorded:
+            recorded = dict(recorded)
+        for camera in np.unique(recorded["camera"]):
+            rows = recorded["camera"] == camera
+            clip = damages.one_person(
+                recorded["keypoints_px"][rows],
+                skeleton,
+                tuple(recorded["image_size"].tolist()),
+                recorded["scores"][rows],
+            )._replace(fps=float(recorded["fps"]))
+            parts = [
+                at_frames(clip, np.arange(start, start + 20))
+                for start in range(0, 100, 20)
+            ]
+            for part in (clip, *parts):
+                assert all(
+                    finding.certainty == POSSIBLE
+                    for finding in doctor.examine(part)
+                ), (name, camera)
+
+
 # What is found less often than in 98 of 100 clips, see benchmarks/doctor.md.
 # Of 38 clips each: two standard deviations below.
 FOUND = {
@@ -433,6 +447,13 @@ FOUND = {
     ("sides_swapped", "body, not face"): 0.9,
     ("image_size", "1.5 times"): 0.9,
     ("missing_frames", "renumbered"): 0.9,
+    ("cut_off", "not seen outside"): 0.9,
+    ("cut_off", "not seen, size unknown"): 0.88,
+    ("frames_or_people", "people as frames"): 0.88,
+    ("frame_rate", "120 for 30"): 0.88,
+    ("frame_rate", "7.5 for 30"): 0.85,
+    # So little that it is hardly seen.
+    ("aspect", "4:3 squeezed to a square"): 0.1,
 }
 
 
@@ -460,5 +481,5 @@ def test_motion_capture():
         if sample.moved_m > benchmark.MOVES_M
     ]
     told = sum("sides_swapped" in kinds(clip) for clip in moving)
-    # 95 of 100, within two standard deviations of so many clips.
-    assert told >= 0.925 * len(moving)
+    # 80 of 100, within two standard deviations of so many clips.
+    assert told >= 0.76 * len(moving)
