@@ -20,7 +20,13 @@ import re
 
 from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.keypoints import find_skeleton
-from ampose_tf.lifting.readers import coco_forms, vocabulary
+from ampose_tf.lifting.readers import (
+    array_files,
+    coco_forms,
+    evidence,
+    nesting,
+    vocabulary,
+)
 from ampose_tf.lifting.readers.confidence import DETECTRON2_SCALE
 from ampose_tf.lifting.readers.frame_forms import (
     Group,
@@ -51,6 +57,15 @@ _DATASETS = {
 }
 # Forms whose lists are of people by the tool's own definition.
 _OF_PEOPLE = ("mmpose", "ultralytics", "tfjs", "coco")
+# What an object says of a clip.
+_ABOUT = (
+    vocabulary.FPS,
+    vocabulary.SIZE,
+    vocabulary.SHAPE,
+    vocabulary.WIDTH,
+    vocabulary.HEIGHT,
+    vocabulary.JOINT_NAMES,
+)
 
 
 def read_clip(value, options: Options, account: Account) -> Recording:
@@ -68,7 +83,12 @@ def read_clip(value, options: Options, account: Account) -> Recording:
     if isinstance(value, dict) and {"images", "annotations"} <= value.keys():
         check_format("coco", options.format)
         return coco_forms.read_annotations(value, options, account)
-    groups, about = _groups(value, options, account)
+    value, about = _opened(value, account)
+    members = nesting.as_arrays(value)
+    if members is not None:
+        recording = array_files.read_npz(members, options, account)
+        return _with_about(recording, about, account)
+    groups = _groups(value, options, account)
     form = _form_of(value)
     clip = numbered(groups, options, account, form in _OF_PEOPLE)
     frames = clip.frames
@@ -92,6 +112,10 @@ def read_clip(value, options: Options, account: Account) -> Recording:
         recording = recording._replace(
             batch=batch._replace(scores=batch.scores * DETECTRON2_SCALE)
         )
+    return _with_about(recording, about, account)
+
+
+def _with_about(recording, about, account):
     return recording._replace(
         image_size=size_of(about, account) or recording.image_size,
         fps=_fps_of(about, account) or recording.fps,
@@ -106,8 +130,12 @@ def read_one(
     Raises:
         ValueError: As of `read_clip`, and if there are several frames.
     """
-    groups, _ = _groups(value, options, account)
-    clip = numbered(groups, options, account, _form_of(value) in _OF_PEOPLE)
+    value, _ = _opened(value, account)
+    groups = _groups(value, options, account)
+    labels = {group.label for group in groups if group.people}
+    if len(labels) < 2 and all(group.is_person for group in groups):
+        options = options._replace(frames=evidence.PEOPLE)
+    clip = numbered(groups, options, account)
     if len(clip.frames) > 1:
         raise ValueError(
             "several frames; expected one frame in each file of a folder"
@@ -122,35 +150,56 @@ def is_one_frame(value) -> bool:
     try:
         if isinstance(value, dict) and isinstance(value.get("images"), list):
             return len(value["images"]) <= 1
-        groups, _ = _groups(value, Options(), account)
+        groups = _groups(_opened(value, account)[0], Options(), account)
         return len(numbered(groups, Options(), account).frames) <= 1
     except ValueError:
         return True
 
 
 def _groups(value, options, account):
-    """Returns the groups of a clip, and the object that is about them all."""
-    if not isinstance(value, dict):
-        return _of_list(value, options, account), {}
-    key = _frames_key(value)
-    if key is not None:
-        about = {name: own for name, own in value.items() if name != key}
-        inner = value[key]
-        unread = [
+    """Returns the groups of what `_opened` returns."""
+    if isinstance(value, dict) and _is_keyed(value):
+        return _of_keyed(value, options, account)
+    if isinstance(value, dict):
+        value = [value]
+    return _of_list(value, options, account)
+
+
+def _opened(value, account):
+    """Returns a list or an object of frames or people, and what is around it.
+
+    See `nesting`.
+    """
+    about = {}
+    while isinstance(value, dict) and not _is_keyed(value):
+        split = nesting.bodies_of(value)
+        key = _frames_key(value) or nesting.around(value)
+        tracks = None if split else nesting.tracks_of(value, account)
+        if tracks is not None:
+            return tracks, about
+        if split is None and key is None:
+            if is_person(value):
+                return value, about
+            return value, nesting.described(value) | about
+        value, rest = split or (
+            value[key],
+            {name: own for name, own in value.items() if name != key},
+        )
+        account.unread(
             name
-            for name in about
+            for name, own in rest.items()
             if vocabulary.meaning(name) is None
             and name not in ("meta_info", "skeleton", "categories")
-        ]
-        account.unread(unread)
-        about[key] = None
-        if isinstance(inner, dict):
-            return _of_keyed(inner, options, account), about
-        return _of_list(inner, options, account), about
-    if _is_keyed(value):
-        return _of_keyed(value, options, account), {}
-    return _of_list([value], options, account), (
-        {} if is_person(value) else value
+            and not _describes(own)
+        )
+        about = nesting.described(rest) | about | {key: None}
+    return nesting.tracks_of(value, account) or value, about
+
+
+def _describes(value):
+    """Whether a value is an object about a clip: its rate or images' size."""
+    return isinstance(value, dict) and any(
+        vocabulary.meaning(name) in _ABOUT for name in value
     )
 
 
@@ -180,19 +229,7 @@ def _is_keyed(value):
     return all(
         re.search(r"[0-9]", key) and vocabulary.meaning(key) is None
         for key in value
-    ) and any(is_person(own) or _holds_people(own) for own in value.values())
-
-
-def _holds_people(value):
-    if isinstance(value, dict):
-        return any(
-            vocabulary.meaning(key)
-            in (vocabulary.PEOPLE, vocabulary.JOINTS, vocabulary.JOINTS_3D)
-            for key in value
-        )
-    return isinstance(value, list) and any(
-        is_person(item) or _holds_people(item) for item in value
-    )
+    ) and any(is_person(own) or nesting.holds_people(own) for own in value.values())
 
 
 def _of_keyed(value, options, account):
@@ -228,12 +265,8 @@ def _of_list(value, options, account):
 
 def _form_of(value):
     """Returns the form of the first frame of a value; None if it has none."""
-    if isinstance(value, dict):
-        key = _frames_key(value)
-        if key is not None:
-            value = value[key]
-        if isinstance(value, dict) and _is_keyed(value):
-            value = list(value.values())
+    if isinstance(value, dict) and _is_keyed(value):
+        value = list(value.values())
     if isinstance(value, list):
         value = next((item for item in value if not is_empty(item)), None)
     return form_of(_parsed(value))

@@ -162,7 +162,7 @@ def is_person(value) -> bool:
     """Whether a value of JSON is one person: a body, or an object of one."""
     if not isinstance(value, dict):
         return isinstance(value, list) and bodies.is_body(value)
-    key = _joints_key(value)
+    key = joints_key(value)
     if key is None:
         return not _people_keys(value) and bodies.is_body(value)
     if _people_keys(value):
@@ -221,7 +221,7 @@ def form_of(value) -> str | None:
         if "people" in people or "pose_keypoints_2d" in keys:
             return "openpose"
         return form_of(first[people[0]])
-    key = _joints_key(first)
+    key = joints_key(first)
     if key is None:
         return "tfjs" if bodies.is_body(first) else None
     if vocabulary.JOINT_SCORES in fields or "scores" in first:
@@ -284,12 +284,15 @@ def _people_keys(value):
     ]
 
 
-def _joints_key(value):
-    """Returns the field that holds joints, or None."""
+def joints_key(value: dict) -> str | None:
+    """Returns the field of an object that holds joints, or None."""
     keys = [
         key
         for key in _keys(value, vocabulary.JOINTS, vocabulary.NAME)
-        if isinstance(value[key], (list, dict)) and not _are_names(value[key])
+        if isinstance(value[key], (list, dict))
+        and not _are_names(value[key])
+        or value[key] is None
+        and vocabulary.meaning(key) == vocabulary.JOINTS
     ]
     full = [key for key in keys if not is_empty(value[key])]
     return (full or keys or [None])[0]
@@ -307,14 +310,14 @@ def _is_other_object(value):
     """Whether it is a detection of a box: a car, or of no pose model."""
     return (
         isinstance(value, dict)
-        and _joints_key(value) is None
+        and joints_key(value) is None
         and {"class", "box"} <= value.keys()
     )
 
 
 def _of_object(value, account):
     people_keys = _people_keys(value)
-    key = _joints_key(value)
+    key = joints_key(value)
     if people_keys:
         people = []
         for own in people_keys:
@@ -402,20 +405,22 @@ def _of_person(value, key, account):
             raise ValueError(_is_solid(value, solid))
         return _labelled(value, [], account, is_person=True)
     several = not bodies.is_body(value[key]) and isinstance(value[key], list)
-    if _are_numbers(joint_scores) is False and not several:
-        joint_scores = joint_scores[0] if len(joint_scores) == 1 else None
     people = bodies.read(value[key], joint_scores, account)
-    own = None
-    for name in _keys(value, vocabulary.PERSON, vocabulary.ID):
-        own = person_id(value[name], name, account)
-        if own is not None:
-            break
+    if several:
+        people = _with_lists(people, value, account)
     if len(people) == 1:
-        people = [people[0]._replace(track_id=own, score=person_score)]
-    elif isinstance(joint_scores, list) and len(joint_scores) == len(people):
+        own = None
+        for name in _keys(value, vocabulary.PERSON, vocabulary.ID):
+            if not (several and isinstance(value[name], list)):
+                own = person_id(value[name], name, account)
+            if own is not None:
+                break
         people = [
-            person._replace(score=float(its)) if _is_finite(its) else person
-            for person, its in zip(people, joint_scores, strict=True)
+            person._replace(
+                track_id=person.track_id if own is None else own,
+                score=person.score if person_score is None else person_score,
+            )
+            for person in people
         ]
     for name in _keys(value, vocabulary.JOINTS):
         if name != key and not is_empty(value[name]):
@@ -424,6 +429,35 @@ def _of_person(value, key, account):
     if names and people:
         people = [with_names(p, value[names[0]]) for p in people]
     return _labelled(value, people, account, is_person=not several)
+
+
+def _with_lists(people, value, account):
+    """Returns people with the scores and ids that lists say of each."""
+
+    def lists(*meanings):
+        return (
+            value[name]
+            for name in _keys(value, *meanings)
+            if isinstance(value[name], list)
+            and len(value[name]) == len(people)
+        )
+
+    for own in lists(
+        vocabulary.PERSON_SCORE, vocabulary.SCORE, vocabulary.JOINT_SCORES
+    ):
+        if all(map(_is_finite, own)):
+            people = [
+                person._replace(score=float(its))
+                for person, its in zip(people, own, strict=True)
+            ]
+            break
+    for own in lists(vocabulary.PERSON, vocabulary.ID):
+        people = [
+            person._replace(track_id=person_id(its, "track_id", account))
+            for person, its in zip(people, own, strict=True)
+        ]
+        break
+    return people
 
 
 def with_names(person: Detection, names) -> Detection:
