@@ -317,6 +317,9 @@ def _file(path, options, account):
     if content.startswith(b"PK"):
         members = archive.read(content, most=untrusted.MAX_BYTES)
         _refuse_lifted(members)
+        rows = array_files.rows_of(members)
+        if rows is not None:
+            return clip_forms.read_clip(rows, options, account)
         return array_files.read_npz(members, options, account)
     _refuse_pictures(path, content)
     content = _as_utf8(content)
@@ -405,7 +408,7 @@ def _are_json_lines(content):
 
 
 def _of_labels(groups, options, account):
-    clip = sequences.numbered(groups, options, account)
+    clip = sequences.numbered(yolo.settled(groups), options, account)
     return sequences.record(clip, options.skeleton, account, "yolo")
 
 
@@ -453,6 +456,8 @@ def _folder(path, options, account):
         raise ValueError(
             "two files have the same number; expected one clip a folder"
         )
+    if form == "yolo":
+        groups = yolo.settled(groups)
     clip = sequences.numbered(groups, options, account)
     return sequences.record(clip, options.skeleton, account, form)
 

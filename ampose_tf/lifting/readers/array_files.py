@@ -21,7 +21,12 @@ import numpy as np
 
 from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.keypoints import find_skeleton
-from ampose_tf.lifting.readers import labels, recognition, vocabulary
+from ampose_tf.lifting.readers import (
+    frame_forms,
+    labels,
+    recognition,
+    vocabulary,
+)
 from ampose_tf.lifting.readers.confidence import DETECTRON2_SCALE
 from ampose_tf.lifting.readers.detections import gather
 from ampose_tf.lifting.readers.records import (
@@ -32,6 +37,19 @@ from ampose_tf.lifting.readers.records import (
 )
 from ampose_tf.lifting.readers.sequences import Options, check_format
 from ampose_tf.lifting.untrusted import brief
+
+
+# In pixels, half of all coordinates never lie this close to the corner.
+_NORMALISED = 2
+_SIDES = (vocabulary.WIDTH, vocabulary.HEIGHT, vocabulary.SHAPE)
+# What arrays beside one of bodies say of each of them.
+_OF_BODIES = (
+    vocabulary.TIME,
+    vocabulary.PERSON,
+    vocabulary.PERSON_SCORE,
+    vocabulary.JOINT_NAMES,
+    vocabulary.IMAGE,
+)
 
 
 def read_array(array, options: Options, account: Account) -> Recording:
@@ -89,11 +107,39 @@ def read_npz(members: dict, options: Options, account: Account) -> Recording:
     )
 
 
+def rows_of(members: dict) -> dict | None:
+    """Returns arrays as JSON, if they say what only JSON's reader knows.
+
+    Times, ids and scores of people, names of joints, and numbers of frames of
+    several people. None for other arrays, see `read_npz`.
+    """
+    by_meaning = {vocabulary.meaning(name): name for name in members}
+    if vocabulary.JOINTS not in by_meaning or "boxes" in members:
+        return None
+    frames = members.get(by_meaning.get(vocabulary.FRAME))
+    repeated = isinstance(frames, np.ndarray) and (
+        frames.ndim == 1
+        and len(np.unique(frames)) < len(frames) > 1
+        and len(np.unique(frames)) > 1
+    )
+    if not repeated and by_meaning.keys().isdisjoint(_OF_BODIES):
+        return None
+    return {
+        name: value.tolist()
+        for name, value in members.items()
+        if isinstance(value, np.ndarray) and value.dtype.kind in "biufU"
+    }
+
+
 def _is_movenet(array, format):
     if not isinstance(array, np.ndarray) or array.shape[-2:] != (17, 3):
         return False
     return format == "movenet" or (
-        array.ndim > 3 and all(side == 1 for side in array.shape[1:-2])
+        array.ndim > 3
+        and all(side == 1 for side in array.shape[1:-2])
+        and array.dtype.kind in "iuf"
+        and array.size
+        and np.nanmedian(np.abs(array[..., :2])) < _NORMALISED
     )
 
 
@@ -111,7 +157,55 @@ def _movenet(array, skeleton):
     )
 
 
+def _laid_out(array, account):
+    """Returns an array whose last axes are joints and their numbers."""
+    shape, known = array.shape, recognition.COUNTS
+    if array.ndim == 2 and shape[1] > 4:
+        for columns in (2, 3, 4):
+            joints, rest = divmod(shape[1], columns)
+            if joints in known and not rest:
+                array = array.reshape(-1, joints, columns)
+    elif array.ndim > 2 and shape[-1] in known and shape[-2] in (2, 3):
+        array = array.swapaxes(-1, -2)
+    elif array.ndim == 4 and shape[1] in known and shape[2] == 1:
+        array = array[:, :, 0]
+    elif array.ndim == 4 and shape[0] == 3 and _are_channels(array):
+        array = array.transpose(1, 3, 2, 0)
+    elif array.ndim == 3 and shape[0] in known and shape[-1] in (2, 3):
+        steps = [
+            np.nanmedian(np.abs(np.diff(array[..., :2], axis=axis)))
+            if shape[axis] > 1
+            else np.inf
+            for axis in (0, 1)
+        ]
+        if shape[1] not in known or steps[1] < steps[0] / 4:
+            array = array.swapaxes(0, 1)
+    elif array.ndim > 2 and shape[-2:] == (33, 5):
+        array = array[..., :4]  # Without MediaPipe's presence.
+    if array.shape != shape:
+        account.note(
+            f"The array of shape {shape} is read as {array.shape}: joints, "
+            "then the numbers of each."
+        )
+    return array
+
+
+def _are_channels(array):
+    """Whether an array is ST-GCN's x, y and score by frame, joint, person."""
+    return (
+        array.shape[2] in recognition.COUNTS
+        and np.nanmax(np.abs(array[2])) <= 1
+        and np.nanmax(array[:2]) > 2
+    )
+
+
 def _plain(array, scores, skeleton, account):
+    if (
+        isinstance(array, np.ndarray)
+        and array.dtype.kind in "iuf"
+        and array.size
+    ):
+        array = _laid_out(untrusted.numbers(array, "array"), account)
     if isinstance(array, np.ndarray) and array.ndim == 2:
         array = array[None]
         scores = None if scores is None else scores[None]
@@ -257,10 +351,17 @@ def _explained(members, options, account):
     recording = _with_frames(
         recording, by_meaning.get(vocabulary.FRAME), account
     )
+    sides = {
+        name: value.tolist()
+        for name, value in members.items()
+        if getattr(getattr(value, "dtype", None), "kind", "") in "iuf"
+        and vocabulary.meaning(name) in _SIDES
+    }
+    size = by_meaning.get(vocabulary.SIZE)
     return recording._replace(
-        image_size=_of(
-            untrusted.image_size, by_meaning.get(vocabulary.SIZE), account
-        ),
+        image_size=frame_forms.size_of(sides, account)
+        if size is None
+        else _of(untrusted.image_size, size, account),
         fps=_of(untrusted.frame_rate, by_meaning.get(vocabulary.FPS), account),
     )
 

@@ -330,8 +330,7 @@ def _of_flat(values):
         else:  # Of pairs, every third number is a coordinate.
             are_triples = not np.fmax.reduce(flat[2::3]) > _MOST_SCORE
     if are_triples:
-        flat = flat.reshape(-1, 3)
-        return Detection(flat[:, :2], flat[:, 2])
+        return _of_rows(flat.reshape(-1, 3))
     if are_pairs:
         return _of_rows(flat.reshape(-1, 2))
     raise ValueError(
@@ -347,7 +346,11 @@ def _scored(person, scores):
     given = numbers(scores, "scores").squeeze()
     if given.ndim == 0:
         given = given[None]
-    if person.third == "either":
+    # COCO's visibility says less than scores do.
+    if (
+        person.third == "either"
+        and not np.isin(person.scores, (0, 1, 2)).all()
+    ):
         raise ValueError(
             "keypoints: they are in 3D, of a model that has lifted them; "
             "expected those of a 2D detector"

@@ -22,9 +22,10 @@ from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.keypoints import find_skeleton
 from ampose_tf.lifting.readers import (
     array_files,
-    coco_forms,
     evidence,
+    labels,
     nesting,
+    tables,
     vocabulary,
 )
 from ampose_tf.lifting.readers.confidence import DETECTRON2_SCALE
@@ -34,12 +35,14 @@ from ampose_tf.lifting.readers.frame_forms import (
     form_of,
     is_empty,
     is_person,
+    rate_of,
     read,
     size_of,
     with_names,
 )
 from ampose_tf.lifting.readers.records import Account, Recording
 from ampose_tf.lifting.readers.sequences import (
+    Numbered,
     Options,
     check_format,
     numbered,
@@ -82,8 +85,12 @@ def read_clip(value, options: Options, account: Account) -> Recording:
     """
     if isinstance(value, dict) and {"images", "annotations"} <= value.keys():
         check_format("coco", options.format)
-        return coco_forms.read_annotations(value, options, account)
+        return _annotations(value, options, account)
     value, about = _opened(value, account)
+    value = nesting.records_of(value)
+    if tables.are_records(value):
+        recording = tables.read_records(value, options, account)
+        return _with_about(recording, about, account)
     members = nesting.as_arrays(value)
     if members is not None:
         recording = array_files.read_npz(members, options, account)
@@ -132,8 +139,8 @@ def read_one(
     """
     value, _ = _opened(value, account)
     groups = _groups(value, options, account)
-    labels = {group.label for group in groups if group.people}
-    if len(labels) < 2 and all(group.is_person for group in groups):
+    named = {group.label for group in groups if group.people}
+    if len(named) < 2 and all(group.is_person for group in groups):
         options = options._replace(frames=evidence.PEOPLE)
     clip = numbered(groups, options, account)
     if len(clip.frames) > 1:
@@ -192,7 +199,9 @@ def _opened(value, account):
             and name not in ("meta_info", "skeleton", "categories")
             and not _describes(own)
         )
-        about = nesting.described(rest) | about | {key: None}
+        about = (
+            nesting.described(rest) | about | ({} if split else {key: None})
+        )
     return nesting.tracks_of(value, account) or value, about
 
 
@@ -212,6 +221,9 @@ def _frames_key(value):
                 isinstance(inner, dict) and _is_keyed(inner)
             ):
                 return key
+    for key in fields_of(value).get(vocabulary.PEOPLE, ()):
+        if nesting.are_of_frames(value[key]):
+            return key
     return None
 
 
@@ -229,7 +241,9 @@ def _is_keyed(value):
     return all(
         re.search(r"[0-9]", key) and vocabulary.meaning(key) is None
         for key in value
-    ) and any(is_person(own) or nesting.holds_people(own) for own in value.values())
+    ) and any(
+        is_person(own) or nesting.holds_people(own) for own in value.values()
+    )
 
 
 def _of_keyed(value, options, account):
@@ -299,12 +313,9 @@ def _of(about, meaning):
 
 
 def _fps_of(about, account):
-    for fps in _of(about, vocabulary.FPS):
-        try:
-            return untrusted.frame_rate(fps, "fps")
-        except ValueError as error:
-            account.note(f"Not used: {error}.")
-    return None
+    return next(
+        (rate_of(fps, account) for fps in _of(about, vocabulary.FPS)), None
+    )
 
 
 def _skeleton_of(about, account):
@@ -326,3 +337,81 @@ def _skeleton_of(about, account):
         except ValueError as error:
             account.note(f"Not used: {error}.")
     return None
+
+
+def _annotations(value: dict, options: Options, account: Account) -> Recording:
+    """Reads COCO's annotations; see `clip_forms.read_clip`.
+
+    Categories say the joints' names, and so their order.
+    """
+    images, people = value["images"], value["annotations"]
+    for what, items in (("images", images), ("annotations", people)):
+        if not isinstance(items, list) or not all(
+            isinstance(item, dict) for item in items
+        ):
+            raise ValueError(f"{what}: expected a list of objects")
+    ids = [image.get("id") for image in images]
+    if not all(isinstance(own, (int, str)) for own in ids) or len(
+        set(ids)
+    ) < len(ids):
+        raise ValueError("images: expected every one to have an id of its own")
+    names = _names_of_categories(value.get("categories"), account)
+    found = {own: [] for own in ids}
+    for person in people:
+        # A crowd has no joints, and who is unlabelled has none either.
+        if person.get("iscrowd") == 1 or is_empty(person.get("keypoints")):
+            continue
+        image = person.get("image_id")
+        if not isinstance(image, (int, str)) or image not in found:
+            raise ValueError(f"annotations: there is no image {brief(image)}")
+        # Their own ids are the annotations'.
+        own = {k: v for k, v in person.items() if k not in ("id", "image_id")}
+        for body in read(own, account).people:
+            if names is not None and len(names) != len(body.points):
+                raise ValueError(
+                    f"annotations: a person of {len(body.points)} joints, its "
+                    f"category has {len(names)}"
+                )
+            found[image].append(with_names(body, names))
+    sizes = [size_of(image, account) for image in images]
+    known = {size for size in sizes if size is not None}
+    numbers = _numbers(images, ids, account)
+    frames = sorted(
+        zip(numbers, (found[own] for own in ids), strict=True),
+        key=lambda frame: frame[0],
+    )
+    # Photographs of several sizes do not follow each other.
+    clip = Numbered(
+        frames,
+        next(iter(known)) if len(known) == 1 else None,
+        len(known) <= 1,
+    )
+    return record(clip, options.skeleton, account)
+
+
+def _numbers(images, ids, account):
+    """Returns the images' numbers as frames of a clip."""
+    names = [image.get("file_name") for image in images]
+    if len(set(map(str, names))) < len(names) or not all(
+        isinstance(name, (int, str)) for name in names
+    ):
+        names = ids
+    return labels.of_images(names, account)
+
+
+def _names_of_categories(categories, account):
+    """Returns the joints of the only category that names some, or None."""
+    if not isinstance(categories, list):
+        return None
+    named = [
+        category["keypoints"]
+        for category in categories
+        if isinstance(category, dict) and category.get("keypoints")
+    ]
+    if len(named) != 1 or not isinstance(named[0], list):
+        if len(named) > 1:
+            account.note(
+                "Several categories name joints: the names are not used."
+            )
+        return None
+    return tuple(map(str, named[0]))

@@ -35,7 +35,7 @@ import re
 from typing import NamedTuple
 
 from ampose_tf.lifting import untrusted
-from ampose_tf.lifting.readers import bodies, vocabulary
+from ampose_tf.lifting.readers import bodies, labels, vocabulary
 from ampose_tf.lifting.readers.records import Account, Detection
 from ampose_tf.lifting.untrusted import brief, whole_number
 
@@ -70,6 +70,7 @@ class Group(NamedTuple):
         is_person: Whether it is one person, and others of the same frame may
             follow; False for a whole frame.
         form: What `form_of` says, if it was asked.
+        fps: Frames a second, or None.
     """
 
     people: list[Detection]
@@ -80,6 +81,7 @@ class Group(NamedTuple):
     size: tuple[int, int] | None = None
     is_person: bool = False
     form: str | None = None
+    fps: float | None = None
 
     @property
     def label(self) -> int | str | float | None:
@@ -137,6 +139,8 @@ def read(value, account: Account) -> Group:
     if bodies.is_body(value):
         return Group(bodies.read(value, None, account), is_person=True)
     people, size, labels = [], None, set()
+    if _is_pair(value):
+        return Group(bodies.read(*value, account))
     for item in value:
         if isinstance(item, (dict, list)):
             if isinstance(item, dict) and _is_other_object(item):
@@ -156,6 +160,20 @@ def read(value, account: Account) -> Group:
             f"results of {len(labels)} images; expected those of one frame"
         )
     return Group(people, *(labels.pop() if labels else ()), size=size)
+
+
+def _is_pair(value):
+    """Whether it is rtmlib's tuple of people and their joints' scores."""
+    return (
+        len(value) == 2
+        and all(isinstance(own, list) and own for own in value)
+        and bodies.is_body(value[0][0])
+        and not bodies.is_flat(value[0][0])
+        and isinstance(value[1][0], list)
+        and len(value[0]) == len(value[1])
+        and len(value[0][0]) == len(value[1][0])
+        and bodies.is_flat(value[1][0])
+    )
 
 
 def is_person(value) -> bool:
@@ -306,6 +324,19 @@ def _are_names(value):
     )
 
 
+def _is_without_people(value):
+    """Whether an object says of a frame that there is nobody in it."""
+    says = any(own is False for own in value.values()) or _keys(
+        value, vocabulary.FRAME, vocabulary.IMAGE, vocabulary.TIME
+    )
+    return bool(says) and all(
+        own in (None, False, 0, [], {})
+        or vocabulary.meaning(key) is not None
+        and not isinstance(own, (list, dict))
+        for key, own in value.items()
+    )
+
+
 def _is_other_object(value):
     """Whether it is a detection of a box: a car, or of no pose model."""
     return (
@@ -337,8 +368,13 @@ def _of_object(value, account):
         (person,) = bodies.read(value, None, account)
         return _labelled(value, [person], account, is_person=True)
     solid = _keys(value, vocabulary.JOINTS_3D)
-    if solid:
+    if solid and not all(is_empty(value[own]) for own in solid):
         raise ValueError(_is_solid(value, solid))
+    if _is_without_people(value):
+        return _labelled(value, [], account, is_person=False)
+    if value and all(map(is_person, value.values())):
+        people = _persons(_of_dict(value), "people", account)
+        return Group(people)
     if _is_other_object(value):
         raise ValueError(
             "detections without keypoints; expected those of a pose model"
@@ -351,7 +387,8 @@ def _of_dict(items):
     if is_person(items):
         return [items]
     return [
-        item | {"person_id": key} if isinstance(item, dict) else item
+        (item if isinstance(item, dict) else {"keypoints": item})
+        | {"person_id": key}
         for key, item in items.items()
     ]
 
@@ -399,12 +436,21 @@ def _of_person(value, key, account):
         if _is_finite(score):
             person_score = float(score)
             break
+    else:
+        person_score = _score_of_box(value)
     if is_empty(value[key]):  # Only a hand or a face was found.
         solid = [k for k in _keys(value, vocabulary.JOINTS_3D) if value[k]]
         if solid:
             raise ValueError(_is_solid(value, solid))
         return _labelled(value, [], account, is_person=True)
     several = not bodies.is_body(value[key]) and isinstance(value[key], list)
+    if (
+        several
+        and joint_scores is not None
+        and len(joint_scores) == len(value[key])
+        and bodies.is_numeric(joint_scores)
+    ):
+        joint_scores = None  # They are of the people.
     people = bodies.read(value[key], joint_scores, account)
     if several:
         people = _with_lists(people, value, account)
@@ -429,6 +475,15 @@ def _of_person(value, key, account):
     if names and people:
         people = [with_names(p, value[names[0]]) for p in people]
     return _labelled(value, people, account, is_person=not several)
+
+
+def _score_of_box(value):
+    """Returns the fifth number of a box, as MMPose's had it, or None."""
+    for name in ("bbox", "box"):
+        box = value.get(name)
+        if isinstance(box, list) and len(box) == 5 and _is_finite(box[4]):
+            return float(box[4]) if 0 <= box[4] <= 1 else None
+    return None
 
 
 def _with_lists(people, value, account):
@@ -476,12 +531,6 @@ def _is_finite(value):
     return isinstance(value, (int, float)) and abs(value) < _LARGEST
 
 
-def _are_numbers(scores):
-    if scores is None:
-        return None
-    return bodies.is_numeric(scores)
-
-
 def _labelled(value, people, account, is_person):
     """Returns a group with what an object says of its frame."""
     number = image = time = unit = None
@@ -500,9 +549,10 @@ def _labelled(value, people, account, is_person):
         elif not is_empty(own) and not isinstance(own, dict):
             raise ValueError(f"{key}: got {brief(own)}")
     for key in _keys(value, vocabulary.TIME):
-        own = value[key]
-        if time is None and _is_finite(own):
-            time, unit = float(own), vocabulary.time_unit(key)
+        if time is None and not is_empty(value[key]):
+            time, unit = labels.time_of(key, value[key], account)
+    for key in _keys(value, vocabulary.VIDEO, vocabulary.FRAMES):
+        account.clip(value[key])
     size = size_of(value, account)
     unread = _fields(tuple(value)).unread
     if unread:
@@ -512,7 +562,20 @@ def _labelled(value, people, account, is_person):
             if bodies.is_point(value[key]) or bodies.is_row(value[key])
         }
         account.unread(key for key in unread if key not in known)
-    return Group(people, number, image, time, unit, size, is_person)
+    rates = [value[key] for key in _keys(value, vocabulary.FPS)]
+    fps = rate_of(rates[0], account) if rates else None
+    return Group(people, number, image, time, unit, size, is_person, fps=fps)
+
+
+def rate_of(fps, account: Account) -> float | None:
+    """Returns frames a second; None if it cannot be, and noted."""
+    if fps is None:
+        return None
+    try:
+        return untrusted.frame_rate(fps, "fps")
+    except ValueError as error:
+        account.note(f"Not used: {error}.")
+        return None
 
 
 def size_of(value: dict, account: Account) -> tuple[int, int] | None:

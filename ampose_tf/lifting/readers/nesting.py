@@ -132,19 +132,22 @@ def tracks_of(value, account: Account) -> list[dict] | None:
         if len(tracks) < 2 or any(map(vocabulary.meaning, value)):
             return None
     elif isinstance(value, list):
-        tracks = [(_id_of(item, place), item) for place, item in
-                  enumerate(value)]
+        tracks = [
+            (_id_of(item, place), item) for place, item in enumerate(value)
+        ]
     else:
         return None
     if not all(isinstance(own, (dict, list)) for _, own in tracks):
         return None
     found = []
     for own, track in tracks:
-        records = None if is_person(track) else _frames_of_person(track)
+        records = (
+            None if is_person(track) else _frames_of_person(track, len(tracks))
+        )
         if records is None:
             return None
         found += [record | {"person_id": own} for record in records]
-    if not any(len(_frames_of_person(track)) > 1 for _, track in tracks):
+    if len(found) == len(tracks):
         return None
     account.note(
         f"Its {len(tracks)} lists of frames are read as people: "
@@ -162,8 +165,19 @@ def _id_of(item, place):
     return place
 
 
-def _frames_of_person(track):
-    """Returns an object for each frame of a person, or None."""
+def are_of_frames(people) -> bool:
+    """Whether the people of a list are of different frames."""
+    return (
+        isinstance(people, list)
+        and len({_label_of(item) for item in people} - {None}) > 1
+    )
+
+
+def _frames_of_person(track, others):
+    """Returns an object for each frame of a person, or None.
+
+    Of objects by number in objects by number, the more are frames.
+    """
     if isinstance(track, dict):
         split = bodies_of(track)
         if split is not None:
@@ -171,8 +185,8 @@ def _frames_of_person(track):
             return records if _label_of(records[0]) is not None else None
         keys = _named(track, vocabulary.FRAMES)
         if keys and isinstance(track[keys[0]], (dict, list)):
-            return _frames_of_person(track[keys[0]])
-        if track and all(
+            return _frames_of_person(track[keys[0]], others)
+        if len(track) > others and all(
             key.isdecimal() and is_person(own) for key, own in track.items()
         ):
             return [
@@ -180,6 +194,8 @@ def _frames_of_person(track):
                 | {"frame": int(key)}
                 for key, own in track.items()
             ]
+        return None
+    if not all(is_empty(item) or is_person(item) for item in track):
         return None
     labels = [_label_of(item) for item in track if not is_empty(item)]
     if not labels or None in labels or len(set(labels)) < len(labels):
@@ -189,7 +205,7 @@ def _frames_of_person(track):
 
 def _label_of(item):
     """Returns the label of the frame of an object that is a person."""
-    if not isinstance(item, dict) or not is_person(item):
+    if not isinstance(item, dict):
         return None
     for name in _named(item, *_LABELS):
         if _is_label(item[name]):
@@ -199,6 +215,30 @@ def _label_of(item):
 
 def _is_label(value):
     return isinstance(value, (int, float, str)) and value != ""
+
+
+def records_of(value):
+    """Returns a list of objects of what pandas writes by columns.
+
+    Other values as they are.
+    """
+    if not isinstance(value, dict):
+        return value
+    names, data = value.get("columns"), value.get("data")
+    if isinstance(names, list) and isinstance(data, list):
+        return [dict(zip(map(str, names), row)) for row in data]
+    columns = list(value.values())
+    if (
+        not columns
+        or not all(
+            isinstance(own, (dict, list)) and len(own) == len(columns[0])
+            for own in columns
+        )
+        or not any(map(vocabulary.joint_column, value))
+    ):
+        return value
+    rows = [own.values() if isinstance(own, dict) else own for own in columns]
+    return [dict(zip(value, row)) for row in zip(*rows)]
 
 
 def _named(value, *meanings):

@@ -23,6 +23,12 @@ _BY_COUNT = {
     136: "Halpe-26",
 }
 
+COUNTS = frozenset(_BY_COUNT)
+# Joints of all skeletons.
+JOINTS = {
+    joint(name) for skeleton in SKELETONS.values() for name in skeleton.joints
+}
+
 # Skeletons of as many joints as the usual one, and their necks.
 _SAME_COUNT = {"COCO-18": "trt_pose-18", "BODY_25": "BODY_25B"}
 _NECKS = {

@@ -20,6 +20,7 @@ class Account:
     def __init__(self):
         self._notes = {}
         self._unread = {}
+        self._clips = {}
 
     def note(self, sentence: str) -> None:
         """Adds a sentence, once."""
@@ -32,6 +33,21 @@ class Account:
             known = self._unread.setdefault(what, {})
             if len(known) < _MOST:
                 known[name] = None
+
+    def clip(self, name) -> None:
+        """Adds the name of the clip or camera that a part of it is of.
+
+        Raises:
+            ValueError: If another part is of another one.
+        """
+        if isinstance(name, (int, str)) and name != "":
+            self._clips[name] = None
+        if len(self._clips) > 1:
+            one, two = map(brief, self._clips)
+            raise ValueError(
+                f"several clips, {one} and {two}; expected one a file: save "
+                "each on its own"
+            )
 
     def notes(self) -> tuple[str, ...]:
         """Returns a sentence for each of them."""

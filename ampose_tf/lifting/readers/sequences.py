@@ -103,6 +103,9 @@ def numbered(
         )
     else:
         numbers = list(range(len(groups)))
+    rates = {group.fps for group in groups} - {None}
+    if fps is None and len(rates) == 1:
+        (fps,) = rates
     sizes = {group.size for group in groups if group.size is not None}
     frames = sorted(
         zip(numbers, [g.people for g in groups], strict=True),
@@ -152,6 +155,13 @@ def _joined(groups, options, account, are_people):
         people = [person for group in full for person in group.people]
         return [full[0]._replace(people=people, is_person=False)], None
     kind = _kind(groups)
+    if kind == "time" and _are_durations(groups):
+        account.note(
+            "Times are not used: they are not those of frames that follow "
+            "each other. Frames are counted in the order of the file."
+        )
+        groups = [group._replace(time=None) for group in groups]
+        return groups, None
     if kind is not None:
         return _by_label(groups, kind), kind
     if any(_kind([group]) for group in groups):
@@ -187,6 +197,20 @@ def _kind(groups):
         ):
             return kind
     return None
+
+
+def _are_durations(groups):
+    """Whether times of whole frames say how long each took, not when it was.
+
+    Those of frames increase, or have a constant step once they are sorted.
+    """
+    if any(group.is_person for group in groups) or len(groups) < 2:
+        return False
+    steps = np.diff([group.time for group in groups])
+    if (steps > 0).all():
+        return False
+    steps = np.diff(sorted(group.time for group in groups))
+    return bool(steps.min() <= 0 or steps.max() > 1.5 * np.median(steps))
 
 
 def _by_label(groups, kind):
