@@ -39,6 +39,7 @@ from ampose_tf.lifting.readers import (
     tables,
     yolo,
 )
+from ampose_tf.lifting.readers.frame_forms import Group
 from ampose_tf.lifting.readers.records import Account
 from ampose_tf.lifting.readers.sequences import Options
 from ampose_tf.lifting.readers.streams import checked_image_size, stream
@@ -68,6 +69,34 @@ _NOT_PAUSED = contextlib.nullcontext()
 _SPACE = b" \t\r\n\xef\xbb\xbf"
 
 # How files begin, and from which byte on.
+_OTHERS = {
+    "Python's pickle, which may run programs": ((0, b"\x80"),),
+    "MATLAB's .mat": ((0, b"MATLAB"),),
+    "Parquet": ((0, b"PAR1"),),
+    "a spreadsheet or a zip": ((0, b"PK"),),
+    "motion capture, which is 3D": (
+        (0, b"HIERARCHY"),
+        (0, b"PathFileType"),
+        (1, b"P\0"),
+    ),
+    "XML or a web page": ((0, b"<"),),
+    "a compressed archive": (
+        (0, b"7z\xbc\xaf"),
+        (0, b"BZh"),
+        (0, b"\xfd7zXZ"),
+        (0, b"Rar!"),
+        (0, b"x\x9c"),
+        (0, b"x\xda"),
+        (257, b"ustar"),
+    ),
+    "a pointer of Git LFS (git lfs pull brings the file)": (
+        (0, b"version https://git-lfs"),
+    ),
+    "Python's text of lists and objects (json.dump writes JSON)": (
+        (0, b"{'"),
+        (0, b"[{'"),
+    ),
+}
 _PICTURES = {
     "a video": (
         (4, b"ftyp"),
@@ -314,7 +343,7 @@ def _file(path, options, account):
     if content.startswith(b"\x93NUMPY"):
         array = archive.read_npy(content)
         return array_files.read_array(array, options, account)
-    if content.startswith(b"PK"):
+    if content.startswith(b"PK") and _is_npz(content):
         members = archive.read(content, most=untrusted.MAX_BYTES)
         _refuse_lifted(members)
         rows = array_files.rows_of(members)
@@ -336,11 +365,22 @@ def _file(path, options, account):
             "whose header has <joint>_x and <joint>_y"
         )
     if _are_json_lines(content):
-        return streams.read_clip(content.splitlines(), options, account)
+        lines = content.splitlines()
+        if tables.are_records([untrusted.parse(lines[0])]):
+            rows = [untrusted.parse(line) for line in lines if line.strip()]
+            return tables.read_records(rows, options, account)
+        return streams.read_clip(lines, options, account)
     value = untrusted.parse(content)
     del content  # It may be large, and so is what the reader makes of it.
     _refuse_lifted(value)
     return clip_forms.read_clip(value, options, account)
+
+
+def _is_npz(content):
+    """Whether a zip begins with an array, or cannot be told."""
+    length = int.from_bytes(content[26:28], "little")
+    name = content[30 : 30 + length]
+    return not name or name.endswith(b".npy")
 
 
 def _as_utf8(content):
@@ -364,17 +404,22 @@ def _as_text(content):
         raise ValueError("its text is not UTF-8") from error
 
 
-def _refuse_pictures(path, content):
-    """Raises ValueError for a video or an image."""
-    kind = next(
+def _kind_of(content, kinds):
+    """Returns which kind of file begins like this, or None."""
+    return next(
         (
             kind
-            for kind, places in _PICTURES.items()
+            for kind, places in kinds.items()
             for place, mark in places
             if content[place:].startswith(mark)
         ),
         None,
     )
+
+
+def _refuse_pictures(path, content):
+    """Raises ValueError for a video or an image, and other kinds of files."""
+    kind = _kind_of(content[:300], _PICTURES)
     if kind is None and path.suffix.lower() in _VIDEO_ENDINGS:
         kind = "a video"
     if kind is not None:
@@ -382,6 +427,12 @@ def _refuse_pictures(path, content):
             f"{kind}, in which ampose_tf finds no people: run a 2D pose "
             "detector on it first and give its keypoints; "
             "docs/keypoints.md says how for each tool"
+        )
+    kind = _kind_of(content[:300], _OTHERS)
+    if kind is not None:
+        raise ValueError(
+            f"{kind}, which is not read: save the 2D keypoints as JSON, .csv, "
+            ".npy or .npz; docs/keypoints.md says how for each tool"
         )
 
 
@@ -437,11 +488,14 @@ def _folder(path, options, account):
                     return clip_forms.read_clip(value, options, account)
                 group, found = clip_forms.read_one(value, options, account)
         except ValueError as error:
-            if labels.of_name(file.name) is None and len(files) > 2:
-                # Among numbered frames, it is something else.
+            is_frame = labels.of_name(file.name) is not None
+            if len(files) > 2 and not (is_frame and content.strip()):
                 account.note(f"Not read: {file.name}: {error}.")
-                continue
-            raise ValueError(f"{file.name}: {error}") from error
+                if not is_frame:  # But something else among frames.
+                    continue
+                group, found = Group([]), None
+            else:
+                raise ValueError(f"{file.name}: {error}") from error
         form = form or found
         groups.append(
             group._replace(

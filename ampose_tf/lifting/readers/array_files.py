@@ -38,10 +38,19 @@ from ampose_tf.lifting.readers.records import (
 from ampose_tf.lifting.readers.sequences import Options, check_format
 from ampose_tf.lifting.untrusted import brief
 
-
 # In pixels, half of all coordinates never lie this close to the corner.
 _NORMALISED = 2
 _SIDES = (vocabulary.WIDTH, vocabulary.HEIGHT, vocabulary.SHAPE)
+_KNOWN = (
+    *_SIDES,
+    vocabulary.SIZE,
+    vocabulary.FPS,
+    vocabulary.FRAME,
+    vocabulary.JOINTS,
+    vocabulary.SCORE,
+    vocabulary.JOINT_SCORES,
+    vocabulary.IRRELEVANT,
+)
 # What arrays beside one of bodies say of each of them.
 _OF_BODIES = (
     vocabulary.TIME,
@@ -110,19 +119,15 @@ def read_npz(members: dict, options: Options, account: Account) -> Recording:
 def rows_of(members: dict) -> dict | None:
     """Returns arrays as JSON, if they say what only JSON's reader knows.
 
-    Times, ids and scores of people, names of joints, and numbers of frames of
-    several people. None for other arrays, see `read_npz`.
+    Times, ids and scores of people, and names of joints. None for other
+    arrays, see `read_npz`.
     """
     by_meaning = {vocabulary.meaning(name): name for name in members}
-    if vocabulary.JOINTS not in by_meaning or "boxes" in members:
+    if vocabulary.JOINTS not in by_meaning or not members.keys().isdisjoint(
+        ("boxes", "keypoints_px")  # VideoPose3D's and this project's own.
+    ):
         return None
-    frames = members.get(by_meaning.get(vocabulary.FRAME))
-    repeated = isinstance(frames, np.ndarray) and (
-        frames.ndim == 1
-        and len(np.unique(frames)) < len(frames) > 1
-        and len(np.unique(frames)) > 1
-    )
-    if not repeated and by_meaning.keys().isdisjoint(_OF_BODIES):
+    if by_meaning.keys().isdisjoint(_OF_BODIES):
         return None
     return {
         name: value.tolist()
@@ -178,7 +183,7 @@ def _laid_out(array, account):
             else np.inf
             for axis in (0, 1)
         ]
-        if shape[1] not in known or steps[1] < steps[0] / 4:
+        if shape[1] not in known or steps[1] < steps[0] / 2:
             array = array.swapaxes(0, 1)
     elif array.ndim > 2 and shape[-2:] == (33, 5):
         array = array[..., :4]  # Without MediaPipe's presence.
@@ -330,7 +335,7 @@ def _explained(members, options, account):
     by_meaning, unread = {}, []
     for name in members:
         what = vocabulary.meaning(name)
-        if what is None:
+        if what not in _KNOWN and name != "skeleton":
             unread.append(name)
         else:
             by_meaning.setdefault(what, members[name])

@@ -50,9 +50,10 @@ def _fields(keys: tuple[str, ...]) -> _Fields:
             scores.append(key)
         elif what in (vocabulary.X, vocabulary.Y, vocabulary.POSITION):
             found.setdefault(what, key)
-        elif what in (vocabulary.NAME, vocabulary.ID):
-            if what == vocabulary.NAME or vocabulary.NAME not in found:
-                found[vocabulary.NAME] = key
+        elif what in (vocabulary.NAME, vocabulary.JOINT_NAMES):
+            found[vocabulary.NAME] = key
+        elif what in (vocabulary.ID, vocabulary.JOINT_NUMBER):
+            found.setdefault(vocabulary.NAME, key)
         elif what is None:
             unread.append(key)
 
@@ -142,7 +143,7 @@ def read(value, scores, account: Account) -> list[Detection]:
     if value is None or value == [] or value == {}:
         return []
     if isinstance(value, dict):
-        return [_of_object(value, scores, account)]
+        return _of_object(value, scores, account)
     if not isinstance(value, list):
         raise ValueError(f"joints: expected a list, got {brief(value)}")
     if is_flat(value):
@@ -175,22 +176,27 @@ def _are_of_people(scores, people):
 def _of_object(value, scores, account):
     columns = _columns_of(value)
     if columns is not None:
-        return _scored(columns, scores)
+        return [_scored(columns, scores)]
+    own = _fields(tuple(value)).scores
     for key, inner in value.items():  # ml5's pose has them, too.
         if vocabulary.meaning(key) in (
             vocabulary.JOINTS,
             vocabulary.NAME,
+            vocabulary.FRAMES,  # Ultralytics' data.
         ) and isinstance(inner, (list, dict)):
-            people = read(inner, scores, account)
-            if len(people) == 1:
-                return people[0]
+            its = next(
+                (value[k] for k in own if isinstance(value[k], list)), scores
+            )
+            people = read(inner, its, account)
+            if people:
+                return people
     named = {
         name: point
         for name, point in value.items()
         if is_point(point) or is_row(point)
     }
     if named:
-        return _scored(_of_named(named, account), scores)
+        return [_scored(_of_named(named, account), scores)]
     raise ValueError(f"expected joints, got {brief(value)}")
 
 

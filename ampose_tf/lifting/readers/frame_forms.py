@@ -35,7 +35,7 @@ import re
 from typing import NamedTuple
 
 from ampose_tf.lifting import untrusted
-from ampose_tf.lifting.readers import bodies, labels, vocabulary
+from ampose_tf.lifting.readers import bodies, labels, recognition, vocabulary
 from ampose_tf.lifting.readers.records import Account, Detection
 from ampose_tf.lifting.untrusted import brief, whole_number
 
@@ -71,6 +71,7 @@ class Group(NamedTuple):
             follow; False for a whole frame.
         form: What `form_of` says, if it was asked.
         fps: Frames a second, or None.
+        place: What `id` or `index` of a whole frame says, or None.
     """
 
     people: list[Detection]
@@ -82,6 +83,7 @@ class Group(NamedTuple):
     is_person: bool = False
     form: str | None = None
     fps: float | None = None
+    place: int | None = None
 
     @property
     def label(self) -> int | str | float | None:
@@ -356,7 +358,10 @@ def _of_object(value, account):
             if isinstance(items, dict):
                 items = _of_dict(items)
             people += _persons(items, own, account)
-        return _labelled(value, people, account, is_person=False)
+        group = _labelled(value, people, account, is_person=False)
+        place = next((value[k] for k in _keys(value, vocabulary.ID)), None)
+        is_number = type(place) is int and 0 <= place <= untrusted.MAX_FRAME
+        return group._replace(place=place if is_number else None)
     for own in _keys(value, vocabulary.PEOPLE):
         if not isinstance(value[own], (list, dict)):
             raise ValueError(
@@ -372,7 +377,12 @@ def _of_object(value, account):
         raise ValueError(_is_solid(value, solid))
     if _is_without_people(value):
         return _labelled(value, [], account, is_person=False)
-    if value and all(map(is_person, value.values())):
+    names = {vocabulary.joint(name) for name in value}
+    if (
+        value
+        and all(map(is_person, value.values()))
+        and names.isdisjoint(recognition.JOINTS)
+    ):
         people = _persons(_of_dict(value), "people", account)
         return Group(people)
     if _is_other_object(value):
@@ -384,7 +394,7 @@ def _of_object(value, account):
 
 def _of_dict(items):
     """Returns the people of an object of them by id, or of one person."""
-    if is_person(items):
+    if is_person(items) or joints_key(items):
         return [items]
     return [
         (item if isinstance(item, dict) else {"keypoints": item})
@@ -551,8 +561,9 @@ def _labelled(value, people, account, is_person):
     for key in _keys(value, vocabulary.TIME):
         if time is None and not is_empty(value[key]):
             time, unit = labels.time_of(key, value[key], account)
-    for key in _keys(value, vocabulary.VIDEO, vocabulary.FRAMES):
-        account.clip(value[key])
+    for key in value:
+        if vocabulary.is_clip(key):
+            account.clip(value[key])
     size = size_of(value, account)
     unread = _fields(tuple(value)).unread
     if unread:
@@ -583,6 +594,9 @@ def size_of(value: dict, account: Account) -> tuple[int, int] | None:
 
     One that cannot be is noted and not used.
     """
+    for key in _keys(value, vocabulary.IMAGE):
+        if isinstance(value[key], dict):
+            return size_of(value[key], account)
     fields = fields_of(value)
     if fields.keys().isdisjoint(_SIZES):
         return None

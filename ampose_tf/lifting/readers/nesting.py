@@ -8,6 +8,8 @@
   for each frame.
 """
 
+import re
+
 import numpy as np
 
 from ampose_tf.lifting import untrusted
@@ -32,8 +34,10 @@ _OF_BODIES = (
     vocabulary.PERSON_SCORE,
 )
 _SCORES = (vocabulary.SCORE, vocabulary.JOINT_SCORES)
+# Names of objects about a clip.
+_ABOUT = re.compile(r"(?i)video|clip|image|info|meta|source|camera|stream")
 # What is looked at of a list, and how deep.
-_FIRST = 8
+_FIRST = 4
 _DEPTH = 6
 _NO_FRAMES = ("categories", "skeleton", "meta_info")
 
@@ -83,7 +87,7 @@ def described(value: dict) -> dict:
     """Returns the fields of an object and of those in it, its own first."""
     inner = {}
     for key, own in value.items():
-        if isinstance(own, dict) and key not in _NO_FRAMES:
+        if isinstance(own, dict) and _ABOUT.search(key):
             inner |= own
     return inner | value
 
@@ -129,7 +133,9 @@ def tracks_of(value, account: Account) -> list[dict] | None:
     """
     if isinstance(value, dict):
         tracks = list(value.items())
-        if len(tracks) < 2 or any(map(vocabulary.meaning, value)):
+        if any(map(vocabulary.meaning, value)) or (
+            len(tracks) < 2 and not any(map(_are_columns, value.values()))
+        ):
             return None
     elif isinstance(value, list):
         tracks = [
@@ -147,7 +153,7 @@ def tracks_of(value, account: Account) -> list[dict] | None:
         if records is None:
             return None
         found += [record | {"person_id": own} for record in records]
-    if len(found) == len(tracks):
+    if len(found) <= len(tracks):
         return None
     account.note(
         f"Its {len(tracks)} lists of frames are read as people: "
@@ -155,6 +161,10 @@ def tracks_of(value, account: Account) -> list[dict] | None:
         + ("." if len(tracks) < 4 else " and others.")
     )
     return found
+
+
+def _are_columns(value):
+    return isinstance(value, dict) and bodies_of(value) is not None
 
 
 def _id_of(item, place):
@@ -225,8 +235,14 @@ def records_of(value):
     if not isinstance(value, dict):
         return value
     names, data = value.get("columns"), value.get("data")
-    if isinstance(names, list) and isinstance(data, list):
-        return [dict(zip(map(str, names), row)) for row in data]
+    if (
+        isinstance(names, list)
+        and isinstance(data, list)
+        and all(
+            isinstance(row, list) and len(row) == len(names) for row in data
+        )
+    ):
+        return [dict(zip(map(str, names), row, strict=True)) for row in data]
     columns = list(value.values())
     if (
         not columns
@@ -238,7 +254,9 @@ def records_of(value):
     ):
         return value
     rows = [own.values() if isinstance(own, dict) else own for own in columns]
-    return [dict(zip(value, row)) for row in zip(*rows)]
+    return [
+        dict(zip(value, row, strict=True)) for row in zip(*rows, strict=True)
+    ]
 
 
 def _named(value, *meanings):

@@ -40,7 +40,7 @@ class Account:
         Raises:
             ValueError: If another part is of another one.
         """
-        if isinstance(name, (int, str)) and name != "":
+        if type(name) in (int, str) and name != "":
             self._clips[name] = None
         if len(self._clips) > 1:
             one, two = map(brief, self._clips)

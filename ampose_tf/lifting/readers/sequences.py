@@ -11,6 +11,9 @@ from ampose_tf.lifting.readers.detections import gather
 from ampose_tf.lifting.readers.frame_forms import Group
 from ampose_tf.lifting.readers.records import Account, Recording, third_of
 
+# A share of steps back in time, of frames that are only out of order.
+_SOME = 0.25
+
 
 class Options(NamedTuple):
     """What the user says of a file.
@@ -91,8 +94,9 @@ def numbered(
             f"{len(groups)} frames; at most {untrusted.MAX_FRAMES} are read"
         )
     fps = None
-    if kind == "number":
-        numbers = labels.own_numbers([g.number for g in groups], account)
+    if kind in ("number", "place"):
+        own = [getattr(group, kind) for group in groups]
+        numbers = labels.own_numbers(own, account)
         fps = _rate(groups, numbers)
     elif kind == "image":
         numbers = labels.of_images([g.image for g in groups], account)
@@ -196,21 +200,20 @@ def _kind(groups):
             getattr(group, kind) is not None for group in groups
         ):
             return kind
-    return None
+    places = {group.place for group in groups} - {None}
+    return "place" if 1 < len(places) == len(groups) else None
 
 
 def _are_durations(groups):
     """Whether times of whole frames say how long each took, not when it was.
 
-    Those of frames increase, or have a constant step once they are sorted.
+    They repeat, or go up and down.
     """
-    if any(group.is_person for group in groups) or len(groups) < 2:
+    if any(group.is_person for group in groups):
         return False
-    steps = np.diff([group.time for group in groups])
-    if (steps > 0).all():
-        return False
-    steps = np.diff(sorted(group.time for group in groups))
-    return bool(steps.min() <= 0 or steps.max() > 1.5 * np.median(steps))
+    times = [group.time for group in groups]
+    down = np.mean(np.diff(times) < 0) if len(times) > 1 else 0
+    return len(set(times)) < len(times) or _SOME < down < 1
 
 
 def _by_label(groups, kind):

@@ -35,6 +35,10 @@ from ampose_tf.lifting.untrusted import brief
 _DELIMITERS = ",;\t|"
 # DeepLabCut's names of its header rows.
 _HEADER_ROWS = ("scorer", "individuals", "bodyparts", "coords")
+# In cells that are numbers, as of spreadsheets in many countries.
+_DECIMAL_COMMA = re.compile(
+    r"(?<![^;\t|\n\" ])(-?[0-9]+),([0-9]+)(?=[;\t|\r\n\" ]|$)"
+)
 # Lines that may stand before a header.
 _BEFORE = 10
 _FEW = 4
@@ -64,12 +68,9 @@ def read(text: str, options: Options, account: Account) -> Recording:
         ValueError: If it has no header of joints, or a cell is no number.
     """
     sequences.check_format("csv", options.format)
-    file = io.StringIO(text, newline="")
     before = 0
     for line in itertools.islice(io.StringIO(text), _BEFORE):
         if is_header(line):
-            for _ in range(before):
-                file.readline()
             break
         before += 1
     else:
@@ -77,7 +78,13 @@ def read(text: str, options: Options, account: Account) -> Recording:
         line = text.partition("\n")[0]
     if before:
         account.note(f"Not read: {before} lines before the table's header.")
-    rows = csv.reader(file, delimiter=_delimiter(line), skipinitialspace=True)
+    delimiter = _delimiter(line)
+    if delimiter != ",":
+        text = _DECIMAL_COMMA.sub(r"\1.\2", text)
+    file = io.StringIO(text, newline="")
+    for _ in range(before):
+        file.readline()
+    rows = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
     try:
         return _table(rows, options, account)
     except csv.Error as error:
@@ -183,8 +190,8 @@ def _checked_rows(rows, header, account):
     Without those of units, as "px", and of the header once more.
     """
     for count, row in enumerate(filter(None, rows), 1):
-        if row[0].startswith("#"):
-            continue
+        if row[0].startswith("#") and len(row) != len(header):
+            continue  # A comment.
         texts = {cell.strip(" ()[]").lower() for cell in row} - {""}
         if texts and texts <= _UNITS:
             account.note(f"Not read: line {rows.line_num}, of units.")
@@ -250,7 +257,12 @@ def _wide(rows, header, joints, about, account):
 
 
 # Of the column that says which joint a row is of, the surest first.
-_NAMES = (vocabulary.NAME, vocabulary.JOINT_NAMES, vocabulary.ID)
+_NAMES = (
+    vocabulary.NAME,
+    vocabulary.JOINT_NAMES,
+    vocabulary.JOINT_NUMBER,
+    vocabulary.ID,
+)
 _NOWHERE = np.empty((0, 2)), np.empty(0)
 
 
@@ -278,8 +290,9 @@ def _labels(row, header, about, count, account):
         time, unit = labels.time_of(
             header[about[vocabulary.TIME]], own, account
         )
-    for what in (vocabulary.VIDEO, vocabulary.FRAMES):
-        account.clip(cell(what))
+    for name, own in zip(header, row, strict=True):
+        if vocabulary.is_clip(name):
+            account.clip(own.strip())
     fps = frame_forms.rate_of(_float(cell(vocabulary.FPS) or ""), account)
     score = cell(vocabulary.PERSON_SCORE) or cell(vocabulary.SCORE)
     own = cell(vocabulary.PERSON) or cell(vocabulary.ID)
@@ -492,9 +505,7 @@ def _number(cell, line):
 
 
 def _float(cell):
-    for text in (cell, cell.replace(",", ".")):
-        try:
-            return float(text)
-        except ValueError:
-            pass
-    return None
+    try:
+        return float(cell)
+    except ValueError:
+        return None

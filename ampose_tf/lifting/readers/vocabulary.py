@@ -25,6 +25,7 @@ PERSON_SCORE = "person score"
 JOINT_SCORES = "joint scores"
 NAME = "name"
 JOINT_NAMES = "joint names"
+JOINT_NUMBER = "joint number"
 WIDTH, HEIGHT, SIZE, SHAPE = "width", "height", "size", "shape"
 FPS = "fps"
 ID = "id"
@@ -63,7 +64,8 @@ _CLASSES = {
     "joint": "keypoint keypoints kp kps kpt kpts joint joints landmark "
     "landmarks point points bodypart bodyparts part parts coordinate "
     "coordinates coord coords xy marker markers pts2d",
-    "plane": "pred predicted detected estimated raw filtered all 2d px pixel pixels list array data normalized normalised norm "
+    "plane": "pred predicted detected estimated raw filtered all 2d px pixel "
+    "pixels list array data normalized normalised norm "
     "in screen position positions",
     "solid": "3d world xyz",
     "other": "face hand hands left right foot feet",
@@ -241,7 +243,7 @@ def _meaning_of(words):
         if has("name"):
             return JOINT_NAMES
         if has("number"):
-            return ID if only("joint", "number") else None
+            return JOINT_NUMBER if only("joint", "number") else None
         return JOINTS if only("joint", "plane", "person", "box") else None
     if has("person") and has("number") and only("person", "number"):
         return PERSON
@@ -254,6 +256,12 @@ def _meaning_of(words):
     if has("people") and only("people", "plane", "person"):
         return PEOPLE
     return None
+
+
+@functools.lru_cache(4096)
+def is_clip(name: str) -> bool:
+    """Whether a field or column may say which clip or camera it is of."""
+    return meaning(name) == VIDEO or _squeezed(name) in ("video", "clip")
 
 
 def time_unit(name: str) -> float | None:

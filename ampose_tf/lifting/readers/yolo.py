@@ -49,7 +49,7 @@ def read(text: str) -> Group:
 
 
 def settled(groups: list[Group]) -> list[Group]:
-    """Returns the people of all images, once it is clear what a last number is.
+    """Returns the people of all images, whose last number is understood.
 
     A single one behind the joints is a score, or a track if it is above 1 in
     any line.
