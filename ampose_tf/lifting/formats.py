@@ -468,6 +468,8 @@ def _folder(path, options, account):
     if not files:
         raise ValueError("no .json or .txt file of keypoints in this folder")
     groups, form, rest = [], None, untrusted.MAX_BYTES
+    count = sum(labels.of_name(file.name) is not None for file in files)
+    are_numbered = len(files) > 2 and count > len(files) / 2
     for file in files:
         try:
             content = untrusted.unpacked(untrusted.read(file, rest))
@@ -489,7 +491,7 @@ def _folder(path, options, account):
                 group, found = clip_forms.read_one(value, options, account)
         except ValueError as error:
             is_frame = labels.of_name(file.name) is not None
-            if len(files) > 2 and not (is_frame and content.strip()):
+            if are_numbered and not (is_frame and content.strip()):
                 account.note(f"Not read: {file.name}: {error}.")
                 if not is_frame:  # But something else among frames.
                     continue

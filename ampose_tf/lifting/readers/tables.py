@@ -128,7 +128,8 @@ def is_header(line: str) -> bool:
     cells = [cell.strip(" \"'") for cell in line.split(_delimiter(line))]
     if cells[0].lower() in _HEADER_ROWS:
         return True
-    if vocabulary.JOINTS in map(vocabulary.meaning, cells) and len(cells) > 1:
+    known = [what for what in map(vocabulary.meaning, cells) if what]
+    if vocabulary.JOINTS in known and len(known) > 1:
         return True
     axes = [
         column[1] for column in map(vocabulary.joint_column, cells) if column

@@ -1352,3 +1352,59 @@ def test_an_empty_file_among_frames_costs_that_frame(tmp_path):
     keypoints = formats.read(tmp_path)
     assert keypoints.tracks[0].frames.tolist() == [0, 1, 3, 4]
     assert noted(keypoints, "Not read: clip_000000000002")
+
+
+def test_other_files_are_skipped_among_frames_only(tmp_path):
+    for name in ("alphapose", "mmpose"):
+        write(tmp_path, clips.coco_results(), f"{name}.json")
+    write(tmp_path, clips.mmpose_image(), "image_1.json")
+    with pytest.raises(ValueError, match="alphapose.json: several frames"):
+        formats.read(tmp_path)
+
+
+@pytest.mark.parametrize("key", ["index", "id", "n"])
+def test_frames_by_their_own_ids(tmp_path, key):
+    frames = [
+        {key: 2 * frame, "people": [{"keypoints": triples(frame)}]}
+        for frame in range(FRAMES)
+    ]
+    check(read(tmp_path, frames), frames=range(0, 2 * FRAMES, 2))
+    for frame in frames:  # Of the camera.
+        frame[key] = 7
+    check(read(tmp_path, frames))
+
+
+def test_ultralytics_attributes(tmp_path):
+    for joints in (
+        lambda frame: {"data": [triples(frame, own) for own in range(2)]},
+        lambda frame: {
+            "xy": PIXELS[frame].tolist(),
+            "conf": SCORES[frame].tolist(),
+        },
+    ):
+        frames = [
+            {"frame": frame, "keypoints": joints(frame)}
+            for frame in range(FRAMES)
+        ]
+        check(read(tmp_path, frames), 2)
+
+
+def test_sizes_of_something_else(tmp_path):
+    value = {
+        "roi": {"x": 0, "y": 0, "width": 100, "height": 100},
+        "model": {"input_size": [192, 256]},
+        "frames": frames_of_people(),
+    }
+    keypoints = read(tmp_path, value)
+    check(keypoints, 2)
+    assert keypoints.image_size is None
+
+
+def test_duplicates_in_a_file_of_one_frame(tmp_path):
+    for frame in range(FRAMES):
+        people = [
+            {"keypoints": triples(frame), "bbox_score": score}
+            for score in (0.9, 0.8)
+        ]
+        write(tmp_path, people, f"{frame:06}.json")
+    check(formats.read(tmp_path))
