@@ -34,6 +34,7 @@ from ampose_tf.lifting.readers import (
     evidence,
     h5_files,
     labels,
+    nesting,
     sequences,
     streams,
     tables,
@@ -366,10 +367,14 @@ def _file(path, options, account):
         )
     if _are_json_lines(content):
         lines = content.splitlines()
-        if tables.are_records([untrusted.parse(lines[0])]):
+        first = untrusted.parse(lines[0])
+        if tables.are_records([first]):
             rows = [untrusted.parse(line) for line in lines if line.strip()]
             return tables.read_records(rows, options, account)
-        return streams.read_clip(lines, options, account)
+        about = first if nesting.is_about(first) else {}
+        lines = lines[1:] if about else lines
+        recording = streams.read_clip(lines, options, account)
+        return clip_forms.with_about(recording, about, account)
     value = untrusted.parse(content)
     del content  # It may be large, and so is what the reader makes of it.
     _refuse_lifted(value)

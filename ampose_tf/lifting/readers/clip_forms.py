@@ -60,15 +60,6 @@ _DATASETS = {
 }
 # Forms whose lists are of people by the tool's own definition.
 _OF_PEOPLE = ("mmpose", "ultralytics", "tfjs", "coco")
-# What an object says of a clip.
-_ABOUT = (
-    vocabulary.FPS,
-    vocabulary.SIZE,
-    vocabulary.SHAPE,
-    vocabulary.WIDTH,
-    vocabulary.HEIGHT,
-    vocabulary.JOINT_NAMES,
-)
 
 
 def read_clip(value, options: Options, account: Account) -> Recording:
@@ -90,11 +81,11 @@ def read_clip(value, options: Options, account: Account) -> Recording:
     value = nesting.records_of(value)
     if tables.are_records(value):
         recording = tables.read_records(value, options, account)
-        return _with_about(recording, about, account)
+        return with_about(recording, about, account)
     members = nesting.as_arrays(value)
     if members is not None:
         recording = array_files.read_npz(members, options, account)
-        return _with_about(recording, about, account)
+        return with_about(recording, about, account)
     groups = _groups(value, options, account)
     form = _form_of(value)
     clip = numbered(groups, options, account, form in _OF_PEOPLE)
@@ -119,10 +110,13 @@ def read_clip(value, options: Options, account: Account) -> Recording:
         recording = recording._replace(
             batch=batch._replace(scores=batch.scores * DETECTRON2_SCALE)
         )
-    return _with_about(recording, about, account)
+    return with_about(recording, about, account)
 
 
-def _with_about(recording, about, account):
+def with_about(
+    recording: Recording, about: dict, account: Account
+) -> Recording:
+    """Returns a recording with the rate and size that an object says."""
     return recording._replace(
         image_size=size_of(about, account) or recording.image_size,
         fps=_fps_of(about, account) or recording.fps,
@@ -202,13 +196,15 @@ def _opened(value, account):
         about = (
             nesting.described(rest) | about | ({} if split else {key: None})
         )
+    if isinstance(value, list) and any(map(nesting.is_about, value[:1])):
+        about, value = nesting.described(value[0]) | about, value[1:]
     return nesting.tracks_of(value, account) or value, about
 
 
 def _describes(value):
     """Whether a value is an object about a clip: its rate or images' size."""
     return isinstance(value, dict) and any(
-        vocabulary.meaning(name) in _ABOUT for name in value
+        vocabulary.meaning(name) in nesting.ABOUT for name in value
     )
 
 

@@ -36,6 +36,15 @@ _OF_BODIES = (
 _SCORES = (vocabulary.SCORE, vocabulary.JOINT_SCORES)
 # Names of objects about a clip.
 _ABOUT = re.compile(r"(?i)video|clip|image|info|meta|source|camera|stream")
+# What an object says of a clip.
+ABOUT = (
+    vocabulary.FPS,
+    vocabulary.SIZE,
+    vocabulary.SHAPE,
+    vocabulary.WIDTH,
+    vocabulary.HEIGHT,
+    vocabulary.JOINT_NAMES,
+)
 # What is looked at of a list, and how deep.
 _FIRST = 4
 _DEPTH = 6
@@ -90,6 +99,16 @@ def described(value: dict) -> dict:
         if isinstance(own, dict) and _ABOUT.search(key):
             inner |= own
     return inner | value
+
+
+def is_about(value) -> bool:
+    """Whether an object, among frames, is about the clip: its rate or size."""
+    return (
+        isinstance(value, dict)
+        and not holds_people(value)
+        and not _named(value, *_LABELS)
+        and bool(_named(value, *ABOUT))
+    )
 
 
 def bodies_of(value: dict) -> tuple[list[dict], dict] | None:

@@ -1408,3 +1408,13 @@ def test_duplicates_in_a_file_of_one_frame(tmp_path):
         ]
         write(tmp_path, people, f"{frame:06}.json")
     check(formats.read(tmp_path))
+
+
+@pytest.mark.parametrize("as_lines", [False, True])
+def test_what_is_about_a_clip_before_its_frames(tmp_path, as_lines):
+    value = [ABOUT, *frames_of_people()]
+    if as_lines:
+        value = "\n".join(map(json.dumps, value))
+    keypoints = read(tmp_path, value)
+    check(keypoints, 2)
+    assert keypoints.fps == 25 and keypoints.image_size == IMAGE_SIZE
