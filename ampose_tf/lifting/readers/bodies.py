@@ -7,6 +7,7 @@ of lists `x`, `y` and `visible`. Names of fields are those of `vocabulary`.
 """
 
 import functools
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ _COUNTS = (16, 17, 18, 25, 26, 33, 133, 136)
 _NORMALISED = 2
 # The largest score, in percent.
 _MOST_SCORE = 100
+_NUMBER = re.compile(r"(?i)\s*[+-]?([0-9]*\.?[0-9]+(e[+-]?[0-9]+)?|nan)\s*")
 # Named points that make a person, where an object may have other entries.
 _FEW = 3
 # Numbers of a point.
@@ -88,9 +90,15 @@ def is_point(value) -> bool:
 
 
 def is_numeric(value: list) -> bool:
-    """Whether a list of JSON holds nothing but numbers and null."""
+    """Whether a list of JSON holds nothing but numbers and null.
+
+    Numbers may be text, as some tools write them.
+    """
     return all(
-        item is None or isinstance(item, (int, float)) for item in value
+        item is None
+        or isinstance(item, (int, float))
+        or (isinstance(item, str) and _NUMBER.fullmatch(item) is not None)
+        for item in value
     )
 
 

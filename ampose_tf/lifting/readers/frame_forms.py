@@ -323,6 +323,7 @@ def _are_names(value):
         value
         and isinstance(value, (list, tuple))
         and all(isinstance(name, str) for name in value)
+        and not bodies.is_numeric(value)
     )
 
 
@@ -612,6 +613,8 @@ def size_of(value: dict, account: Account) -> tuple[int, int] | None:
                 ]
         elif isinstance(own, str):
             own = [int(n) for n in re.findall(r"[0-9]{1,6}", own)]
+        if isinstance(own, list) and any(k.startswith("pred_") for k in value):
+            own = own[::-1]  # Detectron2's Instances: height, width.
         size, what = own, key
     for key in fields.get(vocabulary.SHAPE, ()):
         own = value[key]
@@ -647,6 +650,8 @@ def person_id(value, what: str, account: Account) -> int | str | None:
         return None
     if isinstance(value, str) and 0 < len(value) <= 100:
         return int(value) if value.isdecimal() and len(value) < 8 else value
+    if type(value) in (int, float) and untrusted.MAX_FRAME < value < 1e300:
+        return f"{value:.0f}"  # A name like any other.
     try:
         return whole_number(value, what)
     except ValueError as error:

@@ -437,6 +437,8 @@ def _of_deeplabcut(first, rows, options, account):
             "expected DeepLabCut's header rows scorer, bodyparts and coords"
         )
     width = len(levels["coords"])
+    if any(len(row) != width for row in levels.values()):
+        raise ValueError("expected header rows of as many cells each")
     people = levels.get("individuals", ["individual"] * width)
     columns = {}
     first = next(

@@ -1418,3 +1418,70 @@ def test_what_is_about_a_clip_before_its_frames(tmp_path, as_lines):
     keypoints = read(tmp_path, value)
     check(keypoints, 2)
     assert keypoints.fps == 25 and keypoints.image_size == IMAGE_SIZE
+
+
+def test_numbers_as_text(tmp_path):
+    frames = [
+        {"frame": str(frame), "keypoints": list(map(str, flat(frame)))}
+        for frame in range(FRAMES)
+    ]
+    check(read(tmp_path, frames))
+    frames[2]["keypoints"][0] = "NaN"
+    assert read(tmp_path, frames).tracks[0].scores[2, 0] == 0
+
+
+def test_ids_that_are_large_are_names(tmp_path):
+    people = [
+        {
+            "frame": frame,
+            "id": 17_000_000_000 + own,
+            "keypoints": triples(frame, own),
+        }
+        for frame in range(FRAMES)
+        for own in range(2)
+    ]
+    keypoints = read(tmp_path, people)
+    check(keypoints, 2)
+    assert not noted(keypoints, "ot used")
+
+
+def test_detectron2s_instances(tmp_path):
+    """Their size is (height, width), and their scores are of people."""
+    frames = [
+        {
+            "image_size": [480, 640],
+            "pred_boxes": [[1, 2, 3, 4]] * 2,
+            "pred_classes": [0, 0],
+            "scores": [0.9, 0.05],
+            "pred_keypoints": [triples(frame, own) for own in range(2)],
+        }
+        for frame in range(FRAMES)
+    ]
+    for value in (frames, [{"instances": frame} for frame in frames]):
+        keypoints = read(tmp_path, value)
+        check(keypoints)
+    assert read(tmp_path, frames).image_size == IMAGE_SIZE
+
+
+def test_z_of_mediapipe_in_flat_lists(tmp_path):
+    """It is no score."""
+    pixels, _ = clips.truth("MediaPipe-33", 1)
+    depth = np.linspace(-200, 200, 33)[None, :, None].repeat(FRAMES, axis=0)
+    depth[:, [23, 24]] = 0
+    rows = np.concatenate([pixels[:, 0], depth], axis=2).reshape(FRAMES, -1)
+    keypoints = read(tmp_path, rows.tolist())
+    (track,) = keypoints.tracks
+    np.testing.assert_allclose(track.pixels, pixels[:, 0], atol=1e-3)
+    assert (track.scores == 1).all() and noted(keypoints, "MediaPipe's z")
+
+
+def test_pixels_around_the_corner_are_3d(tmp_path):
+    rows = [
+        [
+            {"name": name, "x": x - 300, "y": 300 - y, "z": 900.0}
+            for name, (x, y) in zip(COCO, PIXELS[frame, 0], strict=True)
+        ]
+        for frame in range(FRAMES)
+    ]
+    with pytest.raises(ValueError, match="as of 3D in millimetres"):
+        read(tmp_path, rows)
