@@ -261,7 +261,11 @@ def frames_in(folder: pathlib.Path) -> list[pathlib.Path]:
     leaves them beside others, are none of them.
     """
     visible = [p for p in folder.iterdir() if not p.name.startswith(".")]
-    found = [p for p in visible if p.suffix.lower() == ".json"]
+    found = [
+        p
+        for p in visible
+        if p.name.lower().removesuffix(".gz").endswith(".json")
+    ]
     if not found:
         found = [p for p in visible if p.suffix.lower() == ".txt"]
         found = [p for p in found if _is_yolo(p)]

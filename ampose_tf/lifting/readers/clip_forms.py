@@ -196,8 +196,14 @@ def _opened(value, account):
         about = (
             nesting.described(rest) | about | ({} if split else {key: None})
         )
-    if isinstance(value, list) and any(map(nesting.is_about, value[:1])):
-        about, value = nesting.described(value[0]) | about, value[1:]
+    for place in (0, -1):
+        if (
+            isinstance(value, list)
+            and len(value) > 1
+            and nesting.is_about(value[place])
+        ):
+            about = nesting.described(value[place]) | about
+            value = value[1:] if place == 0 else value[:-1]
     return nesting.tracks_of(value, account) or value, about
 
 

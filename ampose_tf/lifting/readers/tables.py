@@ -150,6 +150,8 @@ def _table(rows, options, account):
         if column:
             joint, axis = column
             joints.setdefault(joint, {}).setdefault(axis, place)
+        elif vocabulary.is_clip(name):
+            about.setdefault(vocabulary.VIDEO, place)
         elif vocabulary.meaning(name) is not None:
             about.setdefault(vocabulary.meaning(name), place)
         elif _is_of_box(name):
@@ -193,11 +195,15 @@ def _checked_rows(rows, header, account):
     for count, row in enumerate(filter(None, rows), 1):
         if row[0].startswith("#") and len(row) != len(header):
             continue  # A comment.
-        texts = {cell.strip(" ()[]").lower() for cell in row} - {""}
+        texts = (
+            {cell.strip(" ()[]").lower() for cell in row} - {""}
+            if count == 1
+            else ()
+        )
         if texts and texts <= _UNITS:
             account.note(f"Not read: line {rows.line_num}, of units.")
             continue
-        if [cell.strip() for cell in row] == header:
+        if row[0].strip() == header[0] and [c.strip() for c in row] == header:
             continue
         if len(row) != len(header):
             raise ValueError(
@@ -291,10 +297,9 @@ def _labels(row, header, about, count, account):
         time, unit = labels.time_of(
             header[about[vocabulary.TIME]], own, account
         )
-    for name, own in zip(header, row, strict=True):
-        if vocabulary.is_clip(name):
-            account.clip(own.strip())
-    fps = frame_forms.rate_of(_float(cell(vocabulary.FPS) or ""), account)
+    account.clip(cell(vocabulary.VIDEO))
+    own = cell(vocabulary.FPS)
+    fps = None if own is None else frame_forms.rate_of(_float(own), account)
     score = cell(vocabulary.PERSON_SCORE) or cell(vocabulary.SCORE)
     own = cell(vocabulary.PERSON) or cell(vocabulary.ID)
     if own is not None:
@@ -496,15 +501,15 @@ def _individual(row, line, joints, name):
 
 
 def _number(cell, line):
+    number = _float(cell)
+    if number is not None:
+        return number
     text = cell.strip().lower()
     if text in _NOTHING:
         return np.nan
     if text in ("true", "false"):
         return float(text == "true")
-    number = _float(cell)
-    if number is None:
-        raise ValueError(f"line {line}: expected a number, got {brief(cell)}")
-    return number
+    raise ValueError(f"line {line}: expected a number, got {brief(cell)}")
 
 
 def _float(cell):

@@ -1413,7 +1413,9 @@ def test_duplicates_in_a_file_of_one_frame(tmp_path):
 @pytest.mark.parametrize("as_lines", [False, True])
 def test_what_is_about_a_clip_before_its_frames(tmp_path, as_lines):
     value = [ABOUT, *frames_of_people()]
-    if as_lines:
+    if not as_lines:
+        value.append({"fps": 25, "total_frames": FRAMES})
+    else:
         value = "\n".join(map(json.dumps, value))
     keypoints = read(tmp_path, value)
     check(keypoints, 2)
@@ -1485,3 +1487,10 @@ def test_pixels_around_the_corner_are_3d(tmp_path):
     ]
     with pytest.raises(ValueError, match="as of 3D in millimetres"):
         read(tmp_path, rows)
+
+
+def test_folders_of_packed_frames(tmp_path):
+    for frame in range(FRAMES):
+        content = json.dumps(clips.mmpose_image(frame)).encode()
+        write(tmp_path, gzip.compress(content), f"{frame:06}.json.gz")
+    check(formats.read(tmp_path), 2)
