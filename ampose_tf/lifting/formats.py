@@ -1,11 +1,11 @@
 """Reading keypoint files of any tool.
 
-A file is recognised by what is in it. The forms are described, with their
-sources, in `readers.frame_forms` (one frame in JSON), `readers.clip_forms` (a
-clip in JSON) and `readers.array_files` (`.npy`, `.npz`, `.csv`). A folder
-holds one JSON file for each frame, as OpenPose and MMPose write them. `-` is
-standard input and holds JSON lines, as a `.jsonl` file does: one frame a
-line, see `stream`.
+The format is detected from a file's contents. The forms are described, with
+their sources, in `readers.forms`: `frame_forms` (one frame in JSON),
+`clip_forms` (a clip in JSON), `array_files` (`.npy`, `.npz`), `tables`
+(`.csv`), `yolo` and `h5_files`. A folder holds one file for each frame, as
+OpenPose, MMPose and YOLO write them. `-` is standard input and holds JSON
+lines, as a `.jsonl` file does: one frame a line, see `stream`.
 
 Nothing in a file is executed. Files beyond the bounds of `untrusted` are
 refused, as are coordinates, people and frames beyond its limits.
@@ -15,7 +15,6 @@ import contextlib
 import gc
 import os
 import pathlib
-import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -24,24 +23,22 @@ from typing import BinaryIO
 import numpy as np
 
 from ampose_tf.conversion import Conversion
-from ampose_tf.data import archive
-from ampose_tf.lifting import results, untrusted
+from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.keypoints import PERSON_SCORE, Keypoints, check_score
-from ampose_tf.lifting.readers import (
+from ampose_tf.lifting.readers import detections, evidence
+from ampose_tf.lifting.readers.forms import (
     array_files,
-    clip_forms,
-    detections,
-    evidence,
-    h5_files,
-    labels,
-    sequences,
+    files,
     streams,
-    tables,
-    yolo,
 )
+from ampose_tf.lifting.readers.forms.files import (
+    frames_in,
+    is_one_frame,
+    natural,
+)
+from ampose_tf.lifting.readers.forms.streams import checked_image_size, stream
 from ampose_tf.lifting.readers.records import Account
 from ampose_tf.lifting.readers.sequences import Options
-from ampose_tf.lifting.readers.streams import checked_image_size, stream
 
 __all__ = [
     "FORMATS",
@@ -59,32 +56,10 @@ __all__ = [
 
 MAX_LINE_BYTES = 16 * 2**20
 
-_LONGEST_LABEL = 65536
 _LONGEST_MESSAGE = 250
 
 _LARGE_BYTES = 2**20
 _NOT_PAUSED = contextlib.nullcontext()
-
-# What may stand before JSON: blanks and the mark of UTF-8.
-_SPACE = b" \t\r\n\xef\xbb\xbf"
-
-# How files begin, and from which byte on.
-_PICTURES = {
-    "a video": (
-        (4, b"ftyp"),
-        (8, b"AVI "),
-        (0, b"\x1a\x45\xdf\xa3"),
-        (0, b"\x00\x00\x01\xba"),
-    ),
-    "an image": (
-        (0, b"\xff\xd8\xff"),
-        (0, b"\x89PNG"),
-        (0, b"GIF8"),
-        (0, b"BM"),
-        (8, b"WEBP"),
-    ),
-}
-_VIDEO_ENDINGS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg")
 
 FORMATS = (
     "coco",
@@ -149,7 +124,9 @@ def read(
                 recording = streams.read_clip(lines, options, account)
             else:
                 path = pathlib.Path(path)
-                read_one = _folder if path.is_dir() else _file
+                read_one = (
+                    files.read_folder if path.is_dir() else files.read_file
+                )
                 recording = read_one(path, options, account)
         return detections.settle(recording, image_size, person_score, account)
     except ValueError as error:
@@ -215,46 +192,6 @@ def parse_image_size(text: str) -> tuple[int, int]:
     return int(parts[0]), int(parts[1])
 
 
-def is_one_frame(path: pathlib.Path) -> bool:
-    """Whether a file of a folder holds a single frame, or cannot be read."""
-    if path.suffix.lower() == ".txt":
-        return True
-    try:
-        content = _as_utf8(untrusted.unpacked(untrusted.read(path)))
-        return clip_forms.is_one_frame(untrusted.parse(content))
-    except (ValueError, OSError):
-        return True
-
-
-def frames_in(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Returns the files of a folder's frames, in the order of their numbers.
-
-    JSON files or YOLO labels, of which there are more. Hidden files, as macOS
-    leaves them beside others, are none of them.
-    """
-    visible = [p for p in folder.iterdir() if not p.name.startswith(".")]
-    found = [p for p in visible if p.suffix.lower() == ".json"]
-    texts = [p for p in visible if p.suffix.lower() == ".txt"]
-    if len(texts) > len(found):
-        labels_of_yolo = [p for p in texts if _is_yolo(p)]
-        found = max(found, labels_of_yolo, key=len)
-    return sorted(found, key=lambda path: natural(path.name))
-
-
-def _is_yolo(path):
-    with open(path, "rb") as file:
-        line = file.readline(_LONGEST_LABEL)
-    return not line.strip() or yolo.is_label(line.decode("latin-1"))
-
-
-def natural(name: str) -> list[tuple[int, int, str]]:
-    """Returns a key that sorts "2.json" before "10.json"."""
-    return [
-        (1, int(part), "") if part.isdecimal() else (0, 0, part)
-        for part in re.split(r"([0-9]{1,18})", name)
-    ]
-
-
 class _Pause:
     """Pauses Python's garbage collector.
 
@@ -308,158 +245,6 @@ def _checked(image_size, format, skeleton, frames, person_score):
     return image_size, Options(format, skeleton, frames)
 
 
-def _file(path, options, account):
-    if not path.exists():
-        raise FileNotFoundError(f"no keypoint file {path}")
-    content = untrusted.unpacked(untrusted.read(path))
-    if content.startswith(b"\x89HDF"):
-        return h5_files.read(path, options, account)
-    if content.startswith(b"\x93NUMPY"):
-        array = archive.read_npy(content)
-        return array_files.read_array(array, options, account)
-    if content.startswith(b"PK"):
-        members = archive.read(content, most=untrusted.MAX_BYTES)
-        _refuse_lifted(members)
-        return array_files.read_npz(members, options, account)
-    _refuse_pictures(path, content)
-    content = _as_utf8(content)
-    if not content.strip():
-        raise ValueError("an empty file")
-    if options.format == "csv" or _is_table(path, content):
-        return tables.read(_as_text(content), options, account)
-    first = content[:65536].lstrip().partition(b"\n")[0]
-    if yolo.is_label(first.decode("latin-1")):
-        return _of_labels([yolo.read(_as_text(content))], options, account)
-    if not content.lstrip(_SPACE).startswith((b"[", b"{", b"null")):
-        raise ValueError(
-            "neither JSON, nor .npy or .npz, nor a YOLO label, nor a table "
-            "whose header has <joint>_x and <joint>_y"
-        )
-    if _are_json_lines(content):
-        return streams.read_clip(content.splitlines(), options, account)
-    value = untrusted.parse(content)
-    del content  # It may be large, and so is what the reader makes of it.
-    _refuse_lifted(value)
-    return clip_forms.read_clip(value, options, account)
-
-
-def _as_utf8(content):
-    """Returns text without its mark; UTF-16, as of PowerShell's >, as UTF-8.
-
-    Raises:
-        ValueError: If it is UTF-16 in name only.
-    """
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        try:
-            return content.decode("utf-16").encode()
-        except UnicodeError as error:
-            raise ValueError("its text is not UTF-16") from error
-    return content.removeprefix(b"\xef\xbb\xbf")
-
-
-def _as_text(content):
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise ValueError("its text is not UTF-8") from error
-
-
-def _refuse_pictures(path, content):
-    """Raises ValueError for a video or an image."""
-    kind = next(
-        (
-            kind
-            for kind, places in _PICTURES.items()
-            for place, mark in places
-            if content[place:].startswith(mark)
-        ),
-        None,
-    )
-    if kind is None and path.suffix.lower() in _VIDEO_ENDINGS:
-        kind = "a video"
-    if kind is not None:
-        raise ValueError(
-            f"{kind}, in which ampose_tf finds no people: run a 2D pose "
-            "detector on it first and give its keypoints; "
-            "docs/keypoints.md says how for each tool"
-        )
-
-
-def _is_table(path, content):
-    if path.suffix.lower() in (".csv", ".tsv"):
-        return True
-    header = content[:65536].partition(b"\n")[0].strip()
-    return header[:1] not in (b"[", b"{", b"") and tables.is_header(
-        header.decode("utf-8", "replace")
-    )
-
-
-def _are_json_lines(content):
-    """Whether the first of several lines is JSON of its own."""
-    content = content.lstrip()
-    first = content.partition(b"\n")[0].partition(b"\r")[0]
-    if not content[len(first) :].strip():
-        return False
-    try:
-        untrusted.parse(first)
-    except ValueError:
-        return False
-    return True
-
-
-def _of_labels(groups, options, account):
-    clip = sequences.numbered(groups, options, account)
-    return sequences.record(clip, options.skeleton, account, "yolo")
-
-
-def _folder(path, options, account):
-    files = frames_in(path)
-    if not files:
-        raise ValueError("no .json or .txt file of keypoints in this folder")
-    groups, form, rest = [], None, untrusted.MAX_BYTES
-    for file in files:
-        try:
-            content = untrusted.unpacked(untrusted.read(file, rest))
-        except ValueError as error:
-            raise ValueError(
-                f"its files are larger than {untrusted.MAX_BYTES} bytes"
-            ) from error
-        rest -= len(content)
-        try:
-            content = _as_utf8(content)
-            if file.suffix.lower() == ".txt":
-                group = yolo.read(_as_text(content))
-                found = "yolo"
-            else:
-                value = untrusted.parse(content)
-                _refuse_lifted(value)
-                if len(files) == 1:
-                    return clip_forms.read_clip(value, options, account)
-                group, found = clip_forms.read_one(value, options, account)
-        except ValueError as error:
-            if labels.of_name(file.name) is None and len(files) > 2:
-                # Among numbered frames, it is something else.
-                account.note(f"Not read: {file.name}: {error}.")
-                continue
-            raise ValueError(f"{file.name}: {error}") from error
-        form = form or found
-        groups.append(
-            group._replace(
-                image=file.name, number=None, time=None, is_person=False
-            )
-        )
-    if not groups:
-        raise ValueError("no file of keypoints in this folder")
-    last = [labels.of_name(group.image) for group in groups]
-    if None not in last and 1 < len(set(last)) < len(last):
-        # If all are the same, it is not the frames that they count.
-        raise ValueError(
-            "two files have the same number; expected one clip a folder"
-        )
-    clip = sequences.numbered(groups, options, account)
-    return sequences.record(clip, options.skeleton, account, form)
-
-
 def _bounded(lines):
     """Yields lines that are not longer than `MAX_BYTES` together."""
     rest = untrusted.MAX_BYTES
@@ -468,11 +253,3 @@ def _bounded(lines):
         if rest < 0:
             raise ValueError(f"larger than {untrusted.MAX_BYTES} bytes")
         yield line
-
-
-def _refuse_lifted(value):
-    if results.is_motion(value):
-        raise ValueError(
-            "lifted motion, no keypoints; results.load reads it in Python, "
-            "and lift.py writes it in other --formats"
-        )

@@ -23,7 +23,8 @@ from ampose_tf.lifting import (
     results,
     saving,
 )
-from ampose_tf.lifting.readers import detections, h5_files
+from ampose_tf.lifting.readers import detections
+from ampose_tf.lifting.readers.forms import h5_files
 from ampose_tf.lifting.untrusted import MAX_PIXEL
 from ampose_tf.skeleton import H36M_17
 from tests import clips, h5_clips

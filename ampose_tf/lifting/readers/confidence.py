@@ -74,6 +74,12 @@ def settle(
             "count as seen."
         )
         return np.ones(scores.shape)
+    unscored = int((placed & np.isnan(scores)).sum())
+    if unscored:
+        account.note(
+            f"{unscored} joints have a place and no score, though others have "
+            "one: they count as not seen."
+        )
     negative = (given < 0) & (given != -1)
     largest = given.max()
     if third == "either" and (

@@ -33,6 +33,8 @@ _NORMALISED = 2
 # that cannot be people who leave the image.
 _BEYOND = 0.1
 _ACROSS = 0.2
+# A share of pixels above or left of the image that no detector finds.
+_OUTSIDE = 0.4
 
 
 def gather(
@@ -252,6 +254,11 @@ def _in_pixels(points, seen, coordinates, image_size):
     placed = points[seen]
     small = float(np.median(np.abs(placed))) < _NORMALISED
     if not small and coordinates == "either":
+        if (placed < 0).mean(axis=0).max() > _OUTSIDE:
+            raise ValueError(
+                "its coordinates lie around 0, as of 3D in millimetres; "
+                "expected pixels from the image's upper left corner"
+            )
         return points
     if not small:
         raise ValueError(

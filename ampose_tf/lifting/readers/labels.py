@@ -5,6 +5,8 @@ single place in it counts: "walk-0044_jpg.rf.<hash>.jpg" is 44. Times are
 frames at a constant rate.
 """
 
+import contextlib
+import datetime
 import itertools
 import re
 from collections.abc import Collection, Sequence
@@ -12,6 +14,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from ampose_tf.lifting import untrusted
+from ampose_tf.lifting.readers import vocabulary
 from ampose_tf.lifting.readers.records import Account
 
 # Numbers count frames if at least one of so many is there, or all lie within
@@ -20,6 +23,8 @@ _SPARSE = 20
 _HOUR = 108_000
 # Frames a second that films have.
 _SLOWEST, _FASTEST = 0.5, 1000
+# Nanoseconds since 1970 are 2e18.
+_LATEST = 1e20
 # How much of a step a time may be away from its frame.
 _OFF_BEAT = 0.35
 
@@ -62,6 +67,37 @@ def check_span(numbers: Collection[int]) -> None:
             f"{len(numbers)} frames with numbers from {first} to {last}; "
             "expected those of one clip, counted from its first frame on"
         )
+
+
+def time_of(
+    name: str, value, account: Account
+) -> tuple[float | None, float | None]:
+    """Returns a time and seconds of its unit, None where they are not said.
+
+    Args:
+        name: Of its field or column.
+        value: A number, or text: a number, a time of day or a date and one.
+        account: Of the file; told of what is no time.
+    """
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            value = float(value)
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            text = value.strip().replace(",", ".")
+            if clock := re.fullmatch(
+                r"(?:([0-9]+):)?([0-9]+):([0-9]{2}(?:\.[0-9]+)?)", text
+            ):
+                hours, minutes, seconds = map(float, clock.groups("0"))
+                return 3600 * hours + 60 * minutes + seconds, 1.0
+            date = datetime.datetime.fromisoformat(text)
+            if date.tzinfo is None:  # Of no matter: the same in all frames.
+                date = date.replace(tzinfo=datetime.UTC)
+            return date.timestamp(), 1.0
+    elif isinstance(value, (int, float)) and abs(value) < _LATEST:
+        return float(value), vocabulary.time_unit(name)
+    account.note(f"Not used: {name}: {untrusted.brief(value)} is no time.")
+    return None, None
 
 
 def of_images(labels: Sequence[int | str], account: Account) -> list[int]:
@@ -192,9 +228,32 @@ def _numbers_in(labels):
     # A date and a time, or a clip and a frame: in the order of them all.
     rows = list(zip(*varying, strict=True))
     if len(set(rows)) < len(labels):
+        _refuse_several(labels, table, rows)
         return None
     rank = {row: place for place, row in enumerate(sorted(rows))}
     return [rank[row] for row in rows]
+
+
+def _refuse_several(labels, table, rows):
+    """Raises ValueError if images are of several clips, each with a word.
+
+    As "a/001.jpg" and "b/001.jpg" are: the numbers come again under another
+    word, and never under the same.
+    """
+    clips = [
+        tuple(part for part in parts if isinstance(part, str))
+        for parts in table
+    ]
+    if len(set(clips)) <= len(clips) / 2 and len(
+        set(zip(clips, rows, strict=True))
+    ) == len(rows):
+        again = next(p for p, row in enumerate(rows) if row in rows[:p])
+        one, two = labels[rows.index(rows[again])], labels[again]
+        raise ValueError(
+            f"images of several clips, as {untrusted.brief(one)} and "
+            f"{untrusted.brief(two)}; expected one a file: save each on its "
+            "own"
+        )
 
 
 def _last(table):

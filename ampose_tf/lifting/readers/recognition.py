@@ -25,6 +25,12 @@ _BY_COUNT = {
 # Skeletons that a user may name of the first joints of so many.
 _BODIES = {133: ("COCO-17",), 136: ("Halpe-26",)}
 
+COUNTS = frozenset(_BY_COUNT)
+# Joints of all skeletons.
+JOINTS = {
+    joint(name) for skeleton in SKELETONS.values() for name in skeleton.joints
+}
+
 # Skeletons of as many joints as the usual one, and their necks.
 _SAME_COUNT = {"COCO-18": "trt_pose-18", "BODY_25": "BODY_25B"}
 _NECKS = {
@@ -120,7 +126,7 @@ def by_places(
     Args:
         points: (D, S, 2), of at least one person.
         counted: What their number says.
-        form: See `frame_forms.form_of`.
+        form: See `tools.form_of`.
         account: Of the file; told of a skeleton that is not the usual one.
     """
     count = len(counted.joints)

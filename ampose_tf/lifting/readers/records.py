@@ -21,6 +21,7 @@ class Account:
     def __init__(self):
         self._notes = {}
         self._unread = {}
+        self._clips = {}
 
     def note(self, sentence: str) -> None:
         """Adds a sentence, once."""
@@ -33,6 +34,21 @@ class Account:
             known = self._unread.setdefault(what, {})
             if len(known) < _MOST:
                 known[name] = None
+
+    def clip(self, name) -> None:
+        """Adds the name of the clip or camera that a part of it is of.
+
+        Raises:
+            ValueError: If another part is of another one.
+        """
+        if type(name) in (int, str) and name != "":
+            self._clips[name] = None
+        if len(self._clips) > 1:
+            one, two = map(brief, self._clips)
+            raise ValueError(
+                f"several clips, {one} and {two}; expected one a file: save "
+                "each on its own"
+            )
 
     def notes(self) -> tuple[str, ...]:
         """Returns a sentence for each of them."""
@@ -112,6 +128,41 @@ class Recording(NamedTuple):
     image_size: tuple[int, int] | None = None
     fps: float | None = None
     is_clip: bool = True
+
+
+class Group(NamedTuple):
+    """The people of one frame, or one person of it.
+
+    Attributes:
+        people: Of the frame.
+        number: Of the frame; None if its value does not say.
+        image: The name or id of its image, or None.
+        time: In the unit of the file, or None.
+        unit: Seconds of that unit, if the field's name says it.
+        size: (width, height) of its image, or None.
+        is_person: Whether it is one person, and others of the same frame may
+            follow; False for a whole frame.
+        form: What `form_of` says, if it was asked.
+        fps: Frames a second, or None.
+        place: What `id` or `index` of a whole frame says, or None.
+    """
+
+    people: list[Detection]
+    number: int | None = None
+    image: int | str | None = None
+    time: float | None = None
+    unit: float | None = None
+    size: tuple[int, int] | None = None
+    is_person: bool = False
+    form: str | None = None
+    fps: float | None = None
+    place: int | None = None
+
+    @property
+    def label(self) -> int | str | float | None:
+        """What the file calls the frame."""
+        labels = (self.number, self.image, self.time)
+        return next((own for own in labels if own is not None), None)
 
 
 def third_of(people: Iterable[Detection]) -> str:

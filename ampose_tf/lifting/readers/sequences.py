@@ -8,8 +8,15 @@ from ampose_tf.conversion import Conversion
 from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.readers import evidence, labels, recognition, vocabulary
 from ampose_tf.lifting.readers.detections import gather
-from ampose_tf.lifting.readers.frame_forms import Group
-from ampose_tf.lifting.readers.records import Account, Recording, third_of
+from ampose_tf.lifting.readers.records import (
+    Account,
+    Group,
+    Recording,
+    third_of,
+)
+
+# A share of steps back in time, of frames that are only out of order.
+_SOME = 0.25
 
 
 class Options(NamedTuple):
@@ -91,8 +98,9 @@ def numbered(
             f"{len(groups)} frames; at most {untrusted.MAX_FRAMES} are read"
         )
     fps = None
-    if kind == "number":
-        numbers = labels.own_numbers([g.number for g in groups], account)
+    if kind in ("number", "place"):
+        own = [getattr(group, kind) for group in groups]
+        numbers = labels.own_numbers(own, account)
         fps = _rate(groups, numbers)
     elif kind == "image":
         numbers = labels.of_images([g.image for g in groups], account)
@@ -103,6 +111,9 @@ def numbered(
         )
     else:
         numbers = list(range(len(groups)))
+    rates = {group.fps for group in groups} - {None}
+    if fps is None and len(rates) == 1:
+        (fps,) = rates
     sizes = {group.size for group in groups if group.size is not None}
     frames = sorted(
         zip(numbers, [g.people for g in groups], strict=True),
@@ -124,7 +135,7 @@ def record(
         clip: The frames.
         skeleton: Of their joints, if it is known.
         account: Of the file.
-        form: See `frame_forms.form_of`.
+        form: See `tools.form_of`.
 
     Raises:
         ValueError: See `detections.gather`.
@@ -161,6 +172,13 @@ def _joined(groups, options, account, are_people):
         people = [person for group in full for person in group.people]
         return [full[0]._replace(people=people, is_person=False)], None
     kind = _kind(groups)
+    if kind == "time" and _are_durations(groups):
+        account.note(
+            "Times are not used: they are not those of frames that follow "
+            "each other. Frames are counted in the order of the file."
+        )
+        groups = [group._replace(time=None) for group in groups]
+        return groups, None
     if kind is not None:
         return _by_label(groups, kind), kind
     if any(_kind([group]) for group in groups):
@@ -195,7 +213,20 @@ def _kind(groups):
             getattr(group, kind) is not None for group in groups
         ):
             return kind
-    return None
+    places = {group.place for group in groups} - {None}
+    return "place" if 1 < len(places) == len(groups) else None
+
+
+def _are_durations(groups):
+    """Whether times of whole frames say how long each took, not when it was.
+
+    They repeat, or go up and down.
+    """
+    if any(group.is_person for group in groups):
+        return False
+    times = [group.time for group in groups]
+    down = np.mean(np.diff(times) < 0) if len(times) > 1 else 0
+    return len(set(times)) < len(times) or _SOME < down < 1
 
 
 def _by_label(groups, kind):

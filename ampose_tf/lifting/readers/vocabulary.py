@@ -17,6 +17,7 @@ TIME = "time"
 PERSON = "person"  # A number of a person.
 PEOPLE = "people"  # A list of people.
 FRAMES = "frames"  # A list of frames.
+VIDEO = "video"  # The name of a clip.
 JOINTS = "joints"  # Joints of a person, or of several.
 JOINTS_3D = "joints 3D"
 SCORE = "score"
@@ -24,6 +25,7 @@ PERSON_SCORE = "person score"
 JOINT_SCORES = "joint scores"
 NAME = "name"
 JOINT_NAMES = "joint names"
+JOINT_NUMBER = "joint number"
 WIDTH, HEIGHT, SIZE, SHAPE = "width", "height", "size", "shape"
 FPS = "fps"
 ID = "id"
@@ -62,7 +64,8 @@ _CLASSES = {
     "joint": "keypoint keypoints kp kps kpt kpts joint joints landmark "
     "landmarks point points bodypart bodyparts part parts coordinate "
     "coordinates coord coords xy marker markers pts2d",
-    "plane": "2d px pixel pixels list array data normalized normalised norm "
+    "plane": "pred predicted detected estimated raw filtered all 2d px pixel "
+    "pixels list array data normalized normalised norm "
     "in screen position positions",
     "solid": "3d world xyz",
     "other": "face hand hands left right foot feet",
@@ -71,6 +74,7 @@ _CLASSES = {
     "size": "size resolution dimensions dims",
     "shape": "shape",
     "rate": "fps rate framespersecond",
+    "clip": "video clip camera cam sequence recording take",
     "whole": "video original orig input source src frame image img camera",
 }
 _WORDS = {}
@@ -125,9 +129,13 @@ _IRRELEVANT = _words(
     bboxhead bodybboxes vidid isfinished hashead attributes occlusions
     edges keypointedges bones tags annotatorid jointids jointid
     lefthandvalid righthandvalid facevalid footvalid faceprob handprob
-    user
+    user predboxes predclasses labels flags
     """
 )
+
+# Between the words of a joint and its number, and behind an axis.
+_OF_JOINTS = (NAME, JOINTS, SCORE, None)
+_PIXEL_UNITS = ("px", "pixel", "pixels")
 
 _SIDES = {"left": "left", "right": "right", "l": "left", "r": "right"}
 # What may follow a side that is a single letter.
@@ -137,6 +145,10 @@ _PARTS = _words(
     foot bigtoe smalltoe toe heel mouth pinky index thumb footindex
     innereye outereye collar clavicle thigh shin
     """
+)
+# What may stand around a joint's name.
+_AROUND = _words(
+    "keypoint keypoints kp kpt landmark landmarks pose joint joints marker"
 )
 _PART_NAMES = {
     "innereye": "eye_inner",
@@ -230,6 +242,8 @@ def _meaning_of(words):
             return IRRELEVANT
         if has("name"):
             return JOINT_NAMES
+        if has("number"):
+            return JOINT_NUMBER if only("joint", "number") else None
         return JOINTS if only("joint", "plane", "person", "box") else None
     if has("person") and has("number") and only("person", "number"):
         return PERSON
@@ -237,9 +251,17 @@ def _meaning_of(words):
         return FRAME
     if has("image") and only("image", "number", "name", "frame"):
         return IMAGE
+    if has("clip") and only("clip", "number", "name", "image"):
+        return VIDEO
     if has("people") and only("people", "plane", "person"):
         return PEOPLE
     return None
+
+
+@functools.lru_cache(4096)
+def is_clip(name: str) -> bool:
+    """Whether a field or column may say which clip or camera it is of."""
+    return meaning(name) == VIDEO or _squeezed(name) in ("video", "clip")
 
 
 def time_unit(name: str) -> float | None:
@@ -276,6 +298,9 @@ def joint(name: str) -> str:
     words = re.sub(r"^([LR])(?=[A-Z][a-z])", r"\1 ", words)
     words = [word.lower() for word in re.split(r"[\W_]+", words) if word]
     for place in (0, -1):
+        while len(words) > 1 and words[place] in _AROUND:
+            words.pop(place)
+    for place in (0, -1):
         if len(words) > 1 and words[place] in _SIDES:
             side = _SIDES[words.pop(place)]
             return f"{side}_{_part(''.join(words))}"
@@ -288,6 +313,42 @@ def joint(name: str) -> str:
         if rest != whole and len(start) > 1 and rest in _PARTS:
             return f"{side}_{_part(rest)}"
     return "_".join(words)
+
+
+def joint_column(name: str) -> tuple[str | int, str] | None:
+    """Returns the joint, by name or number, and the axis of a column."""
+    if meaning(name) not in (
+        None,
+        JOINT_SCORES,
+        IRRELEVANT,  # As "left_index_score" would be elsewhere.
+    ):
+        return None
+    words = [
+        word
+        for word in re.split(
+            r"[\W_]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[a-zA-Z])(?=[0-9])"
+            r"|(?<=[0-9])(?=[a-zA-Z])",
+            name.strip(),
+        )
+        if word
+    ]
+    while len(words) > 2 and words[-1].lower() in _PIXEL_UNITS:
+        words.pop()
+    for axis, rest in ((words[-1:], words[:-1]), (words[:1], words[1:])):
+        what = meaning("".join(axis))
+        if what not in (X, Y, Z, SCORE) or not rest:
+            continue
+        if [word.lower() for word in rest[-2:]] == ["in", "frame"]:
+            rest = rest[:-2]  # Of in-frame likelihoods.
+        if re.fullmatch("[0-9]{1,3}", rest[-1]) and all(
+            meaning(word) in _OF_JOINTS for word in rest[:-1]
+        ):
+            return int(rest[-1]), what
+        joint = "_".join(rest)
+        if meaning(joint) is IRRELEVANT:
+            return None
+        return joint, what
+    return None
 
 
 def _part(squeezed):

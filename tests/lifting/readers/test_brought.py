@@ -974,3 +974,523 @@ def test_necks_tell_skeletons_of_one_count(tmp_path, usual, other):
             tmp_path / "clip.npy", skeleton=find_skeleton(usual)
         )
         assert read_as.skeleton == usual
+
+
+# 9. Wrappers, lists by field and by person.
+
+
+def bodies_of(person=0):
+    return [triples(frame, person) for frame in range(FRAMES)]
+
+
+def frames_of_people():
+    return [
+        {
+            "frame": frame,
+            "people": [
+                {"id": own, "keypoints": triples(frame, own)}
+                for own in range(2)
+            ],
+        }
+        for frame in range(FRAMES)
+    ]
+
+
+ABOUT = {"fps": 25, "width": 640, "height": 480}
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda frames: {"result": {"predictions": frames}},
+        lambda frames: {"data": {"frames": frames}},
+        lambda frames: {"success": True, "code": 0, "result": frames},
+        lambda frames: {"output": frames, "metadata": ABOUT},
+        lambda frames: {"video": {"name": "a.mp4", **ABOUT}, "data": frames},
+        lambda frames: {"info": ABOUT, "result": {"frames": frames}},
+    ],
+)
+def test_what_is_around_frames(tmp_path, wrap):
+    value = wrap(frames_of_people())
+    keypoints = read(tmp_path, value)
+    check(keypoints, 2)
+    if "640" in json.dumps(value).replace(".", ""):
+        assert keypoints.fps == 25 and keypoints.image_size == IMAGE_SIZE
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"keypoints": bodies_of(), **ABOUT},
+        {
+            "keypoints": PIXELS[:, 0].tolist(),
+            "scores": SCORES[:, 0].tolist(),
+        },
+        {"7": {"joints2d": bodies_of(), "frame_ids": list(range(FRAMES))}},
+        {"frames": list(range(FRAMES)), "keypoints": bodies_of()},
+    ],
+)
+def test_a_list_for_each_field(tmp_path, value):
+    check(read(tmp_path, value))
+
+
+def test_people_of_one_frame_in_a_list_for_each_field(tmp_path):
+    """With what it says of each of them."""
+    for scores, count in (([0.9, 0.8], 2), ([0.9, 0.05], 1)):
+        frames = [
+            {
+                "frame": frame,
+                "keypoints": PIXELS[frame].tolist(),
+                "keypoint_scores": SCORES[frame].tolist(),
+                "bbox_scores": scores,
+                "track_ids": [3, 8],
+            }
+            for frame in range(FRAMES)
+        ]
+        keypoints = read(tmp_path, frames)
+        check(keypoints, count)
+        assert [t.track_id for t in keypoints.tracks] == [3, 8][:count]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {
+            "tracks": [
+                {
+                    "track_id": own,
+                    "frames": [
+                        {"frame": frame, "keypoints": triples(frame, own)}
+                        for frame in range(FRAMES)
+                    ],
+                }
+                for own in range(2)
+            ]
+        },
+        {
+            name: [
+                {"frame": frame, "keypoints": triples(frame, own)}
+                for frame in range(FRAMES)
+            ]
+            for own, name in enumerate(("anna", "bob"))
+        },
+        {
+            str(own): {str(f): triples(f, own) for f in range(FRAMES)}
+            for own in range(2)
+        },
+        {
+            str(f): {str(own): triples(f, own) for own in range(2)}
+            for f in range(FRAMES)
+        },
+        {
+            str(own): {
+                "joints2d": bodies_of(own),
+                "frame_ids": list(range(FRAMES)),
+            }
+            for own in range(2)
+        },
+    ],
+)
+def test_a_list_for_each_person(tmp_path, value):
+    check(read(tmp_path, value), 2)
+
+
+@pytest.mark.parametrize("rows", ["list", "lines", "columns"])
+def test_tables_in_json(tmp_path, rows):
+    header, *lines = clips.csv_text().splitlines()
+    names = header.split(",")
+    records = [
+        dict(zip(names, map(float, line.split(",")), strict=True))
+        for line in lines
+    ]
+    value = {
+        "list": records,
+        "lines": "\n".join(map(json.dumps, records)),
+        "columns": {
+            name: {str(n): row[name] for n, row in enumerate(records)}
+            for name in names
+        },
+    }[rows]
+    check(read(tmp_path, value), 2)
+
+
+def test_frames_in_which_nobody_is(tmp_path):
+    for empty in (
+        {"frame": 2, "landmarks": None},
+        {"frame": 2, "landmarks": []},
+        {"frame": 2, "detected": False},
+        {"frame": 2},
+    ):
+        frames = [
+            {"frame": frame, "landmarks": triples(frame)}
+            for frame in range(FRAMES)
+        ]
+        frames[2] = empty
+        (track,) = read(tmp_path, frames).tracks
+        assert track.frames.tolist() == [0, 1, 3, 4]
+
+
+# 10. Times, clips and scores.
+
+
+@pytest.mark.parametrize(
+    "text", ["2024-05-03T12:00:00.{:03}Z", "2024-05-03 12:00:00.{:03}", "{}"]
+)
+def test_times_as_text(tmp_path, text):
+    frames = [
+        {"timestamp": text.format(40 * frame), "keypoints": triples(frame)}
+        for frame in (4, 0, 1, 2, 3)
+    ]
+    keypoints = read(tmp_path, frames)
+    check(keypoints)
+    assert keypoints.fps == pytest.approx(25)
+    rows = "\n".join(
+        ",".join([frame["timestamp"], *map(str, np.ravel(frame["keypoints"]))])
+        for frame in frames
+    )
+    columns = ",".join(f"{j}_{axis}" for j in COCO for axis in "xyv")
+    keypoints = read(tmp_path, f"timestamp,{columns}\n{rows}", "clip.csv")
+    check(keypoints)
+    assert keypoints.fps == pytest.approx(25)
+
+
+def test_what_is_no_time_is_not_used(tmp_path):
+    """How long a frame took, and text."""
+    for times in ([0.03] * FRAMES, [0.03, 0.05, 0.02, 0.07, 0.01], ["a"] * 5):
+        frames = [
+            {"time": own, "people": [{"keypoints": triples(frame)}]}
+            for frame, own in enumerate(times)
+        ]
+        keypoints = read(tmp_path, frames)
+        check(keypoints)
+        assert noted(keypoints, "ot used")
+
+
+def test_rates_of_frames(tmp_path):
+    frames = frames_of_people()
+    for frame in frames:
+        frame["fps"] = 25
+    assert read(tmp_path, frames).fps == 25
+
+
+def test_several_clips_in_a_file_are_refused(tmp_path):
+    people = [
+        {"video": name, "frame": frame, "keypoints": triples(frame)}
+        for name in ("a.mp4", "b.mp4")
+        for frame in range(FRAMES)
+    ]
+    columns = ",".join(f"{j}_{axis}" for j in COCO for axis in "xyv")
+    rows = [
+        ",".join([p["video"], str(p["frame"]), *map(str, flat(p["frame"]))])
+        for p in people
+    ]
+    images = [
+        {"image_id": f"{p['video']}/{p['frame']:05}.jpg", "keypoints": flat(0)}
+        for p in people
+    ]
+    for value, name in (
+        (people, "clip.json"),
+        ("\n".join([f"camera,frame,{columns}", *rows]), "clip.csv"),
+        (images, "clip.json"),
+    ):
+        with pytest.raises(ValueError, match="several clips"):
+            read(tmp_path, value, name)
+
+
+def test_scores_that_only_some_joints_have(tmp_path):
+    frames = [clips.tfjs(frame) for frame in range(FRAMES)]
+    del frames[1][0]["keypoints"][3]["score"]
+    assert noted(read(tmp_path, frames), "1 joints have a place and no score")
+
+
+def test_scores_in_lists_of_one(tmp_path):
+    frames = [
+        {
+            "frame": frame,
+            "keypoints": PIXELS[frame, 0].tolist(),
+            "scores": SCORES[frame, 0, :, None].tolist(),
+        }
+        for frame in range(FRAMES)
+    ]
+    check(read(tmp_path, frames))
+
+
+def test_scores_of_people_behind_their_boxes(tmp_path):
+    frames = [
+        [
+            {"bbox": [1, 2, 3, 4, score], "keypoints": triples(frame, own)}
+            for own, score in enumerate((0.9, 0.05))
+        ]
+        for frame in range(FRAMES)
+    ]
+    check(read(tmp_path, frames))
+
+
+@pytest.mark.parametrize("more", ["0.9", "{}", "0.9 {}"])
+def test_last_numbers_of_labels(tmp_path, more):
+    """A score, a track from 1 on, or both."""
+    for frame in range(FRAMES):
+        lines = [
+            yolo(frame).splitlines()[own] + " " + more.format(own + 1)
+            for own in range(2)
+        ]
+        write(tmp_path, "\n".join(lines), f"clip_{frame}.txt")
+    keypoints = formats.read(tmp_path, IMAGE_SIZE)
+    check(keypoints, 2)
+    if "{}" in more:
+        assert [track.track_id for track in keypoints.tracks] == [1, 2]
+
+
+# 11. Arrays and tables as people lay them out.
+
+ARRAY = np.concatenate([PIXELS, SCORES[..., None]], axis=-1)
+ONE = ARRAY[:, 0]
+
+
+@pytest.mark.parametrize(
+    ("array", "people"),
+    [
+        (ONE.reshape(FRAMES, -1), 1),
+        (ONE.swapaxes(1, 2), 1),
+        (ONE.swapaxes(0, 1), 1),
+        (ONE[:, None], 1),
+        (ONE[:, :, None], 1),
+        (ARRAY.swapaxes(2, 3), 2),
+        (ARRAY.transpose(3, 0, 2, 1), 2),
+    ],
+)
+def test_layouts_of_arrays(tmp_path, array, people):
+    np.save(tmp_path / "clip.npy", array)
+    check(formats.read(tmp_path / "clip.npy"), people)
+
+
+def test_what_arrays_say_beside_the_joints(tmp_path):
+    names = np.array(COCO[::-1])
+    for members in (
+        {"keypoints": ONE, "timestamps": np.arange(FRAMES) * 0.04},
+        {"keypoints": ONE[:, ::-1], "joint_names": names},
+        {"keypoints": ARRAY, "bbox_scores": np.array([[0.9, 0.05]] * FRAMES)},
+    ):
+        np.savez(tmp_path / "clip.npz", **members)
+        keypoints = formats.read(tmp_path / "clip.npz")
+        check(keypoints)
+        assert keypoints.fps == (25 if "timestamps" in members else None)
+    np.savez(
+        tmp_path / "clip.npz",
+        keypoints=ARRAY.reshape(-1, 17, 3),
+        frame=np.repeat(np.arange(FRAMES), 2),
+        track_id=np.tile([1, 2], FRAMES),
+        img_shape=[480, 640, 3],
+    )
+    keypoints = formats.read(tmp_path / "clip.npz")
+    check(keypoints, 2)
+    assert keypoints.image_size == IMAGE_SIZE
+
+
+HEADER, *ROWS = clips.csv_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["sep=,", HEADER, *ROWS],
+        ["# of a tool", "# fps: 30", HEADER, *ROWS],
+        ["Export of a clip", "", HEADER, *ROWS],
+        [HEADER, ",," + ",".join(["px", "px", ""] * 17), *ROWS],
+        [HEADER, *ROWS[:4], HEADER, *ROWS[4:]],
+        [HEADER.replace("_x", " X (px)").replace("_y", " Y (px)"), *ROWS],
+        [HEADER.replace("nose_", "keypoints.nose."), *ROWS],
+        [line.replace(",", " ") for line in (HEADER, *ROWS)],
+        [line.replace(",", ";").replace(".", ",") for line in (HEADER, *ROWS)],
+    ],
+)
+def test_tables_with_other_lines_and_cells(tmp_path, lines):
+    check(read(tmp_path, "\n".join(lines), "clip.csv"), 2)
+
+
+@pytest.mark.parametrize("cell", ["", "NaN", "N/A", "None", "-"])
+def test_cells_that_say_nothing(tmp_path, cell):
+    row = ROWS[0].split(",")
+    row[2:5] = [cell] * 3
+    text = "\n".join([HEADER, ",".join(row), *ROWS[1:]])
+    first, _ = read(tmp_path, text, "clip.csv").tracks
+    assert first.scores[0, 0] == 0 and (first.scores[0, 1:] > 0).all()
+
+
+def test_cells_of_whole_joints(tmp_path):
+    lines = [",".join(["frame", *COCO])]
+    for frame in range(FRAMES):
+        cells = [f'"({x}, {y}, {s})"' for x, y, s in triples(frame)]
+        lines.append(",".join([str(frame), *cells]))
+    check(read(tmp_path, "\n".join(lines), "clip.csv"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.pkl", b"\x80\x04\x95"),
+        ("a.mat", b"MATLAB 5.0 MAT-file"),
+        ("a.xlsx", b"PK\3\4" + bytes(22) + b"\x08\0\0\0[Content"),
+        ("a.bvh", b"HIERARCHY\n"),
+        ("a.xml", b"<?xml version='1.0'?>"),
+        ("a.7z", b"7z\xbc\xaf\x27\x1c"),
+        ("a.json", b"version https://git-lfs.github.com/spec/v1"),
+        ("a.json", b"[{'frame': 0}]"),
+    ],
+)
+def test_other_kinds_of_files_are_named(tmp_path, name, content):
+    path = write(tmp_path, content, name)
+    with pytest.raises(ValueError, match="which is not read: save") as error:
+        formats.read(path)
+    assert len(str(error.value).removeprefix(str(path))) <= 300
+
+
+def test_an_empty_file_among_frames_costs_that_frame(tmp_path):
+    for frame, value in enumerate(clips.openpose_frames("COCO-18")):
+        content = "" if frame == 2 else json.dumps(value)
+        write(tmp_path, content, f"clip_{frame:012}_keypoints.json")
+    keypoints = formats.read(tmp_path)
+    assert keypoints.tracks[0].frames.tolist() == [0, 1, 3, 4]
+    assert noted(keypoints, "Not read: clip_000000000002")
+
+
+def test_other_files_are_skipped_among_frames_only(tmp_path):
+    for name in ("alphapose", "mmpose"):
+        write(tmp_path, clips.coco_results(), f"{name}.json")
+    write(tmp_path, clips.mmpose_image(), "image_1.json")
+    with pytest.raises(ValueError, match="alphapose.json: several frames"):
+        formats.read(tmp_path)
+
+
+@pytest.mark.parametrize("key", ["index", "id", "n"])
+def test_frames_by_their_own_ids(tmp_path, key):
+    frames = [
+        {key: 2 * frame, "people": [{"keypoints": triples(frame)}]}
+        for frame in range(FRAMES)
+    ]
+    check(read(tmp_path, frames), frames=range(0, 2 * FRAMES, 2))
+    for frame in frames:  # Of the camera.
+        frame[key] = 7
+    check(read(tmp_path, frames))
+
+
+def test_ultralytics_attributes(tmp_path):
+    for joints in (
+        lambda frame: {"data": [triples(frame, own) for own in range(2)]},
+        lambda frame: {
+            "xy": PIXELS[frame].tolist(),
+            "conf": SCORES[frame].tolist(),
+        },
+    ):
+        frames = [
+            {"frame": frame, "keypoints": joints(frame)}
+            for frame in range(FRAMES)
+        ]
+        check(read(tmp_path, frames), 2)
+
+
+def test_sizes_of_something_else(tmp_path):
+    value = {
+        "roi": {"x": 0, "y": 0, "width": 100, "height": 100},
+        "model": {"input_size": [192, 256]},
+        "frames": frames_of_people(),
+    }
+    keypoints = read(tmp_path, value)
+    check(keypoints, 2)
+    assert keypoints.image_size is None
+
+
+def test_duplicates_in_a_file_of_one_frame(tmp_path):
+    for frame in range(FRAMES):
+        people = [
+            {"keypoints": triples(frame), "bbox_score": score}
+            for score in (0.9, 0.8)
+        ]
+        write(tmp_path, people, f"{frame:06}.json")
+    check(formats.read(tmp_path))
+
+
+@pytest.mark.parametrize("as_lines", [False, True])
+def test_what_is_about_a_clip_before_its_frames(tmp_path, as_lines):
+    value = [ABOUT, *frames_of_people()]
+    if not as_lines:
+        value.append({"fps": 25, "total_frames": FRAMES})
+    else:
+        value = "\n".join(map(json.dumps, value))
+    keypoints = read(tmp_path, value)
+    check(keypoints, 2)
+    assert keypoints.fps == 25 and keypoints.image_size == IMAGE_SIZE
+
+
+def test_numbers_as_text(tmp_path):
+    frames = [
+        {"frame": str(frame), "keypoints": list(map(str, flat(frame)))}
+        for frame in range(FRAMES)
+    ]
+    check(read(tmp_path, frames))
+    frames[2]["keypoints"][0] = "NaN"
+    assert read(tmp_path, frames).tracks[0].scores[2, 0] == 0
+
+
+def test_ids_that_are_large_are_names(tmp_path):
+    people = [
+        {
+            "frame": frame,
+            "id": 17_000_000_000 + own,
+            "keypoints": triples(frame, own),
+        }
+        for frame in range(FRAMES)
+        for own in range(2)
+    ]
+    keypoints = read(tmp_path, people)
+    check(keypoints, 2)
+    assert not noted(keypoints, "ot used")
+
+
+def test_detectron2s_instances(tmp_path):
+    """Their size is (height, width), and their scores are of people."""
+    frames = [
+        {
+            "image_size": [480, 640],
+            "pred_boxes": [[1, 2, 3, 4]] * 2,
+            "pred_classes": [0, 0],
+            "scores": [0.9, 0.05],
+            "pred_keypoints": [triples(frame, own) for own in range(2)],
+        }
+        for frame in range(FRAMES)
+    ]
+    for value in (frames, [{"instances": frame} for frame in frames]):
+        keypoints = read(tmp_path, value)
+        check(keypoints)
+    assert read(tmp_path, frames).image_size == IMAGE_SIZE
+
+
+def test_z_of_mediapipe_in_flat_lists(tmp_path):
+    """It is no score."""
+    pixels, _ = clips.truth("MediaPipe-33", 1)
+    depth = np.linspace(-200, 200, 33)[None, :, None].repeat(FRAMES, axis=0)
+    depth[:, [23, 24]] = 0
+    rows = np.concatenate([pixels[:, 0], depth], axis=2).reshape(FRAMES, -1)
+    keypoints = read(tmp_path, rows.tolist())
+    (track,) = keypoints.tracks
+    np.testing.assert_allclose(track.pixels, pixels[:, 0], atol=1e-3)
+    assert (track.scores == 1).all() and noted(keypoints, "MediaPipe's z")
+
+
+def test_pixels_around_the_corner_are_3d(tmp_path):
+    rows = [
+        [
+            {"name": name, "x": x - 300, "y": 300 - y, "z": 900.0}
+            for name, (x, y) in zip(COCO, PIXELS[frame, 0], strict=True)
+        ]
+        for frame in range(FRAMES)
+    ]
+    with pytest.raises(ValueError, match="as of 3D in millimetres"):
+        read(tmp_path, rows)
+
+
+def test_folders_of_packed_frames(tmp_path):
+    for frame in range(FRAMES):
+        content = json.dumps(clips.mmpose_image(frame)).encode()
+        write(tmp_path, gzip.compress(content), f"{frame:06}.json.gz")
+    check(formats.read(tmp_path), 2)

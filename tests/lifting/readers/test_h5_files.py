@@ -8,7 +8,8 @@ import h5py
 import numpy as np
 import pytest
 
-from ampose_tf.lifting.readers import detections, h5_files
+from ampose_tf.lifting.readers import detections
+from ampose_tf.lifting.readers.forms import h5_files
 from ampose_tf.lifting.readers.records import Account
 from ampose_tf.lifting.readers.sequences import Options
 from tests import clips, h5_clips

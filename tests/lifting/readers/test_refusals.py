@@ -133,7 +133,7 @@ def test_arrays_are_refused(tmp_path):
     refuse("unknown skeleton 'cat'", keypoints_px=pixels, skeleton="cat")
     refuse("skeleton: expected a name", keypoints_px=pixels, skeleton=3)
     refuse("has 16", keypoints_px=pixels, skeleton="MPII-16")
-    refuse("got .5, 17, 1, 2.", keypoints_px=pixels[:, :, None])
+    refuse("got .5, 5, 2.", keypoints_px=pixels[:, :5])
     positions = clips.detectron2_custom()
     positions["positions_2d"][()]["other.mp4"] = {}
     refuse("expected one video, found 2", **positions)

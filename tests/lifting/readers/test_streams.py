@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ampose_tf.lifting import formats
-from ampose_tf.lifting.readers.streams import stream
+from ampose_tf.lifting.readers.forms.streams import stream
 from tests import clips
 from tests.clips import FRAMES, IMAGE_SIZE
 

@@ -7,6 +7,7 @@ of lists `x`, `y` and `visible`. Names of fields are those of `vocabulary`.
 """
 
 import functools
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ _COUNTS = (16, 17, 18, 25, 26, 33, 133, 136)
 _NORMALISED = 2
 # The largest score, in percent.
 _MOST_SCORE = 100
+_NUMBER = re.compile(r"(?i)\s*[+-]?([0-9]*\.?[0-9]+(e[+-]?[0-9]+)?|nan)\s*")
 # Named points that make a person, where an object may have other entries.
 _FEW = 3
 # Numbers of a point.
@@ -50,9 +52,10 @@ def _fields(keys: tuple[str, ...]) -> _Fields:
             scores.append(key)
         elif what in (vocabulary.X, vocabulary.Y, vocabulary.POSITION):
             found.setdefault(what, key)
-        elif what in (vocabulary.NAME, vocabulary.ID):
-            if what == vocabulary.NAME or vocabulary.NAME not in found:
-                found[vocabulary.NAME] = key
+        elif what in (vocabulary.NAME, vocabulary.JOINT_NAMES):
+            found[vocabulary.NAME] = key
+        elif what in (vocabulary.ID, vocabulary.JOINT_NUMBER):
+            found.setdefault(vocabulary.NAME, key)
         elif what is None:
             unread.append(key)
 
@@ -87,9 +90,15 @@ def is_point(value) -> bool:
 
 
 def is_numeric(value: list) -> bool:
-    """Whether a list of JSON holds nothing but numbers and null."""
+    """Whether a list of JSON holds nothing but numbers and null.
+
+    Numbers may be text, as some tools write them.
+    """
     return all(
-        item is None or isinstance(item, (int, float)) for item in value
+        item is None
+        or isinstance(item, (int, float))
+        or (isinstance(item, str) and _NUMBER.fullmatch(item) is not None)
+        for item in value
     )
 
 
@@ -147,7 +156,7 @@ def read(value, scores, account: Account) -> list[Detection]:
     if value is None or value == [] or value == {}:
         return []
     if isinstance(value, dict):
-        return [_of_object(value, scores, account)]
+        return _of_object(value, scores, account)
     if not isinstance(value, list):
         raise ValueError(f"joints: expected a list, got {brief(value)}")
     if is_flat(value):
@@ -181,18 +190,23 @@ def _of_object(value, scores, account):
     columns = _columns_of(value)
     if columns is not None:
         account.unread(_fields(tuple(value)).unread, "fields of joints")
-        return _scored(columns, scores)
+        return [_scored(columns, scores)]
+    own = _fields(tuple(value)).scores
     for key, inner in value.items():  # ml5's pose has them, too.
         if vocabulary.meaning(key) in (
             vocabulary.JOINTS,
             vocabulary.NAME,
+            vocabulary.FRAMES,  # Ultralytics' data.
         ) and isinstance(inner, (list, dict)):
-            people = read(inner, scores, account)
-            if len(people) == 1:
-                return people[0]
+            its = next(
+                (value[k] for k in own if isinstance(value[k], list)), scores
+            )
+            people = read(inner, its, account)
+            if people:
+                return people
     named = {name: one for name, one in value.items() if is_joint(one)}
     if named:
-        return _scored(_of_named(named, account), scores)
+        return [_scored(_of_named(named, account), scores)]
     raise ValueError(f"expected joints, got {brief(value)}")
 
 
@@ -332,8 +346,7 @@ def _of_flat(values):
         else:  # Of pairs, every third number is a coordinate.
             are_triples = not np.fmax.reduce(flat[2::3]) > _MOST_SCORE
     if are_triples:
-        flat = flat.reshape(-1, 3)
-        return Detection(flat[:, :2], flat[:, 2])
+        return _of_rows(flat.reshape(-1, 3))
     if are_pairs:
         return _of_rows(flat.reshape(-1, 2))
     raise ValueError(
@@ -349,7 +362,11 @@ def _scored(person, scores):
     given = numbers(scores, "scores").squeeze()
     if given.ndim == 0:
         given = given[None]
-    if person.third == "either":
+    # COCO's visibility says less than scores do.
+    if (
+        person.third == "either"
+        and not np.isin(person.scores, (0, 1, 2)).all()
+    ):
         raise ValueError(
             "keypoints: they are in 3D, of a model that has lifted them; "
             "expected those of a 2D detector"

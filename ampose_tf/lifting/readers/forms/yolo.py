@@ -9,8 +9,7 @@ track, both optional.
 import numpy as np
 
 from ampose_tf.lifting import untrusted
-from ampose_tf.lifting.readers.frame_forms import Group
-from ampose_tf.lifting.readers.records import Detection
+from ampose_tf.lifting.readers.records import Detection, Group
 
 _BEFORE = 5
 _JOINTS = (17, 16, 18, 25, 26, 133, 136)
@@ -48,6 +47,31 @@ def read(text: str) -> Group:
     return Group(people)
 
 
+def settled(groups: list[Group]) -> list[Group]:
+    """Returns the people of all images, whose last number is understood.
+
+    A single one behind the joints is a score, or a track if it is above 1 in
+    any line.
+    """
+    last = [person.score for group in groups for person in group.people]
+    if not any(score is not None and score > 1 for score in last):
+        return groups
+    return [
+        group._replace(
+            people=[
+                person
+                if person.score is None or person.track_id is not None
+                else person._replace(
+                    score=None,
+                    track_id=untrusted.whole_number(person.score, "track"),
+                )
+                for person in group.people
+            ]
+        )
+        for group in groups
+    ]
+
+
 def _person(values, line):
     rest = values[_BEFORE:]
     for joints in _JOINTS:
@@ -70,8 +94,6 @@ def _split(rest, joints, columns, more):
         score = float(rest[joints * columns])
         if more == 2:
             track = untrusted.whole_number(float(rest[-1]), "track")
-        elif score > 1:  # A track and no score.
-            score, track = None, untrusted.whole_number(score, "track")
     scores = table[:, 2] if columns == 3 else np.ones(joints)
     return Detection(
         table[:, :2],

@@ -20,19 +20,27 @@ import re
 
 from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.keypoints import find_skeleton
-from ampose_tf.lifting.readers import coco_forms, vocabulary
+from ampose_tf.lifting.readers import evidence, vocabulary
 from ampose_tf.lifting.readers.confidence import DETECTRON2_SCALE
-from ampose_tf.lifting.readers.frame_forms import (
-    Group,
+from ampose_tf.lifting.readers.forms import (
+    array_files,
+    coco_forms,
+    nesting,
+    tables,
+)
+from ampose_tf.lifting.readers.forms.fields import (
     fields_of,
-    form_of,
     is_empty,
+    rate_of,
+    size_of,
+)
+from ampose_tf.lifting.readers.forms.frame_forms import (
     is_person,
     read,
-    size_of,
     with_names,
 )
-from ampose_tf.lifting.readers.records import Account, Recording
+from ampose_tf.lifting.readers.forms.tools import form_of
+from ampose_tf.lifting.readers.records import Account, Group, Recording
 from ampose_tf.lifting.readers.sequences import (
     Options,
     check_format,
@@ -70,7 +78,16 @@ def read_clip(value, options: Options, account: Account) -> Recording:
     if isinstance(value, dict) and {"images", "annotations"} <= value.keys():
         check_format("coco", options.format)
         return coco_forms.read_annotations(value, options, account)
-    groups, about = _groups(value, options, account)
+    value, about = _opened(value, account)
+    value = nesting.records_of(value)
+    if tables.are_records(value):
+        recording = tables.read_records(value, options, account)
+        return with_about(recording, about, account)
+    members = nesting.as_arrays(value)
+    if members is not None:
+        recording = array_files.read_npz(members, options, account)
+        return with_about(recording, about, account)
+    groups = _groups(value, options, account)
     form = _form_of(value)
     clip = numbered(groups, options, account, form in _OF_PEOPLE)
     frames = clip.frames
@@ -94,6 +111,13 @@ def read_clip(value, options: Options, account: Account) -> Recording:
         recording = recording._replace(
             batch=batch._replace(scores=batch.scores * DETECTRON2_SCALE)
         )
+    return with_about(recording, about, account)
+
+
+def with_about(
+    recording: Recording, about: dict, account: Account
+) -> Recording:
+    """Returns a recording with the rate and size that an object says."""
     return recording._replace(
         image_size=size_of(about, account) or recording.image_size,
         fps=_fps_of(about, account) or recording.fps,
@@ -108,8 +132,12 @@ def read_one(
     Raises:
         ValueError: As of `read_clip`, and if there are several frames.
     """
-    groups, _ = _groups(value, options, account)
-    clip = numbered(groups, options, account, _form_of(value) in _OF_PEOPLE)
+    value, _ = _opened(value, account)
+    groups = _groups(value, options, account)
+    named = {group.label for group in groups if group.people}
+    if len(named) < 2 and all(group.is_person for group in groups):
+        options = options._replace(frames=evidence.PEOPLE)
+    clip = numbered(groups, options, account)
     if len(clip.frames) > 1:
         raise ValueError(
             "several frames; expected one frame in each file of a folder"
@@ -124,35 +152,66 @@ def is_one_frame(value) -> bool:
     try:
         if isinstance(value, dict) and isinstance(value.get("images"), list):
             return len(value["images"]) <= 1
-        groups, _ = _groups(value, Options(), account)
+        groups = _groups(_opened(value, account)[0], Options(), account)
         return len(numbered(groups, Options(), account).frames) <= 1
     except ValueError:
         return True
 
 
 def _groups(value, options, account):
-    """Returns the groups of a clip, and the object that is about them all."""
-    if not isinstance(value, dict):
-        return _of_list(value, options, account), {}
-    key = _frames_key(value)
-    if key is not None:
-        about = {name: own for name, own in value.items() if name != key}
-        inner = value[key]
-        unread = [
+    """Returns the groups of what `_opened` returns."""
+    if isinstance(value, dict) and _is_keyed(value):
+        return _of_keyed(value, options, account)
+    if isinstance(value, dict):
+        value = [value]
+    return _of_list(value, options, account)
+
+
+def _opened(value, account):
+    """Returns a list or an object of frames or people, and what is around it.
+
+    See `nesting`.
+    """
+    about = {}
+    while isinstance(value, dict) and not _is_keyed(value):
+        split = nesting.bodies_of(value)
+        key = _frames_key(value) or nesting.around(value)
+        tracks = None if split else nesting.tracks_of(value, account)
+        if tracks is not None:
+            return tracks, about
+        if split is None and key is None:
+            if is_person(value):
+                return value, about
+            return value, nesting.described(value) | about
+        value, rest = split or (
+            value[key],
+            {name: own for name, own in value.items() if name != key},
+        )
+        account.unread(
             name
-            for name in about
+            for name, own in rest.items()
             if vocabulary.meaning(name) is None
             and name not in ("meta_info", "skeleton", "categories")
-        ]
-        account.unread(unread)
-        about[key] = None
-        if isinstance(inner, dict):
-            return _of_keyed(inner, options, account), about
-        return _of_list(inner, options, account), about
-    if _is_keyed(value):
-        return _of_keyed(value, options, account), {}
-    return _of_list([value], options, account), (
-        {} if is_person(value) else value
+            and not _describes(own)
+        )
+        about = (
+            nesting.described(rest) | about | ({} if split else {key: None})
+        )
+    for place in (0, -1):
+        if (
+            isinstance(value, list)
+            and len(value) > 1
+            and nesting.is_about(value[place])
+        ):
+            about = nesting.described(value[place]) | about
+            value = value[1:] if place == 0 else value[:-1]
+    return nesting.tracks_of(value, account) or value, about
+
+
+def _describes(value):
+    """Whether a value is an object about a clip: its rate or images' size."""
+    return isinstance(value, dict) and any(
+        vocabulary.meaning(name) in nesting.ABOUT for name in value
     )
 
 
@@ -165,6 +224,9 @@ def _frames_key(value):
                 isinstance(inner, dict) and _is_keyed(inner)
             ):
                 return key
+    for key in fields_of(value).get(vocabulary.PEOPLE, ()):
+        if nesting.are_of_frames(value[key]):
+            return key
     return None
 
 
@@ -182,18 +244,8 @@ def _is_keyed(value):
     return all(
         re.search(r"[0-9]", key) and vocabulary.meaning(key) is None
         for key in value
-    ) and any(is_person(own) or _holds_people(own) for own in value.values())
-
-
-def _holds_people(value):
-    if isinstance(value, dict):
-        return any(
-            vocabulary.meaning(key)
-            in (vocabulary.PEOPLE, vocabulary.JOINTS, vocabulary.JOINTS_3D)
-            for key in value
-        )
-    return isinstance(value, list) and any(
-        is_person(item) or _holds_people(item) for item in value
+    ) and any(
+        is_person(own) or nesting.holds_people(own) for own in value.values()
     )
 
 
@@ -230,12 +282,8 @@ def _of_list(value, options, account):
 
 def _form_of(value):
     """Returns the form of the first frame of a value; None if it has none."""
-    if isinstance(value, dict):
-        key = _frames_key(value)
-        if key is not None:
-            value = value[key]
-        if isinstance(value, dict) and _is_keyed(value):
-            value = list(value.values())
+    if isinstance(value, dict) and _is_keyed(value):
+        value = list(value.values())
     if isinstance(value, list):
         value = next((item for item in value if not is_empty(item)), None)
     return form_of(_parsed(value))
@@ -268,12 +316,9 @@ def _of(about, meaning):
 
 
 def _fps_of(about, account):
-    for fps in _of(about, vocabulary.FPS):
-        try:
-            return untrusted.frame_rate(fps, "fps")
-        except ValueError as error:
-            account.note(f"Not used: {error}.")
-    return None
+    return next(
+        (rate_of(fps, account) for fps in _of(about, vocabulary.FPS)), None
+    )
 
 
 def _skeleton_of(about, account):

@@ -15,14 +15,14 @@ from ampose_tf.lifting.keypoints import PERSON_SCORE, Frame
 from ampose_tf.lifting.readers import (
     crowd,
     detections,
-    frame_forms,
     labels,
     recognition,
     sequences,
 )
-from ampose_tf.lifting.readers.frame_forms import Group
+from ampose_tf.lifting.readers.forms import frame_forms, tools
 from ampose_tf.lifting.readers.records import (
     Account,
+    Group,
     Recording,
     chosen,
     third_of,
@@ -137,7 +137,7 @@ class _Assembler:
 
     def _read(self, value):
         """Returns the frames that a line completes."""
-        form = frame_forms.form_of(value)
+        form = tools.form_of(value)
         sequences.check_format(form, self._options.format)
         group = frame_forms.read(value, self._account)._replace(form=form)
         begun, self._begun = self._begun, None

@@ -24,6 +24,7 @@ from ampose_tf.lifting.keypoints import find_skeleton
 from ampose_tf.lifting.readers import labels, recognition, vocabulary
 from ampose_tf.lifting.readers.confidence import DETECTRON2_SCALE
 from ampose_tf.lifting.readers.detections import gather
+from ampose_tf.lifting.readers.forms import fields, layouts
 from ampose_tf.lifting.readers.records import (
     Account,
     Batch,
@@ -37,6 +38,27 @@ from ampose_tf.lifting.untrusted import brief
 _OF_VIDEOPOSE3D = {
     *("boxes", "segments", "keypoints", "metadata", "positions_2d"),
 }
+# In pixels, half of all coordinates never lie this close to the corner.
+_NORMALISED = 2
+_SIDES = (vocabulary.WIDTH, vocabulary.HEIGHT, vocabulary.SHAPE)
+_KNOWN = (
+    *_SIDES,
+    vocabulary.SIZE,
+    vocabulary.FPS,
+    vocabulary.FRAME,
+    vocabulary.JOINTS,
+    vocabulary.SCORE,
+    vocabulary.JOINT_SCORES,
+    vocabulary.IRRELEVANT,
+)
+# What arrays beside one of bodies say of each of them.
+_OF_BODIES = (
+    vocabulary.TIME,
+    vocabulary.PERSON,
+    vocabulary.PERSON_SCORE,
+    vocabulary.JOINT_NAMES,
+    vocabulary.IMAGE,
+)
 
 
 def read_array(array, options: Options, account: Account) -> Recording:
@@ -96,11 +118,35 @@ def read_npz(members: dict, options: Options, account: Account) -> Recording:
     )
 
 
+def rows_of(members: dict) -> dict | None:
+    """Returns arrays as JSON, if they say what only JSON's reader knows.
+
+    Times, ids and scores of people, and names of joints. None for other
+    arrays, see `read_npz`.
+    """
+    by_meaning = {vocabulary.meaning(name): name for name in members}
+    if vocabulary.JOINTS not in by_meaning or not members.keys().isdisjoint(
+        ("boxes", "keypoints_px")  # VideoPose3D's and this project's own.
+    ):
+        return None
+    if by_meaning.keys().isdisjoint(_OF_BODIES):
+        return None
+    return {
+        name: value.tolist()
+        for name, value in members.items()
+        if isinstance(value, np.ndarray) and value.dtype.kind in "biufU"
+    }
+
+
 def _is_movenet(array, format):
     if not isinstance(array, np.ndarray) or array.shape[-2:] != (17, 3):
         return False
     return format == "movenet" or (
-        array.ndim > 3 and all(side == 1 for side in array.shape[1:-2])
+        array.ndim > 3
+        and all(side == 1 for side in array.shape[1:-2])
+        and array.dtype.kind in "iuf"
+        and array.size
+        and np.nanmedian(np.abs(array[..., :2])) < _NORMALISED
     )
 
 
@@ -119,6 +165,12 @@ def _movenet(array, skeleton):
 
 
 def _plain(array, scores, skeleton, account):
+    if (
+        isinstance(array, np.ndarray)
+        and array.dtype.kind in "iuf"
+        and array.size
+    ):
+        array = layouts.laid_out(untrusted.numbers(array, "array"), account)
     if isinstance(array, np.ndarray) and array.ndim == 2:
         array = array[None]
         scores = None if scores is None else scores[None]
@@ -137,7 +189,9 @@ def _plain(array, scores, skeleton, account):
         raise ValueError(
             f"{len(array)} frames; at most {untrusted.MAX_FRAMES} are read"
         )
-    points, own, third = split_columns(untrusted.numbers(array, "array"))
+    points, own, third = layouts.split_columns(
+        untrusted.numbers(array, "array")
+    )
     if scores is not None:
         if scores.shape == (*points.shape[:-1], 1):
             scores = scores[..., 0]
@@ -148,7 +202,7 @@ def _plain(array, scores, skeleton, account):
             )
         own, third = scores, "score"
     if points.ndim == 4:
-        points, own = _frames_first(points, own, account)
+        points, own = layouts.frames_first(points, own, account)
     joints = array.shape[-2]
     flat = points.reshape(-1, joints, 2)
     try:
@@ -160,55 +214,6 @@ def _plain(array, scores, skeleton, account):
     if points.ndim == 4:
         return _several_people(points, own, counted, third)
     return _one_person(points, own, counted, "either", third)
-
-
-def split_columns(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:
-    """Splits joints into points (..., S, 2) and scores (..., S).
-
-    Args:
-        table: (..., S, 2), 3 with scores or z, or 4 with both.
-
-    Returns:
-        Points, scores, and what these are, see `records.Detection`.
-    """
-    columns = table.shape[-1]
-    if columns == 2:
-        return table, np.ones(table.shape[:-1]), "none"
-    third = "either" if columns == 3 else "score"
-    return table[..., :2], table[..., -1], third
-
-
-def _frames_first(points, scores, account):
-    """Returns arrays of (T, P, S, ...), in whichever order they are.
-
-    Over time people stay near to where they were.
-    """
-    first, second = points.shape[:2]
-    if 1 in (first, second):
-        return (
-            (points, scores)
-            if second == 1
-            else (
-                points.swapaxes(0, 1),
-                scores.swapaxes(0, 1),
-            )
-        )
-    steps = [
-        np.nanmedian(np.linalg.norm(np.diff(points, axis=axis), axis=-1))
-        for axis in (0, 1)
-    ]
-    if steps[1] < steps[0]:
-        account.note(
-            f"The array of {first} x {second} bodies is read as {first} "
-            f"people in {second} frames, since bodies move less along the "
-            "second axis."
-        )
-        return points.swapaxes(0, 1), scores.swapaxes(0, 1)
-    account.note(
-        f"The array of {first} x {second} bodies is read as {first} frames of "
-        f"{second} people, since bodies move less along the first axis."
-    )
-    return points, scores
 
 
 def _several_people(points, scores, skeleton, third):
@@ -247,7 +252,7 @@ def _explained(members, options, account):
     by_meaning, unread = {}, []
     for name in members:
         what = vocabulary.meaning(name)
-        if what is None:
+        if what not in _KNOWN and name != "skeleton":
             unread.append(name)
         else:
             by_meaning.setdefault(what, members[name])
@@ -268,10 +273,17 @@ def _explained(members, options, account):
     recording = _with_frames(
         recording, by_meaning.get(vocabulary.FRAME), account
     )
+    sides = {
+        name: value.tolist()
+        for name, value in members.items()
+        if getattr(getattr(value, "dtype", None), "kind", "") in "iuf"
+        and vocabulary.meaning(name) in _SIDES
+    }
+    size = by_meaning.get(vocabulary.SIZE)
     return recording._replace(
-        image_size=_of(
-            untrusted.image_size, by_meaning.get(vocabulary.SIZE), account
-        ),
+        image_size=fields.size_of(sides, account)
+        if size is None
+        else _of(untrusted.image_size, size, account),
         fps=_of(untrusted.frame_rate, by_meaning.get(vocabulary.FPS), account),
     )
 

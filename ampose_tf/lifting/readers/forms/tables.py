@@ -14,23 +14,54 @@ Names of columns are those of `vocabulary`.
 
 import csv
 import io
+import itertools
 import re
 
 import numpy as np
 
 from ampose_tf.lifting import untrusted
-from ampose_tf.lifting.readers import frame_forms, sequences, vocabulary
-from ampose_tf.lifting.readers.frame_forms import Group
-from ampose_tf.lifting.readers.records import Account, Detection, Recording
+from ampose_tf.lifting.readers import (
+    labels,
+    recognition,
+    sequences,
+    vocabulary,
+)
+from ampose_tf.lifting.readers.forms import (
+    cells,
+    deeplabcut,
+    fields,
+    frame_forms,
+)
+from ampose_tf.lifting.readers.records import (
+    Account,
+    Detection,
+    Group,
+    Recording,
+)
 from ampose_tf.lifting.readers.sequences import Options
 from ampose_tf.lifting.untrusted import brief
 
 _DELIMITERS = ",;\t|"
-# DeepLabCut's names of its header rows.
-_HEADER_ROWS = ("scorer", "individuals", "bodyparts", "coords")
+# In cells that are numbers, as of spreadsheets in many countries.
+_DECIMAL_COMMA = re.compile(
+    r"(?<![^;\t|\n\" ])(-?[0-9]+),([0-9]+)(?=[;\t|\r\n\" ]|$)"
+)
+# Lines that may stand before a header.
+_BEFORE = 10
+_FEW = 4
+_UNITS = {
+    "px",
+    "pixel",
+    "pixels",
+    "mm",
+    "cm",
+    "m",
+    "s",
+    "ms",
+    "frame",
+    "frames",
+}
 _AXES = (vocabulary.X, vocabulary.Y, vocabulary.Z, vocabulary.SCORE)
-# Letters of a text cell that holds joints.
-_LONGEST_CELL = 100_000
 
 
 def read(text: str, options: Options, account: Account) -> Recording:
@@ -40,76 +71,94 @@ def read(text: str, options: Options, account: Account) -> Recording:
         ValueError: If it has no header of joints, or a cell is no number.
     """
     sequences.check_format("csv", options.format)
-    first = text.partition("\n")[0]
-    delimiter = max(_DELIMITERS, key=first.count)
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    before = 0
+    for line in itertools.islice(io.StringIO(text), _BEFORE):
+        if is_header(line):
+            break
+        before += 1
+    else:
+        before = 0
+        line = text.partition("\n")[0]
+    if before:
+        account.note(f"Not read: {before} lines before the table's header.")
+    delimiter = _delimiter(line)
+    if delimiter != ",":
+        text = _DECIMAL_COMMA.sub(r"\1.\2", text)
+    file = io.StringIO(text, newline="")
+    for _ in range(before):
+        file.readline()
+    rows = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
     try:
         return _table(rows, options, account)
     except csv.Error as error:
         raise ValueError(f"line {rows.line_num}: {error}") from error
 
 
+def read_records(
+    records: list[dict], options: Options, account: Account
+) -> Recording:
+    """Reads a list of objects, the rows of such a table; see `read`."""
+    header = list(dict.fromkeys(key for record in records for key in record))
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(header)
+    for record in records:
+        writer.writerow([record.get(name) for name in header])
+    return read(file.getvalue(), options, account)
+
+
+def are_records(value) -> bool:
+    """Whether JSON is a list of objects that are rows of such a table."""
+    return (
+        isinstance(value, list)
+        and all(isinstance(item, dict) for item in value)
+        and any(
+            vocabulary.joint_column(name) and not isinstance(own, (list, dict))
+            for item in value[:1]
+            for name, own in item.items()
+        )
+    )
+
+
+def _delimiter(line):
+    most = max(_DELIMITERS, key=line.count)
+    return most if most in line else " "
+
+
 def is_header(line: str) -> bool:
     """Whether a line may be the header of such a table."""
-    cells = line[:4096].split(max(_DELIMITERS, key=line.count))
-    if cells[0].strip().lower() in _HEADER_ROWS:
+    line = line[:4096].removeprefix("#").strip()
+    named = [cell.strip(" \"'") for cell in line.split(_delimiter(line))]
+    if named[0].lower() in deeplabcut.HEADER_ROWS:
         return True
-    axes = [column[1] for column in map(joint_column, cells) if column]
-    names = {vocabulary.meaning(cell) for cell in cells}
+    known = [what for what in map(vocabulary.meaning, named) if what]
+    if vocabulary.JOINTS in known and len(known) > 1:
+        return True
+    axes = [
+        column[1] for column in map(vocabulary.joint_column, named) if column
+    ]
+    names = {vocabulary.meaning(cell) for cell in named}
     return vocabulary.X in axes or {vocabulary.X, vocabulary.Y} <= names
 
 
-def joint_column(name: str) -> tuple[str | int, str] | None:
-    """Returns the joint, by name or number, and the axis of a column."""
-    if vocabulary.meaning(name) not in (
-        None,
-        vocabulary.JOINT_SCORES,
-        vocabulary.IRRELEVANT,  # As "left_index_score" would be elsewhere.
-    ):
-        return None
-    words = [
-        word
-        for word in re.split(
-            r"[\W_]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[a-zA-Z])(?=[0-9])"
-            r"|(?<=[0-9])(?=[a-zA-Z])",
-            name.strip(),
-        )
-        if word
-    ]
-    for axis, rest in ((words[-1:], words[:-1]), (words[:1], words[1:])):
-        what = vocabulary.meaning("".join(axis))
-        if what not in _AXES or not rest:
-            continue
-        if [word.lower() for word in rest[-2:]] == ["in", "frame"]:
-            rest = rest[:-2]  # Of in-frame likelihoods.
-        if re.fullmatch("[0-9]{1,3}", rest[-1]) and all(
-            vocabulary.meaning(word) in _OF_JOINTS for word in rest[:-1]
-        ):
-            return int(rest[-1]), what
-        joint = "_".join(rest)
-        if vocabulary.meaning(joint) is vocabulary.IRRELEVANT:
-            return None
-        return joint, what
-    return None
-
-
-_OF_JOINTS = (vocabulary.NAME, vocabulary.JOINTS, vocabulary.SCORE, None)
-
-
 def _table(rows, options, account):
-    header = [name.strip() for name in next(rows, [])]
-    if header and header[0].lower() in _HEADER_ROWS:
-        return _of_deeplabcut(header, rows, options, account)
+    header = [name.strip(" #") for name in next(rows, [])]
+    if header and header[0].lower() in deeplabcut.HEADER_ROWS:
+        return deeplabcut.read(header, rows, options, account)
     if len(set(header)) < len(header):
         raise ValueError("two columns of the header have the same name")
     about, joints, unread = {}, {}, []
     for place, name in enumerate(header):
-        column = joint_column(name)
+        column = vocabulary.joint_column(name)
         if column:
             joint, axis = column
             joints.setdefault(joint, {}).setdefault(axis, place)
+        elif vocabulary.is_clip(name):
+            about.setdefault(vocabulary.VIDEO, place)
         elif vocabulary.meaning(name) is not None:
             about.setdefault(vocabulary.meaning(name), place)
+        elif _is_of_box(name):
+            continue
         elif name and not re.fullmatch(r"(?i)unnamed[:_ ]*[0-9]+", name):
             unread.append(name)
     for joint, axes in list(joints.items()):
@@ -120,10 +169,10 @@ def _table(rows, options, account):
     if joints:
         groups = _wide(rows, header, joints, about, account)
     elif {vocabulary.X, vocabulary.Y} <= about.keys() and (
-        about.keys() & {vocabulary.NAME, vocabulary.ID}
+        about.keys() & set(_NAMES)
     ):
-        groups = _long(rows, header, about)
-    elif vocabulary.JOINTS in about:
+        groups = _long(rows, header, about, account)
+    elif vocabulary.JOINTS in about or _are_joints(header):
         groups = _of_text(rows, header, account)
     else:
         raise ValueError(
@@ -134,9 +183,31 @@ def _table(rows, options, account):
     return sequences.record(clip, options.skeleton, account, "csv")
 
 
-def _checked_rows(rows, header):
-    """Yields rows that have as many cells as the header."""
+def _is_of_box(name):
+    words = re.split(r"[\W_]+", name.strip())
+    return len(words) > 1 and vocabulary.meaning(words[0]) in (
+        vocabulary.IRRELEVANT,
+    )
+
+
+def _checked_rows(rows, header, account):
+    """Yields rows that have as many cells as the header.
+
+    Without those of units, as "px", and of the header once more.
+    """
     for count, row in enumerate(filter(None, rows), 1):
+        if row[0].startswith("#") and len(row) != len(header):
+            continue  # A comment.
+        texts = (
+            {cell.strip(" ()[]").lower() for cell in row} - {""}
+            if count == 1
+            else ()
+        )
+        if texts and texts <= _UNITS:
+            account.note(f"Not read: line {rows.line_num}, of units.")
+            continue
+        if row[0].strip() == header[0] and [c.strip() for c in row] == header:
+            continue
         if len(row) != len(header):
             raise ValueError(
                 f"line {rows.line_num}: {len(row)} cells, the header has "
@@ -168,11 +239,13 @@ def _wide(rows, header, joints, about, account):
     places = [joints[j][axis] for j in keys for axis in _AXES[:2]]
     scored = [j for j in keys if vocabulary.SCORE in joints[j]]
     places += [joints[j][vocabulary.SCORE] for j in scored]
-    cells, labels = [], []
-    for row in _checked_rows(rows, header):
-        cells.append([_number(row[place], rows.line_num) for place in places])
-        labels.append(_labels(row, about, len(labels) + 1, account))
-    table = untrusted.numbers(cells, "table").reshape(-1, len(places))
+    numbers, groups = [], []
+    for row in _checked_rows(rows, header, account):
+        numbers.append(
+            [cells.number(row[place], rows.line_num) for place in places]
+        )
+        groups.append(_labels(row, header, about, len(groups) + 1, account))
+    table = untrusted.numbers(numbers, "table").reshape(-1, len(places))
     points = table[:, : 2 * len(keys)].reshape(-1, len(keys), 2)
     scores = np.ones(points.shape[:2])
     own = [keys.index(joint) for joint in scored]
@@ -191,14 +264,21 @@ def _wide(rows, header, joints, about, account):
                 for person in group.people
             ]
         )
-        for row, group in enumerate(labels)
+        for row, group in enumerate(groups)
     ]
 
 
+# Of the column that says which joint a row is of, the surest first.
+_NAMES = (
+    vocabulary.NAME,
+    vocabulary.JOINT_NAMES,
+    vocabulary.JOINT_NUMBER,
+    vocabulary.ID,
+)
 _NOWHERE = np.empty((0, 2)), np.empty(0)
 
 
-def _labels(row, about, count, account):
+def _labels(row, header, about, count, account):
     """Returns the group of a row, whose person has no joints yet."""
 
     def cell(what):
@@ -208,7 +288,7 @@ def _labels(row, about, count, account):
     number = image = time = None
     own = cell(vocabulary.FRAME)
     if own is not None:
-        number = _float(own)
+        number = cells.float_of(own)
         if number is None:
             number, image = None, own
         else:
@@ -216,47 +296,56 @@ def _labels(row, about, count, account):
     image = image or cell(vocabulary.IMAGE)
     if image is not None and image.isdecimal() and len(image) < 18:
         image = int(image)
+    unit = None
     own = cell(vocabulary.TIME)
     if own is not None:
-        time = _float(own)
+        time, unit = labels.time_of(
+            header[about[vocabulary.TIME]], own, account
+        )
+    account.clip(cell(vocabulary.VIDEO))
+    own = cell(vocabulary.FPS)
+    fps = None if own is None else fields.rate_of(cells.float_of(own), account)
     score = cell(vocabulary.PERSON_SCORE) or cell(vocabulary.SCORE)
     own = cell(vocabulary.PERSON) or cell(vocabulary.ID)
     if own is not None:
-        value = _float(own)
+        value = cells.float_of(own)
         own = own if value is None else value
         own = None if value is not None and value < 0 else own
-        own = frame_forms.person_id(own, "track_id", account)
+        own = fields.person_id(own, "track_id", account)
     sides = cell(vocabulary.WIDTH), cell(vocabulary.HEIGHT)
     size = None
     if None not in sides:
-        named = dict(zip(("width", "height"), map(_float, sides), strict=True))
-        size = frame_forms.size_of(named, account)
+        named = dict(
+            zip(("width", "height"), map(cells.float_of, sides), strict=True)
+        )
+        size = fields.size_of(named, account)
     return Group(
         [
             Detection(
                 *_NOWHERE,
                 track_id=own,
-                score=None if score is None else _float(score),
+                score=None if score is None else cells.float_of(score),
             )
         ],
         number,
         image,
         time,
+        unit,
         size=size,
+        fps=fps,
         is_person=True,
     )
 
 
-def _long(rows, header, about):
+def _long(rows, header, about, account):
     """Reads a row for each joint."""
-    account = Account()
     people = {}
-    named = vocabulary.NAME if vocabulary.NAME in about else vocabulary.ID
+    named = next(what for what in _NAMES if what in about)
     joint_place = about[named]
     about = {k: v for k, v in about.items() if k != named}
     score_place = about.pop(vocabulary.SCORE, None)
-    for count, row in enumerate(_checked_rows(rows, header), 1):
-        group = _labels(row, about, count, account)
+    for count, row in enumerate(_checked_rows(rows, header, account), 1):
+        group = _labels(row, header, about, count, account)
         name = row[joint_place].strip()
         joints = people.setdefault(
             (group.label, group.people[0].track_id), (group, {})
@@ -268,7 +357,7 @@ def _long(rows, header, about):
                 f"frame {brief(group.label)}"
             )
         joints[name] = [
-            _number(row[place], rows.line_num)
+            cells.number(row[place], rows.line_num)
             for place in (
                 about[vocabulary.X],
                 about[vocabulary.Y],
@@ -294,17 +383,25 @@ def _long(rows, header, about):
     return groups
 
 
+def _are_joints(header):
+    """Whether there are columns of joints, whose cells have both x and y."""
+    names = {vocabulary.joint(name) for name in header}
+    return len(names & recognition.JOINTS) > _FEW
+
+
 def _of_text(rows, header, account):
     """Reads rows whose joints are text of JSON or of Python."""
     groups = []
-    for row in _checked_rows(rows, header):
+    for row in _checked_rows(rows, header, account):
         value = {}
         for name, cell in zip(header, row, strict=True):
-            number = _float(cell)
+            if not name:  # Of pandas' index.
+                continue
+            number = cells.float_of(cell)
             if number is not None:
                 value[name] = number
-            elif cell.strip()[:1] in ("{", "["):
-                value[name] = _parsed(cell, rows.line_num)
+            elif cell.strip()[:1] in ("{", "[", "("):
+                value[name] = cells.parsed(cell, rows.line_num)
             elif cell.strip():
                 value[name] = cell
         value = {
@@ -318,98 +415,3 @@ def _of_text(rows, header, account):
         except ValueError as error:
             raise ValueError(f"line {rows.line_num}: {error}") from error
     return groups
-
-
-def _parsed(cell, line):
-    """Parses JSON, or what Python writes of lists and numbers."""
-    if len(cell) > _LONGEST_CELL:
-        raise ValueError(f"line {line}: a cell of {len(cell)} letters")
-    for text in (
-        cell,
-        re.sub(r"\bNone\b|\bnan\b", "null", cell.replace("'", '"')),
-    ):
-        try:
-            return untrusted.parse(text)
-        except ValueError as error:
-            refusal = error
-    raise ValueError(f"line {line}: {refusal}")
-
-
-def _of_deeplabcut(first, rows, options, account):
-    levels = {first[0].lower(): first}
-    body = []
-    for row in rows:
-        if not row:
-            continue
-        name = row[0].strip().lower()
-        if name in _HEADER_ROWS:
-            levels[name] = [cell.strip() for cell in row]
-        else:
-            body.append((rows.line_num, row))
-    if not {"bodyparts", "coords"} <= levels.keys():
-        raise ValueError(
-            "expected DeepLabCut's header rows scorer, bodyparts and coords"
-        )
-    width = len(levels["coords"])
-    people = levels.get("individuals", ["individual"] * width)
-    columns = {}
-    for place in range(1, width):
-        axis = vocabulary.meaning(levels["coords"][place])
-        joint = levels["bodyparts"][place]
-        if axis in _AXES:
-            own = columns.setdefault(people[place], {}).setdefault(joint, {})
-            own[axis] = place
-    groups = []
-    for number, (line, row) in enumerate(body):
-        if len(row) != width:
-            raise ValueError(
-                f"line {line}: {len(row)} cells, the header has {width}"
-            )
-        labels = {}
-        index = _float(row[0])
-        if index is None:  # A name of an image.
-            labels["image"] = row[0]
-        else:
-            labels["number"] = untrusted.whole_number(
-                index, f"row {number + 1}, frame"
-            )
-        found = [
-            _individual(row, line, joints, name if len(columns) > 1 else None)
-            for name, joints in columns.items()
-        ]
-        groups.append(Group(found, **labels))
-    clip = sequences.numbered(groups, options, account)
-    return sequences.record(clip, options.skeleton, account, "csv")
-
-
-def _individual(row, line, joints, name):
-    """Returns one person of a row of DeepLabCut's."""
-    names = [j for j, axes in joints.items() if vocabulary.Y in axes]
-    values = np.array(
-        [
-            [
-                _number(row[joints[joint][axis]], line)
-                if axis in joints[joint]
-                else 1.0
-                for axis in (vocabulary.X, vocabulary.Y, vocabulary.SCORE)
-            ]
-            for joint in names
-        ]
-    ).reshape(-1, 3)
-    return Detection(values[:, :2], values[:, 2], tuple(names), name)
-
-
-def _number(cell, line):
-    if not cell.strip():
-        return np.nan
-    number = _float(cell)
-    if number is None:
-        raise ValueError(f"line {line}: expected a number, got {brief(cell)}")
-    return number
-
-
-def _float(cell):
-    try:
-        return float(cell)
-    except ValueError:
-        return None

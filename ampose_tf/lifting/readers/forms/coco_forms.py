@@ -1,7 +1,9 @@
 """COCO's annotations: clips, or collections of images."""
 
-from ampose_tf.lifting.readers import frame_forms, labels, vocabulary
-from ampose_tf.lifting.readers.frame_forms import is_empty, with_names
+from ampose_tf.lifting.readers import labels, vocabulary
+from ampose_tf.lifting.readers.forms import fields, frame_forms
+from ampose_tf.lifting.readers.forms.fields import is_empty
+from ampose_tf.lifting.readers.forms.frame_forms import with_names
 from ampose_tf.lifting.readers.records import Account, Recording
 from ampose_tf.lifting.readers.sequences import Numbered, Options, record
 from ampose_tf.lifting.untrusted import brief
@@ -46,7 +48,7 @@ def read_annotations(
                     f"category has {len(names)}"
                 )
             found[image].append(with_names(body, names))
-    sizes = [frame_forms.size_of(image, account) for image in images]
+    sizes = [fields.size_of(image, account) for image in images]
     known = {size for size in sizes if size is not None}
     numbers = _numbers(images, ids, account)
     frames = sorted(

@@ -1,0 +1,1 @@
+"""Files and JSON of each tool."""
