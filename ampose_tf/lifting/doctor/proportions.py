@@ -12,7 +12,7 @@ from ampose_tf.lifting.doctor.findings import (
 # By how much a squeezed image must be likelier, in logarithms of
 # probabilities, the mean over the people and stretches of the clip. Chosen on
 # training subjects; see benchmarks/doctor.py.
-_ASPECT = 2.6
+_ASPECT = 3.0
 FEWEST_FRAMES = 8
 
 
