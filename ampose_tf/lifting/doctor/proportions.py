@@ -10,10 +10,13 @@ from ampose_tf.lifting.doctor.findings import (
 )
 
 # By how much a squeezed image must be likelier, in logarithms of
-# probabilities, the mean over the people and stretches of the clip. Chosen on
-# training subjects; see benchmarks/doctor.py.
-_ASPECT = 2.6
-FEWEST_FRAMES = 8
+# probabilities, the mean over the people and stretches of the clip: of people
+# who move by `_MOVES` of their height, as those do who walk and turn, and of
+# others. Chosen on training subjects; see benchmarks/doctor.py.
+_MOVING = 2.8
+_STAYING = 4.2
+_MOVES = 0.08
+_FEWEST_FRAMES = 8
 
 
 def examine(
@@ -27,11 +30,16 @@ def examine(
     Returns:
         The finding or None, and whether it would have been seen.
     """
-    odds = [
-        symptoms.aspects(*person.windows()[:2])
-        for person in people
-        if len(person.frames) >= FEWEST_FRAMES
-    ]
+    odds, moved = [], []
+    for person in people:
+        if len(person.frames) < _FEWEST_FRAMES:
+            continue
+        pixels, seen, _ = person.windows()
+        odds.append(symptoms.aspects(pixels, seen))
+        number = np.maximum(seen.sum(axis=2), 1)[..., None]
+        middle = (pixels * seen[..., None]).sum(axis=2) / number
+        way = np.linalg.norm(np.ptp(middle, axis=1), axis=1)
+        moved.append(way.max() / person.height)
     if not odds:
         return None, False
     odds = np.concatenate(odds)
@@ -39,7 +47,7 @@ def examine(
         odds - odds[:, :1], -symptoms.ONE_FRAME, symptoms.ONE_FRAME
     ).mean(axis=0)
     narrow, wide = odds[1:]
-    if max(narrow, wide) < _ASPECT:
+    if max(narrow, wide) < (_MOVING if max(moved) > _MOVES else _STAYING):
         return None, max(narrow, wide) < 0
     return finding(narrow > wide), True
 
