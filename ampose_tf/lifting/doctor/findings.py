@@ -34,6 +34,9 @@ CERTAIN, LIKELY, POSSIBLE = "certain", "likely", "possible"
 _MAX_PEOPLE = 16
 _MAX_FRAMES = 64
 _MAX_WINDOWS = 4
+# Of a part's frames in which a joint is seen: less than the five of 17 joints
+# that each frame has at least, so that some joint is known.
+_KNOWN = 0.25
 # Of a person, to be looked at.
 _FEWEST_JOINTS = 5
 
@@ -121,8 +124,11 @@ class ExaminedPerson(NamedTuple):
         A stretch has no gaps; a shorter one is played back and forth.
 
         Returns:
-            Pixels (W, CLIP, 17, 2) and seen (W, CLIP, 17) of at most
-            `_MAX_WINDOWS`, and the frames from one to the next, on average.
+            Pixels (W, CLIP, 17, 2) and which joints are known (W, CLIP, 17)
+            of at most `_MAX_WINDOWS`, and the frames from one to the next, on
+            average. A joint is known in all frames of a part, in some of
+            which it may lie between those in which it was seen, or in none:
+            the middle of the body must not jump where one is hidden.
         """
         steps = np.diff(self.frames)
         usual = np.median(steps) + 1 if len(steps) else 0
@@ -137,7 +143,9 @@ class ExaminedPerson(NamedTuple):
         rows = np.minimum(rows, first + length - 1)
         span = self.frames[first + length - 1] - self.frames[first]
         step = float(span) / max(length - 1, 1)
-        return self.at(self.frames[rows]), self.seen[rows], max(step, 1)
+        known = self.seen[rows].mean(axis=1, keepdims=True) >= _KNOWN
+        known = np.repeat(known, symptoms.CLIP, axis=1)
+        return self.at(self.frames[rows]), known, max(step, 1)
 
 
 def people_of(

@@ -24,7 +24,7 @@ _FARTHEST = 1.0
 _FITS = 0.75
 _FITS_NOT = 1.25
 _FAST = 1.8
-_SLOW = 1.5
+_SLOW = 1.3
 _SPEED = 0.58
 # What is only assumed may be wrong by more.
 _ASSUMED = 1.0
