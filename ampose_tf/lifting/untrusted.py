@@ -78,11 +78,12 @@ def parse(text: str | bytes, object_of: Callable | None = None):
         ValueError: Where it is none; it says where, in one line.
     """
     content = _as_utf8(text)
-    if content.count(b"[") + content.count(b"{") > MAX_NODES:
+    nodes = content.count(b"[") + content.count(b"{")
+    if nodes > MAX_NODES:
         raise ValueError(
             f"not read: more than {MAX_NODES} lists and objects; split it"
         )
-    if _depth(content) > MAX_DEPTH:
+    if nodes > MAX_DEPTH and _depth(content) > MAX_DEPTH:
         raise ValueError(
             f"not read: its JSON is nested too deeply, more than {MAX_DEPTH} "
             "lists and objects in each other"

@@ -190,6 +190,7 @@ def meaning(name: str) -> str | None:
     return None if words is None else _meaning_of(words)
 
 
+@functools.lru_cache(4096)  # Each rest of a name is looked at once.
 def _segmented(squeezed):
     """Returns the classes of each word in a name, or None."""
     if not squeezed:

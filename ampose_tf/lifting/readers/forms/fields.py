@@ -1,5 +1,6 @@
 """Fields of JSON's objects, by their meanings."""
 
+import contextlib
 import functools
 import re
 from typing import NamedTuple
@@ -10,7 +11,8 @@ from ampose_tf.lifting.readers.forms import bodies
 from ampose_tf.lifting.readers.records import Account
 from ampose_tf.lifting.untrusted import whole_number
 
-_SIZES = (vocabulary.SIZE, vocabulary.SHAPE, vocabulary.WIDTH)
+# Meanings of fields of an image's size; a height alone says none.
+SIZES = (vocabulary.SIZE, vocabulary.SHAPE, vocabulary.WIDTH)
 # Nanoseconds since 1970 are 2e18.
 _LARGEST = 1e20
 
@@ -69,6 +71,9 @@ def rate_of(fps, account: Account) -> float | None:
     """Returns frames a second; None if it cannot be, and noted."""
     if fps is None:
         return None
+    if isinstance(fps, str):
+        with contextlib.suppress(ValueError):
+            fps = float(fps)
     try:
         return untrusted.frame_rate(fps, "fps")
     except ValueError as error:
@@ -85,7 +90,7 @@ def size_of(value: dict, account: Account) -> tuple[int, int] | None:
         if isinstance(value[key], dict):
             return size_of(value[key], account)
     fields = fields_of(value)
-    if fields.keys().isdisjoint(_SIZES):
+    if fields.keys().isdisjoint(SIZES):
         return None
     size = what = None
     for key in fields.get(vocabulary.SIZE, ()):

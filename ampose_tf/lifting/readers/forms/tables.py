@@ -167,6 +167,9 @@ def _table(rows, options, account):
             del joints[joint]
     account.unread(unread, "columns")
     if joints:
+        if vocabulary.X in about or "left" in map(str.lower, header):
+            # They are of a box.
+            about.pop(vocabulary.WIDTH, None)
         groups = _wide(rows, header, joints, about, account)
     elif {vocabulary.X, vocabulary.Y} <= about.keys() and (
         about.keys() & set(_NAMES)
@@ -304,7 +307,7 @@ def _labels(row, header, about, count, account):
         )
     account.clip(cell(vocabulary.VIDEO))
     own = cell(vocabulary.FPS)
-    fps = None if own is None else fields.rate_of(cells.float_of(own), account)
+    fps = fields.rate_of(own, account)
     score = cell(vocabulary.PERSON_SCORE) or cell(vocabulary.SCORE)
     own = cell(vocabulary.PERSON) or cell(vocabulary.ID)
     if own is not None:
