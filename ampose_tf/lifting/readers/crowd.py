@@ -1,4 +1,4 @@
-"""The people of each frame: who is one, who is there twice, and who is who."""
+"""The people of each frame: ghosts, duplicates and ids."""
 
 import numpy as np
 
@@ -146,10 +146,10 @@ def _near(batch, seen):
 
 
 def useful(batch: Batch, account: Account) -> np.ndarray:
-    """Returns (D,) ids, all -1 if the file's do not say who is who.
+    """Returns (D,) ids, all -1 if the file's are of no use.
 
-    AlphaPose gives everybody the id 0 where it has followed no one, and ids
-    of annotations never come back.
+    AlphaPose gives all people the id 0 if it has not followed them, and ids of
+    annotations never come back.
     """
     ids = batch.track_ids
     known = ids >= 0

@@ -81,7 +81,7 @@ _WORDS = {}
 for _class, _text in _CLASSES.items():
     for _word in _words(_text):
         _WORDS.setdefault(_word, set()).add(_class)
-# A longer name is none that anybody gives a field.
+# Of a name in letters; longer ones are unknown.
 _LONGEST = 40
 
 _EXACT = {

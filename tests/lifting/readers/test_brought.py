@@ -718,6 +718,24 @@ def test_a_bad_secondary_field_costs_that_field(tmp_path, field, value):
     assert noted(keypoints, "Not used: ")
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("track_id", {"a": 1}), ("track_id", [3, 4]), ("score", "high")],
+)
+def test_a_bad_field_of_people_costs_that_field(tmp_path, field, value):
+    frames = [
+        {"frame": f, "keypoints": triples(f), field: value}
+        for f in range(FRAMES)
+    ]
+    keypoints = read(tmp_path, frames)
+    check(keypoints)
+    assert noted(keypoints, f"Not used: {field}")
+
+
+def test_scores_of_people_as_text(tmp_path):
+    check(read(tmp_path, crowded("score", "0.9", "0.05")))
+
+
 # 7. Forms.
 
 
@@ -1581,3 +1599,14 @@ def test_long_names_and_numbers_cost_no_time(tmp_path):
     with pytest.raises(ValueError, match="no known form"):
         read(tmp_path, [["1" * 30_000 + "x"] * 6])
     assert time.process_time() - before < 5
+
+
+def test_a_row_for_each_joint_needs_frames(tmp_path):
+    rows = ["joint,x,y"]
+    rows += [
+        f"{name},{x},{y}"
+        for frame in range(2)
+        for name, (x, y, _) in zip(COCO, triples(frame), strict=True)
+    ]
+    with pytest.raises(ValueError, match="line 19: .* no column of frames"):
+        read(tmp_path, "\n".join(rows), "clip.csv")

@@ -232,8 +232,8 @@ def _columns_of(value):
     y = numbers(value[fields.y], "y")
     if x.ndim != 1 or x.shape != y.shape or not x.size:
         raise ValueError(
-            "expected lists x and y of one length, got shapes "
-            f"{x.shape} and {y.shape}"
+            "expected lists x and y of one person, of a number for each "
+            f"joint, got shapes {x.shape} and {y.shape}"
         )
     points = np.stack([x, y], axis=1)
     person = Detection(points, np.ones(len(x)), third="none")

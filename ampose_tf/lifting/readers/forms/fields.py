@@ -81,6 +81,28 @@ def rate_of(fps, account: Account) -> float | None:
         return None
 
 
+def score_of(value, what: str, account: Account) -> float | None:
+    """Returns the score of a person; None for null, and for lists of many.
+
+    What is no score is noted and not used.
+    """
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if value is None or isinstance(value, list):
+        return None
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            value = float(value)
+    if is_finite(value):
+        return float(value)
+    if value == value:  # NaN is said to be none.
+        account.note(
+            f"Not used: {what}: expected a score, got "
+            f"{untrusted.brief(value)}."
+        )
+    return None
+
+
 def size_of(value: dict, account: Account) -> tuple[int, int] | None:
     """Returns the image's (width, height) that an object says, or None.
 
@@ -130,7 +152,7 @@ def size_of(value: dict, account: Account) -> tuple[int, int] | None:
 
 
 def person_id(value, what: str, account: Account) -> int | str | None:
-    """Returns an id; None for null and for the -1 of who is not followed.
+    """Returns an id; None for null, and for -1, which trackers write for none.
 
     What is no id is noted and not used.
     """
@@ -173,6 +195,12 @@ def people_keys(value: dict) -> list[str]:
             or isinstance(first(value[key]), dict)
         )
         or isinstance(value[key], dict)
+        and (
+            vocabulary.meaning(key) == vocabulary.PEOPLE
+            or any(
+                isinstance(own, (list, dict)) for own in value[key].values()
+            )
+        )
     ]
 
 

@@ -113,7 +113,7 @@ def is_person(value) -> bool:
 
 
 def _is_without_people(value):
-    """Whether an object says of a frame that there is nobody in it."""
+    """Whether an object says that a frame has no people."""
     says = any(own is False for own in value.values()) or fields.keys(
         value, vocabulary.FRAME, vocabulary.IMAGE, vocabulary.TIME
     )
@@ -230,11 +230,8 @@ def _of_person(value, key, account):
         if isinstance(value[name], list) and joint_scores is None:
             joint_scores = value[name]
     for name in fields.keys(value, vocabulary.PERSON_SCORE, vocabulary.SCORE):
-        score = value[name]
-        while isinstance(score, list) and len(score) == 1:
-            score = score[0]
-        if fields.is_finite(score):
-            person_score = float(score)
+        person_score = fields.score_of(value[name], name, account)
+        if person_score is not None:
             break
     else:
         person_score = _score_of_box(value)

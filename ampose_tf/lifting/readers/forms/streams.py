@@ -49,8 +49,8 @@ def stream(
     """Yields frame by frame, in constant memory.
 
     The first people's skeleton holds for all that follow. People are followed
-    here until the tool gives somebody an id; from then on its ids hold, and
-    who has none is left out.
+    here until the tool gives one of them an id; from then on its ids hold, and
+    people without one are left out.
 
     Args:
         lines: Text, or bytes in UTF-8.
@@ -119,8 +119,8 @@ def checked_image_size(size) -> tuple[int, int]:
     """Returns the image size that a stream is given.
 
     Raises:
-        ValueError: Where it is None: a stream has no extents to guess it by;
-            or where it is none.
+        ValueError: If it is None, since a stream has no extents to guess it
+            by, or wrong.
     """
     if size is None:
         raise ValueError(

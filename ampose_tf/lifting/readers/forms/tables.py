@@ -309,6 +309,7 @@ def _labels(row, header, about, count, account):
     own = cell(vocabulary.FPS)
     fps = fields.rate_of(own, account)
     score = cell(vocabulary.PERSON_SCORE) or cell(vocabulary.SCORE)
+    score = fields.score_of(score, "score", account)
     own = cell(vocabulary.PERSON) or cell(vocabulary.ID)
     if own is not None:
         value = cells.float_of(own)
@@ -327,7 +328,7 @@ def _labels(row, header, about, count, account):
             Detection(
                 *_NOWHERE,
                 track_id=own,
-                score=None if score is None else cells.float_of(score),
+                score=score,
             )
         ],
         number,
@@ -354,10 +355,14 @@ def _long(rows, header, about, account):
             (group.label, group.people[0].track_id), (group, {})
         )[1]
         if name in joints:
-            # A frame ends where its joints begin again.
+            place = (
+                "a table that has no column of frames; expected one, as frame"
+                if group.label is None
+                else f"frame {brief(group.label)}"
+            )
             raise ValueError(
                 f"line {rows.line_num}: the joint {brief(name)} is twice in "
-                f"frame {brief(group.label)}"
+                f"{place}"
             )
         joints[name] = [
             cells.number(row[place], rows.line_num)
