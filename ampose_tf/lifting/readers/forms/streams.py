@@ -15,6 +15,7 @@ from ampose_tf.conversion import Conversion
 from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.keypoints import PERSON_SCORE, Frame
 from ampose_tf.lifting.readers import (
+    confidence,
     crowd,
     detections,
     labels,
@@ -64,7 +65,7 @@ def stream(
     """
     account = Account()
     assembler = _Assembler(Options(format, skeleton), account)
-    clip = _Stream(image_size, skeleton, person_score, account)
+    clip = _Stream(image_size, assembler.options, person_score, account)
     said = set()  # But for counts; an account is bounded, and so is this.
     for line, group in assembler.groups(lines):
         if assembler.about:
@@ -112,6 +113,9 @@ def read_clip(
         groups = [group._replace(is_person=False) for group in groups]
     clip = sequences.numbered(groups, options, account)
     recording = sequences.record(clip, options.skeleton, account, form)
+    recording = recording._replace(
+        batch=confidence.scaled(recording.batch, options.format)
+    )
     return clip_forms.with_about(recording, assembler.about, account)
 
 
@@ -134,7 +138,7 @@ class _Assembler:
     """Makes frames of lines."""
 
     def __init__(self, options, account):
-        self._options = options
+        self.options = options
         self._account = account
         self.about = {}  # What the first line says of the clip.
         self._form = None  # Of the first frame with people.
@@ -164,9 +168,9 @@ class _Assembler:
     def _read(self, value):
         """Returns the frames that a line completes."""
         form = self._form
-        if form is None or self._options.format is not None:
+        if form is None or self.options.format is not None:
             form = self._form = tools.form_of(value)
-            sequences.check_format(form, self._options.format)
+            sequences.check_format(form, self.options.format)
         group = frame_forms.read(value, self._account)._replace(form=form)
         begun, self._begun = self._begun, None
         may_follow = (
@@ -190,12 +194,13 @@ class _Assembler:
 class _Stream:
     """What is known of a stream so far."""
 
-    def __init__(self, image_size, skeleton, person_score, account):
+    def __init__(self, image_size, options, person_score, account):
+        self._format = options.format
         self._person_score = person_score
         self._account = account
         self._names = {}  # Of people, as numbers.
         self._image_size = image_size
-        self._skeleton = skeleton
+        self._skeleton = options.skeleton
         self._are_tracked = None
         self._tracker = Tracker()
         self._surest = 0.0  # The largest score of a person.
@@ -232,6 +237,7 @@ class _Stream:
             for person in group.people
         ]
         batch, skeleton = detections.gather([(index, people)], self._skeleton)
+        batch = confidence.scaled(batch, self._format)
         has_scores = bool((batch.scores > 0).any())
         if skeleton is None or (self._has_scores and not has_scores):
             return self._empty(index)
