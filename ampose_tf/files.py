@@ -7,7 +7,7 @@ import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 
 @contextlib.contextmanager
@@ -46,14 +46,17 @@ def write_text(path: str | os.PathLike, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def sha256(path: str | os.PathLike, pattern: str = "**/*") -> str:
+def sha256(
+    path: str | os.PathLike, inside: Iterable[pathlib.Path] | None = None
+) -> str:
     """Returns the SHA-256 of a file or a folder, in hexadecimal digits.
 
     The digest of a folder is made of its files' names and digests.
 
     Args:
         path: The file or the folder.
-        pattern: Which of a folder's files count.
+        inside: The files of a folder that count; None for all, those in its
+            folders too.
 
     Raises:
         OSError: If it cannot be read.
@@ -63,7 +66,8 @@ def sha256(path: str | os.PathLike, pattern: str = "**/*") -> str:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     whole = hashlib.sha256()
-    for entry in sorted(p for p in path.glob(pattern) if p.is_file()):
+    entries = path.glob("**/*") if inside is None else inside
+    for entry in sorted(p for p in entries if p.is_file()):
         name = os.fsencode(entry.relative_to(path))
         whole.update(name + b"\0" + sha256(entry).encode())
     return whole.hexdigest()

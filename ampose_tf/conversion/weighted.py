@@ -29,7 +29,7 @@ class Conversion:
     sides: tuple[tuple[str, str], ...]
     weights: dict[str, dict[str, float] | tuple[dict[str, float], ...]]
 
-    @property
+    @functools.cached_property
     def alternatives(self) -> tuple[tuple[dict[int, float], ...], ...]:
         """Each of Human3.6M's joints' alternatives, {index: weight} each."""
         return tuple(

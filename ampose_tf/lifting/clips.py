@@ -16,7 +16,6 @@ from ampose_tf import files
 from ampose_tf.lifting import formats
 
 # How files end that `formats.read` takes.
-_JSON, _LABELS = "*.[jJ][sS][oO][nN]", "*.[tT][xX][tT]"
 _ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".npy", ".npz", ".h5")
 
 
@@ -85,11 +84,9 @@ def sha256(clip: pathlib.Path) -> str | None:
     """
     if not clip.is_file() and not clip.is_dir():
         return None
-    if clip.is_dir():
-        frames = formats.frames_in(clip)
-        is_yolo = bool(frames) and frames[0].suffix.lower() == ".txt"
-        return files.sha256(clip, _LABELS if is_yolo else _JSON)
-    return files.sha256(clip)
+    return files.sha256(
+        clip, formats.frames_in(clip) if clip.is_dir() else None
+    )
 
 
 def check_output(
@@ -123,6 +120,7 @@ def check_output(
 def _in_folder(folder, mode):
     """Returns the clips of a folder, or None if it is one clip itself."""
     frames, found = formats.frames_in(folder), []
+    are_frames = set(frames)
     for entry in folder.iterdir():
         if entry.name.startswith("."):
             continue
@@ -135,10 +133,10 @@ def _in_folder(folder, mode):
                 )
             if inside:
                 found.append(entry)
-        elif entry in frames or _plain(entry).suffix.lower() in _ENDINGS:
+        elif entry in are_frames or _plain(entry).suffix.lower() in _ENDINGS:
             found.append(entry)
     if mode is None and frames and all(map(formats.is_one_frame, frames)):
-        others = [path for path in found if path not in set(frames)]
+        others = [path for path in found if path not in are_frames]
         if others:
             raise ValueError(
                 f"{folder} holds frames, such as {frames[0].name}, and clips, "

@@ -169,7 +169,7 @@ def read_lines(file: BinaryIO) -> Iterator[bytes]:
     """Yields lines as they come, see `stream`.
 
     Raises:
-        ValueError: Where one is longer than `MAX_LINE_BYTES`.
+        ValueError: If one is longer than `MAX_LINE_BYTES`.
     """
     while line := file.readline(MAX_LINE_BYTES + 1):
         if len(line) > MAX_LINE_BYTES:
@@ -181,7 +181,7 @@ def parse_image_size(text: str) -> tuple[int, int]:
     """Parses "WIDTHxHEIGHT" in pixels.
 
     Raises:
-        ValueError: Where it is not two positive whole numbers.
+        ValueError: If it is not two positive whole numbers.
     """
     parts = text.lower().split("x")
     if len(parts) != 2 or not all(p.isdecimal() and int(p) for p in parts):

@@ -96,7 +96,7 @@ def find_skeleton(name: str) -> Conversion:
     """Returns the known skeleton of that name.
 
     Raises:
-        ValueError: Where there is none; it lists them.
+        ValueError: If there is none; it lists them.
     """
     if name not in SKELETONS:
         raise ValueError(
@@ -116,8 +116,8 @@ def skeleton_of(
             `own_skeleton.load`; or what is returned as it is.
 
     Raises:
-        OSError: Where the file cannot be read.
-        ValueError: Where there is no such skeleton, or the file is wrong.
+        OSError: If the file cannot be read.
+        ValueError: If there is no such skeleton, or the file is wrong.
     """
     if named is None or isinstance(named, Conversion):
         return named
@@ -267,7 +267,7 @@ def assumed_image_size(
         pixels, to be subtracted from them.
 
     Raises:
-        ValueError: Where no joint of anybody is seen.
+        ValueError: If no joint of anybody is seen.
     """
     # What a detector itself doubts may lie anywhere.
     for least in (SEEN_SCORE, 0.0):

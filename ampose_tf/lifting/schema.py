@@ -85,7 +85,7 @@ def rows(track: dict) -> dict[str, np.ndarray]:
 
 
 def check_frames(tracks: Iterable[np.ndarray]) -> None:
-    """Checks that frame numbers may be of one clip, whoever is in them.
+    """Checks that frame numbers may be of one clip.
 
     Args:
         tracks: Those of each person.
@@ -108,7 +108,7 @@ def track_id(value) -> int:
     """Returns a person's number.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If it is wrong.
     """
     if (
         isinstance(value, bool)

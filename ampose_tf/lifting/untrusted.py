@@ -41,8 +41,8 @@ def read(path: str | os.PathLike, most: int | None = None) -> bytes:
         most: Bytes; `MAX_BYTES` where None.
 
     Raises:
-        OSError: Where it cannot be read.
-        ValueError: Where it is larger.
+        OSError: If it cannot be read.
+        ValueError: If it is larger.
     """
     most = MAX_BYTES if most is None else most
     with open(path, "rb") as file:
@@ -75,14 +75,15 @@ def parse(text: str | bytes, object_of: Callable | None = None):
             ValueError where it does not want to; None for a dict.
 
     Raises:
-        ValueError: Where it is none; it says where, in one line.
+        ValueError: If it is no JSON; it says where, in one line.
     """
     content = _as_utf8(text)
-    if content.count(b"[") + content.count(b"{") > MAX_NODES:
+    nodes = content.count(b"[") + content.count(b"{")
+    if nodes > MAX_NODES:
         raise ValueError(
             f"not read: more than {MAX_NODES} lists and objects; split it"
         )
-    if _depth(content) > MAX_DEPTH:
+    if nodes > MAX_DEPTH and _depth(content) > MAX_DEPTH:
         raise ValueError(
             f"not read: its JSON is nested too deeply, more than {MAX_DEPTH} "
             "lists and objects in each other"
@@ -149,7 +150,7 @@ def numbers(values, what: str) -> np.ndarray:
     """Returns numbers of a file as float64; null becomes NaN.
 
     Raises:
-        ValueError: Where they are something else.
+        ValueError: If they are something else.
     """
     is_array = isinstance(values, np.ndarray)
     if is_array and values.size > MAX_NUMBERS:
@@ -169,7 +170,7 @@ def whole_number(value, what: str) -> int:
     """Returns a number of a frame or of a person.
 
     Raises:
-        ValueError: Where it is not whole, negative, or above `MAX_FRAME`.
+        ValueError: If it is not whole, negative, or above `MAX_FRAME`.
     """
     if (
         isinstance(value, bool)
@@ -188,7 +189,7 @@ def image_size(size, what: str) -> tuple[int, int]:
     """Returns an image's (width, height).
 
     Raises:
-        ValueError: Where they are not positive, or above `MAX_PIXEL`.
+        ValueError: If they are not positive, or above `MAX_PIXEL`.
     """
     sides = numbers(size, what)
     if sides.shape != (2,) or not ((sides >= 1) & (sides <= MAX_PIXEL)).all():

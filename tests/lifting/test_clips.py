@@ -1,5 +1,6 @@
 """Which clips a pattern or a folder names."""
 
+import gzip
 import json
 import os
 import pathlib
@@ -217,3 +218,14 @@ def test_folders_of_yolo_labels_and_compressed_files(folder):
     (folder / "2.txt").write_text(label + "\n" + label)
     assert clips.sha256(folder) != before
     assert clips.stem(pathlib.Path("a/clip.json.gz")) == "clip"
+
+
+def test_the_digest_of_compressed_frames(folder):
+    (folder / "v").mkdir(parents=True)
+    for name in ("0.json.gz", "1.json.gz"):
+        (folder / "v" / name).write_bytes(
+            gzip.compress(json.dumps(FRAME).encode())
+        )
+    before = clips.sha256(folder / "v")
+    (folder / "v" / "1.json.gz").write_bytes(gzip.compress(b"[]"))
+    assert clips.sha256(folder / "v") != before

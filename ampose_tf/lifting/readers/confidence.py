@@ -14,7 +14,7 @@ import numpy as np
 
 from ampose_tf.conversion import SEEN_SCORE
 from ampose_tf.lifting.keypoints import diagonals
-from ampose_tf.lifting.readers.records import Account
+from ampose_tf.lifting.readers.records import Account, Batch
 
 # Detectron2 gives a joint the probability of one cell of its heatmap, and
 # draws those above 0.05 (`_KEYPOINT_THRESHOLD` of its visualiser); so that
@@ -113,6 +113,13 @@ def settle(
         )
         scores = scores * DETECTRON2_SCALE
     return np.nan_to_num(np.clip(scores, 0, 1))
+
+
+def scaled(batch: Batch, format: str | None) -> Batch:
+    """Returns people, whose scores are Detectron2's if the user says so."""
+    if format != "detectron2":
+        return batch
+    return batch._replace(scores=batch.scores * DETECTRON2_SCALE)
 
 
 def _is_depth(points, scores, placed):

@@ -1,4 +1,4 @@
-"""The people of each frame: who is one, who is there twice, and who is who."""
+"""The people of each frame: ghosts, duplicates and ids."""
 
 import numpy as np
 
@@ -35,24 +35,28 @@ def numbered(ids: list[int | str | None]) -> np.ndarray:
     )
 
 
-def surer(batch: Batch, least: float, account: Account) -> np.ndarray:
+def surer(
+    batch: Batch, least: float, account: Account, surest: float = 0.0
+) -> np.ndarray:
     """Returns (D,) bool, which people are surer than a score.
 
     Args:
         batch: Of at least one person.
         least: From 0 to 1. AlphaPose's scores are divided by their largest.
         account: Of the file; told who is left out.
+        surest: The largest score in earlier frames of a stream.
     """
     scores = batch.person_scores
     known = np.isfinite(scores)
     if not known.any() or least <= 0:
         return np.ones(len(scores), bool)
-    largest = scores[known].max()
-    if 1 < largest <= 100:
-        scores = scores / (_ALPHAPOSE if largest <= 2 * _ALPHAPOSE else 100)
+    surest = max(surest, scores[known].max())
+    if 1 < surest <= 100:
+        scale = _ALPHAPOSE if surest <= 2 * _ALPHAPOSE else 100
+        scores, surest = scores / scale, surest / scale
     kept = ~known | (scores >= least)
     count = int((~kept).sum())
-    if count == len(kept):
+    if count == len(kept) and surest < least:
         account.note(
             f"All people have scores below {least:g}; they are kept all the "
             "same."
@@ -110,10 +114,9 @@ def merged(batch: Batch, account: Account) -> Batch:
         missing = joint_scores[kept] <= 0
         points[kept, missing] = points[other, missing]
         joint_scores[kept, missing] = joint_scores[other, missing]
-    count = len(np.unique(batch.frames[gone]))
     account.note(
-        f"{int(gone.sum())} detections of people found twice, in {count} "
-        f"{'frame' if count == 1 else 'frames'}, are merged with the others."
+        f"{int(gone.sum())} of {len(gone)} detections are of people found "
+        "twice in a frame, and merged with the others."
     )
     return chosen(batch._replace(points=points, scores=joint_scores), ~gone)
 
@@ -143,10 +146,10 @@ def _near(batch, seen):
 
 
 def useful(batch: Batch, account: Account) -> np.ndarray:
-    """Returns (D,) ids, all -1 if the file's do not say who is who.
+    """Returns (D,) ids, all -1 if the file's are of no use.
 
-    AlphaPose gives everybody the id 0 where it has followed no one, and ids
-    of annotations never come back.
+    AlphaPose gives all people the id 0 if it has not followed them, and ids of
+    annotations never come back.
     """
     ids = batch.track_ids
     known = ids >= 0

@@ -44,14 +44,14 @@ def gather(
 
     Args:
         frames: (number, people) of each, in increasing order.
-        wanted: The skeleton, where it is known; None to tell it by the
+        wanted: The skeleton, if it is known; None to tell it by the
             joints' names or number.
 
     Returns:
-        The batch, and the skeleton; None where there is nobody.
+        The batch, and the skeleton; None if there are no people.
 
     Raises:
-        ValueError: Where there are too many people, several skeletons, or an
+        ValueError: If there are too many people, several skeletons, or an
             unknown one.
     """
     people = []

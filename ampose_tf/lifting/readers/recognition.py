@@ -56,7 +56,7 @@ def by_count(count: int, wanted: Conversion | None) -> Conversion:
         wanted: What the user says it is; None for what detectors have.
 
     Raises:
-        ValueError: Where there is none.
+        ValueError: If there is none.
     """
     if wanted is None and count in _BY_COUNT:
         return SKELETONS[_BY_COUNT[count]]
@@ -89,7 +89,7 @@ def by_names(names: tuple[str, ...], wanted: Conversion | None) -> Conversion:
         wanted: What the user says it is; None for the known ones.
 
     Raises:
-        ValueError: Where there is none.
+        ValueError: If there is none.
     """
     given = set(map(joint, names))
     around, inside = [], []

@@ -9,8 +9,10 @@ from ampose_tf.conversion import Conversion
 from ampose_tf.lifting.readers import vocabulary
 from ampose_tf.lifting.untrusted import brief, shown
 
-# Names that a note lists, and what is kept of a file or stream of any length.
+# Names that a note lists, and their letters; what is kept of a file or stream
+# of any length; and the letters of a note.
 _SHOWN = 6
+_SHOWN_LETTERS = 100
 _MOST = 100
 _LONGEST = 300
 
@@ -54,14 +56,19 @@ class Account:
         """Returns a sentence for each of them."""
         unread = []
         for what, names in self._unread.items():
-            shown = ", ".join(brief(name) for name in list(names)[:_SHOWN])
-            if len(names) > _SHOWN:
-                shown += f" and {len(names) - _SHOWN} more"
+            listed = [brief(name) for name in list(names)[:_SHOWN]]
+            while len(", ".join(listed)) > _SHOWN_LETTERS:
+                listed.pop()
+            names_shown = ", ".join(listed)
+            if len(names) > len(listed):
+                names_shown += f" and {len(names) - len(listed)} more"
             known = "; ".join(
                 f"{meaning}s as {examples}"
                 for meaning, examples in vocabulary.KNOWN_NAMES.items()
             )
-            unread.append(f"Not read: {what} {shown}. Known are {known}.")
+            unread.append(
+                f"Not read: {what} {names_shown}. Known are {known}."
+            )
         return (*self._notes, *unread)
 
 

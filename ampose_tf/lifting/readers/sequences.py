@@ -120,6 +120,12 @@ def numbered(
         key=lambda frame: frame[0],
     )
     size = sizes.pop() if len(sizes) == 1 else None
+    if sizes and kind != "image":  # Of boxes, as likely.
+        account.note(
+            "The widths and heights of frames differ: they are not used as "
+            "the image's size."
+        )
+        sizes = ()
     return Numbered(frames, size, not sizes, fps)
 
 
@@ -140,6 +146,11 @@ def record(
     Raises:
         ValueError: See `detections.gather`.
     """
+    if not clip.has_one_size:
+        account.note(
+            "Its images are of several sizes, as photographs are: people are "
+            "not followed from one to the next."
+        )
     batch, found = gather(clip.frames, skeleton)
     people = [person for _, persons in clip.frames for person in persons]
     if skeleton is None and people and people[0].names is None:

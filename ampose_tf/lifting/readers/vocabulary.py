@@ -81,7 +81,7 @@ _WORDS = {}
 for _class, _text in _CLASSES.items():
     for _word in _words(_text):
         _WORDS.setdefault(_word, set()).add(_class)
-# A longer name is none that anybody gives a field.
+# Of a name in letters; longer ones are unknown.
 _LONGEST = 40
 
 _EXACT = {
@@ -190,6 +190,7 @@ def meaning(name: str) -> str | None:
     return None if words is None else _meaning_of(words)
 
 
+@functools.lru_cache(4096)  # Each rest of a name is looked at once.
 def _segmented(squeezed):
     """Returns the classes of each word in a name, or None."""
     if not squeezed:

@@ -2,12 +2,14 @@
 
 import gzip
 import json
+import time
 
 import numpy as np
 import pytest
 
 from ampose_tf.lifting import formats
 from ampose_tf.lifting.keypoints import find_skeleton
+from ampose_tf.lifting.readers import vocabulary
 from tests import clips
 from tests.clips import COCO, FRAMES, IMAGE_SIZE
 
@@ -409,7 +411,7 @@ def test_people_found_twice_are_merged_and_said(tmp_path, noise):
             person["keypoints"] = twin.ravel().tolist()
     keypoints = read(tmp_path, people)
     check(keypoints)
-    assert noted(keypoints, "2 detections of people found twice, in 2 frames")
+    assert noted(keypoints, "2 of 7 detections are of people found twice")
     # Each with an id of its own: the one who is there all the time stays.
     for person in people:
         person["track_id"] = 3 if person["score"] == 3.0 else 8
@@ -714,6 +716,24 @@ def test_a_bad_secondary_field_costs_that_field(tmp_path, field, value):
     )
     keypoints = formats.read(tmp_path / "clip.npz")
     assert noted(keypoints, "Not used: ")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("track_id", {"a": 1}), ("track_id", [3, 4]), ("score", "high")],
+)
+def test_a_bad_field_of_people_costs_that_field(tmp_path, field, value):
+    frames = [
+        {"frame": f, "keypoints": triples(f), field: value}
+        for f in range(FRAMES)
+    ]
+    keypoints = read(tmp_path, frames)
+    check(keypoints)
+    assert noted(keypoints, f"Not used: {field}")
+
+
+def test_scores_of_people_as_text(tmp_path):
+    check(read(tmp_path, crowded("score", "0.9", "0.05")))
 
 
 # 7. Forms.
@@ -1095,6 +1115,15 @@ def test_a_list_for_each_person(tmp_path, value):
     check(read(tmp_path, value), 2)
 
 
+def test_a_list_for_the_only_person(tmp_path):
+    value = [{"frame": f, "keypoints": triples(f)} for f in range(FRAMES)]
+    keypoints = read(tmp_path, {"7": value})
+    check(keypoints)
+    assert keypoints.tracks[0].track_id == 7
+    keypoints = read(tmp_path, {"7": bodies_of()[:1] + bodies_of(1)[:1]})
+    assert [track.frames.tolist() for track in keypoints.tracks] == [[7]] * 2
+
+
 @pytest.mark.parametrize("rows", ["list", "lines", "columns"])
 def test_tables_in_json(tmp_path, rows):
     header, *lines = clips.csv_text().splitlines()
@@ -1169,7 +1198,7 @@ def test_what_is_no_time_is_not_used(tmp_path):
 def test_rates_of_frames(tmp_path):
     frames = frames_of_people()
     for frame in frames:
-        frame["fps"] = 25
+        frame["fps"] = "25"
     assert read(tmp_path, frames).fps == 25
 
 
@@ -1494,3 +1523,90 @@ def test_folders_of_packed_frames(tmp_path):
         content = json.dumps(clips.mmpose_image(frame)).encode()
         write(tmp_path, gzip.compress(content), f"{frame:06}.json.gz")
     check(formats.read(tmp_path), 2)
+
+
+@pytest.mark.parametrize("count", [FRAMES, 17])
+def test_boxes_beside_joints_are_no_points(tmp_path, count):
+    frames = [
+        {
+            "predictions": [
+                {
+                    **{"x": 50, "y": 60, "width": 9 + frame, "height": 200},
+                    "class": "person",
+                    "confidence": 0.9,
+                    "keypoints": [
+                        {"x": x, "y": y, "confidence": score, "class": name}
+                        for name, (x, y, score) in zip(
+                            COCO, triples(frame % FRAMES), strict=True
+                        )
+                    ],
+                }
+            ],
+            "image": {"width": 640, "height": 480},
+        }
+        for frame in range(count)
+    ]
+    rows = [frame["predictions"][0] for frame in frames]
+    for value in (frames, rows):
+        keypoints = read(tmp_path, value)
+        assert keypoints.frame_count == count
+        np.testing.assert_allclose(
+            keypoints.tracks[0].pixels[:FRAMES], PIXELS[:, 0], atol=2e-3
+        )
+        assert keypoints.image_size == (
+            (640, 480) if value is frames else None
+        )
+
+
+@pytest.mark.parametrize("place", ["x,y", "left,top"])
+def test_the_box_of_a_table_is_no_image(tmp_path, place):
+    header, *lines = clips.csv_text().splitlines()
+    rows = [f"{place},width,height,{header}"]
+    rows += [f"10,20,300,400,{line}" for line in lines]
+    keypoints = read(tmp_path, "\n".join(rows), "clip.csv")
+    check(keypoints, 2)
+    assert keypoints.image_size is None
+
+
+def test_people_of_frames_of_several_sizes_are_followed(tmp_path):
+    frames = [
+        {"frame": f, "keypoints": triples(f), "width": 99 + f, "height": 300}
+        for f in range(FRAMES)
+    ]
+    keypoints = read(tmp_path, frames)
+    check(keypoints)
+    assert noted(keypoints, "widths and heights of frames differ")
+    for frame in frames:
+        frame["image_id"] = f"{frame.pop('frame')}.jpg"
+    keypoints = read(tmp_path, frames)
+    assert len(keypoints.tracks) == FRAMES
+    assert noted(keypoints, "people are not followed")
+
+
+def test_notes_have_a_length(tmp_path):
+    names = [f"a field whose name is long, and no. {n}" for n in range(9)]
+    frames = [
+        {"frame": f, "keypoints": triples(f), **dict.fromkeys(names, 1)}
+        for f in range(FRAMES)
+    ]
+    (note,) = read(tmp_path, frames).notes
+    assert names[0] in note and "and 7 more" in note and len(note) <= 300
+
+
+def test_long_names_and_numbers_cost_no_time(tmp_path):
+    before = time.process_time()
+    assert vocabulary.meaning("s" * 39 + "q") is None
+    with pytest.raises(ValueError, match="no known form"):
+        read(tmp_path, [["1" * 30_000 + "x"] * 6])
+    assert time.process_time() - before < 5
+
+
+def test_a_row_for_each_joint_needs_frames(tmp_path):
+    rows = ["joint,x,y"]
+    rows += [
+        f"{name},{x},{y}"
+        for frame in range(2)
+        for name, (x, y, _) in zip(COCO, triples(frame), strict=True)
+    ]
+    with pytest.raises(ValueError, match="line 19: .* no column of frames"):
+        read(tmp_path, "\n".join(rows), "clip.csv")

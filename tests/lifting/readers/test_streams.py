@@ -201,3 +201,59 @@ def test_notes_are_said_once():
     notes = [frame.notes for frame in stream(lines(values))]
     assert [len(own) for own in notes] == [0, 1, 0, 0, 0]
     assert notes[1][0].startswith("Not read: fields 'mood'.")
+
+
+def test_notes_of_other_counts_are_said_once():
+    values = clips.mmpose_video()
+    for frame, value in enumerate(values):
+        value["instances"] += value["instances"][:1] * (frame % 2 + 1)
+    notes = [note for frame in stream(lines(values)) for note in frame.notes]
+    assert len(notes) == 1 and "people found twice" in notes[0]
+
+
+@pytest.mark.parametrize("scale", [1, 3.25, 100])
+def test_ghosts_are_left_out_of_frames_of_their_own(tmp_path, scale):
+    values = clips.mmpose_video()
+    for frame, value in enumerate(values):
+        person, ghost = value["instances"]
+        person["bbox_score"] = [0.9 * scale]
+        ghost["bbox_score"] = [0.15 * scale]
+        value["instances"] = [ghost] if frame == 2 else [person, ghost]
+    (tmp_path / "clip.json").write_text(json.dumps(values))
+    (track,) = formats.read(tmp_path / "clip.json").tracks
+    frames = list(stream(lines(values)))
+    assert [len(frame.track_ids) for frame in frames] == [1, 1, 0, 1, 1]
+    assert track.frames.tolist() == [0, 1, 3, 4]
+
+
+def test_a_frame_whose_scores_are_0_has_nobody_as_in_the_file(tmp_path):
+    values = clips.mmpose_video()
+    for person in values[2]["instances"]:
+        person["keypoint_scores"] = [0.0] * 17
+    (tmp_path / "clip.json").write_text(json.dumps(values))
+    read = formats.read(tmp_path / "clip.json")
+    assert [t.frames.tolist() for t in read.tracks] == [[0, 1, 3, 4]] * 2
+    frames = list(stream(lines(values)))
+    assert [len(frame.track_ids) for frame in frames] == [2, 2, 0, 2, 2]
+
+
+def test_what_the_first_line_says_of_the_clip_is_not_used():
+    about = {"fps": 25, "image_size": IMAGE_SIZE}
+    frames = list(stream(lines([about, *clips.mmpose_video()])))
+    assert [frame.index for frame in frames] == list(range(FRAMES))
+    assert "--image_size and --fps" in frames[0].notes[0]
+
+
+def test_detectron2s_scores_if_the_user_says_so(tmp_path):
+    people = clips.coco_results(people=1)
+    for person in people:
+        del person["score"]
+        person["keypoints"][2::3] = [0.1] * 17
+    text = "\n".join(lines(people))
+    (tmp_path / "clip.json").write_text(json.dumps(people))
+    (tmp_path / "clip.jsonl").write_text(text)
+    for name in ("clip.json", "clip.jsonl"):
+        (track,) = formats.read(tmp_path / name, format="detectron2").tracks
+        np.testing.assert_allclose(track.scores, 0.6, rtol=1e-6)
+    for frame in stream(text.splitlines(), format="detectron2"):
+        np.testing.assert_allclose(frame.scores, 0.6, rtol=1e-6)

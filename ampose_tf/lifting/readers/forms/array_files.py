@@ -313,7 +313,7 @@ def _with_frames(recording, numbers, account):
 
 
 def _of(read, value, account):
-    """Returns what `read` makes of a value; None if it is none, and noted."""
+    """Returns what `read` makes of a value; None if it is wrong, and noted."""
     if value is None:
         return None
     try:

@@ -23,6 +23,7 @@ _NORMALISED = 2
 # The largest score, in percent.
 _MOST_SCORE = 100
 _NUMBER = re.compile(r"(?i)\s*[+-]?([0-9]*\.?[0-9]+(e[+-]?[0-9]+)?|nan)\s*")
+_LONGEST_NUMBER = 64
 # Named points that make a person, where an object may have other entries.
 _FEW = 3
 # Numbers of a point.
@@ -40,12 +41,13 @@ class _Fields(NamedTuple):
     scores: tuple[str, ...]
     name: str | None
     position: str | None
+    joints: tuple[str, ...]
     unread: tuple[str, ...]
 
 
 @functools.lru_cache(1024)
 def _fields(keys: tuple[str, ...]) -> _Fields:
-    found, scores, unread = {}, [], []
+    found, scores, joints, unread = {}, [], [], []
     for key in keys:
         what = vocabulary.meaning(key)
         if what in (vocabulary.SCORE, vocabulary.JOINT_SCORES):
@@ -56,6 +58,8 @@ def _fields(keys: tuple[str, ...]) -> _Fields:
             found[vocabulary.NAME] = key
         elif what in (vocabulary.ID, vocabulary.JOINT_NUMBER):
             found.setdefault(vocabulary.NAME, key)
+        elif what == vocabulary.JOINTS:
+            joints.append(key)
         elif what is None:
             unread.append(key)
 
@@ -72,6 +76,7 @@ def _fields(keys: tuple[str, ...]) -> _Fields:
         tuple(sorted(scores, key=rank)),
         found.get(vocabulary.NAME),
         found.get(vocabulary.POSITION),
+        tuple(joints),
         tuple(unread),
     )
 
@@ -81,6 +86,8 @@ def is_point(value) -> bool:
     if not isinstance(value, dict):
         return False
     fields = _fields(tuple(value))
+    if any(isinstance(value[key], (list, dict)) for key in fields.joints):
+        return False  # A person, beside the box's x and y.
     if fields.x and fields.y:
         return not isinstance(value[fields.x], (list, dict))
     inner = value.get(fields.position) if fields.position else None
@@ -97,7 +104,11 @@ def is_numeric(value: list) -> bool:
     return all(
         item is None
         or isinstance(item, (int, float))
-        or (isinstance(item, str) and _NUMBER.fullmatch(item) is not None)
+        or (
+            isinstance(item, str)
+            and len(item) <= _LONGEST_NUMBER
+            and _NUMBER.fullmatch(item) is not None
+        )
         for item in value
     )
 
@@ -221,8 +232,8 @@ def _columns_of(value):
     y = numbers(value[fields.y], "y")
     if x.ndim != 1 or x.shape != y.shape or not x.size:
         raise ValueError(
-            "expected lists x and y of one length, got shapes "
-            f"{x.shape} and {y.shape}"
+            "expected lists x and y of one person, of a number for each "
+            f"joint, got shapes {x.shape} and {y.shape}"
         )
     points = np.stack([x, y], axis=1)
     person = Detection(points, np.ones(len(x)), third="none")

@@ -20,8 +20,7 @@ import re
 
 from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.keypoints import find_skeleton
-from ampose_tf.lifting.readers import evidence, vocabulary
-from ampose_tf.lifting.readers.confidence import DETECTRON2_SCALE
+from ampose_tf.lifting.readers import confidence, evidence, vocabulary
 from ampose_tf.lifting.readers.forms import (
     array_files,
     coco_forms,
@@ -106,11 +105,9 @@ def read_clip(value, options: Options, account: Account) -> Recording:
         account,
         form,
     )
-    if options.format == "detectron2":
-        batch = recording.batch
-        recording = recording._replace(
-            batch=batch._replace(scores=batch.scores * DETECTRON2_SCALE)
-        )
+    recording = recording._replace(
+        batch=confidence.scaled(recording.batch, options.format)
+    )
     return with_about(recording, about, account)
 
 

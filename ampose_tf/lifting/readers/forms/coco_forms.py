@@ -32,7 +32,7 @@ def read_annotations(
     _account_for(images, ("license", "vid_id"), account)
     found = {own: [] for own in ids}
     for person in people:
-        # A crowd has no joints, and who is unlabelled has none either.
+        # Crowds and unlabelled people have no joints.
         if person.get("iscrowd") == 1 or is_empty(person.get("keypoints")):
             _account_for([person], (), account)
             continue

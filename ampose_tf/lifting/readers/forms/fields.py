@@ -1,5 +1,6 @@
 """Fields of JSON's objects, by their meanings."""
 
+import contextlib
 import functools
 import re
 from typing import NamedTuple
@@ -10,7 +11,8 @@ from ampose_tf.lifting.readers.forms import bodies
 from ampose_tf.lifting.readers.records import Account
 from ampose_tf.lifting.untrusted import whole_number
 
-_SIZES = (vocabulary.SIZE, vocabulary.SHAPE, vocabulary.WIDTH)
+# Meanings of fields of an image's size; a height alone says none.
+SIZES = (vocabulary.SIZE, vocabulary.SHAPE, vocabulary.WIDTH)
 # Nanoseconds since 1970 are 2e18.
 _LARGEST = 1e20
 
@@ -69,11 +71,36 @@ def rate_of(fps, account: Account) -> float | None:
     """Returns frames a second; None if it cannot be, and noted."""
     if fps is None:
         return None
+    if isinstance(fps, str):
+        with contextlib.suppress(ValueError):
+            fps = float(fps)
     try:
         return untrusted.frame_rate(fps, "fps")
     except ValueError as error:
         account.note(f"Not used: {error}.")
         return None
+
+
+def score_of(value, what: str, account: Account) -> float | None:
+    """Returns the score of a person; None for null, and for lists of many.
+
+    What is no score is noted and not used.
+    """
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if value is None or isinstance(value, list):
+        return None
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            value = float(value)
+    if is_finite(value):
+        return float(value)
+    if value == value:  # NaN is said to be none.
+        account.note(
+            f"Not used: {what}: expected a score, got "
+            f"{untrusted.brief(value)}."
+        )
+    return None
 
 
 def size_of(value: dict, account: Account) -> tuple[int, int] | None:
@@ -85,7 +112,7 @@ def size_of(value: dict, account: Account) -> tuple[int, int] | None:
         if isinstance(value[key], dict):
             return size_of(value[key], account)
     fields = fields_of(value)
-    if fields.keys().isdisjoint(_SIZES):
+    if fields.keys().isdisjoint(SIZES):
         return None
     size = what = None
     for key in fields.get(vocabulary.SIZE, ()):
@@ -125,7 +152,7 @@ def size_of(value: dict, account: Account) -> tuple[int, int] | None:
 
 
 def person_id(value, what: str, account: Account) -> int | str | None:
-    """Returns an id; None for null and for the -1 of who is not followed.
+    """Returns an id; None for null, and for -1, which trackers write for none.
 
     What is no id is noted and not used.
     """
@@ -168,6 +195,12 @@ def people_keys(value: dict) -> list[str]:
             or isinstance(first(value[key]), dict)
         )
         or isinstance(value[key], dict)
+        and (
+            vocabulary.meaning(key) == vocabulary.PEOPLE
+            or any(
+                isinstance(own, (list, dict)) for own in value[key].values()
+            )
+        )
     ]
 
 

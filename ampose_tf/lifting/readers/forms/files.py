@@ -10,7 +10,6 @@ from ampose_tf.lifting.readers.forms import (
     array_files,
     clip_forms,
     h5_files,
-    nesting,
     streams,
     tables,
     yolo,
@@ -158,10 +157,7 @@ def read_file(
         if tables.are_records([first]):
             rows = [untrusted.parse(line) for line in lines if line.strip()]
             return tables.read_records(rows, options, account)
-        about = first if nesting.is_about(first) else {}
-        lines = lines[1:] if about else lines
-        recording = streams.read_clip(lines, options, account)
-        return clip_forms.with_about(recording, about, account)
+        return streams.read_clip(lines, options, account)
     value = untrusted.parse(content)
     del content  # It may be large, and so is what the reader makes of it.
     _refuse_lifted(value)

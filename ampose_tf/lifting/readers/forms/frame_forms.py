@@ -30,6 +30,7 @@ Names of fields are understood by `vocabulary` in any of these forms. null, []
 and {} are a frame without people in every form.
 """
 
+import functools
 import re
 
 from ampose_tf.lifting import untrusted
@@ -111,13 +112,8 @@ def is_person(value) -> bool:
     )
 
 
-def is_several_people(value) -> bool:
-    """Whether a value of JSON is a list of people of one frame or of many."""
-    return isinstance(value, list) and not bodies.is_body(value)
-
-
 def _is_without_people(value):
-    """Whether an object says of a frame that there is nobody in it."""
+    """Whether an object says that a frame has no people."""
     says = any(own is False for own in value.values()) or fields.keys(
         value, vocabulary.FRAME, vocabulary.IMAGE, vocabulary.TIME
     )
@@ -140,7 +136,6 @@ def _is_other_object(value):
 
 def _of_object(value, account):
     people_keys = fields.people_keys(value)
-    key = fields.joints_key(value)
     if people_keys:
         people = []
         for own in people_keys:
@@ -149,11 +144,12 @@ def _of_object(value, account):
                 items = _of_dict(items)
             people += _persons(items, own, account)
         group = _labelled(value, people, account, is_person=False)
-        place = next(
-            (value[k] for k in fields.keys(value, vocabulary.ID)), None
-        )
-        is_number = type(place) is int and 0 <= place <= untrusted.MAX_FRAME
-        return group._replace(place=place if is_number else None)
+        for own in fields.keys(value, vocabulary.ID)[:1]:
+            place = value[own]
+            if type(place) is int and 0 <= place <= untrusted.MAX_FRAME:
+                return group._replace(place=place)
+        return group
+    key = fields.joints_key(value)
     for own in fields.keys(value, vocabulary.PEOPLE):
         if not isinstance(value[own], (list, dict)):
             raise ValueError(
@@ -234,11 +230,8 @@ def _of_person(value, key, account):
         if isinstance(value[name], list) and joint_scores is None:
             joint_scores = value[name]
     for name in fields.keys(value, vocabulary.PERSON_SCORE, vocabulary.SCORE):
-        score = value[name]
-        while isinstance(score, list) and len(score) == 1:
-            score = score[0]
-        if fields.is_finite(score):
-            person_score = float(score)
+        person_score = fields.score_of(value[name], name, account)
+        if person_score is not None:
             break
     else:
         person_score = _score_of_box(value)
@@ -338,12 +331,35 @@ def with_names(person: Detection, names) -> Detection:
     return person._replace(names=tuple(names))
 
 
+# Of an object, all that is of its frame.
+_OF_FRAME = (
+    vocabulary.FRAME,
+    vocabulary.IMAGE,
+    vocabulary.TIME,
+    vocabulary.FPS,
+    *fields.SIZES,
+)
+
+
+@functools.lru_cache(1024)
+def _says_more(names):
+    """Whether fields of these names are of a frame, or unknown."""
+    return any(
+        what is None or what in _OF_FRAME or vocabulary.is_clip(name)
+        for name, what in zip(
+            names, map(vocabulary.meaning, names), strict=True
+        )
+    )
+
+
 def _labelled(value, people, account, is_person):
     """Returns a group with what an object says of its frame."""
+    if not _says_more(tuple(value)):
+        return Group(people, is_person=is_person)
     number = image = time = unit = None
     for key in fields.keys(value, vocabulary.FRAME):
         own = value[key]
-        if isinstance(own, str) and re.fullmatch(r"\s*[0-9]+\s*", own):
+        if isinstance(own, str) and re.fullmatch(r"\s*[0-9]{1,18}\s*", own):
             own = int(own)
         if isinstance(own, str) and own:
             image = own if image is None else image

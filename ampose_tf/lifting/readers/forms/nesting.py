@@ -154,7 +154,12 @@ def tracks_of(value, account: Account) -> list[dict] | None:
     if isinstance(value, dict):
         tracks = list(value.items())
         if any(map(vocabulary.meaning, value)) or (
-            len(tracks) < 2 and not any(map(_are_columns, value.values()))
+            len(tracks) < 2
+            and not any(
+                _are_columns(own)
+                or (name.isdecimal() and isinstance(own, list))
+                for name, own in tracks
+            )
         ):
             return None
     elif isinstance(value, list):
@@ -176,7 +181,7 @@ def tracks_of(value, account: Account) -> list[dict] | None:
     if len(found) <= len(tracks):
         return None
     account.note(
-        f"Its {len(tracks)} lists of frames are read as people: "
+        "Its lists of frames are read as people: "
         + ", ".join(untrusted.brief(own) for own, _ in tracks[:3])
         + ("." if len(tracks) < 4 else " and others.")
     )

@@ -2,9 +2,11 @@
 
 A line is the JSON of one frame in any of the forms of `frame_forms`, or of one
 person with the number or image of the frame, which ends where these change.
-null, [] and {} are a frame without people; blank lines are nothing.
+null, [] and {} are a frame without people; blank lines are nothing. The first
+line may be an object about the clip: its frame rate and image size.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -13,13 +15,19 @@ from ampose_tf.conversion import Conversion
 from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.keypoints import PERSON_SCORE, Frame
 from ampose_tf.lifting.readers import (
+    confidence,
     crowd,
     detections,
     labels,
     recognition,
     sequences,
 )
-from ampose_tf.lifting.readers.forms import frame_forms, tools
+from ampose_tf.lifting.readers.forms import (
+    clip_forms,
+    frame_forms,
+    nesting,
+    tools,
+)
 from ampose_tf.lifting.readers.records import (
     Account,
     Group,
@@ -42,8 +50,8 @@ def stream(
     """Yields frame by frame, in constant memory.
 
     The first people's skeleton holds for all that follow. People are followed
-    here until the tool gives somebody an id; from then on its ids hold, and
-    who has none is left out.
+    here until the tool gives one of them an id; from then on its ids hold, and
+    people without one are left out.
 
     Args:
         lines: Text, or bytes in UTF-8.
@@ -57,16 +65,27 @@ def stream(
     """
     account = Account()
     assembler = _Assembler(Options(format, skeleton), account)
-    clip = _Stream(image_size, skeleton, person_score, account)
-    said = set()  # An account is bounded, and so is this.
+    clip = _Stream(image_size, assembler.options, person_score, account)
+    said = set()  # But for counts; an account is bounded, and so is this.
     for line, group in assembler.groups(lines):
+        if assembler.about:
+            account.note(
+                "What the first line says of the clip is not used: of a "
+                "stream --image_size and --fps say it."
+            )
         try:
             frame = clip.frame(group)
         except ValueError as error:
             raise ValueError(f"line {line}: {error}") from error
-        notes = [note for note in account.notes() if note not in said]
+        notes = {_uncounted(note): note for note in account.notes()}
+        yield frame._replace(
+            notes=tuple(notes[key] for key in notes if key not in said)
+        )
         said.update(notes)
-        yield frame._replace(notes=tuple(notes))
+
+
+def _uncounted(note):
+    return re.sub("[0-9]+", "", note)
 
 
 def read_clip(
@@ -83,7 +102,8 @@ def read_clip(
         ValueError: If a line is wrong, or all together are.
     """
     groups, form = [], None
-    for _, group in _Assembler(options, account).groups(lines):
+    assembler = _Assembler(options, account)
+    for _, group in assembler.groups(lines):
         form = form or group.form
         groups.append(group)
         if len(groups) > untrusted.MAX_FRAMES:
@@ -92,15 +112,19 @@ def read_clip(
         # Each line is a frame.
         groups = [group._replace(is_person=False) for group in groups]
     clip = sequences.numbered(groups, options, account)
-    return sequences.record(clip, options.skeleton, account, form)
+    recording = sequences.record(clip, options.skeleton, account, form)
+    recording = recording._replace(
+        batch=confidence.scaled(recording.batch, options.format)
+    )
+    return clip_forms.with_about(recording, assembler.about, account)
 
 
 def checked_image_size(size) -> tuple[int, int]:
     """Returns the image size that a stream is given.
 
     Raises:
-        ValueError: Where it is None: a stream has no extents to guess it by;
-            or where it is none.
+        ValueError: If it is None, since a stream has no extents to guess it
+            by, or wrong.
     """
     if size is None:
         raise ValueError(
@@ -114,8 +138,10 @@ class _Assembler:
     """Makes frames of lines."""
 
     def __init__(self, options, account):
-        self._options = options
+        self.options = options
         self._account = account
+        self.about = {}  # What the first line says of the clip.
+        self._form = None  # Of the first frame with people.
         self._begun = None  # A frame of which more lines may follow.
 
     def groups(
@@ -127,7 +153,11 @@ class _Assembler:
             if not line.strip():
                 continue
             try:
-                complete = self._read(untrusted.parse(line))
+                value = untrusted.parse(line)
+                if number == 1 and nesting.is_about(value):
+                    self.about = value
+                    continue
+                complete = self._read(value)
             except ValueError as error:
                 raise ValueError(f"line {number}: {error}") from error
             for group in complete:
@@ -137,8 +167,10 @@ class _Assembler:
 
     def _read(self, value):
         """Returns the frames that a line completes."""
-        form = tools.form_of(value)
-        sequences.check_format(form, self._options.format)
+        form = self._form
+        if form is None or self.options.format is not None:
+            form = self._form = tools.form_of(value)
+            sequences.check_format(form, self.options.format)
         group = frame_forms.read(value, self._account)._replace(form=form)
         begun, self._begun = self._begun, None
         may_follow = (
@@ -162,14 +194,17 @@ class _Assembler:
 class _Stream:
     """What is known of a stream so far."""
 
-    def __init__(self, image_size, skeleton, person_score, account):
+    def __init__(self, image_size, options, person_score, account):
+        self._format = options.format
         self._person_score = person_score
         self._account = account
         self._names = {}  # Of people, as numbers.
         self._image_size = image_size
-        self._skeleton = skeleton
+        self._skeleton = options.skeleton
         self._are_tracked = None
         self._tracker = Tracker()
+        self._surest = 0.0  # The largest score of a person.
+        self._has_scores = False  # Of joints, above 0.
         self._index = -1
         self._stride = None  # Least difference of two frames' numbers.
 
@@ -202,8 +237,11 @@ class _Stream:
             for person in group.people
         ]
         batch, skeleton = detections.gather([(index, people)], self._skeleton)
-        if skeleton is None:
+        batch = confidence.scaled(batch, self._format)
+        has_scores = bool((batch.scores > 0).any())
+        if skeleton is None or (self._has_scores and not has_scores):
             return self._empty(index)
+        self._has_scores |= has_scores
         if self._skeleton is None and group.people[0].names is None:
             skeleton = recognition.by_places(
                 batch.points, skeleton, group.form, self._account
@@ -219,12 +257,15 @@ class _Stream:
             return self._empty(index)
         self._skeleton = skeleton
         batch = chosen(batch, present)
-        batch = crowd.merged(
-            chosen(
-                batch, crowd.surer(batch, self._person_score, self._account)
-            ),
-            self._account,
+        kept = crowd.surer(
+            batch, self._person_score, self._account, self._surest
         )
+        self._surest = np.fmax(
+            self._surest, np.fmax.reduce(batch.person_scores)
+        )
+        if not kept.any():
+            return self._empty(index)
+        batch = crowd.merged(chosen(batch, kept), self._account)
         batch = self._identified(batch)
         return Frame(
             skeleton.name,

@@ -167,6 +167,9 @@ def _table(rows, options, account):
             del joints[joint]
     account.unread(unread, "columns")
     if joints:
+        if vocabulary.X in about or "left" in map(str.lower, header):
+            # They are of a box.
+            about.pop(vocabulary.WIDTH, None)
         groups = _wide(rows, header, joints, about, account)
     elif {vocabulary.X, vocabulary.Y} <= about.keys() and (
         about.keys() & set(_NAMES)
@@ -304,8 +307,9 @@ def _labels(row, header, about, count, account):
         )
     account.clip(cell(vocabulary.VIDEO))
     own = cell(vocabulary.FPS)
-    fps = None if own is None else fields.rate_of(cells.float_of(own), account)
+    fps = fields.rate_of(own, account)
     score = cell(vocabulary.PERSON_SCORE) or cell(vocabulary.SCORE)
+    score = fields.score_of(score, "score", account)
     own = cell(vocabulary.PERSON) or cell(vocabulary.ID)
     if own is not None:
         value = cells.float_of(own)
@@ -324,7 +328,7 @@ def _labels(row, header, about, count, account):
             Detection(
                 *_NOWHERE,
                 track_id=own,
-                score=None if score is None else cells.float_of(score),
+                score=score,
             )
         ],
         number,
@@ -351,10 +355,14 @@ def _long(rows, header, about, account):
             (group.label, group.people[0].track_id), (group, {})
         )[1]
         if name in joints:
-            # A frame ends where its joints begin again.
+            place = (
+                "a table that has no column of frames; expected one, as frame"
+                if group.label is None
+                else f"frame {brief(group.label)}"
+            )
             raise ValueError(
                 f"line {rows.line_num}: the joint {brief(name)} is twice in "
-                f"frame {brief(group.label)}"
+                f"{place}"
             )
         joints[name] = [
             cells.number(row[place], rows.line_num)
