@@ -29,12 +29,10 @@ from ampose_tf.lifting.untrusted import MAX_PEOPLE, MAX_PIXEL
 
 # In pixels, half of all coordinates never lie this close to the corner.
 _NORMALISED = 2
-# A share of normalised coordinates, so far beyond the upper or left border,
-# that cannot be people who leave the image.
-_BEYOND = 0.1
+# A share of coordinates on the other side of 0 than the rest, and of normalised
+# ones so far beyond the border, that cannot be people who leave the image.
 _ACROSS = 0.2
-# A share of pixels above or left of the image that no detector finds.
-_OUTSIDE = 0.4
+_BEYOND = 0.1
 
 
 def gather(
@@ -254,10 +252,12 @@ def _in_pixels(points, seen, coordinates, image_size):
     placed = points[seen]
     small = float(np.median(np.abs(placed))) < _NORMALISED
     if not small and coordinates == "either":
-        if (placed < 0).mean(axis=0).max() > _OUTSIDE:
+        negative = (placed < 0).mean(axis=0)
+        if (np.minimum(negative, 1 - negative) > _ACROSS).all():
             raise ValueError(
-                "its coordinates lie around 0, as of 3D in millimetres; "
-                "expected pixels from the image's upper left corner"
+                "its coordinates lie around 0, as of 3D in millimetres, or of "
+                "pixels counted from the image's centre; expected pixels from "
+                "the image's upper left corner"
             )
         return points
     if not small:

@@ -1509,7 +1509,7 @@ def test_z_of_mediapipe_in_flat_lists(tmp_path):
 def test_pixels_around_the_corner_are_3d(tmp_path):
     rows = [
         [
-            {"name": name, "x": x - 300, "y": 300 - y, "z": 900.0}
+            {"name": name, "x": x - 210, "y": 220 - y, "z": 900.0}
             for name, (x, y) in zip(COCO, PIXELS[frame, 0], strict=True)
         ]
         for frame in range(FRAMES)
