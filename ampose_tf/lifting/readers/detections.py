@@ -29,8 +29,9 @@ from ampose_tf.lifting.untrusted import MAX_PEOPLE, MAX_PIXEL
 
 # In pixels, half of all coordinates never lie this close to the corner.
 _NORMALISED = 2
-# A share of coordinates on the other side of 0 than the rest, and of normalised
-# ones so far beyond the border, that cannot be people who leave the image.
+# A share of coordinates on the other side of 0 than the rest, or of those that
+# are normalised so far beyond the border, that are no people who leave the
+# image.
 _ACROSS = 0.2
 _BEYOND = 0.1
 
