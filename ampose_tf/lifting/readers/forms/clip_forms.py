@@ -107,7 +107,7 @@ def read_clip(value, options: Options, account: Account) -> Recording:
         form,
     )
     recording = recording._replace(
-        batch=confidence.scaled(recording.batch, options.format)
+        third=confidence.kind_of(recording.third, options.format)
     )
     return with_about(recording, about, account)
 
