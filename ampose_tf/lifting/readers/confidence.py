@@ -14,7 +14,7 @@ import numpy as np
 
 from ampose_tf.conversion import SEEN_SCORE
 from ampose_tf.lifting.keypoints import diagonals
-from ampose_tf.lifting.readers.records import Account, Batch
+from ampose_tf.lifting.readers.records import Account
 
 # Detectron2 gives a joint the probability of one cell of its heatmap, and
 # draws those above 0.05 (`_KEYPOINT_THRESHOLD` of its visualiser); so that
@@ -57,7 +57,7 @@ def settle(
         scores: (D, S) as in the file, NaN where missing.
         placed: (D, S) bool, joints that are somewhere.
         person_scores: (D,) as in the file, NaN where missing.
-        third: See `detections.Detection`.
+        third: See `records.Detection` and `kind_of`.
         account: Of the file; told of what was assumed.
 
     Raises:
@@ -100,7 +100,9 @@ def settle(
             else f"a score of {largest:g}; expected scores within [0, 1], or "
             "in percent"
         )
-    if largest > _NO_PERCENTAGE:
+    if third == "detectron2":
+        scores = scores * DETECTRON2_SCALE
+    elif largest > _NO_PERCENTAGE:
         account.note("Scores are read as percent.")
         scores = scores / 100
     elif largest > 1 and not np.isin(given, (0, 1, 2, -1)).all():
@@ -115,11 +117,15 @@ def settle(
     return np.nan_to_num(np.clip(scores, 0, 1))
 
 
-def scaled(batch: Batch, format: str | None) -> Batch:
-    """Returns people, whose scores are Detectron2's if the user says so."""
-    if format != "detectron2":
-        return batch
-    return batch._replace(scores=batch.scores * DETECTRON2_SCALE)
+def kind_of(third: str, format: str | None) -> str:
+    """Returns what scores are, in a format that the user has named.
+
+    Args:
+        third: See `records.Detection`.
+        format: One of `formats.FORMATS`, or None.
+    """
+    is_named = format == "detectron2" and third != "none"
+    return "detectron2" if is_named else third
 
 
 def _is_depth(points, scores, placed):

@@ -244,16 +244,17 @@ def test_what_the_first_line_says_of_the_clip_is_not_used():
     assert "--image_size and --fps" in frames[0].notes[0]
 
 
-def test_detectron2s_scores_if_the_user_says_so(tmp_path):
+@pytest.mark.parametrize("score", [0.02, 0.1])
+def test_detectron2s_scores_if_the_user_says_so(tmp_path, score):
     people = clips.coco_results(people=1)
     for person in people:
-        del person["score"]
-        person["keypoints"][2::3] = [0.1] * 17
+        person["score"] = 0.9
+        person["keypoints"][2::3] = [score] * 17
     text = "\n".join(lines(people))
     (tmp_path / "clip.json").write_text(json.dumps(people))
     (tmp_path / "clip.jsonl").write_text(text)
     for name in ("clip.json", "clip.jsonl"):
         (track,) = formats.read(tmp_path / name, format="detectron2").tracks
-        np.testing.assert_allclose(track.scores, 0.6, rtol=1e-6)
+        np.testing.assert_allclose(track.scores, 6 * score, rtol=1e-6)
     for frame in stream(text.splitlines(), format="detectron2"):
-        np.testing.assert_allclose(frame.scores, 0.6, rtol=1e-6)
+        np.testing.assert_allclose(frame.scores, 6 * score, rtol=1e-6)

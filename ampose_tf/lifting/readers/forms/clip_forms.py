@@ -90,7 +90,8 @@ def read_clip(value, options: Options, account: Account) -> Recording:
     form = _form_of(value)
     clip = numbered(groups, options, account, form in _OF_PEOPLE)
     frames = clip.frames
-    if "instance_info" in about and frames and frames[0][0] == 1:
+    of_demo = not about.keys().isdisjoint(("meta_info", "instance_info"))
+    if of_demo and frames and frames[0][0] == 1:
         # MMPose's demos count from 1.
         frames = [(number - 1, people) for number, people in frames]
     names = next(iter(_of(about, vocabulary.JOINT_NAMES)), None)
@@ -106,7 +107,7 @@ def read_clip(value, options: Options, account: Account) -> Recording:
         form,
     )
     recording = recording._replace(
-        batch=confidence.scaled(recording.batch, options.format)
+        third=confidence.kind_of(recording.third, options.format)
     )
     return with_about(recording, about, account)
 

@@ -129,8 +129,8 @@ def _is_other_object(value):
     """Whether it is a detection of a box: a car, or of no pose model."""
     return (
         isinstance(value, dict)
-        and fields.joints_key(value) is None
         and {"class", "box"} <= value.keys()
+        and fields.joints_key(value) is None
     )
 
 

@@ -114,7 +114,7 @@ def read_clip(
     clip = sequences.numbered(groups, options, account)
     recording = sequences.record(clip, options.skeleton, account, form)
     recording = recording._replace(
-        batch=confidence.scaled(recording.batch, options.format)
+        third=confidence.kind_of(recording.third, options.format)
     )
     return clip_forms.with_about(recording, assembler.about, account)
 
@@ -237,7 +237,6 @@ class _Stream:
             for person in group.people
         ]
         batch, skeleton = detections.gather([(index, people)], self._skeleton)
-        batch = confidence.scaled(batch, self._format)
         has_scores = bool((batch.scores > 0).any())
         if skeleton is None or (self._has_scores and not has_scores):
             return self._empty(index)
@@ -249,7 +248,7 @@ class _Stream:
         batch, present = detections.clean(
             batch,
             "either",
-            third_of(group.people),
+            confidence.kind_of(third_of(group.people), self._format),
             self._image_size,
             self._account,
         )
