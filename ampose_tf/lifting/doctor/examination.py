@@ -1,11 +1,12 @@
 """Examines keypoints for the mistakes that make lifted people look random.
 
-A finding is made where keypoints fit a known mistake much better than
-keypoints as they should be. What the places of the joints tell is in
-`symptoms`, which of them are left in `sides`, what their places in the image
-tell in `framing`, what their times tell in `timing`. A clip of which nothing
-is found may still be wrong: that left and right are exchanged is often not to
-be seen. How often each mistake is found: benchmarks/doctor.md.
+A finding is made if keypoints fit a known mistake much better than keypoints
+as they should be. Each module looks for some of the mistakes: `coordinates`
+(are they pixels?), `people` (is each track one body?), `posture` (are bodies
+upright, and joints in order?), `sides`, `proportions`, `framing` (places in
+the image) and `timing`; `symptoms` holds the networks. A clip of which nothing
+is found may still be wrong: the report says what could not be checked. How
+often each mistake is found: benchmarks/doctor.md.
 """
 
 from typing import NamedTuple

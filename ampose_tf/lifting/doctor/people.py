@@ -25,7 +25,7 @@ _FEWEST_TURNS = 4
 # Of tracks that begin, so many are compared with those that have just ended.
 _MOST_STARTS = 200
 # A ghost is there in this share of the frames at most, its joints' scores are
-# this low on average, and somebody else's that high.
+# this low on average, and those of another track that high.
 _GHOST_FRAMES = 0.25
 _DOUBTFUL = 0.4
 _SURE = 0.55

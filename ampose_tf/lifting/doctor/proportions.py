@@ -13,8 +13,8 @@ from ampose_tf.lifting.doctor.findings import (
 # probabilities, the mean over the people and stretches of the clip: of people
 # who move by `_MOVES` of their height, as those do who walk and turn, and of
 # others. Chosen on training subjects; see benchmarks/doctor.py.
-_MOVING = 2.3
-_STAYING = 4.8
+_MOVING = 2.2
+_STAYING = 4.2
 _MOVES = 0.08
 _FEWEST_FRAMES = 8
 
