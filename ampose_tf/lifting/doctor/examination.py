@@ -147,7 +147,7 @@ def _examine_time(converted, people, fps, seen_score, found, unjudged):
     kinds = {finding.kind for finding in found}
     unjudged.pop("missing_frames", None)
     if max(len(track.frames) for track in converted.tracks) < 2:
-        unjudged["missing_frames"] = "nobody is in more than one frame"
+        unjudged["missing_frames"] = "no person is in more than one frame"
         unjudged["frame_rate"] = unjudged["missing_frames"]
         return
     if kinds & _MIXED:
@@ -167,7 +167,7 @@ def _examine_time(converted, people, fps, seen_score, found, unjudged):
         found.append(finding)
     elif not told:
         unjudged["missing_frames"] = (
-            "the numbers have no gaps, and nobody moves much"
+            "the numbers have no gaps, and people hardly move"
         )
     if people:
         _judge(
@@ -184,7 +184,7 @@ def _examine_people(clip, people, skeleton, given, found, unjudged):
     found += mixtures.examine(clip, people, seen_score)
     mixed = {finding.kind for finding in found} & _MIXED
     if not any(len(person.frames) > 1 for person in people):
-        unjudged["mixed_tracks"] = "nobody is in more than one frame"
+        unjudged["mixed_tracks"] = "no person is in more than one frame"
     no_pixels = coordinates.examine(people, image_size)
     found += no_pixels
     size = None if no_pixels else image_size

@@ -56,9 +56,9 @@ def examine(
         )
         finding = Finding(
             "missing_frames",
-            f"nobody is seen in {number} "
+            f"no person is seen in {number} "
             f"{'frame' if number == 1 else 'frames'}: {shown}"
-            f"{', …' if len(gaps) > 5 else ''}; unless nobody was there, "
+            f"{', …' if len(gaps) > 5 else ''}; unless no one was there, "
             "lift all frames, with their numbers",
             POSSIBLE,
         )

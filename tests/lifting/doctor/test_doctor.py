@@ -99,7 +99,7 @@ def test_missing_frames_are_named():
     assert finding.kind == "missing_frames"
     assert finding.certainty == POSSIBLE
     assert finding.sentence.startswith(
-        "nobody is seen in 3 frames: 7 to 8, 13; unless nobody was there"
+        "no person is seen in 3 frames: 7 to 8, 13; unless no one was there"
     )
     # Somebody who comes later.
     assert kinds(at_frames(clip, range(5, 20))) == []

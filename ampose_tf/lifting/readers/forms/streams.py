@@ -209,7 +209,7 @@ class _Stream:
         self._stride = None  # Least difference of two frames' numbers.
 
     def frame(self, group: Group) -> Frame:
-        """Returns the next frame, in pixels and with everybody's id."""
+        """Returns the next frame, in pixels and with ids."""
         index = self._index + 1
         number = group.number
         if number is None and group.image is not None:
