@@ -38,9 +38,9 @@ _FEWEST_SWITCHES = 3
 _FEWEST_FRAMES = 3
 # Where nearly each step is a jump, and longer ways lead neither farther nor
 # back, frames have nothing to do with each other.
-_UNRELATED = 0.15
-_NO_FARTHER = 0.55
-_BACK = 0.5
+_UNRELATED = 0.1
+_NO_FARTHER = 0.5
+_BACK = 0.4
 _PICTURES = 4
 
 
