@@ -450,7 +450,7 @@ FOUND = {
     ("missing_frames", "renumbered"): 0.9,
     ("cut_off", "not seen outside"): 0.9,
     ("cut_off", "not seen, size unknown"): 0.88,
-    ("frames_or_people", "people as frames"): 0.85,
+    ("frames_or_people", "people as frames"): 0.88,
     ("frame_rate", "120 for 30"): 0.88,
     ("frame_rate", "7.5 for 30"): 0.85,
     # So little that it is hardly seen.
