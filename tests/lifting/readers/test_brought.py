@@ -1610,3 +1610,12 @@ def test_a_row_for_each_joint_needs_frames(tmp_path):
     ]
     with pytest.raises(ValueError, match="line 19: .* no column of frames"):
         read(tmp_path, "\n".join(rows), "clip.csv")
+
+
+def test_tables_of_spreadsheets_in_latin_1(tmp_path):
+    header, *rows = clips.csv_text().splitlines()
+    text = "\n".join([f"{header},Größe", *(f"{row},5" for row in rows)])
+    keypoints = read(tmp_path, text.encode("latin-1"), "clip.csv")
+    check(keypoints, 2)
+    assert noted(keypoints, "is read as Latin-1")
+    assert noted(keypoints, "Not read: columns 'Größe'.")

@@ -142,7 +142,7 @@ def read_file(
     if not content.strip():
         raise ValueError("an empty file")
     if options.format == "csv" or _is_table(path, content):
-        return tables.read(_as_text(content), options, account)
+        return tables.read(_of_table(content, account), options, account)
     first = content[:65536].lstrip().partition(b"\n")[0]
     if yolo.is_label(first.decode("latin-1")):
         return _of_labels([yolo.read(_as_text(content))], options, account)
@@ -190,6 +190,18 @@ def _as_text(content):
         return content.decode()
     except UnicodeDecodeError as error:
         raise ValueError("its text is not UTF-8") from error
+
+
+def _of_table(content, account):
+    """Returns a table's text; its numbers are ASCII in any case."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        account.note(
+            "The table's text is not UTF-8, and is read as Latin-1, as "
+            "spreadsheets write it."
+        )
+        return content.decode("latin-1")
 
 
 def _kind_of(content, kinds):
