@@ -171,7 +171,7 @@ def _squeezed(name):
 
 @functools.lru_cache(4096)
 def meaning(name: str) -> str | None:
-    """Returns what a field or column is called by that name.
+    """Returns what the name of a field or column means.
 
     Case, separators and plurals do not matter.
 

@@ -1,4 +1,4 @@
-"""The joints of people in JSON, in whatever way they are written down.
+"""The joints of people in JSON, in all layouts.
 
 A person's joints are a list of numbers (x, y, score of each, or x, y), a list
 of lists `[x, y]`, `[x, y, score]` or `[x, y, z, score]`, a list of objects
@@ -34,7 +34,7 @@ _SCORE_ORDER = ("score", "confidence", "visibility")
 
 
 class _Fields(NamedTuple):
-    """The fields of a point, None for those it has not."""
+    """The fields of a point; None for those that it lacks."""
 
     x: str | None
     y: str | None

@@ -47,7 +47,7 @@ def unread_of(value: dict) -> tuple[str, ...]:
 
 
 def is_empty(value) -> bool:
-    """Whether it is a frame without people, in whatever form."""
+    """Whether it is a frame without people, in any form."""
     return value is None or value == [] or value == {}
 
 

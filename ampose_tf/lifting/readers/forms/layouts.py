@@ -7,7 +7,7 @@ from ampose_tf.lifting.readers.records import Account
 
 
 def laid_out(array: np.ndarray, account: Account) -> np.ndarray:
-    """Returns an array whose last axes are joints and their numbers."""
+    """Returns an array whose last two axes are joints and x, y, score."""
     shape, known = array.shape, recognition.COUNTS
     if array.ndim == 2 and shape[1] > 4:
         for columns in (2, 3, 4):
@@ -67,7 +67,7 @@ def split_columns(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:
 def frames_first(
     points: np.ndarray, scores: np.ndarray, account: Account
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns arrays of (T, P, S, ...), in whichever order they are.
+    """Returns arrays as (T, P, S, ...); frames and people may be exchanged.
 
     Over time people stay near to where they were.
     """
