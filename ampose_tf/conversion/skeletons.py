@@ -28,7 +28,7 @@ def _detected(name, joints, hip=(), thorax=(), neck=(), head=()):
     """Returns the skeleton of a detector, whose face has COCO's names.
 
     Args:
-        name: Of the skeleton.
+        name: Name of the skeleton.
         joints: Its joints.
         hip: Joints of its own that are the middle of the hips.
         thorax: Joints of its own that are the middle of the shoulders.

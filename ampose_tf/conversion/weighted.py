@@ -17,7 +17,7 @@ class Conversion:
     """From S joints of another skeleton to Human3.6M's 17.
 
     Attributes:
-        name: Of the other skeleton.
+        name: Name of the other skeleton.
         joints: Its S joints' names, in its order.
         sides: Its (left, right) pairs of joints, by name.
         weights: For each of Human3.6M's joints, {joint: weight}, or a tuple

@@ -44,8 +44,8 @@ def examine(
         frames: (F,) increasing, in which a joint of anybody is seen.
 
     Returns:
-        The finding or None, and whether it would have been seen: nobody
-        jumps who stands still.
+        The finding or None, and whether it would have been seen: people
+        who stand still do not jump.
     """
     gaps = _gaps(frames)
     if gaps:

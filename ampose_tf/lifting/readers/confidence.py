@@ -58,7 +58,7 @@ def settle(
         placed: (D, S) bool, joints that are somewhere.
         person_scores: (D,) as in the file, NaN where missing.
         third: See `records.Detection` and `kind_of`.
-        account: Of the file; told of what was assumed.
+        account: Account of the file; told of what was assumed.
 
     Raises:
         ValueError: If they are the third coordinates of 3D.

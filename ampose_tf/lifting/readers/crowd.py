@@ -43,7 +43,7 @@ def surer(
     Args:
         batch: Of at least one person.
         least: From 0 to 1. AlphaPose's scores are divided by their largest.
-        account: Of the file; told who is left out.
+        account: Account of the file; told who is left out.
         surest: The largest score in earlier frames of a stream.
     """
     scores = batch.person_scores

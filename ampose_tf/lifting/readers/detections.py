@@ -113,7 +113,7 @@ def clean(
         coordinates: As in `Recording`.
         third: As in `Detection`.
         image_size: (width, height), or None.
-        account: Of the file.
+        account: Account of the file.
 
     Returns:
         The batch in pixels, with (0, 0) and score 0 for joints that were not
@@ -166,7 +166,7 @@ def settle(
         recording: Of any format.
         image_size: (width, height) by the user, which beats the file's.
         person_score: People below it are left out.
-        account: Of the file.
+        account: Account of the file.
 
     Raises:
         ValueError: If there is no person in it, see also `clean`.

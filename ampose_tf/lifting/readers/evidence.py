@@ -37,7 +37,7 @@ def frames_of(
             from each other.
         are_people: Whether the tool writes lists of people rather than of
             frames.
-        account: Of the file; told of the decision.
+        account: Account of the file; told of the decision.
 
     Raises:
         ValueError: If nothing tells.

@@ -77,7 +77,7 @@ def time_of(
     Args:
         name: Of its field or column.
         value: A number, or text: a number, a time of day or a date and one.
-        account: Of the file; told of what is no time.
+        account: Account of the file; told of what is no time.
     """
     if isinstance(value, str):
         with contextlib.suppress(ValueError):
@@ -108,7 +108,7 @@ def of_images(labels: Sequence[int | str], account: Account) -> list[int]:
 
     Args:
         labels: One for each frame, all different.
-        account: Of the file; told if the numbers are not used.
+        account: Account of the file; told if the numbers are not used.
 
     Returns:
         Their numbers, all different.
@@ -156,7 +156,7 @@ def of_times(
     Args:
         times: One for each frame.
         unit: Seconds of their unit; None to tell it by the rate that follows.
-        account: Of the file.
+        account: Account of the file.
 
     Returns:
         Frame numbers from 0 on, and frames a second; None if the times have

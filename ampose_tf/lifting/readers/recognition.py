@@ -127,7 +127,7 @@ def by_places(
         points: (D, S, 2), of at least one person.
         counted: What their number says.
         form: See `tools.form_of`.
-        account: Of the file; told of a skeleton that is not the usual one.
+        account: Account of the file; told of an unusual skeleton.
     """
     count = len(counted.joints)
     if form == "array" and count in (16, 17) and points.shape[1] == count:

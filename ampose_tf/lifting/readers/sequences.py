@@ -84,7 +84,7 @@ def numbered(
     Args:
         groups: In the order of the file.
         options: Of the user.
-        account: Of the file.
+        account: Account of the file.
         are_people: Whether the form is of people rather than of frames, where
             bodies in a list may be either.
 
@@ -140,7 +140,7 @@ def record(
     Args:
         clip: The frames.
         skeleton: Of their joints, if it is known.
-        account: Of the file.
+        account: Account of the file.
         form: See `tools.form_of`.
 
     Raises:

@@ -164,6 +164,18 @@ _PART_NAMES = {
     "mouthcorner": "mouth",
 }
 
+# Seconds of units; of two that a name ends in, the longer one is first.
+_UNITS = {
+    "milliseconds": 1e-3,
+    "millis": 1e-3,
+    "msec": 1e-3,
+    "ms": 1e-3,
+    "us": 1e-6,
+    "ns": 1e-9,
+    "seconds": 1.0,
+    "sec": 1.0,
+}
+
 
 def _squeezed(name):
     return re.sub(r"[\W_]+", "", name.casefold())
@@ -268,24 +280,20 @@ def is_clip(name: str) -> bool:
 def time_unit(name: str) -> float | None:
     """Returns the seconds in the unit that a name of a time ends in.
 
-    None where the name has none.
+    None if the name has no unit, as `timestamps`, which is a plural.
     """
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
+    if re.split(r"[\W_]+", words)[-1].lower() == "s":
+        return 1.0
     squeezed = _squeezed(name)
-    for ending, seconds in (
-        ("ms", 1e-3),
-        ("millis", 1e-3),
-        ("milliseconds", 1e-3),
-        ("msec", 1e-3),
-        ("us", 1e-6),
-        ("ns", 1e-9),
-        ("seconds", 1.0),
-        ("sec", 1.0),
-        ("times", 1.0),
-        ("timestamps", 1.0),
-    ):
-        if squeezed.endswith(ending):
-            return seconds
-    return None
+    return next(
+        (
+            seconds
+            for ending, seconds in _UNITS.items()
+            if squeezed.endswith(ending)
+        ),
+        None,
+    )
 
 
 @functools.lru_cache(4096)

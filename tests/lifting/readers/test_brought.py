@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from ampose_tf.lifting import formats
+from ampose_tf.lifting import formats, untrusted
 from ampose_tf.lifting.keypoints import find_skeleton
 from ampose_tf.lifting.readers import vocabulary
 from tests import clips
@@ -680,8 +680,7 @@ def test_joints_in_any_nesting(tmp_path, joints):
         {"image_id": frame, "keypoints": joints(frame)}
         for frame in range(FRAMES)
     ]
-    scored = "row[:2]" not in str(joints) and (np.size(joints(0)) != 34)
-    check(read(tmp_path, people), scored=scored)
+    check(read(tmp_path, people), scored=np.size(joints(0)) != 34)
 
 
 @pytest.mark.parametrize(
@@ -1619,3 +1618,46 @@ def test_tables_of_spreadsheets_in_latin_1(tmp_path):
     check(keypoints, 2)
     assert noted(keypoints, "is read as Latin-1")
     assert noted(keypoints, "Not read: columns 'Größe'.")
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds"),
+    [
+        ("timestamp_ms", 1e-3),
+        ("timestampMs", 1e-3),
+        ("time_s", 1.0),
+        ("timeS", 1.0),
+        ("time_sec", 1.0),
+        ("milliseconds", 1e-3),
+        ("timestamp_ns", 1e-9),
+        # A plural, of whatever unit.
+        ("timestamps", None),
+        ("times", None),
+    ],
+)
+def test_units_of_times(name, seconds):
+    assert vocabulary.time_unit(name) == seconds
+
+
+def test_what_is_around_a_frame_of_a_folder(tmp_path):
+    for number, frame in enumerate(clips.openpose_frames()):
+        around = {"result": frame, "width": 640, "height": 480}
+        write(tmp_path, around, f"a_{number}.json")
+    assert formats.read(tmp_path).image_size == IMAGE_SIZE
+
+
+def test_a_damaged_file_of_a_folder_is_named(tmp_path):
+    for number, frame in enumerate(clips.openpose_frames()):
+        packed = gzip.compress(json.dumps(frame).encode())
+        packed = packed[:40] if number == 2 else packed
+        write(tmp_path, packed, f"a_{number}.json.gz")
+    with pytest.raises(ValueError, match=r"a_2\.json\.gz: a gzip file that w"):
+        formats.read(tmp_path)
+
+
+def test_the_number_of_frames_of_arrays_is_limited(tmp_path, monkeypatch):
+    monkeypatch.setattr(untrusted, "MAX_FRAMES", 4)
+    for array in (PIXELS[:, 0], PIXELS, PIXELS.swapaxes(0, 1)):
+        np.save(tmp_path / "clip.npy", array)
+        with pytest.raises(ValueError, match="5 frames; at most 4"):
+            formats.read(tmp_path / "clip.npy")

@@ -67,7 +67,7 @@ def read_array(array, options: Options, account: Account) -> Recording:
     Args:
         array: Of an `.npy`, or the only one of an `.npz`.
         options: Of the user.
-        account: Of the file.
+        account: Account of the file.
 
     Raises:
         ValueError: If its shape is another, or its values are.
@@ -165,33 +165,24 @@ def _movenet(array, skeleton):
 
 
 def _plain(array, scores, skeleton, account):
-    if (
-        isinstance(array, np.ndarray)
-        and array.dtype.kind in "iuf"
-        and array.size
-    ):
+    shape = getattr(array, "shape", brief(array))
+    is_numeric = isinstance(array, np.ndarray) and array.dtype.kind in "iuf"
+    if is_numeric and array.size:
         array = layouts.laid_out(untrusted.numbers(array, "array"), account)
-    if isinstance(array, np.ndarray) and array.ndim == 2:
-        array = array[None]
-        scores = None if scores is None else scores[None]
+        if array.ndim == 2:
+            array = array[None]
+            scores = None if scores is None else scores[None]
     if (
-        not isinstance(array, np.ndarray)
-        or array.dtype.kind not in "iuf"
+        not is_numeric
         or array.ndim not in (3, 4)
         or array.shape[-1] not in (2, 3, 4)
         or not array.size
     ):
         raise ValueError(
             "expected pixels of shape (frames, joints, 2), or 3 with scores, "
-            f"got {getattr(array, 'shape', brief(array))}"
+            f"got {shape}"
         )
-    if len(array) > untrusted.MAX_FRAMES:
-        raise ValueError(
-            f"{len(array)} frames; at most {untrusted.MAX_FRAMES} are read"
-        )
-    points, own, third = layouts.split_columns(
-        untrusted.numbers(array, "array")
-    )
+    points, own, third = layouts.split_columns(array)
     if scores is not None:
         if scores.shape == (*points.shape[:-1], 1):
             scores = scores[..., 0]
@@ -203,6 +194,10 @@ def _plain(array, scores, skeleton, account):
         own, third = scores, "score"
     if points.ndim == 4:
         points, own = layouts.frames_first(points, own, account)
+    if len(points) > untrusted.MAX_FRAMES:
+        raise ValueError(
+            f"{len(points)} frames; at most {untrusted.MAX_FRAMES} are read"
+        )
     joints = array.shape[-2]
     flat = points.reshape(-1, joints, 2)
     try:

@@ -159,7 +159,7 @@ def read(value, scores, account: Account) -> list[Detection]:
     Args:
         value: Of a field that holds joints.
         scores: Of a field that holds their scores; None if there is none.
-        account: Of the file.
+        account: Account of the file.
 
     Raises:
         ValueError: If they are no joints.

@@ -68,7 +68,7 @@ def read_clip(value, options: Options, account: Account) -> Recording:
     Args:
         value: Of a JSON file.
         options: Of the user.
-        account: Of the file.
+        account: Account of the file.
 
     Raises:
         ValueError: If it is no known form, not of the format named, or wrong
@@ -130,7 +130,7 @@ def read_one(
     Raises:
         ValueError: As of `read_clip`, and if there are several frames.
     """
-    value, _ = _opened(value, account)
+    value, about = _opened(value, account)
     groups = _groups(value, options, account)
     named = {group.label for group in groups if group.people}
     if len(named) < 2 and all(group.is_person for group in groups):
@@ -141,7 +141,12 @@ def read_one(
             "several frames; expected one frame in each file of a folder"
         )
     people = [person for _, own in clip.frames for person in own]
-    return Group(people, size=clip.size), _form_of(value)
+    group = Group(
+        people,
+        size=size_of(about, account) or clip.size,
+        fps=_fps_of(about, account) or clip.fps,
+    )
+    return group, _form_of(value)
 
 
 def is_one_frame(value) -> bool:
@@ -271,11 +276,9 @@ def _of_list(value, options, account):
     if len(value) > untrusted.MAX_FRAMES * untrusted.MAX_PEOPLE:
         raise ValueError(f"a list of {len(value)}, which is not read")
     value = [_parsed(item) for item in value]
-    alone = len(value) == 1
-    groups = []
-    for place, item in enumerate(value):
-        groups.append(_read(item, None if alone else place, account))
-    return groups
+    if len(value) == 1:
+        return [read(value[0], account)]
+    return [_read(item, place, account) for place, item in enumerate(value)]
 
 
 def _form_of(value):
@@ -291,8 +294,6 @@ def _read(item, place, account):
     try:
         return read(item, account)
     except ValueError as error:
-        if place is None:
-            raise
         raise ValueError(f"frame {place}: {error}") from error
 
 

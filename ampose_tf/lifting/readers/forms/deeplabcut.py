@@ -26,7 +26,7 @@ def read(
         first: Cells of the first header row.
         rows: A `csv.reader` of the others.
         options: Of the user.
-        account: Of the file.
+        account: Account of the file.
 
     Raises:
         ValueError: If it is no such table, or a cell is no number.

@@ -280,13 +280,14 @@ def read_folder(
     are_numbered = len(files) > 2 and count > len(files) / 2
     for file in files:
         try:
-            content = untrusted.unpacked(untrusted.read(file, rest))
+            packed = untrusted.read(file, rest)
         except ValueError as error:
             raise ValueError(
                 f"its files are larger than {untrusted.MAX_BYTES} bytes"
             ) from error
-        rest -= len(content)
         try:
+            content = untrusted.unpacked(packed)
+            rest -= len(content)
             content = _as_utf8(content)
             if file.suffix.lower() == ".txt":
                 group = yolo.read(_as_text(content))

@@ -45,7 +45,7 @@ def read(value, account: Account) -> Group:
 
     Args:
         value: JSON.
-        account: Of the file.
+        account: Account of the file.
 
     Raises:
         ValueError: If it is of no known form, or something in it is not as
@@ -59,7 +59,7 @@ def read(value, account: Account) -> Group:
         raise ValueError(tools.nearest(value))
     if bodies.is_body(value):
         return Group(bodies.read(value, None, account), is_person=True)
-    people, size, labels = [], None, set()
+    people, size, named = [], None, set()
     if _is_pair(value):
         return Group(bodies.read(*value, account))
     for item in value:
@@ -70,18 +70,18 @@ def read(value, account: Account) -> Group:
             group = read(item, account)
             people += group.people
             size = size or group.size
-            labels.add((group.number, group.image, group.time, group.unit))
+            named.add((group.number, group.image, group.time, group.unit))
         elif item is not None:
             raise ValueError(tools.nearest(value))
     if not people and any(_is_other_object(item) for item in value):
         raise ValueError(
             "detections without keypoints; expected those of a pose model"
         )
-    if len(labels) > 1:
+    if len(named) > 1:
         raise ValueError(
-            f"results of {len(labels)} images; expected those of one frame"
+            f"results of {len(named)} images; expected those of one frame"
         )
-    return Group(people, *(labels.pop() if labels else ()), size=size)
+    return Group(people, *(named.pop() if named else ()), size=size)
 
 
 def _is_pair(value):

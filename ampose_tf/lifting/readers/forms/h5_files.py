@@ -51,7 +51,7 @@ def read(
     Args:
         path: Path of the file.
         options: Of the user.
-        account: Of the file.
+        account: Account of the file.
 
     Raises:
         OSError: If the file cannot be read.

@@ -72,15 +72,10 @@ def frames_first(
     Over time people stay near to where they were.
     """
     first, second = points.shape[:2]
-    if 1 in (first, second):
-        return (
-            (points, scores)
-            if second == 1
-            else (
-                points.swapaxes(0, 1),
-                scores.swapaxes(0, 1),
-            )
-        )
+    if second == 1:
+        return points, scores
+    if first == 1:
+        return points.swapaxes(0, 1), scores.swapaxes(0, 1)
     steps = [
         np.nanmedian(np.linalg.norm(np.diff(points, axis=axis), axis=-1))
         for axis in (0, 1)

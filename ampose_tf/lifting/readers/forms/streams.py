@@ -96,7 +96,7 @@ def read_clip(
     Args:
         lines: Text, or bytes in UTF-8.
         options: Of the user.
-        account: Of the file.
+        account: Account of the file.
 
     Raises:
         ValueError: If a line is wrong, or all together are.

@@ -188,8 +188,9 @@ def _table(rows, options, account):
 
 def _is_of_box(name):
     words = re.split(r"[\W_]+", name.strip())
-    return len(words) > 1 and vocabulary.meaning(words[0]) in (
-        vocabulary.IRRELEVANT,
+    return (
+        len(words) > 1
+        and vocabulary.meaning(words[0]) == vocabulary.IRRELEVANT
     )
 
 
@@ -324,13 +325,7 @@ def _labels(row, header, about, count, account):
         )
         size = fields.size_of(named, account)
     return Group(
-        [
-            Detection(
-                *_NOWHERE,
-                track_id=own,
-                score=score,
-            )
-        ],
+        [Detection(*_NOWHERE, track_id=own, score=score)],
         number,
         image,
         time,
