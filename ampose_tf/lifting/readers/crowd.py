@@ -18,20 +18,16 @@ _ALPHAPOSE = 3.25
 def numbered(ids: list[int | str | None]) -> np.ndarray:
     """Returns ids as numbers, -1 for None.
 
-    Ids that are names are counted in order of appearance.
+    If some are names, all are counted in order of appearance.
     """
-    names = {}
+    if not any(isinstance(own, str) for own in ids):
+        return np.array([-1 if own is None else own for own in ids], np.int64)
+    places = {None: -1}
     for own in ids:
-        if isinstance(own, str):
-            names.setdefault(own, len(names))
+        if own is not None:
+            places.setdefault(str(own), len(places) - 1)
     return np.array(
-        [
-            -1 if own is None else names.get(own, own) if names else own
-            for own in (
-                str(own) if names and own is not None else own for own in ids
-            )
-        ],
-        np.int64,
+        [places[None if own is None else str(own)] for own in ids], np.int64
     )
 
 

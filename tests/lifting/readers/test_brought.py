@@ -9,7 +9,7 @@ import pytest
 
 from ampose_tf.lifting import formats, untrusted
 from ampose_tf.lifting.keypoints import find_skeleton
-from ampose_tf.lifting.readers import vocabulary
+from ampose_tf.lifting.readers import crowd, vocabulary
 from tests import clips
 from tests.clips import COCO, FRAMES, IMAGE_SIZE
 
@@ -438,6 +438,14 @@ def test_ids_that_are_none_are_not_used(tmp_path):
         keypoints = read(tmp_path, people)
         check(keypoints, 2)
         assert noted(keypoints, part)
+
+
+def test_ids_are_numbered():
+    numbered = crowd.numbered
+    assert numbered([3, None, 0]).tolist() == [3, -1, 0]
+    assert numbered(["b", None, "a", "b"]).tolist() == [0, -1, 1, 0]
+    # A number among names is a name.
+    assert numbered([1, "a", 1, "1"]).tolist() == [0, 1, 0, 0]
 
 
 def test_ids_that_are_names(tmp_path):
