@@ -258,3 +258,19 @@ def test_detectron2s_scores_if_the_user_says_so(tmp_path, score):
         np.testing.assert_allclose(track.scores, 6 * score, rtol=1e-6)
     for frame in stream(text.splitlines(), format="detectron2"):
         np.testing.assert_allclose(frame.scores, 6 * score, rtol=1e-6)
+
+
+@pytest.mark.parametrize("key", ["frame", "image_name", "timestamp_ms"])
+def test_a_frame_in_one_line_is_answered_at_once(key):
+    """MediaPipe's line has all of its frame, whose number it says."""
+
+    def sent():
+        for number in range(3):
+            received.append(number)
+            landmarks = clips.mediapipe(number)
+            yield json.dumps({key: number, "landmarks": landmarks})
+
+    received = []
+    for answered, frame in enumerate(stream(sent(), IMAGE_SIZE)):
+        assert received == list(range(answered + 1))
+        assert frame.index == answered

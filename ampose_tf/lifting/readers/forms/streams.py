@@ -173,8 +173,12 @@ class _Assembler:
             sequences.check_format(form, self.options.format)
         group = frame_forms.read(value, self._account)._replace(form=form)
         begun, self._begun = self._begun, None
+        # Others write all people of a frame in one line, which is answered.
         may_follow = (
-            group.is_person and group.label is not None and group.people
+            group.is_person
+            and group.label is not None
+            and group.people
+            and (form == "coco" or group.people[0].track_id is not None)
         )
         if not may_follow:
             return [group] if begun is None else [begun, group]
