@@ -8,7 +8,8 @@ never sees, before Human3.6M-like cameras, every joint exact.
     python train.py --config=configs/mocap_s.py \
         --config.data.root=DIR --workdir=runs/mocap_s
 
-DIR holds the archives cmu17.npz and cmu_daz17.npz with their JSONs.
+DIR holds the archives cmu17, cmu_daz_rest17, cmu_more17 and uiprmd17, each an
+.npz and a JSON.
 benchmarks/real_motion.py judges the result under all conditions.
 """
 
@@ -21,7 +22,7 @@ def get_config() -> Config:
             dataset="mocap",
             train_subjects=(),
             validation_subjects=(),
-            archives=("cmu17", "cmu_daz17"),
+            archives=("cmu17", "cmu_daz_rest17", "cmu_more17", "uiprmd17"),
             validation_stride=5,
             training_cameras="drawn",
         ),

@@ -61,7 +61,10 @@ class Viewpoints:
         distance_m: On the floor, from the camera to the person; the camera
             steps back as `fit` asks.
         height_m: Of the camera above the floor: from a phone that leans
-            against something to a camera under the ceiling.
+            against something to one held up.
+        tilted: Share of cameras whose height follows from `tilt_deg`.
+        tilt_deg: How far these look down, under ceilings and in sports
+            halls, or up (negative); `distance_m` is then along their axis.
         aim_m: Height above the floor of the point aimed at.
         off_center: How far beside the image's centre the person may stand,
             in halves of the image's width.
@@ -71,16 +74,22 @@ class Viewpoints:
             may still be cut off; the less, the larger.
         roll_deg: Largest turn about the optical axis; small turns are drawn
             more often.
+        rolled: Share of cameras that are turned by up to `rolled_deg`.
+        rolled_deg: Likewise, of cameras that were mounted or held askew.
     """
 
     field_of_view_deg: tuple[float, float] = within(5, 150, (38.0, 100.0))
     aspect: tuple[float, float] = within(0.1, 10, (9 / 16, 16 / 9))
     distance_m: tuple[float, float] = at_least(0.5, (2.0, 7.0))
     height_m: tuple[float, float] = (0.15, 2.4)
+    tilted: float = within(0, 1, 0.5)
+    tilt_deg: tuple[float, float] = within(-80, 80, (-10.0, 60.0))
     aim_m: tuple[float, float] = (0.6, 1.2)
     off_center: float = within(0, 1, 0.6)
     fit: float = at_least(0, 1.0)
     roll_deg: float = within(0, 180, 8.0)
+    rolled: float = within(0, 1, 0.15)
+    rolled_deg: float = within(0, 180, 30.0)
 
 
 @dataclasses.dataclass
@@ -99,6 +108,11 @@ class Bodies:
         thorax: Where the thorax lies between its captured place (0) and the
             middle of the shoulders (1). CMU's is 6 cm below that middle,
             what is made of detectors' joints in it, Human3.6M's above.
+        hips_up_m: How far the hips lie towards the shoulders from where they
+            were captured, which is in the joints' centres; people who mark
+            images, from whom detectors learn, do not feel them.
+        shoulders_up_m: How far the shoulders lie beyond the captured, away
+            from the hips.
     """
 
     size: tuple[float, float] = at_least(0.01, (0.88, 1.12))
@@ -106,6 +120,8 @@ class Bodies:
     hips: tuple[float, float] = at_least(0.01, (0.85, 1.6))
     shoulders: tuple[float, float] = at_least(0.01, (0.85, 1.15))
     thorax: tuple[float, float] = (-0.2, 1.4)
+    hips_up_m: tuple[float, float] = (-0.04, 0.03)
+    shoulders_up_m: tuple[float, float] = (-0.03, 0.02)
 
 
 @dataclasses.dataclass
@@ -116,12 +132,33 @@ class Detector:
     1.7 m at the person's distance.
 
     Attributes:
+        exact: Share of the poses that arrive as Human3.6M's joints; the rest
+            as landmarks of detectors, which alone `head_turn_deg` to
+            `honesty` are about.
+        head_turn_deg: Standard deviation of the head's turn to a side,
+            against the shoulders.
+        head_nod_deg: Likewise up or down, against the neck.
+        ears_up: Where the middle of the ears is, from the middle of the
+            shoulders (0) to Human3.6M's Head (1).
+        ears_front_m: How far it is in front of that line.
+        off_center_m: Standard deviation of how far a detector sees both hips,
+            or both shoulders, farther out or up than they are.
+        hips_surface_m: How far in front of the hips' centres, on the front or
+            the back, they are marked if the person faces the camera or turns
+            their back on it.
+        covered_factor: How many times as large the error of a joint is that
+            the body hides.
+        honesty: How much of the way from 1 to `SEEN_SCORE` the scores of
+            hidden joints may fall; one is drawn per pose, and how far it
+            goes, for each joint.
         clean: Share of the poses without noise.
         noise: Standard deviation of the error of each joint by itself, before
             `tail` and `drift`; one per pose is drawn, small ones more often.
             COCO's annotators differ by 0.01 to 0.02 among themselves.
         tail: Share of joints whose error is several times as large.
         tail_factor: That many times.
+        stray: Share of joints that are nowhere near.
+        stray_size: Standard deviation of their error.
         drift: Error that the joints of a limb have in common, over `noise`.
         swap: Share of poses with left and right exchanged, of arms, legs or
             both.
@@ -134,10 +171,21 @@ class Detector:
         crop: Share of poses cut off at a border of the image.
     """
 
-    clean: float = within(0, 1, 0.3)
+    exact: float = within(0, 1, 0.3)
+    head_turn_deg: float = within(0, 90, 20.0)
+    head_nod_deg: float = within(0, 90, 12.0)
+    ears_up: tuple[float, float] = (0.7, 0.95)
+    ears_front_m: tuple[float, float] = (-0.01, 0.04)
+    off_center_m: float = at_least(0, 0.015)
+    hips_surface_m: tuple[float, float] = (0.0, 0.04)
+    covered_factor: float = at_least(1, 1.8)
+    honesty: tuple[float, float] = at_least(0, (0.5, 2.5))
+    clean: float = within(0, 1, 0.1)
     noise: tuple[float, float] = within(1e-6, 1, (0.002, 0.025))
-    tail: float = within(0, 1, 0.03)
-    tail_factor: float = at_least(0, 5.0)
+    tail: float = within(0, 1, 0.08)
+    tail_factor: float = at_least(0, 3.0)
+    stray: float = within(0, 1, 0.005)
+    stray_size: float = within(0, 1, 0.15)
     drift: float = at_least(0, 0.7)
     swap: float = within(0, 1, 0.01)
     hide_joint: float = within(0, 1, 0.15)

@@ -57,7 +57,7 @@ class Data:
             have moved this far on average, relative to the hip, since the
             last one taken from its trial. Four out of five frames of CMU's
             move less than 40 mm.
-        balance: Of drawn cameras: how far subjects, and trials within a
+        balance: Of drawn cameras: how far subjects, and movements of a
             subject, are seen equally often (1) or as often as they have
             frames (0).
         viewpoints: The drawn cameras.

@@ -34,30 +34,29 @@ def shares(motion: Motion3D, balance: float) -> np.ndarray:
     """Returns how often each frame is to be seen; the sum is 1.
 
     A subject is seen in proportion to (its frames)^(1 - balance), and within
-    a subject a trial likewise.
+    a subject a movement likewise. A movement is what has one description:
+    trials that repeat it share what it has.
 
     Args:
         motion: N frames.
         balance: 0: every frame equally often, to 1: every subject, and every
-            trial of a subject.
+            movement of a subject.
 
     Returns:
         (N,) float64.
     """
+    described = np.array(motion.descriptions)[motion.trials]
+    # Per frame: its subject, and its movement by this subject.
     _, subject = np.unique(motion.subjects, return_inverse=True)
-    of_subject = np.bincount(subject)
-    of_trial = np.bincount(motion.trials, minlength=len(motion.trial_names))
-    subject_share = of_subject ** (1.0 - balance)
-    # Trials of one subject share what the subject has.
-    trial_share = np.maximum(of_trial, 1) ** (1.0 - balance)
-    owner = np.full(len(of_trial), -1)
-    owner[motion.trials] = subject
-    occurring = of_trial > 0
-    total = np.bincount(owner[occurring], weights=trial_share[occurring])
-    per_frame = (
-        subject_share[subject]
-        * trial_share[motion.trials]
-        / total[subject]
-        / of_trial[motion.trials]
+    _, movement, of_movement = np.unique(
+        np.stack([subject.astype(str), described]),
+        axis=1,
+        return_inverse=True,
+        return_counts=True,
     )
+    of_subject = np.bincount(subject)
+    # What a frame has of its movement, a movement of its subject.
+    in_movement = of_movement[movement] ** -balance
+    in_subject = in_movement / np.bincount(subject, in_movement)[subject]
+    per_frame = of_subject[subject] ** (1.0 - balance) * in_subject
     return per_frame / per_frame.sum()

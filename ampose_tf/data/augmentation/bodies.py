@@ -41,9 +41,18 @@ def _spread():
     return matrix
 
 
+def _column(*names):
+    """Returns (J, 1) with 1 at some joints."""
+    column = np.zeros((len(H36M_17.joints), 1), np.float32)
+    column[[_JOINT[name] for name in names]] = 1
+    return column
+
+
 _TO_BONES = _bones()
 _FROM_BONES = np.linalg.inv(_TO_BONES).astype(np.float32)
 _SPREAD = _spread()
+_AT_HIPS = _column("Hip", *_HIPS)
+_AT_SHOULDERS = _column(*_SHOULDERS)
 
 
 def resized(world, ranges: Bodies, random):
@@ -60,6 +69,7 @@ def resized(world, ranges: Bodies, random):
     Returns:
         (B, 17, 3) metres.
     """
+    world = _ends_of_trunk_moved(world, ranges, random)
     world = _thorax_moved(world, ranges, random)
     count = ops.shape(world)[0]
 
@@ -84,6 +94,18 @@ def resized(world, ranges: Bodies, random):
     return ops.matmul(_FROM_BONES, ops.concatenate([hip, bones], axis=1))
 
 
+def _ends_of_trunk_moved(world, ranges, random):
+    """Moves hips and shoulders along the line between their middles."""
+    count = ops.shape(world)[0]
+    left, right = _JOINT["LShoulder"], _JOINT["RShoulder"]
+    trunk = (world[:, left] + world[:, right]) / 2 - world[:, 0]
+    length = ops.sqrt(ops.sum(ops.square(trunk), axis=-1, keepdims=True))
+    upwards = (trunk / length)[:, None]  # (B, 1, 3)
+    hips = between(ranges.hips_up_m, random.uniform((count, 1, 1)))
+    shoulders = between(ranges.shoulders_up_m, random.uniform((count, 1, 1)))
+    return world + upwards * (hips * _AT_HIPS + shoulders * _AT_SHOULDERS)
+
+
 def _thorax_moved(world, ranges, random):
     """Moves the thorax towards or past the middle of the shoulders."""
     thorax = _JOINT["Thorax"]
@@ -92,6 +114,4 @@ def _thorax_moved(world, ranges, random):
     ) / 2
     share = between(ranges.thorax, random.uniform((ops.shape(world)[0], 1)))
     move = share * (middle - world[:, thorax])  # (B, 3)
-    only_thorax = np.zeros((1, len(H36M_17.joints), 1), np.float32)
-    only_thorax[:, thorax] = 1
-    return world + only_thorax * move[:, None]
+    return world + _column("Thorax") * move[:, None]

@@ -1,23 +1,31 @@
-"""What a 2D detector would have made of exact keypoints, in keras.ops."""
+"""What a 2D detector would have made of people, in keras.ops.
+
+A share of the poses arrives as Human3.6M's own joints, as data sets have
+them. The others are seen as detectors see them: landmarks with a face
+(`landmarks`), hidden by the body where it is between them and the camera
+(`visibility`), in the joints of one of several detectors, and converted to
+Human3.6M's joints as users' files are (`ampose_tf.conversion`).
+"""
+
+from typing import NamedTuple
 
 import numpy as np
 from keras import ops
 
 from ampose_tf.config.ranges import Detector
-from ampose_tf.conversion import SEEN_SCORE
+from ampose_tf.conversion import CONVERSIONS, SEEN_SCORE
+from ampose_tf.data.augmentation import visibility
+from ampose_tf.data.augmentation.landmarks import FACE, LANDMARKS, located
 from ampose_tf.data.augmentation.randomness import between, between_logarithms
 from ampose_tf.data.augmentation.viewpoints import Views
 from ampose_tf.skeleton import H36M_17
 
-
-def _marked(*groups):
-    """Returns (groups, J) with 1 at the joints of each group."""
-    marks = np.zeros((len(groups), len(H36M_17.joints)), np.float32)
-    for row, names in enumerate(groups):
-        for name in names:
-            marks[row, H36M_17.joints.index(name)] = 1
-    return marks
-
+# Whose joints the poses have that are not Human3.6M's, in equal parts.
+DETECTORS = ("COCO-17", "BODY_25", "MediaPipe-33", "Halpe-26")
+# MediaPipe draws a face, small, on every head, from behind, too; the others
+# drop what they do not see of it.
+_DRAWS_FACES = ("MediaPipe-33",)
+_DRAWN_FACE_SIZE = 0.6
 
 _ARMS = [
     tuple(side + joint for joint in ("Shoulder", "Elbow", "Wrist"))
@@ -26,27 +34,100 @@ _ARMS = [
 _LEGS = [
     tuple(side + joint for joint in ("Hip", "Knee", "Foot")) for side in "LR"
 ]
-_AXIS = ("Hip", "Spine", "Thorax", "Neck/Nose", "Head")
-# What drifts together.
-_CHAINS = _marked(*_ARMS, *_LEGS, _AXIS)
-# Whole limbs, and without the joint at the body.
-_HIDDEN_LIMBS = _marked(
-    *_ARMS, *_LEGS, *(limb[1:] for limb in (*_ARMS, *_LEGS))
-)
-_HIDDEN_HALVES = _marked(
-    (*_LEGS[0][1:], *_LEGS[1][1:]),
-    (*_ARMS[0], *_LEGS[0]),
-    (*_ARMS[1], *_LEGS[1]),
-)
-_SWAPPED = _marked(
-    (*_ARMS[0], *_ARMS[1]),
-    (*_LEGS[0], *_LEGS[1]),
-    (*_ARMS[0], *_ARMS[1], *_LEGS[0], *_LEGS[1]),
-)
+
+
+class _Groups(NamedTuple):
+    """Which of J joints err, hide or are exchanged together.
+
+    Attributes:
+        chains: (5, J), limbs and the rest, which drift.
+        limbs: (8, J), whole limbs, and without the joint at the body.
+        halves: (3, J), both legs, the left and the right side.
+        swapped: (3, J), arms, legs, both.
+        mirrored: (J,), each joint's counterpart.
+    """
+
+    chains: np.ndarray
+    limbs: np.ndarray
+    halves: np.ndarray
+    swapped: np.ndarray
+    mirrored: np.ndarray
+
+
+def _groups(joints):
+    """Returns the groups of Human3.6M's joints or of `LANDMARKS`."""
+
+    def marked(*rows):
+        return np.array(
+            [[name in row for name in joints] for row in rows], np.float32
+        )
+
+    limbs = (*_ARMS, *_LEGS)
+    rest = [name for name in joints if not any(name in limb for limb in limbs)]
+    other = {"L": "R", "R": "L"}
+    return _Groups(
+        chains=marked(*limbs, rest),
+        limbs=marked(*limbs, *(limb[1:] for limb in limbs)),
+        halves=marked(
+            (*_LEGS[0][1:], *_LEGS[1][1:]),
+            (*_ARMS[0], *_LEGS[0]),
+            (*_ARMS[1], *_LEGS[1]),
+        ),
+        swapped=marked(
+            (*_ARMS[0], *_ARMS[1]),
+            (*_LEGS[0], *_LEGS[1]),
+            (*_ARMS[0], *_ARMS[1], *_LEGS[0], *_LEGS[1]),
+        ),
+        mirrored=np.array(
+            [
+                joints.index(other.get(name[0], name[0]) + name[1:])
+                for name in joints
+            ]
+        ),
+    )
+
+
+_OF_JOINTS = _groups(H36M_17.joints)
+_OF_LANDMARKS = _groups(LANDMARKS)
+
+
+# What a detector's joint is called, and its landmark. Feet, hands and mouths,
+# which no conversion takes, are ankles, wrists and noses.
+_WORDS = {
+    "nose": "Nose",
+    "mouth": "Nose",
+    "eye": "Eye",
+    "ear": "Ear",
+    "head": "Ear",
+    "neck": "Shoulder",
+    "shoulder": "Shoulder",
+    "elbow": "Elbow",
+    "hip": "Hip",
+    "knee": "Knee",
+    **dict.fromkeys(("ankle", "heel", "toe", "foot"), "Foot"),
+    **dict.fromkeys(("wrist", "pinky", "index", "thumb"), "Wrist"),
+}
+
+
+def _rows(conversion):
+    """Returns (S, L): a detector's joints as means of `LANDMARKS`."""
+    rows = np.zeros((len(conversion.joints), len(LANDMARKS)), np.float32)
+    for row, joint in zip(rows, conversion.joints, strict=True):
+        word = next(word for word in _WORDS if word in joint)
+        mark = _WORDS[word]
+        sides = [
+            side[0].upper() for side in ("left", "right") if side in joint
+        ]
+        names = [mark] if mark in FACE else [s + mark for s in sides or "LR"]
+        row[[LANDMARKS.index(name) for name in names]] = 1 / len(names)
+    return rows
+
+
+_ROWS = {name: _rows(CONVERSIONS[name]) for name in DETECTORS}
 
 
 def detected(views: Views, ranges: Detector, random):
-    """Adds a detector's errors and scores to exact keypoints.
+    """Returns what a detector makes of people, with its errors and scores.
 
     Args:
         views: B people with Human3.6M's 17 joints.
@@ -54,50 +135,111 @@ def detected(views: Views, ranges: Detector, random):
         random: See `randomness.Source`.
 
     Returns:
-        keypoints_2d (B, 17, 2) and scores (B, 17) of [0, 1]: below
-        `SEEN_SCORE` for hidden joints and those outside the image; for the
-        others the lower, the larger the error, which may bring them below it,
-        too.
+        keypoints_2d (B, 17, 2) and scores (B, 17) of [0, 1], both of
+        Human3.6M's joints: below `SEEN_SCORE` for hidden joints and those
+        outside the image; for the others the lower, the larger the error,
+        which may bring them below it, too.
     """
-    exact = _swapped(views.keypoints_2d, ranges, random)
-    error = views.person_size * _errors(exact, ranges, random)
-    keypoints_2d = exact + error
-    hidden = ops.maximum(
-        _hidden(keypoints_2d, ranges, random),
-        _outside(keypoints_2d, views.half_image),
+    count = views.keypoints_2d.shape[0]
+    parts, start = [], 0
+    for name, end in _ends(count, ranges.exact):
+        if end > start:
+            some = Views(*(array[start:end] for array in views))
+            parts.append(
+                _as_landmarks(some, name, ranges, random)
+                if name
+                else _as_joints(some, ranges, random)
+            )
+        start = end
+    keypoints_2d, scores = zip(*parts, strict=True)
+    return ops.concatenate(keypoints_2d), ops.concatenate(scores)
+
+
+def _ends(count, exact):
+    """Yields (detector, where its poses end in the batch); "" has none."""
+    yield "", round(exact * count)
+    for index, name in enumerate(DETECTORS, 1):
+        share = exact + (1 - exact) * index / len(DETECTORS)
+        yield name, round(share * count)
+
+
+def _as_joints(views, ranges, random):
+    """Returns keypoints and scores of Human3.6M's joints themselves."""
+    nothing = ops.zeros_like(views.keypoints_2d[..., 0])
+    return _detected(
+        views, views.keypoints_2d, nothing, 0.0, _OF_JOINTS, ranges, random
     )
-    return keypoints_2d, _scores(error / views.person_size, hidden, random)
 
 
-def _swapped(keypoints_2d, ranges, random):
+def _as_landmarks(views, name, ranges, random):
+    """Returns the same, converted from a detector's joints."""
+    draws_faces = name in _DRAWS_FACES
+    landmarks = located(
+        views.joints, _DRAWN_FACE_SIZE if draws_faces else 1.0, ranges, random
+    )
+    points = landmarks.points
+    exact = views.focal * points[..., :2] / points[..., 2:]
+    covered = visibility.covered(landmarks)
+    # How readily a joint that is not seen is dropped.
+    drops = np.ones(len(LANDMARKS), np.float32)
+    drops[: len(FACE)] = 0 if draws_faces else 4
+    marks, scores = _detected(
+        views, exact, covered, drops, _OF_LANDMARKS, ranges, random
+    )
+    rows = _ROWS[name]
+    keypoints = ops.matmul(rows, marks)
+    scores = ops.matmul(scores, rows.T)
+    conversion = CONVERSIONS[name]
+    return (
+        conversion.convert(keypoints, scores),
+        conversion.convert_scores(scores),
+    )
+
+
+def _detected(views, exact, covered, drops, groups, ranges, random):
+    """Adds errors to exact keypoints (B, J, 2) and scores them."""
+    exact = _swapped(exact, groups, ranges, random)
+    error = _errors(covered, groups, ranges, random)
+    keypoints = exact + views.person_size * error
+    hidden = ops.maximum(
+        _hidden(keypoints, groups, ranges, random),
+        _outside(keypoints, views.half_image),
+    )
+    return keypoints, _scores(error, drops * covered, hidden, ranges, random)
+
+
+def _swapped(keypoints_2d, groups, ranges, random):
     """Exchanges left and right of the arms, the legs, or both."""
     count = ops.shape(keypoints_2d)[0]
-    swap = _one_of(_SWAPPED, ranges.swap, count, random)[..., None]
-    other = ops.take(keypoints_2d, np.array(H36M_17.mirrored), axis=1)
+    swap = _one_of(groups.swapped, ranges.swap, count, random)[..., None]
+    other = ops.take(keypoints_2d, groups.mirrored, axis=1)
     return keypoints_2d + swap * (other - keypoints_2d)
 
 
-def _errors(keypoints_2d, ranges, random):
+def _errors(covered, groups, ranges, random):
     """Returns (B, J, 2), in sizes of the person."""
-    count, joints = ops.shape(keypoints_2d)[0], keypoints_2d.shape[1]
+    count, joints = ops.shape(covered)[0], covered.shape[1]
     amount = between_logarithms(ranges.noise, random.uniform((count, 1, 1)))
     noisy = _happens(1 - ranges.clean, random.uniform((count, 1, 1)))
     tail = _happens(ranges.tail, random.uniform((count, joints, 1)))
-    own = random.normal((count, joints, 2))
+    larger = 1 + (ranges.covered_factor - 1) * covered[..., None]
+    own = random.normal((count, joints, 2)) * larger
     own = own * (1 + (ranges.tail_factor - 1) * tail)
-    common = random.normal((count, 2, len(_CHAINS)))
-    drift = ops.transpose(ops.matmul(common, _CHAINS), (0, 2, 1))
-    return noisy * amount * (own + ranges.drift * drift)
+    common = random.normal((count, 2, len(groups.chains)))
+    drift = ops.transpose(ops.matmul(common, groups.chains), (0, 2, 1))
+    stray = _happens(ranges.stray * larger, random.uniform((count, joints, 1)))
+    far = ranges.stray_size * random.normal((count, joints, 2))
+    return noisy * (amount * (own + ranges.drift * drift) + stray * far)
 
 
-def _hidden(keypoints_2d, ranges, random):
+def _hidden(keypoints_2d, groups, ranges, random):
     """Returns (B, J), 1 where nothing is to be seen of a joint."""
     count, joints = ops.shape(keypoints_2d)[0], keypoints_2d.shape[1]
     share = ranges.hide_joint * random.uniform((count, 1))
     hidden = _happens(share, random.uniform((count, joints)))
     for marks, rate in (
-        (_HIDDEN_LIMBS, ranges.hide_limb),
-        (_HIDDEN_HALVES, ranges.hide_half),
+        (groups.limbs, ranges.hide_limb),
+        (groups.halves, ranges.hide_half),
     ):
         hidden = ops.maximum(hidden, _one_of(marks, rate, count, random))
     return ops.maximum(hidden, _cropped(keypoints_2d, ranges, random))
@@ -126,15 +268,28 @@ def _outside(keypoints_2d, half_image):
     return ops.cast(ops.any(beyond, axis=-1), "float32")
 
 
-def _scores(error, hidden, random):
-    """Returns (B, J); error is (B, J, 2) in sizes of the person."""
-    length = ops.sqrt(ops.sum(ops.square(error), axis=-1))
+def _scores(error, dropped, hidden, ranges, random):
+    """Returns (B, J).
+
+    Args:
+        error: (B, J, 2), in sizes of the person.
+        dropped: (B, J), how little is seen of a joint; 0 for all of it.
+        hidden: (B, J), 1 for joints that get no score that counts.
+        ranges: See `detected`.
+        random: See `randomness.Source`.
+    """
+    length = ops.sqrt(ops.sum(ops.square(error), axis=-1) + 1e-12)
     uniform = random.uniform(ops.shape(hidden))
     # An error of a tenth of the body, two hands, brings down even a
     # detector's highest scores; how much it notices, differs.
-    noticed = (1 - ops.exp(-length / 0.1)) * uniform
-    seen = between((1.0, SEEN_SCORE), noticed * 1.2)
-    return ops.where(hidden > 0, SEEN_SCORE * uniform * 0.999, seen)
+    noticed = 3 * (1 - ops.exp(-length / 0.08)) * uniform
+    # Some detectors drop what they do not see, others guess it and are sure.
+    count = ops.shape(hidden)[0]
+    honesty = between(ranges.honesty, random.uniform((count, 1)))
+    dropped = dropped * honesty * random.uniform(ops.shape(hidden))
+    seen = between((1.0, SEEN_SCORE), ops.maximum(noticed, dropped))
+    lost = SEEN_SCORE * uniform * 0.999
+    return ops.where(hidden > 0, lost, ops.clip(seen, 0.0, 1.0))
 
 
 def _one_of(marks, rate, count, random):

@@ -19,7 +19,7 @@ _HEIGHT_M = 1.8
 
 
 class Views(NamedTuple):
-    """B people, each before a camera of his own.
+    """B people, each before a camera of their own.
 
     Attributes:
         keypoints_2d: (B, J, 2), the image's longest side is [-1, 1].
@@ -28,12 +28,14 @@ class Views(NamedTuple):
             unit of the keypoints; one of them is 1.
         person_size: (B, 1, 1), the image of 1.7 m at the hip's depth, in the
             unit of the keypoints.
+        focal: (B, 1, 1), the focal length in the same unit.
     """
 
     keypoints_2d: object
     joints: object
     half_image: object
     person_size: object
+    focal: object
 
 
 def seen(world, ranges: Viewpoints, random) -> Views:
@@ -58,21 +60,31 @@ def seen(world, ranges: Viewpoints, random) -> Views:
         between_logarithms(ranges.distance_m, draw(1)),
         ranges.fit * farther_end * focal / half_image[:, 1:],
     )
+    is_tilted = draw(1) < ranges.tilted
+    tilt = between(ranges.tilt_deg, draw(1)) * (math.pi / 180)
+    height = ops.where(
+        is_tilted,
+        aim_height + distance * ops.sin(tilt),
+        between(ranges.height_m, draw(1)),
+    )
+    on_floor = ops.where(is_tilted, distance * ops.cos(tilt), distance)
     aside = ranges.off_center * between((-1, 1), draw(1))
     aside = aside * half_image[:, :1] * distance / focal
-    # The person stands at (0, 0), the camera at (distance, 0); all cameras
+    # The person stands at (0, 0), the camera at (on_floor, 0); all cameras
     # look from the same side at people who are turned.
     aim = ops.concatenate([ops.zeros_like(aside), aside, aim_height], axis=-1)
-    height = between(ranges.height_m, draw(1))
     position = ops.concatenate(
-        [distance, ops.zeros_like(distance), height], axis=-1
+        [on_floor, ops.zeros_like(on_floor), height], axis=-1
     )
     place = ops.concatenate(
         [world[:, :1, :2], ops.zeros_like(world[:, :1, 2:])], axis=-1
     )
     world = _turned(world - place, 2 * math.pi * draw(1))
     # From the sum of two: small rolls are more frequent than large ones.
-    roll = (draw(1) + draw(1) - 1) * ranges.roll_deg * (math.pi / 180)
+    largest = ops.where(
+        draw(1) < ranges.rolled, ranges.rolled_deg, ranges.roll_deg
+    )
+    roll = (draw(1) + draw(1) - 1) * largest * (math.pi / 180)
     axes = _axes(aim - position, roll)
     joints = ops.matmul(world - position[:, None], axes)
     too_near = _NEAREST_M - ops.min(joints[..., 2:], axis=1, keepdims=True)
@@ -84,6 +96,7 @@ def seen(world, ranges: Viewpoints, random) -> Views:
         joints,
         half_image[:, None],
         1.7 * focal / joints[:, :1, 2:],
+        focal,
     )
 
 

@@ -1,0 +1,141 @@
+"""What detectors mark on a person, from Human3.6M's joints, in keras.ops."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from keras import ops
+
+from ampose_tf.config.ranges import Detector
+from ampose_tf.data.augmentation.randomness import between
+from ampose_tf.skeleton import H36M_17
+
+_JOINT = {name: index for index, name in enumerate(H36M_17.joints)}
+LIMBS = tuple(name for name in H36M_17.joints if name[0] in "LR")
+FACE = ("Nose", "LEye", "REye", "LEar", "REar")
+LANDMARKS = (*FACE, *LIMBS)
+_AT_LIMBS = np.array([_JOINT[name] for name in LIMBS])
+
+# Of an adult's head, in metres from the middle between the ears: to its left,
+# up, and to its front. Ears 0.15 m apart, eyes 0.065 m.
+_FACE_M = np.array(
+    [
+        (0.0, -0.02, 0.115),
+        (0.0325, 0.025, 0.09),
+        (-0.0325, 0.025, 0.09),
+        (0.075, 0.0, 0.0),
+        (-0.075, 0.0, 0.0),
+    ],
+    np.float32,
+)
+# Where these look: away from the head, ears a little to the back.
+_FACE_TURNED = np.radians([0.0, 8.0, -8.0, 97.5, -97.5])
+_FACE_NORMALS = np.stack(
+    [np.sin(_FACE_TURNED), 0 * _FACE_TURNED, np.cos(_FACE_TURNED)],
+    axis=-1,
+).astype(np.float32)
+
+
+class Landmarks(NamedTuple):
+    """What is marked on B people.
+
+    Attributes:
+        points: (B, 17, 3), `LANDMARKS`, metres in the camera's frame.
+        face_normals: (B, 5, 3), unit vectors to which the face's look.
+    """
+
+    points: object
+    face_normals: object
+
+
+def located(joints, face_size, ranges: Detector, random) -> Landmarks:
+    """Finds the face on a head, and limbs where detectors see them.
+
+    Mocap has no face: the head's axis is that of the neck, it looks where the
+    shoulders do, and is turned and nods at random.
+
+    Args:
+        joints: (B, 17, 3) metres, camera frame, Human3.6M's joints.
+        face_size: How far apart the detector puts a face's points, 1 where
+            they are.
+        ranges: How far heads turn, and hips and shoulders lie off.
+        random: See `randomness.Source`.
+    """
+    count = ops.shape(joints)[0]
+    left, right = (
+        joints[:, _JOINT["LShoulder"]],
+        joints[:, _JOINT["RShoulder"]],
+    )
+    thorax, head = (left + right) / 2, joints[:, _JOINT["Head"]]
+    front, upwards = _axes(left - right, head - thorax)
+    turn = ranges.head_turn_deg * (math.pi / 180) * random.normal((count, 1))
+    nod = ranges.head_nod_deg * (math.pi / 180) * random.normal((count, 1))
+    to_left = ops.cross(upwards, front)
+    front = ops.cos(turn) * front + ops.sin(turn) * to_left
+    front, upwards = (
+        ops.cos(nod) * front - ops.sin(nod) * upwards,
+        ops.cos(nod) * upwards + ops.sin(nod) * front,
+    )
+    frame = ops.stack([ops.cross(upwards, front), upwards, front], axis=1)
+    share = between(ranges.ears_up, random.uniform((count, 1)))
+    ears = thorax + share * (head - thorax)
+    ears = ears + front * between(
+        ranges.ears_front_m, random.uniform((count, 1))
+    )
+    size = face_size * (1 + 0.1 * random.normal((count, 1, 1)))
+    face = ears[:, None] + size * ops.matmul(_FACE_M, frame)
+    limbs = ops.take(joints, _AT_LIMBS, axis=1)
+    limbs = limbs + _off_center(limbs, ranges, random)
+    return Landmarks(
+        ops.concatenate([face, limbs], axis=1),
+        ops.matmul(_FACE_NORMALS, frame),
+    )
+
+
+def _axes(to_left, upwards):
+    """Returns the head's front and its axis upwards, unit vectors (B, 3)."""
+    upwards = _unit(upwards)
+    return _unit(ops.cross(to_left, upwards)), upwards
+
+
+def _pairs():
+    """Returns (limbs, 2), 1 at the hips and at the shoulders; (limbs, 1), the
+    side, 1 at the left."""
+    pairs = np.zeros((len(LIMBS), 2), np.float32)
+    sides = np.zeros((len(LIMBS), 1), np.float32)
+    for index, name in enumerate(LIMBS):
+        sides[index] = 1 if name[0] == "L" else -1
+        for pair, joint in enumerate(("Hip", "Shoulder")):
+            pairs[index, pair] = name[1:] == joint
+    return pairs, sides
+
+
+_PAIRS, _SIDES = _pairs()
+
+
+def _off_center(limbs, ranges, random):
+    """Returns (B, limbs, 3), by how much hips and shoulders lie off."""
+    count = ops.shape(limbs)[0]
+    hips, shoulders = (
+        [limbs[:, LIMBS.index(side + joint)] for side in "LR"]
+        for joint in ("Hip", "Shoulder")
+    )
+    upwards = _unit(sum(shoulders) - sum(hips))
+    to_left = ops.stack(
+        [_unit(hips[0] - hips[1]), _unit(shoulders[0] - shoulders[1])], axis=1
+    )  # (B, 2, 3)
+    off = ranges.off_center_m * random.normal((count, 2, 2))
+    outwards = ops.matmul(_PAIRS, off[..., :1] * to_left)
+    up = ops.matmul(_PAIRS, off[..., 1:] * upwards[:, None])
+    # Hips are marked on the side of the body, front or back, that is seen.
+    front = ops.cross(to_left[:, 0], upwards)
+    to_camera = -_unit(sum(hips))
+    facing = ops.sum(front * to_camera, axis=-1, keepdims=True)
+    surface = between(ranges.hips_surface_m, random.uniform((count, 1)))
+    surface = (surface * facing * front)[:, None]
+    return _SIDES * outwards + up + _PAIRS[:, :1] * surface
+
+
+def _unit(vectors):
+    squared = ops.sum(ops.square(vectors), axis=-1, keepdims=True)
+    return vectors / ops.sqrt(squared + 1e-12)
