@@ -2,9 +2,9 @@ r"""Trains AMPose.
 
     python train.py --config=configs/demo.py --workdir=runs/demo
 
-Leaves best.keras, last.keras, config.json, history.csv, checkpoint.npz and
-TensorBoard's logs in workdir. Run again on the same workdir, it goes on where
-it was killed.
+Leaves best.keras, last.keras, config.json, history.csv, checkpoint.npz and,
+under TensorFlow, TensorBoard's logs in workdir. Run again on the same workdir,
+it goes on where it was killed.
 """
 
 import pathlib

@@ -12,7 +12,7 @@ import numpy as np
 from ampose_tf import config as configuration
 from ampose_tf import files
 from ampose_tf.config import Config
-from ampose_tf.data.feed import make_feed
+from ampose_tf.data.feed import make_feed, validation_arrays
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.data.poses import Poses
 from ampose_tf.evaluation import metrics
@@ -35,10 +35,11 @@ def train(
     """Trains as `config.train` says, or goes on where a killed run stopped.
 
     Leaves in workdir: `best.keras` (lowest validation MPJPE), `last.keras`,
-    `config.json`, `history.csv`, TensorBoard's logs, and `checkpoint.npz`,
-    the one file that resuming starts from. After each epoch the checkpoint is
-    written first and the others follow from it; each replaces its
-    predecessor in one step.
+    `config.json`, `history.csv`, and `checkpoint.npz`, the one file that
+    resuming starts from. After each epoch the checkpoint is written first and
+    the others follow from it; each replaces its predecessor in one step.
+    Under TensorFlow, TensorBoard's logs hold the numbers of `history.csv`,
+    too.
 
     Args:
         config: The recipe.
@@ -225,39 +226,36 @@ def mean_pose_error_mm(mean: np.ndarray, validation: Poses) -> float:
 
 
 def _fit(model, config, feed, validation, recorder):
-    from ampose_tf.data import pipeline
-
     recipe = config.train
     finished = len(recorder.history)
-    logs = recorder.workdir / "tensorboard"
-    with _summary_errors(logs):
+    with _tensorboard(recorder.workdir / "tensorboard") as tensorboard:
         model.fit(
             feed.batches(range(finished, recipe.epochs)),
-            validation_data=pipeline.validation_batches(
-                validation,
-                config.evaluation.batch_size,
-                feed.inputs,
-            ),
+            validation_data=validation_arrays(validation, feed.inputs),
+            validation_batch_size=config.evaluation.batch_size,
             initial_epoch=finished,
             epochs=recipe.epochs,
             steps_per_epoch=feed.steps,
             # A bar that moves is for terminals; a log gets a line per epoch.
             verbose=1 if sys.stdout.isatty() else 2,
             shuffle=False,
-            callbacks=[
-                recorder,
-                keras.callbacks.TensorBoard(logs, write_graph=False),
-            ],
+            callbacks=[recorder, *tensorboard],
         )
 
 
 @contextlib.contextmanager
-def _summary_errors(path):
-    """Turns what the disk refuses to TensorBoard's writer into an OSError."""
+def _tensorboard(path):
+    """Gives the callbacks that write TensorBoard's logs; JAX has none.
+
+    What the disk refuses to their writer becomes an OSError.
+    """
+    if keras.backend.backend() != "tensorflow":
+        yield []
+        return
     import tensorflow as tf
 
     try:
-        yield
+        yield [keras.callbacks.TensorBoard(path, write_graph=False)]
     except tf.errors.OpError as error:
         # [Op:CreateSummaryFileWriter], [Op:FlushSummaryWriter], ...
         if "Summary" not in error.message:

@@ -3,8 +3,11 @@
 Both feeds have the same attributes and methods.
 """
 
+import itertools
 import math
+from collections.abc import Sequence
 
+import keras
 import numpy as np
 
 from ampose_tf.config import Config
@@ -73,6 +76,9 @@ class PosesFeed:
 class MotionFeed:
     """Poses drawn from motion, by another camera and detector each time.
 
+    They are drawn by TensorFlow or, where that is Keras's backend, by JAX,
+    which does not need TensorFlow. The two draw different numbers.
+
     Args:
         config: The experiment.
         motion: What its training poses are drawn from.
@@ -92,7 +98,11 @@ class MotionFeed:
         self.inputs = _inputs(config)
 
     def batches(self, epochs: range):
-        """Returns the batches of some epochs, a `tf.data.Dataset`."""
+        """Returns the batches of some epochs.
+
+        They come as a `tf.data.Dataset` or, from JAX, as a generator of
+        arrays on its device.
+        """
         config = self._config
         return self._drawn(
             config.train.batch_size, epochs, config.model.seen_input
@@ -101,8 +111,8 @@ class MotionFeed:
     def mean_pose(self) -> np.ndarray:
         """Returns the mean of the first epoch's first 4,096 poses, (J, 3)."""
         count = math.ceil(4096 / self._config.train.batch_size)
-        some = self.batches(range(1)).take(count).as_numpy_iterator()
-        poses_3d = np.concatenate([poses_3d for _, poses_3d in some])
+        some = itertools.islice(self.batches(range(1)), count)
+        poses_3d = np.concatenate([np.asarray(target) for _, target in some])
         return poses_3d.mean(axis=0, dtype=np.float64)
 
     def calibration(
@@ -111,12 +121,17 @@ class MotionFeed:
         """Returns as `PosesFeed.calibration`, of poses of the first epoch."""
         count = min(at_most, self._config.data.poses_per_epoch)
         batches = self._drawn(count, range(1), seen_input)
-        given, _ = next(batches.as_numpy_iterator())
-        return given if seen_input else {"keypoints_2d": given}
+        given, _ = next(iter(batches))
+        if not seen_input:
+            given = {"keypoints_2d": given}
+        return {name: np.asarray(array) for name, array in given.items()}
 
     def _drawn(self, batch_size, epochs, seen_input):
-        # Lazily: TensorFlow feeds networks of other backends, too.
-        from ampose_tf.data import pipeline
+        # Lazily: each is needed without the other.
+        if keras.backend.backend() == "jax":
+            from ampose_tf.data import jax_pipeline as pipeline
+        else:
+            from ampose_tf.data import pipeline
 
         return pipeline.motion_batches(
             self._motion,
@@ -135,6 +150,27 @@ def make_feed(
     if isinstance(training, Poses):
         return PosesFeed(config, training)
     return MotionFeed(config, training)
+
+
+def validation_arrays(poses: Poses, inputs: Sequence[str]) -> tuple:
+    """Returns (inputs, targets) of all poses, as NumPy arrays.
+
+    Args:
+        poses: All of whose joints are seen.
+        inputs: Names of what the network takes.
+
+    Returns:
+        The inputs are keypoints_2d (N, J, 2), or, if there are more, a dict
+        of them by name; the targets are poses_3d (N, J, 3).
+
+    Raises:
+        ValueError: If an input is not known of these poses.
+    """
+    arrays = poses.columns(inputs)
+    if "seen" in inputs:
+        arrays["seen"] = np.ones(poses.keypoints_2d.shape[:2], np.float32)
+    given = arrays if len(arrays) > 1 else arrays["keypoints_2d"]
+    return given, poses.poses_3d
 
 
 def _inputs(config):

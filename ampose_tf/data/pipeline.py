@@ -4,12 +4,11 @@ import numpy as np
 import tensorflow as tf
 
 from ampose_tf.config import Data
-from ampose_tf.conversion import SEEN_SCORE
 from ampose_tf.data import sampling
-from ampose_tf.data.augmentation import bodies, detector, viewpoints
+from ampose_tf.data.augmentation import drawing
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.data.poses import Poses
-from ampose_tf.skeleton import H36M_17, Skeleton, mirror
+from ampose_tf.skeleton import Skeleton, mirror
 
 
 def training_batches(
@@ -42,7 +41,10 @@ def training_batches(
         Of (inputs, poses_3d (B, J, 3)). The inputs are keypoints_2d
         (B, J, 2), or, where there are more, a dict of them by name.
     """
-    columns = _columns(poses, inputs)
+    columns = {
+        name: tf.constant(column)
+        for name, column in poses.columns(inputs).items()
+    }
     poses_3d = tf.constant(poses.poses_3d)
 
     def epoch_of(epoch_seed):
@@ -101,29 +103,17 @@ def motion_batches(
         Of (keypoints_2d (B, 17, 2), poses_3d (B, 17, 3)); with `seen_input`
         the first is {"keypoints_2d": ..., "seen": (B, 17)}.
     """
-    upper = tf.constant(
+    cumulative = tf.constant(
         np.cumsum(sampling.shares(motion, data.balance)), tf.float32
     )
     joints = tf.constant(motion.joints)
 
     def batch(step, seed):
         random = _Stateless(seed)
-        index = tf.searchsorted(
-            upper[:-1], random.uniform((batch_size,)), side="right"
-        )
+        index = drawing.frames(cumulative, random.uniform((batch_size,)))
         world = tf.gather(joints, index)
-        if data.flip_training:
-            # In the world any vertical mirror will do: cameras come from all
-            # sides.
-            (world,) = mirror_at_random((world,), H36M_17, seed)
-        world = bodies.resized(world, data.bodies, random)
-        views = viewpoints.seen(world, data.viewpoints, random)
-        keypoints_2d, scores = detector.detected(views, data.detector, random)
-        poses_3d = views.joints - views.joints[:, :1]
-        if not seen_input:
-            return keypoints_2d, poses_3d
-        seen = tf.cast(scores >= SEEN_SCORE, tf.float32)
-        return {"keypoints_2d": keypoints_2d, "seen": seen}, poses_3d
+        mirrored = _mirrored(world, seed)
+        return drawing.drawn(world, mirrored, data, random, seen_input)
 
     steps = data.poses_per_epoch // batch_size
     return _batches(lambda epoch_seed: batch, steps, seed, epochs)
@@ -194,28 +184,6 @@ def _center_mirrored(intrinsics, seed):
 def _mirrored(array, seed):
     """Returns which poses of a batch are mirrored, (B,) bool."""
     return tf.random.stateless_uniform((tf.shape(array)[0],), seed) < 0.5
-
-
-def validation_batches(
-    poses: Poses,
-    batch_size: int,
-    inputs: tuple[str, ...] = ("keypoints_2d",),
-) -> tf.data.Dataset:
-    """Returns all poses once, in order; `inputs` as in `training_batches`."""
-    arrays = _columns(poses, inputs)
-    return tf.data.Dataset.from_tensor_slices(
-        (_as_told(arrays, inputs), np.asarray(poses.poses_3d))
-    ).batch(batch_size)
-
-
-def _columns(poses: Poses, inputs):
-    columns = {name: getattr(poses, name) for name in inputs if name != "seen"}
-    for name, column in columns.items():
-        if column is None:
-            raise ValueError(
-                f"The network needs {name}, which is not known of this data"
-            )
-    return {name: tf.constant(column) for name, column in columns.items()}
 
 
 def _as_told(arrays, inputs):

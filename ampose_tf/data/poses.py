@@ -67,6 +67,23 @@ class Poses(NamedTuple):
             arrays["seen"] = (drawn >= 0.1).astype(np.float32)
         return arrays
 
+    def columns(self, inputs: Sequence[str]) -> dict[str, np.ndarray]:
+        """Returns what a network takes, by name, but for "seen".
+
+        Raises:
+            ValueError: If one of them is not known of these poses.
+        """
+        columns = {
+            name: getattr(self, name) for name in inputs if name != "seen"
+        }
+        for name, column in columns.items():
+            if column is None:
+                raise ValueError(
+                    f"The network needs {name}, which is not known of this "
+                    "data"
+                )
+        return columns
+
     def spread(self, at_most: int) -> "Poses":
         """Returns some poses, evenly spaced from the first to the last."""
         count = min(at_most, self.count)

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from ampose_tf.data import human36m, synthetic
-from ampose_tf.data.feed import MotionFeed, PosesFeed, make_feed
+from ampose_tf.data.feed import (
+    MotionFeed,
+    PosesFeed,
+    make_feed,
+    validation_arrays,
+)
 from ampose_tf.data.mocap import Motion3D
 
 
@@ -73,6 +78,19 @@ def test_epochs_do_not_depend_on_where_a_run_starts(
         equal(whole[feed.steps :], second)
         with pytest.raises(AssertionError):
             equal(whole[: feed.steps], second)
+
+
+def test_validation_is_all_poses_in_order(make_poses):
+    poses = make_poses(13)
+    given, target = validation_arrays(poses, ("keypoints_2d",))
+    np.testing.assert_array_equal(given, poses.keypoints_2d)
+    np.testing.assert_array_equal(target, poses.poses_3d)
+    given, _ = validation_arrays(poses, ("keypoints_2d", "seen"))
+    assert set(given) == {"keypoints_2d", "seen"}
+    np.testing.assert_array_equal(given["seen"], np.ones((13, 17)))
+    unknown = poses._replace(intrinsics=None)
+    with pytest.raises(ValueError, match="needs intrinsics, which is not"):
+        validation_arrays(unknown, ("keypoints_2d", "intrinsics"))
 
 
 def test_mean_pose(config, make_poses, motion):

@@ -178,18 +178,6 @@ def test_mirror_at_random_is_the_same_in_tf_data():
     assert not np.array_equal(eager[0], other[0])
 
 
-def test_validation_batches_are_all_poses_in_order():
-    poses = numbered(13)
-    pairs = list(pipeline.validation_batches(poses, 5))
-    assert [len(two) for two, _ in pairs] == [5, 5, 3]
-    np.testing.assert_array_equal(
-        np.concatenate([two for two, _ in pairs]), poses.keypoints_2d
-    )
-    np.testing.assert_array_equal(
-        np.concatenate([three for _, three in pairs]), poses.poses_3d
-    )
-
-
 def bending(frames=13):
     """Two people who raise the left hand, each frame higher."""
     joints = np.tile(STANDING, (2 * frames, 1, 1)).astype(np.float32)
@@ -266,19 +254,3 @@ def test_poses_for_a_network_that_is_told():
         assert inputs["seen"].shape == (len(pair[0]), 3)
         assert (inputs["seen"].numpy() == 1).all()
         np.testing.assert_array_equal(poses_3d, pair[1])
-
-
-def test_validation_of_a_network_that_is_told():
-    poses = numbered(7)
-    inputs, poses_3d = next(
-        iter(
-            pipeline.validation_batches(
-                poses, 5, inputs=("keypoints_2d", "seen")
-            )
-        )
-    )
-    np.testing.assert_array_equal(
-        inputs["keypoints_2d"], poses.keypoints_2d[:5]
-    )
-    np.testing.assert_array_equal(inputs["seen"], np.ones((5, 3)))
-    np.testing.assert_array_equal(poses_3d, poses.poses_3d[:5])

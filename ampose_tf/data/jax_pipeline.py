@@ -1,0 +1,65 @@
+"""`Motion3D` to batches that JAX draws on its device, without TensorFlow."""
+
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+from jax import numpy as jnp
+
+from ampose_tf.config import Data
+from ampose_tf.data import sampling
+from ampose_tf.data.augmentation import drawing
+from ampose_tf.data.mocap import Motion3D
+
+
+def motion_batches(
+    motion: Motion3D,
+    data: Data,
+    batch_size: int,
+    seed: int,
+    epochs: range,
+    seen_input: bool,
+) -> Iterator:
+    """Yields batches as `pipeline.motion_batches` does, of other draws.
+
+    They are functions of (seed, epoch, step), too. Motion is copied to the
+    device once; batches are made there and stay there.
+    """
+
+    @jax.jit
+    def batch(joints, cumulative, key, epoch, step):
+        key = jax.random.fold_in(jax.random.fold_in(key, epoch), step)
+        random = _Keyed(key)
+        index = drawing.frames(cumulative, random.uniform((batch_size,)))
+        mirrored = random.uniform((batch_size,)) < 0.5
+        # By default, GPUs would round coordinates to 11 bits: millimetres.
+        with jax.default_matmul_precision("highest"):
+            return drawing.drawn(
+                joints[index], mirrored, data, random, seen_input
+            )
+
+    shares = sampling.shares(motion, data.balance)
+    joints = jnp.asarray(motion.joints)
+    cumulative = jnp.asarray(np.cumsum(shares), jnp.float32)
+    key = jax.random.key(seed)
+    for epoch in epochs:
+        for step in range(data.poses_per_epoch // batch_size):
+            yield batch(joints, cumulative, key, epoch, step)
+
+
+class _Keyed:
+    """A `randomness.Source`; the same key draws the same numbers."""
+
+    def __init__(self, key):
+        self._key = key
+        self._draws = 0
+
+    def uniform(self, shape):
+        return jax.random.uniform(self._next(), shape)
+
+    def normal(self, shape):
+        return jax.random.normal(self._next(), shape)
+
+    def _next(self):
+        self._draws += 1
+        return jax.random.fold_in(self._key, self._draws)
