@@ -157,7 +157,7 @@ def define_flags(flag_values):
 def main(options):
     experiment = options.config
     motion = sources.load(experiment, "train")
-    poses = conditions.poses_of(experiment)
+    judged_on = conditions.conditions_of(experiment)
     keras.utils.set_random_seed(experiment.train.seed)
     model = Baseline(
         options.baseline, experiment.model.seen_input, experiment.model.frame
@@ -165,9 +165,11 @@ def main(options):
     print(f"{options.baseline}: {model.count_params()} parameters")
     workdir = pathlib.Path(options.workdir)
     training.keep_freed_memory()
-    training.train(experiment, motion, poses["fixed"], workdir, model)
+    training.train(
+        experiment, motion, judged_on["fixed"].poses, workdir, model
+    )
     last = keras.models.load_model(workdir / training.LAST)
-    judged = conditions.judge(_Predictor(last), poses)
+    judged = conditions.judge(_Predictor(last), judged_on)
     print(conditions.as_text(judged))
     files.write_text(
         workdir / "conditions.json", json.dumps(judged, indent=2) + "\n"

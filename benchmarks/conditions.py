@@ -1,12 +1,20 @@
 """What models of real motion must stand, and how they stand it."""
 
 import dataclasses
+import zlib
+from typing import NamedTuple
 
 import numpy as np
 
-from ampose_tf.config import Config
+from ampose_tf.config import Cameras, Config
+from ampose_tf.conversion import SEEN_SCORE
 from ampose_tf.data import mocap
+from ampose_tf.data.augmentation import detector
+from ampose_tf.data.augmentation.viewpoints import Views
+from ampose_tf.data.poses import Poses
 from ampose_tf.evaluation import protocols
+from ampose_tf.skeleton import H36M_17
+from benchmarks import measures
 
 # Focal lengths of 65 degrees over 1280 pixels and of 95 degrees over 1280.
 _PORTRAIT = {
@@ -31,59 +39,183 @@ CONDITIONS = {
     "low and wide": _LOW | _WIDE,
     "noisy": {"noise": 0.01},
 }
+# Whatever is aimed at from wherever, it is 30 to 60 degrees below.
+STEEP = {"distance_m": (3.0, 4.0), "height_m": (3.45, 5.85)}
+# Who does exercises; the other conditions are of the others.
+EXERCISES = ("UIPRMD10",)
+# As a detector sees which others.
+DETECTED = {
+    "detected": "fixed",
+    "detected steep": "steep",
+    "detected behind": "behind",
+}
 HIDDEN = ("LWrist", "RWrist", "RFoot")
 SEEN = "same joints, seen"
 
 
-def poses_of(experiment: Config) -> dict:
-    """Returns {condition: `Poses`} of a config's validation subjects."""
+class Condition(NamedTuple):
+    """What a model is given, and the truth.
+
+    Attributes:
+        poses: The truth, and the keypoints as they are given.
+        seen: (N, J) bool, which joints the model is told; None for all.
+    """
+
+    poses: Poses
+    seen: np.ndarray | None = None
+
+
+def conditions_of(experiment: Config) -> dict[str, Condition]:
+    """Returns {name: `Condition`} of a config's validation subjects."""
     data = experiment.data
-    motion = mocap.load(
-        data.root, data.archives, "validation", data.validation_subjects
-    )
-    return {
-        name: mocap.seen_by_cameras(
+
+    def seen_by(motion, changes):
+        return mocap.seen_by_cameras(
             motion,
             dataclasses.replace(data.cameras, **changes),
             data.cameras.validation_seed,
             experiment.model.normalisation,
             data.validation_stride,
         )
-        for name, changes in CONDITIONS.items()
+
+    people, exercising = _motion_of(data)
+    poses = {
+        name: seen_by(people, changes)
+        for name, changes in (CONDITIONS | {"steep": STEEP}).items()
     }
+    poses["behind"] = poses["fixed"].select(_behind(poses["fixed"]))
+    made = {name: Condition(exact) for name, exact in poses.items()}
+    if exercising is not None:
+        made["exercises"] = Condition(seen_by(exercising, {}))
+    for name, exact in DETECTED.items():
+        made[name] = detected(poses[exact], experiment, name)
+    return {name: row for name, row in made.items() if row.poses.count}
 
 
-def judge(predict, conditions: dict) -> dict:
+def _motion_of(data):
+    """Returns the motion of most people, and of `EXERCISES` or None."""
+
+    def load(subjects):
+        return mocap.load(data.root, data.archives, "validation", subjects)
+
+    there = set(load(()).subjects)
+    others = tuple(sorted(there - set(EXERCISES)))
+    return (
+        load(data.validation_subjects or others),
+        load(EXERCISES) if there >= set(EXERCISES) else None,
+    )
+
+
+def _behind(poses):
+    return measures.from_behind(poses.poses_3d, H36M_17.joints, poses.up)
+
+
+def detected(poses: Poses, experiment: Config, name: str) -> Condition:
+    """Returns poses as a detector sees them.
+
+    Args:
+        poses: Seen by the config's cameras, exactly.
+        experiment: Its `data.detector` says how imperfect the detector is.
+        name: Of the condition: different names, different errors.
+    """
+    data = experiment.data
+    seed = (data.cameras.validation_seed, zlib.crc32(name.encode()))
+    keypoints_2d, scores = detector.detected(
+        views_of(poses, data.cameras), data.detector, _Drawn(seed)
+    )
+    keypoints_2d = np.asarray(keypoints_2d, np.float32)
+    return Condition(
+        poses._replace(keypoints_2d=keypoints_2d),
+        np.asarray(scores) >= SEEN_SCORE,
+    )
+
+
+def views_of(poses: Poses, cameras: Cameras) -> Views:
+    """Returns poses, seen exactly, as what detectors are shown."""
+    size = np.array([cameras.image_width, cameras.image_height], np.float32)
+    focal, center = np.split(poses.intrinsics[:, None], 2, axis=-1)
+    depth = poses.root_depth[:, None, None]
+    hip = (poses.keypoints_2d[:, :1] - center) / focal * depth
+    return Views(
+        poses.keypoints_2d,
+        poses.poses_3d + np.concatenate([hip, depth], axis=-1),
+        np.tile(size / size.max(), (poses.count, 1, 1)),
+        1.7 * focal[..., :1] / depth,
+    )
+
+
+class _Drawn:
+    """A `randomness.Source` in NumPy."""
+
+    def __init__(self, seed):
+        self._random = np.random.default_rng(seed)
+
+    def uniform(self, shape):
+        return self._random.random(shape, np.float32)
+
+    def normal(self, shape):
+        return self._random.standard_normal(shape, np.float32)
+
+
+def judge(predict, conditions: dict[str, Condition]) -> dict:
     """Returns the errors of a model under each condition.
 
     Args:
         predict: A `Predictor`.
-        conditions: {name: `Poses`}, of which "fixed" is seen twice more, with
-            joints hidden ("hidden") and with all seen ("same joints, seen");
-            both are judged by the joints that stay.
+        conditions: From `conditions_of`, of which "fixed" is seen twice more,
+            with joints hidden ("hidden") and with all seen ("same joints,
+            seen"); both are judged by the joints that stay.
 
     Returns:
-        {condition: what `protocols.evaluate` returns}, means over poses.
+        {condition: what `protocols.judge` returns, means over poses}, with
+        `measures` (`measures.summarise`) of the conditions that were given.
     """
     skeleton = predict.skeleton
 
-    def evaluate(poses, seen=None, joints=None):
-        return protocols.evaluate(
-            predict, poses, skeleton, "poses", True, seen, joints
-        )
+    def lift(poses, seen=None):
+        return protocols.lift(predict, poses, skeleton, True, seen)
 
-    judged = {name: evaluate(poses) for name, poses in conditions.items()}
+    def errors(lifted, poses, joints=None):
+        return protocols.judge(lifted, poses, skeleton, "poses", joints)
+
+    judged = {}
+    for name, (poses, seen) in conditions.items():
+        lifted = lift(poses, seen)
+        judged[name] = errors(lifted, poses)
+        judged[name]["measures"] = measures.summarise(
+            measures.measure(
+                lifted.headline,
+                poses.poses_3d,
+                skeleton.joints,
+                poses.up,
+                skeleton.edges,
+            )
+        )
+        if name == "fixed":
+            exact = lifted
     if predict.seen_input:
-        poses = conditions["fixed"]
+        poses = conditions["fixed"].poses
         stay = [name not in HIDDEN for name in skeleton.joints]
         seen = np.tile(stay, (poses.count, 1))
-        judged["hidden"] = evaluate(poses, seen, np.flatnonzero(stay))
-        judged[SEEN] = evaluate(poses, None, np.flatnonzero(stay))
+        joints = np.flatnonzero(stay)
+        judged["hidden"] = errors(lift(poses, seen), poses, joints)
+        judged[SEEN] = errors(exact, poses, joints)
     return judged
 
 
+_MEASURES = {
+    "lean °": "trunk_lean_deg",
+    "bent °": "trunk_bent_deg",
+    "knees °": "knee_flexion_deg",
+    "elbows °": "elbow_flexion_deg",
+    "size": "size_ratio",
+    "exchanged": "sides_exchanged",
+    "depth order": "depth_order",
+}
+
+
 def as_text(judged: dict) -> str:
-    """Returns the report of one model as a table, in millimetres."""
+    """Returns the report of one model as tables, in millimetres."""
     lines = [
         f"{'':18}{'poses':>7}{'MPJPE':>8}{'one call':>10}{'P-MPJPE':>9}"
         f"{'N-MPJPE':>9}{'over fixed':>12}"
@@ -101,4 +233,35 @@ def as_text(judged: dict) -> str:
         "fixed: "
         + ", ".join(f"{name} {row['mpjpe_mm']:.1f}" for name, row in subjects)
     )
-    return "\n".join(lines)
+    lines += ["", f"{'':18}" + "".join(f"{head:>12}" for head in _MEASURES)]
+    groups = []
+    for name, row in judged.items():
+        if "measures" not in row:
+            continue
+        measured = row["measures"]
+        cells = [_cell(measured[key], key) for key in _MEASURES.values()]
+        lines.append(f"{name:18}" + "".join(f"{cell:>12}" for cell in cells))
+        groups += [
+            f"{name}: {title}: {_groups(measured[key])}"
+            for key, title in (
+                ("trunk_lean_by_pitch", "lean by the camera's pitch"),
+                ("trunk_lean_by_facing", "lean by facing"),
+                ("trunk_bent_by_facing", "bent by facing"),
+            )
+        ]
+    return "\n".join([*lines, *groups])
+
+
+def _cell(value, key):
+    if value is None:
+        return "-"
+    if key.endswith("_deg"):
+        return f"{value:+.1f}"
+    return f"{value:.3f}" if key == "size_ratio" else f"{value:.1%}"
+
+
+def _groups(groups):
+    return ", ".join(
+        f"{name}: {_cell(row['deg'], '_deg')} ({row['poses']})"
+        for name, row in groups.items()
+    )

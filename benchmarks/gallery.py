@@ -42,7 +42,7 @@ def main(options):
     experiment = options.config
     name = pathlib.Path(options.model).name
     data = f"{sources.describe(experiment)}; {name}, one call"
-    poses = conditions.poses_of(experiment)["fixed"]
+    poses = conditions.conditions_of(experiment)["fixed"].poses
     predict = load_predictor(options.model, experiment.evaluation.batch_size)
     lifted = predict(poses.keypoints_2d)
     errors = 1000 * metrics.mpjpe(lifted, poses.poses_3d)

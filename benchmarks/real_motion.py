@@ -5,8 +5,9 @@ r"""Judges models of real motion under every condition that they must stand.
         --report=runs/mocap_s/conditions.json
 
 The people are the archive's validation subjects; the conditions
-(conditions.py) change what they are seen by. --model may be given more than
-once.
+(conditions.py) change what they are seen by; "exercises" are those of
+UI-PRMD's, if the archive is named. What is wrong beside the distances is
+measured by measures.py. --model may be given more than once.
 """
 
 import json
@@ -36,11 +37,11 @@ def main(options):
     from ampose_tf.lifting.predictor import load_predictor
 
     experiment = options.config
-    poses = conditions.poses_of(experiment)
+    judged_on = conditions.conditions_of(experiment)
     reports = {}
     for path in options.model:
         predict = load_predictor(path, experiment.evaluation.batch_size)
-        reports[path] = conditions.judge(predict, poses)
+        reports[path] = conditions.judge(predict, judged_on)
         print(f"{path}\n{conditions.as_text(reports[path])}\n", flush=True)
     if options.report:
         files.write_text(

@@ -81,11 +81,13 @@ def _released(experiment, name, workdir, folder):
 
     history = _finished(workdir, experiment)
     motion = sources.load(experiment, "train")
-    poses = conditions.poses_of(experiment)
+    judged_on = conditions.conditions_of(experiment)
     model = shutil.copy(workdir / "last.keras", folder / f"{name}.keras")
     # The copy has no config.json beside it.
     origin = exporting.origin_of(workdir / "last.keras")
-    made = _exported(experiment, model, poses["fixed"], folder, origin)
+    made = _exported(
+        experiment, model, judged_on["fixed"].poses, folder, origin
+    )
     print(f"judging {model.name} ...", flush=True)
     predict = load_predictor(model, experiment.evaluation.batch_size)
     text = cards.filled_in(
@@ -96,7 +98,7 @@ def _released(experiment, name, workdir, folder):
         parameters=stored.load(model).count_params(),
         history=history,
         released=_by_name({model: {"bytes": model.stat().st_size}} | made),
-        judged=conditions.judge(predict, poses),
+        judged=conditions.judge(predict, judged_on),
     )
     return [model, *made], text
 

@@ -186,6 +186,7 @@ def seen_by_cameras(
                     name.split("/")[0],
                     actions,
                     camera.normalized_intrinsics(normalisation),
+                    camera.rotation()[2],
                 )
             )
     poses = concatenate(parts)

@@ -30,6 +30,8 @@ class Poses(NamedTuple):
             cameras are not known.
         root_depth: (N,) float32, metres from the camera's plane to the hip;
             None where it is not known.
+        up: (N, 3) float32, unit vectors that point upwards in the camera's
+            frame; None if they are not known.
     """
 
     keypoints_2d: np.ndarray
@@ -39,6 +41,7 @@ class Poses(NamedTuple):
     action_names: tuple[str, ...]
     intrinsics: np.ndarray | None = None
     root_depth: np.ndarray | None = None
+    up: np.ndarray | None = None
 
     @property
     def count(self) -> int:
@@ -108,6 +111,7 @@ def make_poses(
     subject: str,
     action_names: tuple[str, ...],
     intrinsics: np.ndarray | None = None,
+    up: np.ndarray | None = None,
 ) -> Poses:
     """Makes the poses of one sequence seen by one camera.
 
@@ -118,6 +122,7 @@ def make_poses(
         subject: Who moves.
         action_names: See `Poses`.
         intrinsics: (4,), see `Poses`.
+        up: (3,), see `Poses`.
     """
     frames = len(camera_joints)
     relative = camera_joints - camera_joints[:, :1]
@@ -127,11 +132,14 @@ def make_poses(
         np.full(frames, action, np.int32),
         np.full(frames, subject),
         action_names,
-        None
-        if intrinsics is None
-        else np.tile(np.float32(intrinsics), (frames, 1)),
+        _repeated(intrinsics, frames),
         np.asarray(camera_joints[:, 0, 2], np.float32),
+        _repeated(up, frames),
     )
+
+
+def _repeated(vector, frames):
+    return None if vector is None else np.tile(np.float32(vector), (frames, 1))
 
 
 def concatenate(parts: Sequence[Poses]) -> Poses:

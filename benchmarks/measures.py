@@ -1,0 +1,294 @@
+"""What is wrong with lifted poses, beside how far off they are.
+
+Everything is per pose, in NumPy; NaN marks poses of which a measure says
+nothing. Joints are known by Human3.6M's names, so that sets without some of
+them (`real_detections`) are measured as well. The trunk goes from the hip to
+the thorax, or to the middle of the shoulders if there is no thorax.
+"""
+
+import numpy as np
+
+STRAIGHT_DEG = 15.0
+_SIDES = "LR"
+_LIMBS = (
+    ("Hip", "Knee"),
+    ("Knee", "Foot"),
+    ("Shoulder", "Elbow"),
+    ("Elbow", "Wrist"),
+)
+_FLEXED = {
+    "knee": ("Hip", "Knee", "Foot"),
+    "elbow": ("Shoulder", "Elbow", "Wrist"),
+}
+_ENDS = ("Hip", "Knee", "Foot", "Shoulder", "Elbow", "Wrist")
+# Smallest difference in depth between a bone's ends that has an order.
+_DEPTH_M = 0.05
+_FACINGS = {"front": (0, 60), "side": (60, 120), "behind": (120, 181)}
+_PITCHES = (-90, 0, 10, 20, 30, 40, 50, 60, 90)
+
+
+def pitch(up: np.ndarray) -> np.ndarray:
+    """Returns how far cameras look down, (N,) degrees.
+
+    Args:
+        up: (N, 3), unit vectors that point upwards in the cameras' frames.
+    """
+    return np.degrees(np.arcsin(np.clip(-up[:, 2], -1, 1)))
+
+
+def facing(poses: np.ndarray, joints: tuple[str, ...], up: np.ndarray):
+    """Returns where people face, by their shoulders and hips, (N,) degrees.
+
+    Args:
+        poses: (N, J, 3), camera frame.
+        joints: Their names.
+        up: See `pitch`.
+
+    Returns:
+        About the vertical, against the camera's axis: 0 faces the camera,
+        180 is seen from behind.
+    """
+    away = _level(np.broadcast_to([0.0, 0.0, 1.0], up.shape), up)
+    towards = -np.sum(_level(_front(poses, joints), up) * away, axis=-1)
+    return np.degrees(np.arccos(np.clip(towards, -1, 1)))
+
+
+def from_behind(poses, joints, up) -> np.ndarray:
+    """Returns who is seen from behind, within 60 degrees, (N,) bool."""
+    return facing(poses, joints, up) >= _FACINGS["behind"][0]
+
+
+def lean(vectors: np.ndarray, up: np.ndarray, direction: np.ndarray):
+    """Returns how far vectors lean from the vertical in a direction.
+
+    Args:
+        vectors: (N, 3).
+        up: See `pitch`.
+        direction: (N, 3); its part along `up` does not count.
+
+    Returns:
+        (N,) degrees; NaN if less than half of the vector lies in the plane
+        of both, as of people who lie across it.
+    """
+    along = np.sum(vectors * _level(direction, up), axis=-1)
+    upright = np.sum(vectors * up, axis=-1)
+    within = np.hypot(along, upright)
+    half = np.linalg.norm(vectors, axis=-1) / 2
+    return np.where(
+        within > half, np.degrees(np.arctan2(along, upright)), np.nan
+    )
+
+
+def flexion(poses: np.ndarray, joints: tuple[str, ...], kind: str):
+    """Returns the flexion of both knees or elbows, (N, 2) degrees.
+
+    Args:
+        poses: (N, J, 3).
+        joints: Their names.
+        kind: `"knee"` or `"elbow"`; 0 is a straight one.
+    """
+    angles = []
+    for side in _SIDES:
+        start, middle, end = (
+            _at(poses, joints, side + name) for name in _FLEXED[kind]
+        )
+        cosine = np.sum(_unit(middle - start) * _unit(end - middle), axis=-1)
+        angles.append(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+    return np.stack(angles, axis=-1)
+
+
+def straight_flexion(predicted, target, joints, kind) -> np.ndarray:
+    """Returns predicted minus true flexion of straight joints, (N, 2).
+
+    NaN for those of which the true flexion is 15 degrees or more.
+    """
+    true = flexion(target, joints, kind)
+    over = flexion(predicted, joints, kind) - true
+    return np.where(true < STRAIGHT_DEG, over, np.nan)
+
+
+def size_ratio(predicted, target, bones) -> np.ndarray:
+    """Returns predicted over true sum of bone lengths, (N,).
+
+    Args:
+        predicted: (N, J, 3).
+        target: (N, J, 3).
+        bones: (start, end) indices.
+    """
+    return _length(predicted, bones) / _length(target, bones)
+
+
+def sides_exchanged(predicted, target, joints) -> np.ndarray:
+    """Returns whose limbs are nearer to the truth's of the other side, (N,).
+
+    The places stay, the names are exchanged; both poses are relative to the
+    hip.
+    """
+    own = [joints.index(side + name) for side in _SIDES for name in _ENDS]
+    other = own[len(_ENDS) :] + own[: len(_ENDS)]
+
+    def apart(rows):
+        distances = np.linalg.norm(
+            predicted[:, own] - target[:, rows], axis=-1
+        )
+        return distances.mean(axis=1)
+
+    right, wrong = apart(own), apart(other)
+    return np.where(np.isnan(right + wrong), np.nan, wrong < right)
+
+
+def depth_order(predicted, target, joints) -> np.ndarray:
+    """Returns of which limb bones the right end is nearer, (N, 8).
+
+    1 or 0; NaN for those whose ends differ by 5 cm or less in true depth.
+    """
+    bones = limb_bones(joints)
+    true, lifted = (
+        np.stack([p[:, end, 2] - p[:, start, 2] for start, end in bones], -1)
+        for p in (target, predicted)
+    )
+    right = np.sign(true) == np.sign(lifted)
+    known = (np.abs(true) > _DEPTH_M) & np.isfinite(lifted)
+    return np.where(known, right, np.nan)
+
+
+def limb_bones(joints: tuple[str, ...]) -> list[tuple[int, int]]:
+    """Returns (start, end) of thighs, shanks, upper arms and forearms."""
+    return [
+        (joints.index(side + start), joints.index(side + end))
+        for side in _SIDES
+        for start, end in _LIMBS
+    ]
+
+
+def measure(
+    predicted: np.ndarray,
+    target: np.ndarray,
+    joints: tuple[str, ...],
+    up: np.ndarray | None,
+    bones: list[tuple[int, int]] | None = None,
+) -> dict[str, np.ndarray]:
+    """Returns every measure of every pose, and what to group them by.
+
+    Args:
+        predicted: (N, J, 3) metres, camera frame, relative to the hip.
+        target: (N, J, 3) metres, likewise; NaN for joints that are not
+            known.
+        joints: Names of the J joints.
+        up: See `pitch`; None if it is not known, which leaves out the trunk.
+        bones: Of the size; None for the limbs'.
+
+    Returns:
+        {name: (N,) or (N, K)}; `pitch_deg` and `facing_deg` are the true
+        ones.
+    """
+    predicted = np.asarray(predicted, np.float64)
+    target = np.asarray(target, np.float64)
+    measured = {
+        f"{kind}_flexion_deg": straight_flexion(
+            predicted, target, joints, kind
+        )
+        for kind in _FLEXED
+    } | {
+        "size_ratio": size_ratio(
+            predicted, target, bones or limb_bones(joints)
+        ),
+        "sides_exchanged": sides_exchanged(predicted, target, joints),
+        "depth_order": depth_order(predicted, target, joints),
+    }
+    if up is None:
+        return measured
+    up = np.asarray(up, np.float64)
+    trunks = _trunk(predicted, joints), _trunk(target, joints)
+    for name, direction in (
+        ("trunk_lean_deg", np.broadcast_to([0.0, 0.0, 1.0], up.shape)),
+        ("trunk_bent_deg", _front(target, joints)),
+    ):
+        lifted, true = (lean(trunk, up, direction) for trunk in trunks)
+        measured[name] = (lifted - true + 180) % 360 - 180
+    measured["pitch_deg"] = pitch(up)
+    measured["facing_deg"] = facing(target, joints, up)
+    return measured
+
+
+def summarise(measured: dict[str, np.ndarray]) -> dict:
+    """Returns means of what `measure` returns.
+
+    Returns:
+        {name: mean, None if there is nothing to average}, and
+        `trunk_lean_by_pitch`, `trunk_lean_by_facing` and
+        `trunk_bent_by_facing`, {group: {"deg": mean, "poses": count}} of
+        those that occur.
+    """
+    groups = ("pitch_deg", "facing_deg")
+    summary = {
+        name: mean(values)
+        for name, values in measured.items()
+        if name not in groups
+    }
+    if "trunk_lean_deg" not in measured:
+        return summary
+    pitches = {
+        f"{low} to {high}": (low, high)
+        for low, high in zip(_PITCHES[:-1], _PITCHES[1:], strict=True)
+    }
+    for name, by, bounds in (
+        ("trunk_lean", "pitch", pitches),
+        ("trunk_lean", "facing", _FACINGS),
+        ("trunk_bent", "facing", _FACINGS),
+    ):
+        values, where = measured[f"{name}_deg"], measured[f"{by}_deg"]
+        summary[f"{name}_by_{by}"] = {
+            group: {"deg": mean(values[within]), "poses": int(within.sum())}
+            for group, (low, high) in bounds.items()
+            if (within := (where >= low) & (where < high)).any()
+        }
+    return summary
+
+
+def mean(values: np.ndarray) -> float | None:
+    """Returns the mean of what is not NaN, None if nothing is left."""
+    values = values[np.isfinite(values)]
+    return float(values.mean()) if len(values) else None
+
+
+def _trunk(poses, joints):
+    if "Thorax" in joints:
+        return _at(poses, joints, "Thorax") - _at(poses, joints, "Hip")
+    return _middle(poses, joints, "Shoulder") - _middle(poses, joints, "Hip")
+
+
+def _front(poses, joints):
+    """Returns where people's fronts point, (N, 3), of any length."""
+    left = sum(
+        _at(poses, joints, "L" + name) - _at(poses, joints, "R" + name)
+        for name in ("Shoulder", "Hip")
+    )
+    # The camera's frame is right-handed: left x up is ahead.
+    return np.cross(left, _trunk(poses, joints))
+
+
+def _at(poses, joints, name):
+    return poses[:, joints.index(name)]
+
+
+def _middle(poses, joints, name):
+    left, right = (_at(poses, joints, side + name) for side in _SIDES)
+    return (left + right) / 2
+
+
+def _length(poses, bones):
+    return sum(
+        np.linalg.norm(poses[:, end] - poses[:, start], axis=-1)
+        for start, end in bones
+    )
+
+
+def _level(vectors, up):
+    """Returns the unit vectors of the parts that are horizontal."""
+    return _unit(vectors - np.sum(vectors * up, axis=-1, keepdims=True) * up)
+
+
+def _unit(vectors):
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / np.where(length > 0, length, np.nan)
