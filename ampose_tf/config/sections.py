@@ -211,7 +211,9 @@ class Train:
 
     epochs: int = at_least(1, 50)
     batch_size: int = at_least(1, 128)
-    loss: str = choice("mse_joint", "mean_distance")
+    loss: str = choice(
+        "mse_joint", "mean_distance", "with_bones", "with_shape"
+    )
     learning_rate: float = at_least(0, 2.5e-5)
     schedule: str = choice("exponential", "cosine")
     decay: float = within(0, 1, 0.98)

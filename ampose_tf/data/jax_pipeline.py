@@ -41,7 +41,8 @@ def motion_batches(
     shares = sampling.shares(motion, data.balance)
     joints = jnp.asarray(motion.joints)
     cumulative = jnp.asarray(np.cumsum(shares), jnp.float32)
-    key = jax.random.key(seed)
+    # Of threefry's numbers, JAX's default, a batch takes a minute to compile.
+    key = jax.random.key(seed, impl="rbg")
     for epoch in epochs:
         for step in range(data.poses_per_epoch // batch_size):
             yield batch(joints, cumulative, key, epoch, step)
@@ -51,7 +52,7 @@ class _Keyed:
     """A `randomness.Source`; the same key draws the same numbers."""
 
     def __init__(self, key):
-        self._key = key
+        self._keys = jax.random.split(key, 256)
         self._draws = 0
 
     def uniform(self, shape):
@@ -62,4 +63,4 @@ class _Keyed:
 
     def _next(self):
         self._draws += 1
-        return jax.random.fold_in(self._key, self._draws)
+        return self._keys[self._draws]

@@ -4,7 +4,10 @@ Arguments come in Keras's order, (y_true, y_pred), as Keras calls them.
 """
 
 import keras
+import numpy as np
 from keras import ops
+
+from ampose_tf.skeleton import by_joint_count
 
 
 @keras.saving.register_keras_serializable(package="ampose_tf")
@@ -38,7 +41,38 @@ def mean_distance(y_true, y_pred):
     return ops.mean(ops.sqrt(squared + 1e-12), axis=-1)
 
 
-LOSSES = {"mse_joint": mse_joint, "mean_distance": mean_distance}
+@keras.saving.register_keras_serializable(package="ampose_tf")
+def with_bones(y_true, y_pred):
+    """Returns `mean_distance` plus the same of bones, as vectors."""
+    joints = y_true.shape[1]
+    parents, children = np.array(by_joint_count(joints).edges).T
+
+    def bones(joints):
+        return ops.take(joints, children, 1) - ops.take(joints, parents, 1)
+
+    return mean_distance(y_true, y_pred) + mean_distance(
+        bones(y_true), bones(y_pred)
+    )
+
+
+@keras.saving.register_keras_serializable(package="ampose_tf")
+def with_shape(y_true, y_pred):
+    """Returns `mean_distance` plus the mean error of joints' distances."""
+
+    def between(joints):
+        apart = joints[:, :, None] - joints[:, None]
+        return ops.sqrt(ops.sum(ops.square(apart), axis=-1) + 1e-6)
+
+    error = ops.abs(between(y_pred) - between(y_true))
+    return mean_distance(y_true, y_pred) + ops.mean(error, axis=(1, 2))
+
+
+LOSSES = {
+    "mse_joint": mse_joint,
+    "mean_distance": mean_distance,
+    "with_bones": with_bones,
+    "with_shape": with_shape,
+}
 
 
 @keras.saving.register_keras_serializable(package="ampose_tf")
