@@ -52,8 +52,6 @@ def lift(model, detections: Detections) -> Lifted:
                 f"{detections.name}: person {person} is twice in a frame of "
                 f"camera {camera}"
             )
-        if not (detections.scores[rows] >= SEEN_SCORE).any():
-            continue
         track = Track(
             0,
             frames,
@@ -61,15 +59,16 @@ def lift(model, detections: Detections) -> Lifted:
             detections.scores[rows].astype(np.float32),
         )
         width, height = detections.image_size[rows[0]]
-        motion = model(
-            Keypoints(
-                detections.skeleton,
-                (int(width), int(height)),
-                detections.fps,
-                int(frames[-1]) + 1,
-                (track,),
-            )
+        clip = Keypoints(
+            detections.skeleton,
+            (int(width), int(height)),
+            detections.fps,
+            int(frames[-1]) + 1,
+            (track,),
         )
+        if not is_seen(to_h36m(clip).tracks[0].scores, SEEN_SCORE).any():
+            continue
+        motion = model(clip)
         (track,) = motion.tracks
         own = [motion.skeleton.joints.index(joint) for joint in joints]
         rows = rows[np.searchsorted(frames, track.frames)]
