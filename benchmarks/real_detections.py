@@ -98,8 +98,8 @@ def judge(model, path) -> dict:
 
     Returns:
         What `summarise` returns of the detections, and the same of the true
-        keypoints ("given_truth_px") and of MediaPipe's own 3D ("mediapipe"),
-        if the file has them.
+        keypoints ("given_truth_px", see `with_truth_px`) and of MediaPipe's
+        own 3D ("mediapipe"), if the file has them.
     """
     detections = read(path)
     return _judged(model, lift(model, detections), detections)

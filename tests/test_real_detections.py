@@ -14,7 +14,7 @@ from ampose_tf.conversion import CONVERSIONS
 from ampose_tf.lifting import Lifter
 from ampose_tf.lifting.predictor import load_predictor
 from ampose_tf.skeleton import H36M_17
-from benchmarks import bootstrap, detections, measures
+from benchmarks import bootstrap, detections, lifted_detections, measures
 from benchmarks import real_detections as real
 from tests.people import facing_the_camera
 
@@ -107,6 +107,27 @@ def test_a_model_that_is_right(tmp_path):
         "50 to 60",
     }
     assert "mediapipe" not in judged
+
+
+def test_true_keypoints_and_a_detected_face(tmp_path):
+    content = made(frames=2)
+    names = CONVERSIONS["COCO-17"].joints
+    true = content["keypoints_px"].copy()
+    content["keypoints_px"] = true + 7  # what was detected is elsewhere
+    content["scores"][:, names.index("nose")] = 0.5
+    content["truth_px"][3, NAMES.index("left_knee")] = np.nan
+    file = detections.read(write(tmp_path, content))
+    exact = lifted_detections.with_truth_px(file)
+    body = [names.index(name) for name in NAMES]
+    there = np.ones((8, 12))
+    there[3, NAMES.index("left_knee")] = 0
+    np.testing.assert_array_equal(exact.scores[:, body], there)
+    np.testing.assert_array_equal(
+        exact.pixels[:, body], there[..., None] * true[:, body]
+    )
+    nose = names.index("nose")
+    np.testing.assert_array_equal(exact.scores[:, nose], 0.5)
+    np.testing.assert_array_equal(exact.pixels[:, nose], 7)
 
 
 def test_errors_of_joints_that_are_known(tmp_path):
