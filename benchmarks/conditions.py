@@ -1,16 +1,12 @@
 """What models of real motion must stand, and how they stand it."""
 
 import dataclasses
-import zlib
 from typing import NamedTuple
 
 import numpy as np
 
-from ampose_tf.config import Cameras, Config
-from ampose_tf.conversion import SEEN_SCORE
+from ampose_tf.config import Config
 from ampose_tf.data import mocap
-from ampose_tf.data.augmentation import detector
-from ampose_tf.data.augmentation.viewpoints import Views
 from ampose_tf.data.poses import Poses
 from ampose_tf.evaluation import protocols
 from ampose_tf.skeleton import H36M_17
@@ -67,6 +63,9 @@ class Condition(NamedTuple):
 
 def conditions_of(experiment: Config) -> dict[str, Condition]:
     """Returns {name: `Condition`} of a config's validation subjects."""
+    # Lazily: who imports this module for the cameras needs no Keras.
+    from benchmarks.detected_poses import detected_poses
+
     data = experiment.data
 
     def seen_by(motion, changes):
@@ -88,7 +87,10 @@ def conditions_of(experiment: Config) -> dict[str, Condition]:
     if exercising is not None:
         made["exercises"] = Condition(seen_by(exercising, {}))
     for name, exact in DETECTED.items():
-        made[name] = detected(poses[exact], experiment, name)
+        keypoints_2d, seen = detected_poses(poses[exact], experiment, name)
+        made[name] = Condition(
+            poses[exact]._replace(keypoints_2d=keypoints_2d), seen
+        )
     return {name: row for name, row in made.items() if row.poses.count}
 
 
@@ -108,53 +110,6 @@ def _motion_of(data):
 
 def _behind(poses):
     return measures.from_behind(poses.poses_3d, H36M_17.joints, poses.up)
-
-
-def detected(poses: Poses, experiment: Config, name: str) -> Condition:
-    """Returns poses as a detector sees them.
-
-    Args:
-        poses: Seen by the config's cameras, exactly.
-        experiment: Its `data.detector` says how imperfect the detector is.
-        name: Of the condition: different names, different errors.
-    """
-    data = experiment.data
-    seed = (data.cameras.validation_seed, zlib.crc32(name.encode()))
-    keypoints_2d, scores = detector.detected(
-        views_of(poses, data.cameras), data.detector, _Drawn(seed)
-    )
-    keypoints_2d = np.asarray(keypoints_2d, np.float32)
-    return Condition(
-        poses._replace(keypoints_2d=keypoints_2d),
-        np.asarray(scores) >= SEEN_SCORE,
-    )
-
-
-def views_of(poses: Poses, cameras: Cameras) -> Views:
-    """Returns poses, seen exactly, as what detectors are shown."""
-    size = np.array([cameras.image_width, cameras.image_height], np.float32)
-    focal, center = np.split(poses.intrinsics[:, None], 2, axis=-1)
-    depth = poses.root_depth[:, None, None]
-    hip = (poses.keypoints_2d[:, :1] - center) / focal * depth
-    return Views(
-        poses.keypoints_2d,
-        poses.poses_3d + np.concatenate([hip, depth], axis=-1),
-        np.tile(size / size.max(), (poses.count, 1, 1)),
-        1.7 * focal[..., :1] / depth,
-    )
-
-
-class _Drawn:
-    """A `randomness.Source` in NumPy."""
-
-    def __init__(self, seed):
-        self._random = np.random.default_rng(seed)
-
-    def uniform(self, shape):
-        return self._random.random(shape, np.float32)
-
-    def normal(self, shape):
-        return self._random.standard_normal(shape, np.float32)
 
 
 def judge(predict, conditions: dict[str, Condition]) -> dict:
@@ -203,17 +158,6 @@ def judge(predict, conditions: dict[str, Condition]) -> dict:
     return judged
 
 
-_MEASURES = {
-    "lean °": "trunk_lean_deg",
-    "bent °": "trunk_bent_deg",
-    "knees °": "knee_flexion_deg",
-    "elbows °": "elbow_flexion_deg",
-    "size": "size_ratio",
-    "exchanged": "sides_exchanged",
-    "depth order": "depth_order",
-}
-
-
 def as_text(judged: dict) -> str:
     """Returns the report of one model as tables, in millimetres."""
     lines = [
@@ -233,35 +177,26 @@ def as_text(judged: dict) -> str:
         "fixed: "
         + ", ".join(f"{name} {row['mpjpe_mm']:.1f}" for name, row in subjects)
     )
-    lines += ["", f"{'':18}" + "".join(f"{head:>12}" for head in _MEASURES)]
-    groups = []
-    for name, row in judged.items():
-        if "measures" not in row:
-            continue
-        measured = row["measures"]
-        cells = [_cell(measured[key], key) for key in _MEASURES.values()]
-        lines.append(f"{name:18}" + "".join(f"{cell:>12}" for cell in cells))
-        groups += [
-            f"{name}: {title}: {_groups(measured[key])}"
-            for key, title in (
-                ("trunk_lean_by_pitch", "lean by the camera's pitch"),
-                ("trunk_lean_by_facing", "lean by facing"),
-                ("trunk_bent_by_facing", "bent by facing"),
-            )
-        ]
-    return "\n".join([*lines, *groups])
-
-
-def _cell(value, key):
-    if value is None:
-        return "-"
-    if key.endswith("_deg"):
-        return f"{value:+.1f}"
-    return f"{value:.3f}" if key == "size_ratio" else f"{value:.1%}"
+    measured = {
+        name: row["measures"]
+        for name, row in judged.items()
+        if "measures" in row
+    }
+    lines += ["", *measures.as_table(measured)]
+    lines += [
+        f"{name}: {title}: {_groups(row[key])}"
+        for name, row in measured.items()
+        for key, title in (
+            ("trunk_lean_by_pitch", "lean by the camera's pitch"),
+            ("trunk_lean_by_facing", "lean by facing"),
+            ("trunk_bent_by_facing", "bent by facing"),
+        )
+    ]
+    return "\n".join(lines)
 
 
 def _groups(groups):
     return ", ".join(
-        f"{name}: {_cell(row['deg'], '_deg')} ({row['poses']})"
+        f"{name}: {measures.number(row['deg'], '+.1f')} ({row['poses']})"
         for name, row in groups.items()
     )

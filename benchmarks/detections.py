@@ -23,6 +23,7 @@ NAMES = {
     for side in ("left", "right")
     for part, joint in _PARTS.items()
 }
+_JOINTS = tuple(NAMES.values())
 # By the number of keypoints, of files that do not name them.
 _BY_COUNT = {17: "COCO-17", 25: "BODY_25", 26: "Halpe-26", 33: "MediaPipe-33"}
 _NEEDED = (
@@ -42,7 +43,7 @@ class Detections(NamedTuple):
         skeleton: The name of one of `SKELETONS`.
         pixels: (N, S, 2).
         scores: (N, S), 0 for keypoints that are not there.
-        joints: "Hip" and the names of the other J joints of the truth.
+        joints: "Hip" and the names of the J = 12 joints of limbs.
         truth: (N, 1 + J, 3) metres, camera frame, relative to the middle of
             the hips, which is first; NaN for what is not known.
         truth_px: (N, J, 2), NaN likewise; None if the file has none.
@@ -77,9 +78,10 @@ def read(path: str | os.PathLike) -> Detections:
 
     It holds keypoints_px (N, S, 2), scores (N, S), truth_camera_m (N, J, 3),
     truth_names (J,) and image_size. `camera`, `frame` and `person` (N,) are
-    one camera, frames in order and one person if they are missing. What is
-    said for each camera (`image_size`, `up_camera`) is said once for all,
-    once per camera in the order of their numbers, or once per row.
+    one camera, frames in order and one person if they are missing. The truth
+    may lack joints, or have NaN for them. What is said for each camera
+    (`image_size`, `up_camera`) is said once for all, once per camera in the
+    order of their numbers, or once per row.
 
     Raises:
         OSError: If there is no such file.
@@ -93,8 +95,6 @@ def read(path: str | os.PathLike) -> Detections:
     count, size = pixels.shape[:2]
     scores = np.asarray(held["scores"], np.float64)
     names = [str(name) for name in held["truth_names"]]
-    known = [row for row, name in enumerate(names) if name in NAMES]
-    joints = tuple(NAMES[names[row]] for row in known)
     truth = np.asarray(held["truth_camera_m"], np.float64)
     if (
         pixels.shape != (count, size, 2)
@@ -106,11 +106,8 @@ def read(path: str | os.PathLike) -> Detections:
             f"truth_camera_m (N, {len(names)}, 3), got {pixels.shape}, "
             f"{scores.shape} and {truth.shape}"
         )
-    absent = sorted(set(NAMES.values()) - set(joints))
-    if absent:
-        raise ValueError(f"{path}: the truth lacks {', '.join(absent)}")
     camera, person = (
-        np.asarray(held.get(key, np.zeros(count)), np.int64)
+        _numbers(held.get(key, np.zeros(count, int)))
         for key in ("camera", "person")
     )
     frame = np.asarray(held.get("frame", np.arange(count)), np.int64)
@@ -127,10 +124,10 @@ def read(path: str | os.PathLike) -> Detections:
         skeleton,
         np.where(there[..., None], pixels, 0),
         np.where(there, np.clip(scores, 0, 1), 0),
-        ("Hip", *joints),
-        from_hip(truth[:, known], joints),
-        None if truth_px is None else np.asarray(truth_px)[:, known],
-        _world(held, skeleton, joints),
+        ("Hip", *_JOINTS),
+        from_hip(_chosen(truth, names), _JOINTS),
+        None if truth_px is None else _chosen(truth_px, names),
+        _world(held, skeleton),
         camera,
         frame,
         person,
@@ -163,15 +160,31 @@ def _skeleton(path, held, count):
     return _BY_COUNT[count]
 
 
-def _world(held, skeleton, joints):
+def _world(held, skeleton):
     """Returns MediaPipe's own 3D of the truth's joints, or None."""
     names = SKELETONS[skeleton].joints
     world = held.get("world")
     if world is None or np.shape(world)[1] != len(names):
         return None
-    own = {joint: name for name, joint in NAMES.items()}
-    rows = [names.index(own[joint]) for joint in joints]
-    return from_hip(np.asarray(world, np.float64)[:, rows], joints)
+    return from_hip(_chosen(world, names), _JOINTS)
+
+
+def _chosen(points, names):
+    """Returns the points (N, 12, D) of `_JOINTS`; NaN for absent ones."""
+    points = np.asarray(points, np.float64)
+    chosen = np.full((len(points), len(NAMES), points.shape[2]), np.nan)
+    for row, name in enumerate(NAMES):
+        if name in names:
+            chosen[:, row] = points[:, list(names).index(name)]
+    return chosen
+
+
+def _numbers(values):
+    """Returns integers as they are, and numbers for names."""
+    values = np.asarray(values)
+    if values.dtype.kind in "iu":
+        return values.astype(np.int64)
+    return np.unique(values, return_inverse=True)[1]
 
 
 def _per_row(values, width, camera, path, name):

@@ -5,14 +5,20 @@ from typing import NamedTuple
 import numpy as np
 
 from ampose_tf.camera import normalize_screen
-from ampose_tf.conversion import CONVERSIONS, SEEN_SCORE
+from ampose_tf.conversion import SEEN_SCORE
 from ampose_tf.lifting import Lifter, completion
-from ampose_tf.lifting.keypoints import Keypoints, Track, is_seen, to_h36m
+from ampose_tf.lifting.keypoints import (
+    SKELETONS,
+    Keypoints,
+    Track,
+    is_seen,
+    to_h36m,
+)
 from ampose_tf.lifting.motion import LiftedTrack, Motion, ensemble_spread
 from ampose_tf.skeleton import flip_ensemble
 from benchmarks.detections import NAMES, Detections, from_hip
 
-_COCO = "COCO-17"
+_FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
 
 
 class Lifted(NamedTuple):
@@ -52,8 +58,6 @@ def lift(model, detections: Detections) -> Lifted:
                 f"{detections.name}: person {person} is twice in a frame of "
                 f"camera {camera}"
             )
-        if not (detections.scores[rows] >= SEEN_SCORE).any():
-            continue
         track = Track(
             0,
             frames,
@@ -61,15 +65,16 @@ def lift(model, detections: Detections) -> Lifted:
             detections.scores[rows].astype(np.float32),
         )
         width, height = detections.image_size[rows[0]]
-        motion = model(
-            Keypoints(
-                detections.skeleton,
-                (int(width), int(height)),
-                detections.fps,
-                int(frames[-1]) + 1,
-                (track,),
-            )
+        clip = Keypoints(
+            detections.skeleton,
+            (int(width), int(height)),
+            detections.fps,
+            int(frames[-1]) + 1,
+            (track,),
         )
+        if not is_seen(to_h36m(clip).tracks[0].scores, SEEN_SCORE).any():
+            continue
+        motion = model(clip)
         (track,) = motion.tracks
         own = [motion.skeleton.joints.index(joint) for joint in joints]
         rows = rows[np.searchsorted(frames, track.frames)]
@@ -105,14 +110,20 @@ class _Lifting:
 
 
 def with_truth_px(detections: Detections) -> Detections:
-    """Returns detections whose keypoints are the truth, without a face."""
-    names = [NAMES.get(name, name) for name in CONVERSIONS[_COCO].joints]
-    count = len(detections.frame)
-    pixels = np.zeros((count, len(names), 2))
-    scores = np.zeros(pixels.shape[:2])
-    for row, joint in enumerate(detections.joints[1:]):
+    """Returns detections whose keypoints are the truth's.
+
+    The face, of which the truth says nothing, stays as it was detected;
+    everything else counts as not seen.
+    """
+    names = SKELETONS[detections.skeleton].joints
+    face = np.isin(names, _FACE)
+    pixels = np.where(face[:, None], detections.pixels, 0)
+    scores = np.where(face, detections.scores, 0)
+    for row, name in enumerate(NAMES):
+        if name not in names:
+            continue
         there = np.isfinite(detections.truth_px[:, row]).all(axis=1)
-        column = names.index(joint)
+        column = names.index(name)
         pixels[there, column] = detections.truth_px[there, row]
         scores[there, column] = 1
-    return detections._replace(skeleton=_COCO, pixels=pixels, scores=scores)
+    return detections._replace(pixels=pixels, scores=scores)

@@ -8,7 +8,17 @@ the thorax, or to the middle of the shoulders if there is no thorax.
 
 import numpy as np
 
-STRAIGHT_DEG = 15.0
+# What tables show of `summarise`, and how.
+HEADS = {
+    "lean °": ("trunk_lean_deg", "+.1f"),
+    "bent °": ("trunk_bent_deg", "+.1f"),
+    "knees °": ("knee_flexion_deg", "+.1f"),
+    "elbows °": ("elbow_flexion_deg", "+.1f"),
+    "size": ("size_ratio", ".3f"),
+    "exchanged": ("sides_exchanged", ".1%"),
+    "depth order": ("depth_order", ".1%"),
+}
+_STRAIGHT_DEG = 15.0
 _SIDES = "LR"
 _LIMBS = (
     ("Hip", "Knee"),
@@ -104,7 +114,7 @@ def straight_flexion(predicted, target, joints, kind) -> np.ndarray:
     """
     true = flexion(target, joints, kind)
     over = flexion(predicted, joints, kind) - true
-    return np.where(true < STRAIGHT_DEG, over, np.nan)
+    return np.where(true < _STRAIGHT_DEG, over, np.nan)
 
 
 def size_ratio(predicted, target, bones) -> np.ndarray:
@@ -244,6 +254,25 @@ def summarise(measured: dict[str, np.ndarray]) -> dict:
             if (within := (where >= low) & (where < high)).any()
         }
     return summary
+
+
+def as_table(summaries: dict[str, dict]) -> list[str]:
+    """Returns a table of summaries by name, line by line."""
+    width = 2 + max(16, *map(len, summaries))
+    lines = [" " * width + "".join(f"{head:>12}" for head in HEADS)]
+    for name, summary in summaries.items():
+        cells = [
+            number(summary.get(key), form) for key, form in HEADS.values()
+        ]
+        lines.append(
+            f"{name:{width}}" + "".join(f"{cell:>12}" for cell in cells)
+        )
+    return lines
+
+
+def number(value: float | None, form: str = ".1f") -> str:
+    """Returns a number as tables show it."""
+    return "-" if value is None else f"{value:{form}}"
 
 
 def mean(values: np.ndarray) -> float | None:

@@ -38,15 +38,6 @@ _SEEN = (
     "seen_wrists_and_ankles",
     "unseen_wrists_and_ankles",
 )
-_MEASURES = {
-    "lean °": "trunk_lean_deg",
-    "bent °": "trunk_bent_deg",
-    "knees °": "knee_flexion_deg",
-    "elbows °": "elbow_flexion_deg",
-    "size": "size_ratio",
-    "exchanged": "sides_exchanged",
-    "depth order": "depth_order",
-}
 # Of a pose's true joints, so that it has a size and a direction.
 _FEWEST = 6
 
@@ -107,8 +98,8 @@ def judge(model, path) -> dict:
 
     Returns:
         What `summarise` returns of the detections, and the same of the true
-        keypoints ("given_truth_px") and of MediaPipe's own 3D ("mediapipe"),
-        if the file has them.
+        keypoints ("given_truth_px", see `with_truth_px`) and of MediaPipe's
+        own 3D ("mediapipe"), if the file has them.
     """
     detections = read(path)
     return _judged(model, lift(model, detections), detections)
@@ -221,9 +212,8 @@ def summarise(lifted: Lifted, detections: Detections) -> dict:
     if lifted.spread_m is not None:
         spread = 1000 * lifted.spread_m[judged].mean(axis=1)
         summary["spread_mm"] = measures.mean(spread)
-        rank = stats.spearmanr(spread, errors["mpjpe_mm"][judged]).statistic
-        summary["spread_rank_correlation"] = (
-            float(rank) if np.isfinite(rank) else None
+        summary["spread_rank_correlation"] = _rank_correlation(
+            spread, errors["mpjpe_mm"][judged]
         )
     return summary
 
@@ -249,6 +239,12 @@ def compare(lifted: Lifted, base: Lifted, detections: Detections) -> dict:
             "interval": ends and [100 * (end - 1) for end in ends],
         }
     return compared
+
+
+def _rank_correlation(some, others):
+    if not (np.ptp(some) > 0 and np.ptp(others) > 0):
+        return None  # NaN without a flip ensemble, or all alike
+    return float(stats.spearmanr(some, others).statistic)
 
 
 def _by_seen(distance, seen, joints):
@@ -312,28 +308,23 @@ def as_text(report: dict) -> str:
         lines.append(
             f"{name:{width}}"
             + "".join(f"{cell:>24}" for cell in cells)
-            + "".join(f"{_number(number):>8}" for number in numbers)
+            + "".join(f"{measures.number(number):>8}" for number in numbers)
             + f"{row['poses']:7}"
         )
-    lines += [f"{'':{width}}" + "".join(f"{head:>12}" for head in _MEASURES)]
-    for name, row in rows.items():
-        cells = [
-            _number(row["measures"].get(key), "+.1f" if "°" in head else ".3f")
-            for head, key in _MEASURES.items()
-        ]
-        lines.append(
-            f"{name:{width}}" + "".join(f"{cell:>12}" for cell in cells)
-        )
+    lines += measures.as_table(
+        {name: row["measures"] for name, row in rows.items()}
+    )
     for name, row in report["models"].items():
         parts = [
-            f"{part.replace('_', ' ')} {_number(row[part]['mm'])} "
+            f"{part.replace('_', ' ')} {measures.number(row[part]['mm'])} "
             f"({row[part]['joints']})"
             for part in _SEEN
         ]
-        parts.append(
-            f"spread {_number(row['spread_mm'])}, its rank correlation "
-            f"{_number(row['spread_rank_correlation'], '.2f')}"
-        )
+        parts += [
+            f"spread {measures.number(row['spread_mm'])}",
+            "its rank correlation "
+            + measures.number(row["spread_rank_correlation"], ".2f"),
+        ]
         lines.append(f"{name}: " + ", ".join(parts))
     for name, errors in report["over_the_first"].items():
         changes = [
@@ -346,7 +337,7 @@ def as_text(report: dict) -> str:
 
 
 def _with_interval(row, key):
-    return _number(row[key]) + _between(row[f"{key}_interval"], ".1f")
+    return measures.number(row[key]) + _between(row[f"{key}_interval"], ".1f")
 
 
 def _between(interval, form):
@@ -354,10 +345,6 @@ def _between(interval, form):
         return ""
     low, high = interval
     return f" ({low:{form}} to {high:{form}})"
-
-
-def _number(value, form=".1f"):
-    return "-" if value is None else f"{value:{form}}"
 
 
 if __name__ == "__main__":

@@ -24,3 +24,12 @@ STANDING = np.array(
         (0, -0.2, 0.9),  # RWrist
     ]
 )
+
+
+def facing_the_camera():
+    """The same as a camera sees them from the front, from the hip, (17, 3).
+
+    Their left is on the image's right.
+    """
+    x, y, z = np.moveaxis(STANDING - STANDING[0], -1, 0)
+    return np.stack([y, -z, -x], axis=-1)

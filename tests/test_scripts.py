@@ -478,6 +478,11 @@ def test_drawn_cameras_from_training_to_export(archived, folder):
         "wide",
         "low and wide",
         "noisy",
+        "steep",
+        "behind",
+        "detected",
+        "detected steep",
+        "detected behind",
         "hidden",
         "same joints, seen",
     ]

@@ -495,6 +495,19 @@ def test_real_motion():
     assert np.abs(seen.keypoints_2d).max() < 5
 
 
+def test_where_up_is_in_the_cameras_frame():
+    world = np.tile(STANDING, (3, 1, 1)).astype(np.float32)
+    seen = mocap.seen_by_cameras(
+        one_trial(world), Cameras(height_m=(1.0, 5.0)), 1, "longest"
+    )
+    assert seen.up.shape == (seen.count, 3) and seen.up.dtype == np.float32
+    height = np.sum(seen.poses_3d * seen.up[:, None], axis=-1)
+    expected = STANDING[:, 2] - STANDING[0, 2]
+    np.testing.assert_allclose(
+        height, np.tile(expected, (seen.count, 1)), atol=1e-6
+    )
+
+
 def test_noise_is_in_proportion_to_the_person(tmp_path):
     world = np.tile(STANDING, (997, 1, 1)).astype(np.float32)
     exact, noisy = (
