@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import dataclasses
+import math
 import pathlib
 import sys
 
@@ -216,7 +217,19 @@ def compile_for(
         loss=loss,
         metrics=[metric],
         jit_compile=recipe.jit_compile,
+        steps_per_execution=_steps_at_once(steps_per_epoch),
     )
+
+
+def _steps_at_once(steps_per_epoch):
+    """Returns how many steps Keras makes before it looks at the loss.
+
+    JAX goes on with a step while the device is at an earlier one, but has to
+    wait for each loss. An execution must not reach into the next epoch.
+    """
+    if keras.backend.backend() != "jax":
+        return 1
+    return math.gcd(steps_per_epoch, 32)
 
 
 def mean_pose_error_mm(mean: np.ndarray, validation: Poses) -> float:
