@@ -1,5 +1,6 @@
 """Poses that virtual cameras see, as a detector sees them."""
 
+import dataclasses
 import zlib
 
 import numpy as np
@@ -18,7 +19,8 @@ def detected_poses(
 
     Args:
         poses: N poses, seen exactly by the config's cameras.
-        experiment: Its `data.detector` says how imperfect the detector is.
+        experiment: Its `data.detector` says how imperfect the detectors are,
+            which all mark landmarks here.
         name: Of the condition: different names, different errors.
 
     Returns:
@@ -27,12 +29,18 @@ def detected_poses(
     """
     data = experiment.data
     seed = (data.cameras.validation_seed, zlib.crc32(name.encode()))
+    views = views_of(poses, data.cameras)
+    # Detectors take turns in a batch, motions in the archive.
+    order = np.random.default_rng(seed).permutation(poses.count)
     keypoints_2d, scores = detector.detected(
-        views_of(poses, data.cameras), data.detector, _Drawn(seed)
+        Views(*(array[order] for array in views)),
+        dataclasses.replace(data.detector, exact=0.0),
+        _Drawn(seed),
     )
+    back = np.argsort(order)
     return (
-        np.asarray(keypoints_2d, np.float32),
-        np.asarray(scores) >= SEEN_SCORE,
+        np.asarray(keypoints_2d, np.float32)[back],
+        np.asarray(scores)[back] >= SEEN_SCORE,
     )
 
 
@@ -47,6 +55,7 @@ def views_of(poses: Poses, cameras: Cameras) -> Views:
         poses.poses_3d + np.concatenate([hip, depth], axis=-1),
         np.tile(size / size.max(), (poses.count, 1, 1)),
         1.7 * focal[..., :1] / depth,
+        focal[..., :1],
     )
 
 
