@@ -173,6 +173,26 @@ def _as_joints(views, ranges, random):
 
 def _as_landmarks(views, name, ranges, random):
     """Returns the same, converted from a detector's joints."""
+    keypoints, scores = marked(views, name, ranges, random)
+    conversion = CONVERSIONS[name]
+    return (
+        conversion.convert(keypoints, scores),
+        conversion.convert_scores(scores),
+    )
+
+
+def marked(views: Views, name: str, ranges: Detector, random):
+    """Returns what one detector makes of people, in its own joints.
+
+    Args:
+        views: As of `detected`.
+        name: One of `DETECTORS`.
+        ranges: As of `detected`.
+        random: See `randomness.Source`.
+
+    Returns:
+        keypoints (B, S, 2) and scores (B, S), S the detector's joints.
+    """
     draws_faces = name in _DRAWS_FACES
     landmarks = located(
         views.joints, _DRAWN_FACE_SIZE if draws_faces else 1.0, ranges, random
@@ -187,13 +207,7 @@ def _as_landmarks(views, name, ranges, random):
         views, exact, covered, drops, _OF_LANDMARKS, ranges, random
     )
     rows = _ROWS[name]
-    keypoints = ops.matmul(rows, marks)
-    scores = ops.matmul(scores, rows.T)
-    conversion = CONVERSIONS[name]
-    return (
-        conversion.convert(keypoints, scores),
-        conversion.convert_scores(scores),
-    )
+    return ops.matmul(rows, marks), ops.matmul(scores, rows.T)
 
 
 def _detected(views, exact, covered, drops, groups, ranges, random):
