@@ -141,8 +141,9 @@ class Detector:
         ears_up: Where the middle of the ears is, from the middle of the
             shoulders (0) to Human3.6M's Head (1).
         ears_front_m: How far it is in front of that line.
-        off_center_m: Standard deviation of how far a detector sees both hips,
-            or both shoulders, farther out or up than they are.
+        hips_off_m: Standard deviation of how far a detector sees both hips
+            farther out, or up, than they are.
+        shoulders_off_m: Likewise, of the shoulders.
         hips_surface_m: How far in front of the hips' centres, on the front or
             the back, they are marked if the person faces the camera or turns
             their back on it.
@@ -157,7 +158,8 @@ class Detector:
             COCO's annotators differ by 0.01 to 0.02 among themselves.
         tail: Share of joints whose error is several times as large.
         tail_factor: That many times.
-        stray: Share of joints that are nowhere near.
+        stray: Share of joints in plain sight that are nowhere near.
+        stray_covered: Likewise, of joints that the body hides.
         stray_size: Standard deviation of their error.
         drift: Error that the joints of a limb have in common, over `noise`.
         swap: Share of poses with left and right exchanged, of arms, legs or
@@ -176,19 +178,21 @@ class Detector:
     head_nod_deg: float = within(0, 90, 12.0)
     ears_up: tuple[float, float] = (0.7, 0.95)
     ears_front_m: tuple[float, float] = (-0.01, 0.04)
-    off_center_m: float = at_least(0, 0.015)
+    hips_off_m: float = at_least(0, 0.018)
+    shoulders_off_m: float = at_least(0, 0.008)
     hips_surface_m: tuple[float, float] = (0.0, 0.04)
     covered_factor: float = at_least(1, 1.8)
     honesty: tuple[float, float] = at_least(0, (0.5, 2.5))
-    clean: float = within(0, 1, 0.1)
-    noise: tuple[float, float] = within(1e-6, 1, (0.002, 0.025))
-    tail: float = within(0, 1, 0.08)
+    clean: float = within(0, 1, 0.05)
+    noise: tuple[float, float] = within(1e-6, 1, (0.003, 0.02))
+    tail: float = within(0, 1, 0.06)
     tail_factor: float = at_least(0, 3.0)
-    stray: float = within(0, 1, 0.005)
+    stray: float = within(0, 1, 0.003)
+    stray_covered: float = within(0, 1, 0.1)
     stray_size: float = within(0, 1, 0.15)
     drift: float = at_least(0, 0.7)
     swap: float = within(0, 1, 0.01)
-    hide_joint: float = within(0, 1, 0.15)
-    hide_limb: float = within(0, 1, 0.1)
+    hide_joint: float = within(0, 1, 0.06)
+    hide_limb: float = within(0, 1, 0.06)
     hide_half: float = within(0, 1, 0.05)
     crop: float = within(0, 1, 0.1)

@@ -45,6 +45,7 @@ class _Groups(NamedTuple):
         halves: (3, J), both legs, the left and the right side.
         swapped: (3, J), arms, legs, both.
         mirrored: (J,), each joint's counterpart.
+        together: (J, J), 1 for joints of the same limb.
     """
 
     chains: np.ndarray
@@ -52,6 +53,7 @@ class _Groups(NamedTuple):
     halves: np.ndarray
     swapped: np.ndarray
     mirrored: np.ndarray
+    together: np.ndarray
 
 
 def _groups(joints):
@@ -65,6 +67,7 @@ def _groups(joints):
     limbs = (*_ARMS, *_LEGS)
     rest = [name for name in joints if not any(name in limb for limb in limbs)]
     other = {"L": "R", "R": "L"}
+    of_limb = marked(*limbs)
     return _Groups(
         chains=marked(*limbs, rest),
         limbs=marked(*limbs, *(limb[1:] for limb in limbs)),
@@ -84,6 +87,7 @@ def _groups(joints):
                 for name in joints
             ]
         ),
+        together=of_limb.T @ of_limb,
     )
 
 
@@ -202,7 +206,7 @@ def marked(views: Views, name: str, ranges: Detector, random):
     covered = visibility.covered(landmarks)
     # How readily a joint that is not seen is dropped.
     drops = np.ones(len(LANDMARKS), np.float32)
-    drops[: len(FACE)] = 0 if draws_faces else 4
+    drops[: len(FACE)] = 0 if draws_faces else 10
     marks, scores = _detected(
         views, exact, covered, drops, _OF_LANDMARKS, ranges, random
     )
@@ -219,7 +223,15 @@ def _detected(views, exact, covered, drops, groups, ranges, random):
         _hidden(keypoints, groups, ranges, random),
         _outside(keypoints, views.half_image),
     )
-    return keypoints, _scores(error, drops * covered, hidden, ranges, random)
+    # What is hidden of a limb makes the rest of it less sure.
+    with_limb = ops.max(covered[:, None] * groups.together, axis=-1)
+    dropped = drops * ops.maximum(covered, 0.6 * with_limb)
+    # A limb is dropped or guessed as a whole.
+    luck = ops.matmul(
+        random.uniform((ops.shape(covered)[0], len(groups.chains))),
+        groups.chains,
+    )
+    return keypoints, _scores(error, dropped * luck, hidden, ranges, random)
 
 
 def _swapped(keypoints_2d, groups, ranges, random):
@@ -241,7 +253,8 @@ def _errors(covered, groups, ranges, random):
     own = own * (1 + (ranges.tail_factor - 1) * tail)
     common = random.normal((count, 2, len(groups.chains)))
     drift = ops.transpose(ops.matmul(common, groups.chains), (0, 2, 1))
-    stray = _happens(ranges.stray * larger, random.uniform((count, joints, 1)))
+    rate = between((ranges.stray, ranges.stray_covered), covered[..., None])
+    stray = _happens(rate, random.uniform((count, joints, 1)))
     far = ranges.stray_size * random.normal((count, joints, 2))
     return noisy * (amount * (own + ranges.drift * drift) + stray * far)
 
@@ -300,7 +313,7 @@ def _scores(error, dropped, hidden, ranges, random):
     # Some detectors drop what they do not see, others guess it and are sure.
     count = ops.shape(hidden)[0]
     honesty = between(ranges.honesty, random.uniform((count, 1)))
-    dropped = dropped * honesty * random.uniform(ops.shape(hidden))
+    dropped = dropped * honesty
     seen = between((1.0, SEEN_SCORE), ops.maximum(noticed, dropped))
     lost = SEEN_SCORE * uniform * 0.999
     return ops.where(hidden > 0, lost, ops.clip(seen, 0.0, 1.0))

@@ -124,7 +124,8 @@ def _off_center(limbs, ranges, random):
     to_left = ops.stack(
         [_unit(hips[0] - hips[1]), _unit(shoulders[0] - shoulders[1])], axis=1
     )  # (B, 2, 3)
-    off = ranges.off_center_m * random.normal((count, 2, 2))
+    largest = np.float32([[ranges.hips_off_m], [ranges.shoulders_off_m]])
+    off = largest * random.normal((count, 2, 2))
     outwards = ops.matmul(_PAIRS, off[..., :1] * to_left)
     up = ops.matmul(_PAIRS, off[..., 1:] * upwards[:, None])
     # Hips are marked on the side of the body, front or back, that is seen.

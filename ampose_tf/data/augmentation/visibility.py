@@ -15,16 +15,30 @@ def _spheres():
         it or beside it.
     """
     trunk = ("LShoulder", "RShoulder", "LHip", "RHip")
+    ears, shoulders = ("LEar", "REar"), trunk[:2]
+    by_head = (*FACE, *shoulders)
     made = [
-        ({"LEar": 0.5, "REar": 0.5}, 0.09, (*FACE, "LShoulder", "RShoulder"))
+        (dict.fromkeys(ears, 0.5), 0.1, by_head),
+        (dict.fromkeys((*ears, *shoulders), 0.25), 0.07, by_head),
     ]
-    for up in (0.1, 0.35, 0.65, 0.9):
-        weights = dict.fromkeys(trunk[:2], up / 2)
-        weights |= dict.fromkeys(trunk[2:], (1 - up) / 2)
-        made.append((weights, 0.13, trunk))
-    for side in "LR":
+    for side, other in ("LR", "RL"):
+        # Two columns, as far apart as chest and hips are wide.
+        for up in (0.1, 0.35, 0.65, 0.9):
+            column = {
+                side + "Shoulder": 0.7 * up,
+                other + "Shoulder": 0.3 * up,
+                side + "Hip": 0.7 * (1 - up),
+                other + "Hip": 0.3 * (1 - up),
+            }
+            made.append((column, 0.14, trunk))
+        arm = tuple(side + joint for joint in ("Shoulder", "Elbow", "Wrist"))
+        for share, radius in ((0.0, 0.07), (0.35, 0.055), (0.7, 0.05)):
+            made.append(
+                ({arm[0]: 1 - share, arm[1]: share}, radius, (*arm, *trunk))
+            )
         leg = tuple(side + joint for joint in ("Hip", "Knee", "Foot"))
         for upper, lower, share, radius in (
+            (leg[0], leg[1], 0.15, 0.085),
             (leg[0], leg[1], 0.4, 0.08),
             (leg[0], leg[1], 0.75, 0.07),
             (leg[1], leg[2], 0.0, 0.06),
@@ -49,10 +63,10 @@ _CENTERS, _RADII_M, _HIDES = _spheres()
 # A landmark must lie this far behind what hides it.
 _BEHIND_M = 0.1
 # From which cosine on between what a landmark of the face looks at and the
-# direction to the camera it is seen: the nose and the near eye until 90
+# direction to the camera it is seen: the nose and the near eye until 95
 # degrees from the front, the far eye until 75, the far ear until 10, and from
 # 155 on.
-_FACE_SEEN = np.array([0.0, 0.13, 0.13, -0.3, -0.3], np.float32)
+_FACE_SEEN = np.array([-0.09, 0.035, 0.035, -0.3, -0.3], np.float32)
 
 
 def covered(landmarks: Landmarks):

@@ -13,6 +13,7 @@ EXACT = dict(
     exact=1.0,
     clean=1.0,
     stray=0.0,
+    stray_covered=0.0,
     swap=0.0,
     hide_joint=0.0,
     hide_limb=0.0,
@@ -175,7 +176,8 @@ SEEN_AS_IS = dict(
     exact=0.0,
     head_turn_deg=0.0,
     head_nod_deg=0.0,
-    off_center_m=0.0,
+    hips_off_m=0.0,
+    shoulders_off_m=0.0,
     hips_surface_m=(0.0, 0.0),
     honesty=(0.0, 0.0),
 )

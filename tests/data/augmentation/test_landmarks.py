@@ -21,7 +21,8 @@ PLAIN = dict(
     head_nod_deg=0.0,
     ears_up=(0.8, 0.8),
     ears_front_m=(0.0, 0.0),
-    off_center_m=0.0,
+    hips_off_m=0.0,
+    shoulders_off_m=0.0,
     hips_surface_m=(0.0, 0.0),
 )
 MIRRORED = [
@@ -105,7 +106,12 @@ def test_hips_and_shoulders_lie_off_their_centers():
     """All four move 2 cm out and up."""
     plain, off = (
         named(0),
-        named(0, random=Constant(normal=1.0), off_center_m=0.02),
+        named(
+            0,
+            random=Constant(normal=1.0),
+            hips_off_m=0.02,
+            shoulders_off_m=0.02,
+        ),
     )
     for name in LIMBS:
         sign = 1 if name[0] == "L" else -1
@@ -134,7 +140,7 @@ def test_mirrored_people_have_mirrored_landmarks():
     joints = seen(world=people(97)).joints
     mirror = np.float32([-1, 1, 1])
     other = joints[:, list(H36M_17.mirrored)] * mirror
-    changes = {"head_nod_deg": 12.0, "off_center_m": 0.02}
+    changes = {"head_nod_deg": 12.0, "hips_off_m": 0.02}
     changes["hips_surface_m"] = (0.0, 0.04)
     one = landmarks(joints, Draws(5), **changes)
     two = landmarks(other, Draws(5), **changes)
