@@ -78,9 +78,7 @@ def run(code, *arguments):
     return subprocess.run(
         [sys.executable, "-c", WITHOUT + code, *arguments],
         cwd=ROOT,
-        env=os.environ
-        | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
-        | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
         capture_output=True,
         text=True,
         check=False,
