@@ -5,7 +5,13 @@ An experiment is a Python file with `get_config() -> Config`; a script's
 """
 
 from ampose_tf.config.commandline import define_flag, run
-from ampose_tf.config.ranges import Bodies, Cameras, Detector, Viewpoints
+from ampose_tf.config.ranges import (
+    Bodies,
+    Cameras,
+    Detector,
+    Postures,
+    Viewpoints,
+)
 from ampose_tf.config.sections import (
     SIZES,
     Config,
@@ -33,6 +39,7 @@ __all__ = [
     "Export",
     "Generated",
     "Model",
+    "Postures",
     "Train",
     "Viewpoints",
     "check",

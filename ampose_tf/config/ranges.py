@@ -125,6 +125,21 @@ class Bodies:
 
 
 @dataclasses.dataclass
+class Postures:
+    """Postures, see `data.augmentation.postures`.
+
+    Attributes:
+        exchanged: Share of poses with the upper body of another.
+        turn_deg: Standard deviation, about each axis, of turns of the trunk
+            against the hips and of whole arms and legs in shoulders and hips;
+            the largest, since every pose has its own.
+    """
+
+    exchanged: float = within(0, 1, 0.3)
+    turn_deg: float = within(0, 90, 20.0)
+
+
+@dataclasses.dataclass
 class Detector:
     """Errors of a 2D detector, see `data.augmentation.detector`.
 
@@ -152,7 +167,8 @@ class Detector:
         honesty: How much of the way from 1 to `SEEN_SCORE` the scores of
             hidden joints may fall; one is drawn per pose, and how far it
             goes, for each joint.
-        clean: Share of the poses without noise.
+        clean: Share of the poses that arrive as Human3.6M's joints which have
+            no noise.
         noise: Standard deviation of the error of each joint by itself, before
             `tail` and `drift`; one per pose is drawn, small ones more often.
             COCO's annotators differ by 0.01 to 0.02 among themselves.
@@ -183,7 +199,7 @@ class Detector:
     hips_surface_m: tuple[float, float] = (0.0, 0.04)
     covered_factor: float = at_least(1, 1.8)
     honesty: tuple[float, float] = at_least(0, (0.5, 2.5))
-    clean: float = within(0, 1, 0.05)
+    clean: float = within(0, 1, 0.5)
     noise: tuple[float, float] = within(1e-6, 1, (0.003, 0.02))
     tail: float = within(0, 1, 0.06)
     tail_factor: float = at_least(0, 3.0)

@@ -6,7 +6,13 @@ import os
 
 from ampose_tf.config import fields
 from ampose_tf.config.fields import at_least, choice, within
-from ampose_tf.config.ranges import Bodies, Cameras, Detector, Viewpoints
+from ampose_tf.config.ranges import (
+    Bodies,
+    Cameras,
+    Detector,
+    Postures,
+    Viewpoints,
+)
 
 
 @dataclasses.dataclass
@@ -61,6 +67,7 @@ class Data:
             subject, are seen equally often (1) or as often as they have
             frames (0).
         viewpoints: The drawn cameras.
+        postures: What is made of captured postures.
         bodies: The drawn bodies.
         detector: The drawn errors of a detector.
     """
@@ -85,6 +92,7 @@ class Data:
     thinning_m: float = at_least(0, 0.04)
     balance: float = within(0, 1, 0.5)
     viewpoints: Viewpoints = dataclasses.field(default_factory=Viewpoints)
+    postures: Postures = dataclasses.field(default_factory=Postures)
     bodies: Bodies = dataclasses.field(default_factory=Bodies)
     detector: Detector = dataclasses.field(default_factory=Detector)
 

@@ -171,7 +171,14 @@ def _as_joints(views, ranges, random):
     """Returns keypoints and scores of Human3.6M's joints themselves."""
     nothing = ops.zeros_like(views.keypoints_2d[..., 0])
     return _detected(
-        views, views.keypoints_2d, nothing, 0.0, _OF_JOINTS, ranges, random
+        views,
+        views.keypoints_2d,
+        nothing,
+        0.0,
+        ranges.clean,
+        _OF_JOINTS,
+        ranges,
+        random,
     )
 
 
@@ -208,16 +215,27 @@ def marked(views: Views, name: str, ranges: Detector, random):
     drops = np.ones(len(LANDMARKS), np.float32)
     drops[: len(FACE)] = 0 if draws_faces else 10
     marks, scores = _detected(
-        views, exact, covered, drops, _OF_LANDMARKS, ranges, random
+        views, exact, covered, drops, 0.0, _OF_LANDMARKS, ranges, random
     )
     rows = _ROWS[name]
     return ops.matmul(rows, marks), ops.matmul(scores, rows.T)
 
 
-def _detected(views, exact, covered, drops, groups, ranges, random):
-    """Adds errors to exact keypoints (B, J, 2) and scores them."""
+def _detected(views, exact, covered, drops, clean, groups, ranges, random):
+    """Adds errors to exact keypoints (B, J, 2) and scores them.
+
+    Args:
+        views: B people.
+        exact: (B, J, 2).
+        covered: (B, J), from `visibility`.
+        drops: (J,), how readily joints that are covered are dropped.
+        clean: Share of people whose keypoints stay exact.
+        groups: Of the J joints.
+        ranges: See `detected`.
+        random: See `randomness.Source`.
+    """
     exact = _swapped(exact, groups, ranges, random)
-    error = _errors(covered, groups, ranges, random)
+    error = _errors(covered, clean, groups, ranges, random)
     keypoints = exact + views.person_size * error
     hidden = ops.maximum(
         _hidden(keypoints, groups, ranges, random),
@@ -242,11 +260,11 @@ def _swapped(keypoints_2d, groups, ranges, random):
     return keypoints_2d + swap * (other - keypoints_2d)
 
 
-def _errors(covered, groups, ranges, random):
+def _errors(covered, clean, groups, ranges, random):
     """Returns (B, J, 2), in sizes of the person."""
     count, joints = ops.shape(covered)[0], covered.shape[1]
     amount = between_logarithms(ranges.noise, random.uniform((count, 1, 1)))
-    noisy = _happens(1 - ranges.clean, random.uniform((count, 1, 1)))
+    noisy = _happens(1 - clean, random.uniform((count, 1, 1)))
     tail = _happens(ranges.tail, random.uniform((count, joints, 1)))
     larger = 1 + (ranges.covered_factor - 1) * covered[..., None]
     own = random.normal((count, joints, 2)) * larger

@@ -4,7 +4,12 @@ from keras import ops
 
 from ampose_tf.config import Data
 from ampose_tf.conversion import SEEN_SCORE
-from ampose_tf.data.augmentation import bodies, detector, viewpoints
+from ampose_tf.data.augmentation import (
+    bodies,
+    detector,
+    postures,
+    viewpoints,
+)
 from ampose_tf.skeleton import H36M_17, mirror
 
 
@@ -40,6 +45,7 @@ def drawn(world, mirrored, data: Data, random, seen_input: bool):
         world = ops.where(
             mirrored[:, None, None], mirror(world, H36M_17), world
         )
+    world = postures.varied(world, data.postures, random)
     world = bodies.resized(world, data.bodies, random)
     views = viewpoints.seen(world, data.viewpoints, random)
     keypoints_2d, scores = detector.detected(views, data.detector, random)
