@@ -1,1 +1,4 @@
-"""Drawn cameras, bodies and detectors; opened by `pipeline` and `feed`."""
+"""Drawn postures, bodies, cameras and detectors.
+
+Opened by `pipeline`, `jax_pipeline` and `feed`.
+"""

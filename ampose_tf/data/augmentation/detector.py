@@ -7,16 +7,13 @@ them. The others are seen as detectors see them: landmarks with a face
 Human3.6M's joints as users' files are (`ampose_tf.conversion`).
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from keras import ops
 
 from ampose_tf.config.ranges import Detector
-from ampose_tf.conversion import CONVERSIONS, SEEN_SCORE
-from ampose_tf.data.augmentation import visibility
+from ampose_tf.conversion import CONVERSIONS
+from ampose_tf.data.augmentation import imperfections, visibility
 from ampose_tf.data.augmentation.landmarks import FACE, LANDMARKS, located
-from ampose_tf.data.augmentation.randomness import between, between_logarithms
 from ampose_tf.data.augmentation.viewpoints import Views
 from ampose_tf.skeleton import H36M_17
 
@@ -26,74 +23,6 @@ DETECTORS = ("COCO-17", "BODY_25", "MediaPipe-33", "Halpe-26")
 # drop what they do not see of it.
 _DRAWS_FACES = ("MediaPipe-33",)
 _DRAWN_FACE_SIZE = 0.6
-
-_ARMS = [
-    tuple(side + joint for joint in ("Shoulder", "Elbow", "Wrist"))
-    for side in "LR"
-]
-_LEGS = [
-    tuple(side + joint for joint in ("Hip", "Knee", "Foot")) for side in "LR"
-]
-
-
-class _Groups(NamedTuple):
-    """Which of J joints err, hide or are exchanged together.
-
-    Attributes:
-        chains: (5, J), limbs and the rest, which drift.
-        limbs: (8, J), whole limbs, and without the joint at the body.
-        halves: (3, J), both legs, the left and the right side.
-        swapped: (3, J), arms, legs, both.
-        mirrored: (J,), each joint's counterpart.
-        together: (J, J), 1 for joints of the same limb.
-    """
-
-    chains: np.ndarray
-    limbs: np.ndarray
-    halves: np.ndarray
-    swapped: np.ndarray
-    mirrored: np.ndarray
-    together: np.ndarray
-
-
-def _groups(joints):
-    """Returns the groups of Human3.6M's joints or of `LANDMARKS`."""
-
-    def marked(*rows):
-        return np.array(
-            [[name in row for name in joints] for row in rows], np.float32
-        )
-
-    limbs = (*_ARMS, *_LEGS)
-    rest = [name for name in joints if not any(name in limb for limb in limbs)]
-    other = {"L": "R", "R": "L"}
-    of_limb = marked(*limbs)
-    return _Groups(
-        chains=marked(*limbs, rest),
-        limbs=marked(*limbs, *(limb[1:] for limb in limbs)),
-        halves=marked(
-            (*_LEGS[0][1:], *_LEGS[1][1:]),
-            (*_ARMS[0], *_LEGS[0]),
-            (*_ARMS[1], *_LEGS[1]),
-        ),
-        swapped=marked(
-            (*_ARMS[0], *_ARMS[1]),
-            (*_LEGS[0], *_LEGS[1]),
-            (*_ARMS[0], *_ARMS[1], *_LEGS[0], *_LEGS[1]),
-        ),
-        mirrored=np.array(
-            [
-                joints.index(other.get(name[0], name[0]) + name[1:])
-                for name in joints
-            ]
-        ),
-        together=of_limb.T @ of_limb,
-    )
-
-
-_OF_JOINTS = _groups(H36M_17.joints)
-_OF_LANDMARKS = _groups(LANDMARKS)
-
 
 # What a detector's joint is called, and its landmark. Feet, hands and mouths,
 # which no conversion takes, are ankles, wrists and noses.
@@ -127,6 +56,8 @@ def _rows(conversion):
     return rows
 
 
+_OF_JOINTS = imperfections.groups_of(H36M_17.joints)
+_OF_LANDMARKS = imperfections.groups_of(LANDMARKS)
 _ROWS = {name: _rows(CONVERSIONS[name]) for name in DETECTORS}
 
 
@@ -169,16 +100,10 @@ def _ends(count, exact):
 
 def _as_joints(views, ranges, random):
     """Returns keypoints and scores of Human3.6M's joints themselves."""
-    nothing = ops.zeros_like(views.keypoints_2d[..., 0])
-    return _detected(
-        views,
-        views.keypoints_2d,
-        nothing,
-        0.0,
-        ranges.clean,
-        _OF_JOINTS,
-        ranges,
-        random,
+    exact = views.keypoints_2d
+    nothing = ops.zeros_like(exact[..., 0])
+    return imperfections.detected(
+        views, exact, nothing, ranges.clean, _OF_JOINTS, ranges, random
     )
 
 
@@ -211,142 +136,19 @@ def marked(views: Views, name: str, ranges: Detector, random):
     points = landmarks.points
     exact = views.focal * points[..., :2] / points[..., 2:]
     covered = visibility.covered(landmarks)
-    # How readily a joint that is not seen is dropped.
-    drops = np.ones(len(LANDMARKS), np.float32)
-    drops[: len(FACE)] = 0 if draws_faces else 10
-    marks, scores = _detected(
-        views, exact, covered, drops, 0.0, _OF_LANDMARKS, ranges, random
+    face, limbs = ops.split(covered, [len(FACE)], axis=1)
+    marks, scores = imperfections.detected(
+        views,
+        exact,
+        ops.concatenate([ops.zeros_like(face), limbs], axis=1),
+        0.0,
+        _OF_LANDMARKS,
+        ranges,
+        random,
     )
+    if not draws_faces:
+        of_face, of_limbs = ops.split(scores, [len(FACE)], axis=1)
+        gone = imperfections.happens(face, random.uniform(ops.shape(face)))
+        scores = ops.concatenate([of_face * (1 - gone), of_limbs], axis=1)
     rows = _ROWS[name]
     return ops.matmul(rows, marks), ops.matmul(scores, rows.T)
-
-
-def _detected(views, exact, covered, drops, clean, groups, ranges, random):
-    """Adds errors to exact keypoints (B, J, 2) and scores them.
-
-    Args:
-        views: B people.
-        exact: (B, J, 2).
-        covered: (B, J), from `visibility`.
-        drops: (J,), how readily joints that are covered are dropped.
-        clean: Share of people whose keypoints stay exact.
-        groups: Of the J joints.
-        ranges: See `detected`.
-        random: See `randomness.Source`.
-    """
-    exact = _swapped(exact, groups, ranges, random)
-    error = _errors(covered, clean, groups, ranges, random)
-    keypoints = exact + views.person_size * error
-    hidden = ops.maximum(
-        _hidden(keypoints, groups, ranges, random),
-        _outside(keypoints, views.half_image),
-    )
-    # What is hidden of a limb makes the rest of it less sure.
-    with_limb = ops.max(covered[:, None] * groups.together, axis=-1)
-    dropped = drops * ops.maximum(covered, 0.6 * with_limb)
-    # A limb is dropped or guessed as a whole.
-    luck = ops.matmul(
-        random.uniform((ops.shape(covered)[0], len(groups.chains))),
-        groups.chains,
-    )
-    return keypoints, _scores(error, dropped * luck, hidden, ranges, random)
-
-
-def _swapped(keypoints_2d, groups, ranges, random):
-    """Exchanges left and right of the arms, the legs, or both."""
-    count = ops.shape(keypoints_2d)[0]
-    swap = _one_of(groups.swapped, ranges.swap, count, random)[..., None]
-    other = ops.take(keypoints_2d, groups.mirrored, axis=1)
-    return keypoints_2d + swap * (other - keypoints_2d)
-
-
-def _errors(covered, clean, groups, ranges, random):
-    """Returns (B, J, 2), in sizes of the person."""
-    count, joints = ops.shape(covered)[0], covered.shape[1]
-    amount = between_logarithms(ranges.noise, random.uniform((count, 1, 1)))
-    noisy = _happens(1 - clean, random.uniform((count, 1, 1)))
-    tail = _happens(ranges.tail, random.uniform((count, joints, 1)))
-    larger = 1 + (ranges.covered_factor - 1) * covered[..., None]
-    own = random.normal((count, joints, 2)) * larger
-    own = own * (1 + (ranges.tail_factor - 1) * tail)
-    common = random.normal((count, 2, len(groups.chains)))
-    drift = ops.transpose(ops.matmul(common, groups.chains), (0, 2, 1))
-    rate = between((ranges.stray, ranges.stray_covered), covered[..., None])
-    stray = _happens(rate, random.uniform((count, joints, 1)))
-    far = ranges.stray_size * random.normal((count, joints, 2))
-    return noisy * (amount * (own + ranges.drift * drift) + stray * far)
-
-
-def _hidden(keypoints_2d, groups, ranges, random):
-    """Returns (B, J), 1 where nothing is to be seen of a joint."""
-    count, joints = ops.shape(keypoints_2d)[0], keypoints_2d.shape[1]
-    share = ranges.hide_joint * random.uniform((count, 1))
-    hidden = _happens(share, random.uniform((count, joints)))
-    for marks, rate in (
-        (groups.limbs, ranges.hide_limb),
-        (groups.halves, ranges.hide_half),
-    ):
-        hidden = ops.maximum(hidden, _one_of(marks, rate, count, random))
-    return ops.maximum(hidden, _cropped(keypoints_2d, ranges, random))
-
-
-def _cropped(keypoints_2d, ranges, random):
-    """Cuts off up to half of the person at the left, right, top or bottom."""
-    count = ops.shape(keypoints_2d)[0]
-    # One border's coordinate grows towards each of the four.
-    towards = ops.concatenate([keypoints_2d, -keypoints_2d], axis=-1)
-    side = ops.floor(4 * random.uniform((count, 1, 1)))
-    chosen = ops.cast(side == np.arange(4.0, dtype=np.float32), "float32")
-    along = ops.sum(towards * chosen, axis=-1)  # (B, J)
-    low = ops.min(along, axis=1, keepdims=True)
-    high = ops.max(along, axis=1, keepdims=True)
-    border = high - between((0, 0.5), random.uniform((count, 1))) * (
-        high - low
-    )
-    cut = _happens(ranges.crop, random.uniform((count, 1)))
-    return cut * ops.cast(along > border, "float32")
-
-
-def _outside(keypoints_2d, half_image):
-    """Returns (B, J), 1 for joints beyond the image's borders."""
-    beyond = ops.abs(keypoints_2d) > half_image
-    return ops.cast(ops.any(beyond, axis=-1), "float32")
-
-
-def _scores(error, dropped, hidden, ranges, random):
-    """Returns (B, J).
-
-    Args:
-        error: (B, J, 2), in sizes of the person.
-        dropped: (B, J), how little is seen of a joint; 0 for all of it.
-        hidden: (B, J), 1 for joints that get no score that counts.
-        ranges: See `detected`.
-        random: See `randomness.Source`.
-    """
-    length = ops.sqrt(ops.sum(ops.square(error), axis=-1) + 1e-12)
-    uniform = random.uniform(ops.shape(hidden))
-    # An error of a tenth of the body, two hands, brings down even a
-    # detector's highest scores; how much it notices, differs.
-    noticed = 3 * (1 - ops.exp(-length / 0.08)) * uniform
-    # Some detectors drop what they do not see, others guess it and are sure.
-    count = ops.shape(hidden)[0]
-    honesty = between(ranges.honesty, random.uniform((count, 1)))
-    dropped = dropped * honesty
-    seen = between((1.0, SEEN_SCORE), ops.maximum(noticed, dropped))
-    lost = SEEN_SCORE * uniform * 0.999
-    return ops.where(hidden > 0, lost, ops.clip(seen, 0.0, 1.0))
-
-
-def _one_of(marks, rate, count, random):
-    """Returns (B, J): at some rate one of the rows of marks, else zeros."""
-    uniform = random.uniform((count, 1)) / max(rate, 1e-9)
-    # Of [0, 1) in the chosen share of the poses, which it numbers evenly.
-    row = ops.floor(uniform * len(marks))
-    chosen = ops.cast(
-        row == np.arange(len(marks), dtype=np.float32), "float32"
-    )
-    return ops.matmul(chosen, marks)
-
-
-def _happens(rate, uniform):
-    return ops.cast(uniform < rate, "float32")

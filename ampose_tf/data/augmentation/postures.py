@@ -46,7 +46,7 @@ def varied(world, ranges: Postures, random):
         random: See `randomness.Source`.
 
     Returns:
-        (B, 17, 3) metres; bones are as long as they were captured.
+        (B, 17, 3) metres; each bone is as long as in the pose it is from.
     """
     count = ops.shape(world)[0]
     is_exchanged = random.uniform((count, 1, 1)) < ranges.exchanged

@@ -174,6 +174,7 @@ def test_joints_may_be_astray(inside):
 
 SEEN_AS_IS = dict(
     exact=0.0,
+    noise=(1e-6, 1e-6),
     head_turn_deg=0.0,
     head_nod_deg=0.0,
     hips_off_m=0.0,
@@ -205,7 +206,7 @@ def test_limbs_of_landmarks_are_where_they_are(inside):
     """All but the axis, which detectors do not have."""
     keypoints_2d, scores = detected(inside, **SEEN_AS_IS)
     np.testing.assert_allclose(
-        keypoints_2d[:, LIMBS], inside.keypoints_2d[:, LIMBS], atol=1e-5
+        keypoints_2d[:, LIMBS], inside.keypoints_2d[:, LIMBS], atol=3e-5
     )
     np.testing.assert_allclose(scores[:, LIMBS], 1, atol=1e-3)
     hips = keypoints_2d[:, [1, 4]].mean(axis=1)
@@ -232,7 +233,7 @@ def test_a_detector_has_its_own_joints(name, inside):
     ):
         at = H36M_17.joints.index(h36m)
         np.testing.assert_allclose(
-            keypoints[joint], inside.keypoints_2d[:, at], atol=1e-5
+            keypoints[joint], inside.keypoints_2d[:, at], atol=3e-5
         )
     eyes = (keypoints["left_eye"] + keypoints["right_eye"]) / 2
     between_them = np.linalg.norm(eyes - keypoints["nose"], axis=-1)
@@ -251,21 +252,20 @@ def test_middles_that_some_detectors_mark(inside):
     keypoints, _ = marked("BODY_25", inside)
     for middle, pair in (("neck", "shoulder"), ("mid_hip", "hip")):
         both = (keypoints[f"left_{pair}"] + keypoints[f"right_{pair}"]) / 2
-        np.testing.assert_allclose(keypoints[middle], both, atol=1e-5)
+        np.testing.assert_allclose(keypoints[middle], both, atol=1e-6)
 
 
 def test_faces_are_dropped_where_they_are_not_seen():
-    honest = {"honesty": (50.0, 50.0)}
     front, behind = side(0.0), side(180.0)
     for name in ("COCO-17", "BODY_25", "Halpe-26"):
-        _, scores = marked(name, front, **honest)
+        _, scores = marked(name, front)
         assert (scores["nose"] >= SEEN_SCORE).mean() > 0.9
-        _, scores = marked(name, behind, **honest)
+        _, scores = marked(name, behind)
         for joint in ("nose", "left_eye", "right_eye"):
             assert (scores[joint] < SEEN_SCORE).mean() > 0.9
         assert (scores["left_ear"] >= SEEN_SCORE).mean() > 0.9
     # MediaPipe draws a face on the back of the head.
-    _, scores = marked("MediaPipe-33", behind, **honest)
+    _, scores = marked("MediaPipe-33", behind)
     np.testing.assert_allclose(scores["nose"], 1, atol=1e-3)
 
 
