@@ -358,6 +358,7 @@ def test_motion_archive_from_training_to_report(archived, folder):
         "--config=configs/mocap_fixed.py",
         f"--config.data.root={archived}",
         "--config.data.archives=('tiny',)",
+        "--config.data.validation_subjects=()",
         "--config.data.validation_stride=1",
         "--config.model.depth=1",
         "--config.model.width=8",
@@ -432,6 +433,7 @@ def test_drawn_cameras_from_training_to_export(archived, folder):
         "--config=configs/mocap_s.py",
         f"--config.data.root={archived}",
         "--config.data.archives=('tiny',)",
+        "--config.data.validation_subjects=()",
         "--config.data.poses_per_epoch=512",
         "--config.data.thinning_m=0",
         "--config.data.validation_stride=1",
@@ -517,6 +519,7 @@ def test_a_baseline_is_trained_and_judged(archived, folder):
         "--config=configs/mocap_s.py",
         f"--config.data.root={archived}",
         "--config.data.archives=('tiny',)",
+        "--config.data.validation_subjects=()",
         "--config.data.poses_per_epoch=4",
         "--config.data.validation_stride=1",
         "--config.train.batch_size=2",
@@ -621,6 +624,7 @@ def test_an_empty_split_is_refused(archived, folder):
         "--config=configs/mocap_fixed.py",
         f"--config.data.root={archived}",
         "--config.data.archives=('tiny',)",
+        "--config.data.validation_subjects=()",
         f"--workdir={archived / 'w'}",
     )
     assert ended.returncode == 2

@@ -15,9 +15,13 @@ from ampose_tf import skeleton
 from tests.commands import ROOT
 from tests.people import STANDING
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("jax") is None, reason="JAX is not installed"
-)
+# JAX compiles for a minute.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        importlib.util.find_spec("jax") is None, reason="JAX is not installed"
+    ),
+]
 
 # 34 = 2 · 17: executions of two steps.
 STEPS, BATCH, EPOCHS = 34, 7, 2
@@ -91,6 +95,7 @@ def command(root, workdir):
         f"--workdir={workdir}",
         f"--config.data.root={root}",
         "--config.data.archives=('tiny',)",
+        "--config.data.validation_subjects=('P2',)",
         f"--config.data.poses_per_epoch={STEPS * BATCH + 3}",
         "--config.model.depth=1",
         "--config.model.width=8",

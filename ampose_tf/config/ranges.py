@@ -64,7 +64,8 @@ class Viewpoints:
             against something to one held up.
         tilted: Share of cameras whose height follows from `tilt_deg`.
         tilt_deg: How far these look down, under ceilings and in sports
-            halls, or up (negative); `distance_m` is then along their axis.
+            halls, or up (negative), before the point aimed at moves aside;
+            `distance_m` is then along their axis.
         aim_m: Height above the floor of the point aimed at.
         off_center: How far beside the image's centre the person may stand,
             in halves of the image's width.
@@ -109,10 +110,9 @@ class Bodies:
             middle of the shoulders (1). CMU's is 6 cm below that middle,
             what is made of detectors' joints in it, Human3.6M's above.
         hips_up_m: How far the hips lie towards the shoulders from where they
-            were captured, which is in the joints' centres; people who mark
-            images, from whom detectors learn, do not feel them.
-        shoulders_up_m: How far the shoulders lie beyond the captured, away
-            from the hips.
+            were captured. Mocap gives joint centres; annotators, and
+            detectors trained by them, mark hips higher or lower.
+        shoulders_up_m: The same of the shoulders, away from the hips.
     """
 
     size: tuple[float, float] = at_least(0.01, (0.88, 1.12))
@@ -129,13 +129,15 @@ class Postures:
     """Postures, see `data.augmentation.postures`.
 
     Attributes:
-        exchanged: Share of poses with the upper body of another.
-        turn_deg: Standard deviation, about each axis, of turns of the trunk
-            against the hips and of whole arms and legs in shoulders and hips;
-            the largest, since every pose has its own.
+        exchanged: Share of upright poses with the upper body of another.
+        turned: Share of poses whose trunk turns against the hips, and whose
+            whole arms and legs in shoulders and hips.
+        turn_deg: Standard deviation of these turns about each axis; every
+            pose has its own, up to this one.
     """
 
-    exchanged: float = within(0, 1, 0.3)
+    exchanged: float = within(0, 1, 0.2)
+    turned: float = within(0, 1, 0.5)
     turn_deg: float = within(0, 90, 20.0)
 
 
@@ -148,8 +150,8 @@ class Detector:
 
     Attributes:
         exact: Share of the poses that arrive as Human3.6M's joints; the rest
-            as landmarks of detectors, which alone `head_turn_deg` to
-            `honesty` are about.
+            as landmarks of detectors. `head_turn_deg` to `honesty`, and
+            `stray_covered`, apply to the latter only.
         head_turn_deg: Standard deviation of the head's turn to a side,
             against the shoulders.
         head_nod_deg: Likewise up or down, against the neck.
@@ -162,11 +164,10 @@ class Detector:
         hips_surface_m: How far in front of the hips' centres, on the front or
             the back, they are marked if the person faces the camera or turns
             their back on it.
-        covered_factor: How many times as large the error of a joint is that
-            the body hides.
+        covered_factor: Factor of the error of a joint that the body hides.
         honesty: How much of the way from 1 to `SEEN_SCORE` the scores of
             hidden joints may fall; one is drawn per pose, and how far it
-            goes, for each joint.
+            goes, for each limb.
         clean: Share of the poses that arrive as Human3.6M's joints which have
             no noise.
         noise: Standard deviation of the error of each joint by itself, before
@@ -174,7 +175,7 @@ class Detector:
             COCO's annotators differ by 0.01 to 0.02 among themselves.
         tail: Share of joints whose error is several times as large.
         tail_factor: That many times.
-        stray: Share of joints in plain sight that are nowhere near.
+        stray: Share of visible joints that are placed far off.
         stray_covered: Likewise, of joints that the body hides.
         stray_size: Standard deviation of their error.
         drift: Error that the joints of a limb have in common, over `noise`.

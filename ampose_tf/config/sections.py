@@ -193,7 +193,8 @@ class Train:
         epochs: Passes over the training poses.
         batch_size: Poses per step.
         loss: `"mse_joint"`, the paper's squared distance (equation 10), or
-            `"mean_distance"`, what MPJPE measures.
+            `"mean_distance"`, what MPJPE measures, or `"joints_and_bones"`,
+            the sum of that and of the same of bones as vectors.
         learning_rate: Of Adam, at the start.
         schedule: `"exponential"`: times `decay` after every epoch, as in the
             paper; `"cosine"`: to zero over all steps.
@@ -219,9 +220,7 @@ class Train:
 
     epochs: int = at_least(1, 50)
     batch_size: int = at_least(1, 128)
-    loss: str = choice(
-        "mse_joint", "mean_distance", "with_bones", "with_shape"
-    )
+    loss: str = choice("mse_joint", "mean_distance", "joints_and_bones")
     learning_rate: float = at_least(0, 2.5e-5)
     schedule: str = choice("exponential", "cosine")
     decay: float = within(0, 1, 0.98)

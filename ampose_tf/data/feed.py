@@ -76,8 +76,8 @@ class PosesFeed:
 class MotionFeed:
     """Poses drawn from motion, by another camera and detector each time.
 
-    They are drawn by TensorFlow or, where that is Keras's backend, by JAX,
-    which does not need TensorFlow. The two draw different numbers.
+    JAX draws them if it is Keras's backend, TensorFlow otherwise; their
+    random numbers differ. JAX does not need TensorFlow for it.
 
     Args:
         config: The experiment.

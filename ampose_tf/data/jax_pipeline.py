@@ -20,10 +20,11 @@ def motion_batches(
     epochs: range,
     seen_input: bool,
 ) -> Iterator:
-    """Yields batches as `pipeline.motion_batches` does, of other draws.
+    """Yields batches like `pipeline.motion_batches`, of other random numbers.
 
-    They are functions of (seed, epoch, step), too. Motion is copied to the
-    device once; batches are made there and stay there.
+    They are functions of (seed, epoch, step) on one kind of device and with
+    one version of JAX. Motion is copied to the device once; batches are made
+    there and stay there.
     """
 
     @jax.jit
@@ -52,15 +53,10 @@ class _Keyed:
     """A `randomness.Source`; the same key draws the same numbers."""
 
     def __init__(self, key):
-        self._keys = jax.random.split(key, 256)
-        self._draws = 0
+        self._keys = iter(jax.random.split(key, 256))
 
     def uniform(self, shape):
-        return jax.random.uniform(self._next(), shape)
+        return jax.random.uniform(next(self._keys), shape)
 
     def normal(self, shape):
-        return jax.random.normal(self._next(), shape)
-
-    def _next(self):
-        self._draws += 1
-        return self._keys[self._draws]
+        return jax.random.normal(next(self._keys), shape)

@@ -85,10 +85,10 @@ def motion_batches(
     """Returns batches of motion as new cameras and detectors see it.
 
     A pose is drawn in proportion to `sampling.shares`, mirrored with
-    probability one half, given another body (`bodies`), seen by a camera of
-    its own (`viewpoints`) and detected with errors (`detector`): all
-    functions of (seed, epoch, step), as in `training_batches`. All batches
-    have the same size.
+    probability one half, varied (`postures`), given another body (`bodies`),
+    seen by a camera of its own (`viewpoints`) and detected with errors
+    (`detector`): all functions of (seed, epoch, step), as in
+    `training_batches`. All batches have the same size.
 
     Args:
         motion: What to train on.

@@ -45,7 +45,11 @@ def shares(motion: Motion3D, balance: float) -> np.ndarray:
     Returns:
         (N,) float64.
     """
-    described = np.array(motion.descriptions)[motion.trials]
+    names = zip(motion.descriptions, motion.trial_names, strict=True)
+    movements = np.array(
+        [description or trial for description, trial in names]
+    )
+    described = movements[motion.trials]
     # Per frame: its subject, and its movement by this subject.
     _, subject = np.unique(motion.subjects, return_inverse=True)
     _, movement, of_movement = np.unique(
@@ -56,7 +60,7 @@ def shares(motion: Motion3D, balance: float) -> np.ndarray:
     )
     of_subject = np.bincount(subject)
     # What a frame has of its movement, a movement of its subject.
-    in_movement = of_movement[movement] ** -balance
+    in_movement = of_movement[movement] ** -float(balance)
     in_subject = in_movement / np.bincount(subject, in_movement)[subject]
     per_frame = of_subject[subject] ** (1.0 - balance) * in_subject
     return per_frame / per_frame.sum()

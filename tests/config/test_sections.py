@@ -12,6 +12,7 @@ SECTIONS = (
     ranges.Cameras,
     config.Generated,
     ranges.Viewpoints,
+    ranges.Postures,
     ranges.Bodies,
     ranges.Detector,
     config.Data,

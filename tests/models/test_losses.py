@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from ampose_tf.evaluation import metrics
-from ampose_tf.models.losses import mpjpe_mm, mse_joint
+from ampose_tf.models.losses import joints_and_bones, mpjpe_mm, mse_joint
 
 
 def random_poses(seed, count=7, joints=5):
@@ -25,6 +25,23 @@ def test_mse_joint_does_not_subtract_the_hip():
     np.testing.assert_allclose(
         mse_joint(target, target + [0, 3, 0]), [9] * 7, rtol=1e-5
     )
+
+
+def test_joints_and_bones_by_hand():
+    target = random_poses(4, joints=17)
+    foot, knee, moved = target.copy(), target.copy(), target + np.float32(1)
+    foot[:, 3, 1] += 0.34
+    # The shank, from the knee on, is as it was.
+    knee[:, [2, 3], 2] += 0.34
+    # Of 17 joints and of 16 bones.
+    for predicted, expected in (
+        (foot, 0.34 / 17 + 0.34 / 16),
+        (knee, 2 * 0.34 / 17 + 0.34 / 16),
+        (moved, np.sqrt(3)),
+    ):
+        np.testing.assert_allclose(
+            joints_and_bones(target, predicted), [expected] * 7, rtol=1e-4
+        )
 
 
 def test_mpjpe_mm_by_hand():

@@ -1,4 +1,4 @@
 """Drawn postures, bodies, cameras and detectors.
 
-Opened by `pipeline`, `jax_pipeline` and `feed`.
+Opened by `pipeline` and `jax_pipeline`.
 """

@@ -4,10 +4,10 @@ import numpy as np
 from keras import ops
 
 from ampose_tf.config.ranges import Bodies
+from ampose_tf.data.augmentation.joints import JOINT, column, unit
 from ampose_tf.data.augmentation.randomness import between, between_logarithms
 from ampose_tf.skeleton import H36M_17
 
-_JOINT = {name: index for index, name in enumerate(H36M_17.joints)}
 # Joints whose bone to the parent gets the same factor: bodies are symmetric.
 _LIMBS = (
     ("LKnee", "RKnee"),
@@ -37,26 +37,22 @@ def _spread():
     matrix = np.zeros((len(H36M_17.joints), len(_GROUPS)), np.float32)
     for group, names in enumerate(_GROUPS):
         for name in names:
-            matrix[_JOINT[name], group] = 1
+            matrix[JOINT[name], group] = 1
     return matrix
-
-
-def _column(*names):
-    """Returns (J, 1) with 1 at some joints."""
-    column = np.zeros((len(H36M_17.joints), 1), np.float32)
-    column[[_JOINT[name] for name in names]] = 1
-    return column
 
 
 _TO_BONES = _bones()
 _FROM_BONES = np.linalg.inv(_TO_BONES).astype(np.float32)
 _SPREAD = _spread()
-_AT_HIPS = _column("Hip", *_HIPS)
-_AT_SHOULDERS = _column(*_SHOULDERS)
+_AT_HIPS = column("Hip", *_HIPS)
+_AT_SHOULDERS = column(*_SHOULDERS)
 
 
 def resized(world, ranges: Bodies, random):
     """Gives each person other bone lengths; directions stay.
+
+    Before that, hips, shoulders and thorax move to where other people put
+    them, see `config.ranges.Bodies`.
 
     The hip's height is scaled with the legs, so that the feet of people who
     stand stay on the floor, and those of others near it.
@@ -97,10 +93,9 @@ def resized(world, ranges: Bodies, random):
 def _ends_of_trunk_moved(world, ranges, random):
     """Moves hips and shoulders along the line between their middles."""
     count = ops.shape(world)[0]
-    left, right = _JOINT["LShoulder"], _JOINT["RShoulder"]
+    left, right = JOINT["LShoulder"], JOINT["RShoulder"]
     trunk = (world[:, left] + world[:, right]) / 2 - world[:, 0]
-    length = ops.sqrt(ops.sum(ops.square(trunk), axis=-1, keepdims=True))
-    upwards = (trunk / length)[:, None]  # (B, 1, 3)
+    upwards = unit(trunk)[:, None]  # (B, 1, 3)
     hips = between(ranges.hips_up_m, random.uniform((count, 1, 1)))
     shoulders = between(ranges.shoulders_up_m, random.uniform((count, 1, 1)))
     return world + upwards * (hips * _AT_HIPS + shoulders * _AT_SHOULDERS)
@@ -108,10 +103,8 @@ def _ends_of_trunk_moved(world, ranges, random):
 
 def _thorax_moved(world, ranges, random):
     """Moves the thorax towards or past the middle of the shoulders."""
-    thorax = _JOINT["Thorax"]
-    middle = (
-        world[:, _JOINT["LShoulder"]] + world[:, _JOINT["RShoulder"]]
-    ) / 2
+    thorax = JOINT["Thorax"]
+    middle = (world[:, JOINT["LShoulder"]] + world[:, JOINT["RShoulder"]]) / 2
     share = between(ranges.thorax, random.uniform((ops.shape(world)[0], 1)))
     move = share * (middle - world[:, thorax])  # (B, 3)
-    return world + _column("Thorax") * move[:, None]
+    return world + column("Thorax") * move[:, None]

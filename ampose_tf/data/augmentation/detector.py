@@ -17,10 +17,10 @@ from ampose_tf.data.augmentation.landmarks import FACE, LANDMARKS, located
 from ampose_tf.data.augmentation.viewpoints import Views
 from ampose_tf.skeleton import H36M_17
 
-# Whose joints the poses have that are not Human3.6M's, in equal parts.
+# Detectors whose joints the other poses have, in equal parts.
 DETECTORS = ("COCO-17", "BODY_25", "MediaPipe-33", "Halpe-26")
-# MediaPipe draws a face, small, on every head, from behind, too; the others
-# drop what they do not see of it.
+# MediaPipe marks a small face on every head, even from behind; the others
+# leave out what is hidden.
 _DRAWS_FACES = ("MediaPipe-33",)
 _DRAWN_FACE_SIZE = 0.6
 

@@ -22,7 +22,7 @@ class Groups(NamedTuple):
     """Which of J joints err, hide or are exchanged together.
 
     Attributes:
-        chains: (5, J), limbs and the rest, which drift.
+        chains: (5, J), the four limbs and the rest; each drifts as one.
         limbs: (8, J), whole limbs, and without the joint at the body.
         halves: (3, J), both legs, the left and the right side.
         swapped: (3, J), arms, legs, both.
@@ -177,7 +177,7 @@ def _scores(error, dropped, hidden, ranges, random):
     Args:
         error: (B, J, 2), in sizes of the person.
         dropped: (B, J), how little is seen of a joint; 0 for all of it.
-        hidden: (B, J), 1 for joints that get no score that counts.
+        hidden: (B, J), 1 for joints whose score is below `SEEN_SCORE`.
         ranges: See `detected`.
         random: See `randomness.Source`.
     """

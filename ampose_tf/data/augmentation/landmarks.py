@@ -7,14 +7,14 @@ import numpy as np
 from keras import ops
 
 from ampose_tf.config.ranges import Detector
+from ampose_tf.data.augmentation.joints import JOINT, unit
 from ampose_tf.data.augmentation.randomness import between
 from ampose_tf.skeleton import H36M_17
 
-_JOINT = {name: index for index, name in enumerate(H36M_17.joints)}
 LIMBS = tuple(name for name in H36M_17.joints if name[0] in "LR")
 FACE = ("Nose", "LEye", "REye", "LEar", "REar")
 LANDMARKS = (*FACE, *LIMBS)
-_AT_LIMBS = np.array([_JOINT[name] for name in LIMBS])
+_AT_LIMBS = np.array([JOINT[name] for name in LIMBS])
 
 # Of an adult's head, in metres from the middle between the ears: to its left,
 # up, and to its front. Ears 0.15 m apart, eyes 0.065 m.
@@ -41,7 +41,8 @@ class Landmarks(NamedTuple):
 
     Attributes:
         points: (B, 17, 3), `LANDMARKS`, metres in the camera's frame.
-        face_normals: (B, 5, 3), unit vectors to which the face's look.
+        face_normals: (B, 5, 3), unit vectors, the directions that the
+            face's points look in.
     """
 
     points: object
@@ -63,10 +64,10 @@ def located(joints, face_size, ranges: Detector, random) -> Landmarks:
     """
     count = ops.shape(joints)[0]
     left, right = (
-        joints[:, _JOINT["LShoulder"]],
-        joints[:, _JOINT["RShoulder"]],
+        joints[:, JOINT["LShoulder"]],
+        joints[:, JOINT["RShoulder"]],
     )
-    thorax, head = (left + right) / 2, joints[:, _JOINT["Head"]]
+    thorax, head = (left + right) / 2, joints[:, JOINT["Head"]]
     front, upwards = _axes(left - right, head - thorax)
     turn = ranges.head_turn_deg * (math.pi / 180) * random.normal((count, 1))
     nod = ranges.head_nod_deg * (math.pi / 180) * random.normal((count, 1))
@@ -94,8 +95,8 @@ def located(joints, face_size, ranges: Detector, random) -> Landmarks:
 
 def _axes(to_left, upwards):
     """Returns the head's front and its axis upwards, unit vectors (B, 3)."""
-    upwards = _unit(upwards)
-    return _unit(ops.cross(to_left, upwards)), upwards
+    upwards = unit(upwards)
+    return unit(ops.cross(to_left, upwards)), upwards
 
 
 def _pairs():
@@ -120,9 +121,9 @@ def _off_center(limbs, ranges, random):
         [limbs[:, LIMBS.index(side + joint)] for side in "LR"]
         for joint in ("Hip", "Shoulder")
     )
-    upwards = _unit(sum(shoulders) - sum(hips))
+    upwards = unit(sum(shoulders) - sum(hips))
     to_left = ops.stack(
-        [_unit(hips[0] - hips[1]), _unit(shoulders[0] - shoulders[1])], axis=1
+        [unit(hips[0] - hips[1]), unit(shoulders[0] - shoulders[1])], axis=1
     )  # (B, 2, 3)
     largest = np.float32([[ranges.hips_off_m], [ranges.shoulders_off_m]])
     off = largest * random.normal((count, 2, 2))
@@ -130,13 +131,8 @@ def _off_center(limbs, ranges, random):
     up = ops.matmul(_PAIRS, off[..., 1:] * upwards[:, None])
     # Hips are marked on the side of the body, front or back, that is seen.
     front = ops.cross(to_left[:, 0], upwards)
-    to_camera = -_unit(sum(hips))
+    to_camera = -unit(sum(hips))
     facing = ops.sum(front * to_camera, axis=-1, keepdims=True)
     surface = between(ranges.hips_surface_m, random.uniform((count, 1)))
     surface = (surface * facing * front)[:, None]
     return _SIDES * outwards + up + _PAIRS[:, :1] * surface
-
-
-def _unit(vectors):
-    squared = ops.sum(ops.square(vectors), axis=-1, keepdims=True)
-    return vectors / ops.sqrt(squared + 1e-12)

@@ -2,34 +2,24 @@
 
 import math
 
-import numpy as np
 from keras import ops
 
 from ampose_tf.config.ranges import Postures
-from ampose_tf.skeleton import H36M_17
-
-_JOINT = {name: index for index, name in enumerate(H36M_17.joints)}
-
-
-def _below(name):
-    """Returns (J, 1) with 1 at the joints that a joint carries."""
-    carried = np.zeros((len(H36M_17.joints), 1), np.float32)
-    reached = {_JOINT[name]}
-    for parent, child in H36M_17.edges:
-        if parent in reached:
-            reached.add(child)
-            carried[child] = 1
-    return carried
-
+from ampose_tf.data.augmentation.joints import (
+    JOINT,
+    below,
+    column,
+    turned,
+    unit,
+)
 
 # Where limbs turn, the trunk first, which carries arms and head. Knees and
 # elbows keep their angles, which turned at random would bend to either side.
-_UPPER_BODY = _below("Spine")
-_UPPER_BODY[_JOINT["Spine"]] = 1
+_UPPER_BODY = column("Spine") + below("Spine")
 _TURNED = (
     ("Hip", _UPPER_BODY),
-    *((name, _below(name)) for name in ("LShoulder", "RShoulder")),
-    *((name, _below(name)) for name in ("LHip", "RHip")),
+    *((name, below(name)) for name in ("LShoulder", "RShoulder")),
+    *((name, below(name)) for name in ("LHip", "RHip")),
 )
 
 
@@ -40,8 +30,8 @@ def varied(world, ranges: Postures, random):
     the same postures often enough learns them by heart.
 
     Args:
-        world: (B, 17, 3) metres, Human3.6M's joints, z up. A pose's upper
-            body comes from the pose before it.
+        world: (B, 17, 3) metres, Human3.6M's joints, z up. A pose gets its
+            new upper body from the pose before it, if both are upright.
         ranges: How often, and by how much.
         random: See `randomness.Source`.
 
@@ -49,34 +39,45 @@ def varied(world, ranges: Postures, random):
         (B, 17, 3) metres; each bone is as long as in the pose it is from.
     """
     count = ops.shape(world)[0]
-    is_exchanged = random.uniform((count, 1, 1)) < ranges.exchanged
-    world = ops.where(is_exchanged, _exchanged(world), world)
+    is_upright = _upright(world)
+    is_exchanged = (
+        (random.uniform((count, 1)) < ranges.exchanged)
+        & is_upright
+        & ops.roll(is_upright, 1, axis=0)
+    )
+    world = ops.where(is_exchanged[..., None], _exchanged(world), world)
     largest = ranges.turn_deg * (math.pi / 180) * random.uniform((count, 1))
+    is_turned = random.uniform((count, 1)) < ranges.turned
+    largest = ops.where(is_turned, largest, 0.0)
     for name, carried in _TURNED:
         turn = largest * random.normal((count, 3))
-        pivot = world[:, _JOINT[name]][:, None]
-        turned = pivot + _turned(world - pivot, turn)
-        world = world + carried * (turned - world)
+        pivot = world[:, JOINT[name]][:, None]
+        there = pivot + _turned_about(world - pivot, turn)
+        world = world + carried * (there - world)
     return world
 
 
+def _upright(world):
+    """Returns whose trunk leans by less than 60 degrees, (B, 1) bool."""
+    trunk = world[:, JOINT["Thorax"]] - world[:, 0]
+    return unit(trunk)[:, 2:] > math.cos(math.radians(60))
+
+
 def _exchanged(world):
-    """Gives each the upper body of another, to the same front."""
+    """Gives each person another's upper body, turned to the same front."""
     other = ops.roll(world, 1, axis=0)
     angle = _heading(world) - _heading(other)  # (B, 1)
-    cosine, sine = ops.cos(angle), ops.sin(angle)
-    x, y, z = (other[..., i] - other[:, :1, i] for i in range(3))
-    turned = ops.stack([cosine * x - sine * y, sine * x + cosine * y, z], -1)
-    return world + _UPPER_BODY * (world[:, :1] + turned - world)
+    upper = world[:, :1] + turned(other - other[:, :1], angle)
+    return world + _UPPER_BODY * (upper - world)
 
 
 def _heading(world):
     """Returns where the left hip is, seen from above, (B, 1) radians."""
-    left = world[:, _JOINT["LHip"]] - world[:, _JOINT["RHip"]]
+    left = world[:, JOINT["LHip"]] - world[:, JOINT["RHip"]]
     return ops.arctan2(left[:, 1:2], left[:, :1])
 
 
-def _turned(vectors, turn):
+def _turned_about(vectors, turn):
     """Turns (B, J, 3) about axes (B, 3) by their lengths in radians."""
     angle = ops.sqrt(ops.sum(ops.square(turn), axis=-1, keepdims=True) + 1e-12)
     axis = (turn / angle)[:, None]  # (B, 1, 3)

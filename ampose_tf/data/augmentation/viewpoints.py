@@ -1,7 +1,7 @@
 """Every pose seen by a camera of its own, in batches.
 
 Pure functions of arrays and a source of random numbers, in keras.ops: they
-serve tf.data and a NumPy feed alike.
+serve tf.data and JAX alike.
 """
 
 import math
@@ -10,12 +10,14 @@ from typing import NamedTuple
 from keras import ops
 
 from ampose_tf.config.ranges import Viewpoints
+from ampose_tf.data.augmentation.joints import turned, unit
 from ampose_tf.data.augmentation.randomness import between, between_logarithms
 
 # No joint may be nearer to the camera's plane: keypoints would grow without
 # bound.
 _NEAREST_M = 0.5
 _HEIGHT_M = 1.8
+_LOWEST_M = 0.05
 
 
 class Views(NamedTuple):
@@ -64,7 +66,7 @@ def seen(world, ranges: Viewpoints, random) -> Views:
     tilt = between(ranges.tilt_deg, draw(1)) * (math.pi / 180)
     height = ops.where(
         is_tilted,
-        aim_height + distance * ops.sin(tilt),
+        ops.maximum(aim_height + distance * ops.sin(tilt), _LOWEST_M),
         between(ranges.height_m, draw(1)),
     )
     on_floor = ops.where(is_tilted, distance * ops.cos(tilt), distance)
@@ -79,7 +81,7 @@ def seen(world, ranges: Viewpoints, random) -> Views:
     place = ops.concatenate(
         [world[:, :1, :2], ops.zeros_like(world[:, :1, 2:])], axis=-1
     )
-    world = _turned(world - place, 2 * math.pi * draw(1))
+    world = turned(world - place, 2 * math.pi * draw(1))
     # From the sum of two: small rolls are more frequent than large ones.
     largest = ops.where(
         draw(1) < ranges.rolled, ranges.rolled_deg, ranges.roll_deg
@@ -107,13 +109,6 @@ def _half_image(aspect):
     )
 
 
-def _turned(world, angle):
-    """Turns (B, J, 3) about the vertical by angles (B, 1)."""
-    cosine, sine = ops.cos(angle), ops.sin(angle)
-    x, y, z = (world[..., i] for i in range(3))
-    return ops.stack([cosine * x - sine * y, sine * x + cosine * y, z], -1)
-
-
 def _axes(forward, roll):
     """Returns (B, 3, 3): right, down and forward of each camera, as columns.
 
@@ -121,9 +116,9 @@ def _axes(forward, roll):
         forward: (B, 3), not vertical.
         roll: (B, 1) radians.
     """
-    forward = _unit(forward)
+    forward = unit(forward)
     x, y, z = (forward[:, i : i + 1] for i in range(3))
-    right = _unit(ops.concatenate([y, -x, ops.zeros_like(x)], axis=-1))
+    right = unit(ops.concatenate([y, -x, ops.zeros_like(x)], axis=-1))
     rx, ry = right[:, :1], right[:, 1:2]
     # forward x right
     down = ops.concatenate([-z * ry, z * rx, x * ry - y * rx], axis=-1)
@@ -131,10 +126,4 @@ def _axes(forward, roll):
     return ops.stack(
         [cosine * right + sine * down, cosine * down - sine * right, forward],
         axis=-1,
-    )
-
-
-def _unit(vectors):
-    return vectors / ops.sqrt(
-        ops.sum(ops.square(vectors), axis=-1, keepdims=True)
     )

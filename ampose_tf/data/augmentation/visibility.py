@@ -64,7 +64,7 @@ _CENTERS, _RADII_M, _HIDES = _spheres()
 _BEHIND_M = 0.1
 # From which cosine on between what a landmark of the face looks at and the
 # direction to the camera it is seen: the nose and the near eye until 95
-# degrees from the front, the far eye until 75, the far ear until 10, and from
+# degrees from the front, the far eye until 80, the far ear until 10, and from
 # 155 on.
 _FACE_SEEN = np.array([-0.09, 0.035, 0.035, -0.3, -0.3], np.float32)
 
@@ -72,7 +72,7 @@ _FACE_SEEN = np.array([-0.09, 0.035, 0.035, -0.3, -0.3], np.float32)
 def covered(landmarks: Landmarks):
     """Returns how far each landmark is hidden, (B, 17).
 
-    0: in plain sight, to 1: behind the trunk, a leg or the head, or on a side
+    0: in plain sight, to 1: behind the trunk, a limb or the head, or on a side
     of the head that the camera does not see.
     """
     points = landmarks.points

@@ -13,8 +13,8 @@ LOWER = [0, 1, 2, 3, 4, 5, 6]
 UPPER = list(range(7, 17))
 
 
-def varied(world, random=None, exchanged=0.0, turn_deg=0.0):
-    ranges = Postures(exchanged=exchanged, turn_deg=turn_deg)
+def varied(world, random=None, exchanged=0.0, turned=1.0, turn_deg=0.0):
+    ranges = Postures(exchanged, turned, turn_deg)
     return np.asarray(postures.varied(world, ranges, random or Draws()))
 
 
@@ -46,10 +46,7 @@ def test_limbs_turn_and_keep_lengths_knees_and_elbows():
         )
     np.testing.assert_array_equal(other[:, [0, 1, 4]], world[:, [0, 1, 4]])
     # Three axes of deviations that are even from 0 to 20 degrees.
-    thighs = (other - world)[:, 2] / bone_lengths(world)[:, :1] * 0 + (
-        other[:, 2] - other[:, 1]
-    )
-    before = world[:, 2] - world[:, 1]
+    thighs, before = (joints[:, 2] - joints[:, 1] for joints in (other, world))
     cosine = np.sum(thighs * before, axis=-1) / (
         np.linalg.norm(thighs, axis=-1) * np.linalg.norm(before, axis=-1)
     )
@@ -82,6 +79,20 @@ def test_upper_bodies_are_exchanged_to_the_same_front():
     expected = turned(np.stack([waving, STANDING]), np.radians([20.0, 130.0]))
     np.testing.assert_allclose(other[:, UPPER], expected[:, UPPER], atol=1e-5)
     np.testing.assert_allclose(other[:, LOWER], world[:, LOWER], atol=1e-5)
+
+
+def test_people_who_lie_keep_their_upper_bodies():
+    lying = STANDING[:, [2, 1, 0]] * [1, 1, -1]
+    world = np.stack([STANDING, lying]).astype(np.float32)
+    other = varied(world, exchanged=1.0)
+    np.testing.assert_allclose(other, world, atol=1e-6)
+
+
+def test_the_share_of_turned_postures():
+    world = people(997)
+    other = varied(world, turned=0.4, turn_deg=30.0)
+    has_changed = np.abs(other - world).max(axis=(1, 2)) > 1e-3
+    assert has_changed.mean() == pytest.approx(0.4, abs=0.04)
 
 
 def test_the_share_of_exchanged_bodies():
