@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from ampose_tf.config import Cameras, Config, Data
+from ampose_tf.config.ranges import Detector
 from ampose_tf.data import mocap
+from ampose_tf.data.augmentation import detector
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.skeleton import H36M_17
-from benchmarks import conditions, detected_poses, measures
+from benchmarks import conditions, measures
 from tests.people import STANDING, facing_the_camera
 
 JOINTS = H36M_17.joints
@@ -115,7 +117,7 @@ def test_sizes_sides_and_order_in_depth():
 
 
 def turning(frames=24):
-    """Somebody on a turntable, world frame."""
+    """A person on a turntable, world frame."""
     angles = np.linspace(0, 2 * np.pi, frames, endpoint=False)
     c, s = np.cos(angles), np.sin(angles)
     turn = np.zeros((frames, 3, 3))
@@ -198,7 +200,7 @@ def test_steep_cameras_look_30_to_60_degrees_down():
 
 def test_what_a_detector_is_shown(experiment):
     exact = conditions.conditions_of(experiment)["steep"].poses
-    views = detected_poses.views_of(exact, experiment.data.cameras)
+    views = conditions.views_of(exact, experiment.data.cameras)
     focal, center = (
         exact.intrinsics[:, None, :2],
         exact.intrinsics[:, None, 2:],
@@ -216,10 +218,99 @@ def test_what_a_detector_is_shown(experiment):
     np.testing.assert_allclose(
         views.person_size, 1.7 * focal[..., :1] / depth, rtol=1e-5
     )
-    made = detected_poses.detected_poses
-    keypoints_2d, seen = made(exact, experiment, "detected")
-    apart = np.linalg.norm(keypoints_2d - exact.keypoints_2d, axis=2)
-    assert 0.3 < seen.mean() < 0.99
-    assert 0.001 < np.median(apart) < 0.1
-    _, other = made(exact, experiment, "another name")
-    assert (other != seen).any()
+
+
+def test_detected_poses_are_in_the_order_of_the_exact(experiment, monkeypatch):
+    exact = conditions.conditions_of(experiment)["fixed"].poses
+    given = []
+
+    def detected(views, ranges, random):
+        given.append(views.keypoints_2d)
+        x = views.keypoints_2d[..., 0]
+        return 2 * views.keypoints_2d, np.where(x > 0, 0.9, 0.1)
+
+    monkeypatch.setattr(detector, "detected", detected)
+    keypoints_2d, seen = conditions.detected_poses(exact, experiment, "some")
+    np.testing.assert_array_equal(keypoints_2d, 2 * exact.keypoints_2d)
+    np.testing.assert_array_equal(seen, exact.keypoints_2d[..., 0] > 0)
+    # Detectors take turns among poses of all kinds.
+    assert (given[0] != exact.keypoints_2d).any()
+
+
+def test_errors_of_detected_poses(experiment):
+    exact = conditions.conditions_of(experiment)["steep"].poses
+    ends = [JOINTS.index(name) for name in ("LFoot", "RFoot", "LKnee")]
+
+    def made(name="detected", **ranges):
+        experiment.data.detector = Detector(stray=0, stray_covered=0, **ranges)
+        keypoints_2d, seen = conditions.detected_poses(exact, experiment, name)
+        return (keypoints_2d - exact.keypoints_2d)[:, ends], seen
+
+    # No joint of a leg is moved but by noise, and noise is to scale.
+    small, all_seen = made(noise=(0.001, 0.001))
+    large, _ = made(noise=(0.002, 0.002))
+    np.testing.assert_allclose(large, 2 * small, rtol=0.01, atol=1e-5)
+    views = conditions.views_of(exact, experiment.data.cameras)
+    spread = (small / views.person_size).std()
+    assert spread == pytest.approx(0.0015, rel=0.3)
+    # People face a camera or turn their back on it; legs are never hidden.
+    assert all_seen[:, ends].mean() > 0.9
+    # What training hides and exchanges at random is left out.
+    hidden, seen = made(
+        noise=(0.001, 0.001),
+        swap=1.0,
+        hide_joint=1.0,
+        hide_limb=1.0,
+        hide_half=1.0,
+        crop=1.0,
+    )
+    np.testing.assert_array_equal(hidden, small)
+    np.testing.assert_array_equal(seen, all_seen)
+    other, _ = made("another name", noise=(0.001, 0.001))
+    assert (other != small).all(axis=2).mean() > 0.99
+
+
+def test_the_share_of_joints_that_are_unseen(experiment):
+    class Flat:
+        skeleton = H36M_17
+        seen_input = True
+
+        def __call__(self, keypoints_2d, seen=None):
+            return np.stack([facing_the_camera()] * len(keypoints_2d))
+
+    made = conditions.conditions_of(experiment)
+    judged = conditions.judge(Flat(), made)
+    text = conditions.as_text(judged)
+    for name, row in judged.items():
+        assert ("unseen" in row) == (name in conditions.DETECTED)
+    for name in conditions.DETECTED:
+        share = 1 - made[name].seen.mean()
+        assert judged[name]["unseen"] == pytest.approx(share)
+        (line,) = (
+            line
+            for line in text.splitlines()
+            if line.startswith(f"{name:18}") and line.endswith(f"{share:.0%}")
+        )
+        assert 0 < share < 0.5
+
+
+def test_subjects_that_are_not_there(experiment):
+    experiment.data.validation_subjects = ("P1",)  # is for training
+    with pytest.raises(ValueError, match="no validation subject P1"):
+        conditions.conditions_of(experiment)
+
+
+def test_measures_of_joints_that_are_known():
+    true = facing_the_camera()[None]
+    lifted = 1.1 * true
+    true[:, JOINTS.index("LWrist")] = np.nan
+    measured = measures.measure(lifted, true, JOINTS, UP)
+    assert measured["size_ratio"].item() == pytest.approx(1.1)
+    assert measured["sides_exchanged"].item() == 0
+    swapped = lifted[:, list(H36M_17.mirrored)]
+    measured = measures.measure(swapped, true, JOINTS, UP)
+    assert measured["sides_exchanged"].item() == 1
+    nothing = np.full_like(true, np.nan)
+    measured = measures.measure(lifted, nothing, JOINTS, UP)
+    assert np.isnan(measured["size_ratio"]).all()
+    assert np.isnan(measured["sides_exchanged"]).all()
