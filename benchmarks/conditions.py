@@ -62,11 +62,11 @@ SEEN = "same joints, seen"
 
 
 class Condition(NamedTuple):
-    """What a model is given, and the truth.
+    """Input of a model, and the truth.
 
     Attributes:
-        poses: The truth, and the keypoints as they are given.
-        seen: (N, J) bool, which joints the model is told; None for all.
+        poses: The truth, and the keypoints that the model gets.
+        seen: (N, J) bool, the joints that count as seen; None for all.
     """
 
     poses: Poses
@@ -104,7 +104,7 @@ def conditions_of(experiment: Config) -> dict[str, Condition]:
 
 
 def _motion_of(data):
-    """Returns the motion of most people, and of `EXERCISES` or None."""
+    """Returns motion for all other conditions, and for "exercises" or None."""
     motion = mocap.load(data.root, data.archives, "validation")
     there = set(motion.subjects)
     others = there - set(EXERCISES)
@@ -218,9 +218,8 @@ def judge(predict, conditions: dict[str, Condition]) -> dict:
 
     Returns:
         {condition: what `protocols.judge` returns, means over poses}, with
-        `measures` (`measures.summarise`) of the conditions that were given,
-        and `unseen`, the share of joints that a detector did not see, of
-        those that have one.
+        `measures` (`measures.summarise`) for the given conditions, and
+        `unseen`, the share of unseen joints, for those with `seen`.
     """
     skeleton = predict.skeleton
 

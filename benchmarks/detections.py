@@ -47,7 +47,7 @@ _BY_COUNT = {
     133: "COCO-17",
     136: "Halpe-26",
 }
-# Known joints, hips included, from which a pose has a size and a direction.
+# True joints, hips included, that a pose needs to be judged.
 FEWEST = 6
 _NEEDED = (
     "keypoints_px",

@@ -81,7 +81,7 @@ def lean(vectors: np.ndarray, up: np.ndarray, direction: np.ndarray):
 
     Returns:
         (N,) degrees; NaN if less than half of the vector lies in the plane
-        of both, as of people who lie across it.
+        of both, for example of a person lying across it.
     """
     along = np.sum(vectors * _level(direction, up), axis=-1)
     upright = np.sum(vectors * up, axis=-1)

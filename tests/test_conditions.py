@@ -74,7 +74,7 @@ def test_trunks_lean_in_the_cameras_plane_and_bend_in_the_persons(
     assert again["trunk_lean_deg"].item() == 0
 
 
-def test_who_lies_across_the_plane_has_no_lean():
+def test_people_lying_across_the_plane_have_no_lean():
     vectors = np.array([[1.0, -0.1, 0.1], [0.1, -1.0, 0.0]])
     up, ahead = np.tile(UP, (2, 1)), np.tile([0.0, 0.0, 1.0], (2, 1))
     found = measures.lean(vectors, up, ahead)
@@ -149,7 +149,7 @@ def experiment(tmp_path):
     return Config(data=data)
 
 
-def test_conditions_and_who_is_in_them(experiment):
+def test_conditions_and_their_subjects(experiment):
     made = conditions.conditions_of(experiment)
     assert list(made) == [
         *conditions.CONDITIONS,
@@ -159,15 +159,15 @@ def test_conditions_and_who_is_in_them(experiment):
         *conditions.DETECTED,
     ]
     for name, (poses, seen) in made.items():
-        who = {"UIPRMD10"} if name == "exercises" else {"P2"}
-        assert set(poses.subjects) == who
+        subjects = {"UIPRMD10"} if name == "exercises" else {"P2"}
+        assert set(poses.subjects) == subjects
         assert (seen is None) == (name not in conditions.DETECTED)
         # Upright: the head is above the hip, as far as in the world.
         height = np.sum(poses.poses_3d[:, 10] * poses.up, axis=1)
         np.testing.assert_allclose(
             height, STANDING[10, 2] - STANDING[0, 2], atol=1e-5
         )
-    # What is there beside the archive changes nothing.
+    # Other archives change nothing.
     experiment.data.archives = ("tiny",)
     alone = conditions.conditions_of(experiment)
     assert set(made) - set(alone) == {"exercises"}
@@ -292,6 +292,25 @@ def test_the_share_of_joints_that_are_unseen(experiment):
             if line.startswith(f"{name:18}") and line.endswith(f"{share:.0%}")
         )
         assert 0 < share < 0.5
+
+
+def test_archives_are_loaded_once(experiment, monkeypatch):
+    load, loaded = mocap.load, []
+
+    def counted(*arguments):
+        loaded.append(arguments)
+        return load(*arguments)
+
+    monkeypatch.setattr(mocap, "load", counted)
+    made = conditions.conditions_of(experiment)
+    assert len(loaded) == 1
+    # The subjects of the exercises may be named, too.
+    experiment.data.validation_subjects = ("UIPRMD10",)
+    named = conditions.conditions_of(experiment)
+    np.testing.assert_array_equal(
+        named["fixed"].poses.keypoints_2d,
+        made["exercises"].poses.keypoints_2d,
+    )
 
 
 def test_subjects_that_are_not_there(experiment):

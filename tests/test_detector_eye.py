@@ -1,4 +1,4 @@
-"""Drawn detections beside real ones."""
+"""Drawn detections compared with real ones."""
 
 import json
 

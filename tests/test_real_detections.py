@@ -174,6 +174,11 @@ def test_true_keypoints_and_a_detected_face(tmp_path):
     nose = names.index("nose")
     np.testing.assert_array_equal(exact.scores[:, nose], 0.5)
     np.testing.assert_array_equal(exact.pixels[:, nose], 7)
+    # A face alone is no pose.
+    file.truth_px[6] = np.nan
+    exact = detections.with_truth_px(file)
+    assert not exact.scores[6].any() and not exact.pixels[6].any()
+    assert exact.scores[5].any()
 
 
 def test_errors_of_joints_that_are_known(flat, tmp_path):
