@@ -47,8 +47,8 @@ DETECTED = {
     "detected steep": "steep",
     "detected behind": "behind",
 }
-# People are wholly in the image. Training hides joints and exchanges sides at
-# random; here only the body hides joints, and errors bring their scores down.
+# Training hides joints, crops people and exchanges sides at random. Here only
+# the body and the image's borders hide joints, and errors lower their scores.
 _DETECTOR = {
     "exact": 0.0,
     "swap": 0.0,
