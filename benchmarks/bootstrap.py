@@ -12,8 +12,8 @@ An interval from few blocks is too narrow. 100 frames at 60 per second are four
 blocks: of series of one camera whose neighbours correlate by 0.9, 0.95 and
 0.98 (AR(1)), nominal 95 % intervals held the true mean in 68, 55 and 41 % of
 400 trials; with 0.9 and four cameras, each with a constant error of half and
-of twice its white noise, in 73 and 80 %. Rooms are not drawn at all. `Blocks.counts` belongs
-beside each interval.
+of twice its white noise, in 73 and 80 %. Rooms are not drawn at all.
+`Blocks.counts` belongs beside each interval.
 """
 
 import numpy as np
