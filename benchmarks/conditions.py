@@ -1,11 +1,13 @@
-"""What models of real motion must stand, and how they stand it."""
+"""Conditions under which models of real motion are judged."""
 
 import dataclasses
+import zlib
 from typing import NamedTuple
 
 import numpy as np
 
-from ampose_tf.config import Config
+from ampose_tf.config import Cameras, Config
+from ampose_tf.conversion import SEEN_SCORE
 from ampose_tf.data import mocap
 from ampose_tf.data.poses import Poses
 from ampose_tf.evaluation import protocols
@@ -35,26 +37,36 @@ CONDITIONS = {
     "low and wide": _LOW | _WIDE,
     "noisy": {"noise": 0.01},
 }
-# Whatever is aimed at from wherever, it is 30 to 60 degrees below.
+# These cameras look 30 to 60 degrees down.
 STEEP = {"distance_m": (3.0, 4.0), "height_m": (3.45, 5.85)}
-# Who does exercises; the other conditions are of the others.
+# Subjects of "exercises"; all others are in the other conditions.
 EXERCISES = ("UIPRMD10",)
-# As a detector sees which others.
+# Condition as a detector sees it: the exact one.
 DETECTED = {
     "detected": "fixed",
     "detected steep": "steep",
     "detected behind": "behind",
+}
+# Training hides joints, crops people and exchanges sides at random. Here only
+# the body and the image's borders hide joints, and errors lower their scores.
+_DETECTOR = {
+    "exact": 0.0,
+    "swap": 0.0,
+    "hide_joint": 0.0,
+    "hide_limb": 0.0,
+    "hide_half": 0.0,
+    "crop": 0.0,
 }
 HIDDEN = ("LWrist", "RWrist", "RFoot")
 SEEN = "same joints, seen"
 
 
 class Condition(NamedTuple):
-    """What a model is given, and the truth.
+    """Input of a model, and the truth.
 
     Attributes:
-        poses: The truth, and the keypoints as they are given.
-        seen: (N, J) bool, which joints the model is told; None for all.
+        poses: The truth, and the keypoints that the model gets.
+        seen: (N, J) bool, the joints that count as seen; None for all.
     """
 
     poses: Poses
@@ -63,9 +75,6 @@ class Condition(NamedTuple):
 
 def conditions_of(experiment: Config) -> dict[str, Condition]:
     """Returns {name: `Condition`} of a config's validation subjects."""
-    # Lazily: who imports this module for the cameras needs no Keras.
-    from benchmarks.detected_poses import detected_poses
-
     data = experiment.data
 
     def seen_by(motion, changes):
@@ -95,21 +104,107 @@ def conditions_of(experiment: Config) -> dict[str, Condition]:
 
 
 def _motion_of(data):
-    """Returns the motion of most people, and of `EXERCISES` or None."""
+    """Returns motion for all other conditions, and for "exercises" or None."""
+    motion = mocap.load(data.root, data.archives, "validation")
+    there = set(motion.subjects)
+    others = there - set(EXERCISES)
+    people = set(data.validation_subjects) or others or there
+    if not people <= there:
+        missing = ", ".join(sorted(people - there))
+        raise ValueError(
+            f"{data.root}: no validation subject {missing} in "
+            + ", ".join(data.archives)
+        )
+    exercising = there >= set(EXERCISES)
+    return _only(motion, people), (
+        _only(motion, EXERCISES) if exercising else None
+    )
 
-    def load(subjects):
-        return mocap.load(data.root, data.archives, "validation", subjects)
 
-    there = set(load(()).subjects)
-    others = tuple(sorted(there - set(EXERCISES)))
-    return (
-        load(data.validation_subjects or others),
-        load(EXERCISES) if there >= set(EXERCISES) else None,
+def _only(motion, subjects):
+    """Returns the motion of some subjects."""
+    trials = [
+        trial
+        for trial, name in enumerate(motion.trial_names)
+        if name.split("/")[0] in subjects
+    ]
+    kept = np.isin(motion.trials, trials)
+    return mocap.Motion3D(
+        motion.joints[kept],
+        motion.subjects[kept],
+        np.searchsorted(trials, motion.trials[kept]),
+        tuple(motion.trial_names[trial] for trial in trials),
+        tuple(motion.descriptions[trial] for trial in trials),
     )
 
 
 def _behind(poses):
     return measures.from_behind(poses.poses_3d, H36M_17.joints, poses.up)
+
+
+def detected_poses(
+    poses: Poses, experiment: Config, name: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what detectors make of poses.
+
+    Args:
+        poses: N poses, seen exactly by the config's cameras.
+        experiment: `data.detector` has the sizes of the detectors' errors.
+        name: Name of the condition; errors differ between names.
+
+    Returns:
+        keypoints_2d (N, 17, 2) float32, and which joints were seen, (N, 17)
+        bool.
+    """
+    # Lazily: other users of this module need no Keras.
+    from ampose_tf.data.augmentation import detector
+    from ampose_tf.data.augmentation.viewpoints import Views
+
+    data = experiment.data
+    seed = (data.cameras.validation_seed, zlib.crc32(name.encode()))
+    # Detectors take turns in a batch, motions in the archive.
+    order = np.random.default_rng(seed).permutation(poses.count)
+    views = views_of(poses, data.cameras)
+    keypoints_2d, scores = detector.detected(
+        Views(*(array[order] for array in views)),
+        dataclasses.replace(data.detector, **_DETECTOR),
+        NumpySource(seed),
+    )
+    back = np.argsort(order)
+    return (
+        np.asarray(keypoints_2d, np.float32)[back],
+        np.asarray(scores)[back] >= SEEN_SCORE,
+    )
+
+
+def views_of(poses: Poses, cameras: Cameras):
+    """Returns poses, seen exactly, as `viewpoints.Views` for detectors."""
+    from ampose_tf.data.augmentation.viewpoints import Views
+
+    size = np.array([cameras.image_width, cameras.image_height], np.float32)
+    focal, center = np.split(poses.intrinsics[:, None], 2, axis=-1)
+    depth = poses.root_depth[:, None, None]
+    hip = (poses.keypoints_2d[:, :1] - center) / focal * depth
+    return Views(
+        poses.keypoints_2d,
+        poses.poses_3d + np.concatenate([hip, depth], axis=-1),
+        np.tile(size / size.max(), (poses.count, 1, 1)),
+        1.7 * focal[..., :1] / depth,
+        focal[..., :1],
+    )
+
+
+class NumpySource:
+    """A `randomness.Source` in NumPy."""
+
+    def __init__(self, seed):
+        self._random = np.random.default_rng(seed)
+
+    def uniform(self, shape):
+        return self._random.random(shape, np.float32)
+
+    def normal(self, shape):
+        return self._random.standard_normal(shape, np.float32)
 
 
 def judge(predict, conditions: dict[str, Condition]) -> dict:
@@ -123,7 +218,8 @@ def judge(predict, conditions: dict[str, Condition]) -> dict:
 
     Returns:
         {condition: what `protocols.judge` returns, means over poses}, with
-        `measures` (`measures.summarise`) of the conditions that were given.
+        `measures` (`measures.summarise`) for the given conditions, and
+        `unseen`, the share of unseen joints, for those with `seen`.
     """
     skeleton = predict.skeleton
 
@@ -146,6 +242,8 @@ def judge(predict, conditions: dict[str, Condition]) -> dict:
                 skeleton.edges,
             )
         )
+        if seen is not None:
+            judged[name]["unseen"] = 1 - float(seen.mean())
         if name == "fixed":
             exact = lifted
     if predict.seen_input:
@@ -162,7 +260,7 @@ def as_text(judged: dict) -> str:
     """Returns the report of one model as tables, in millimetres."""
     lines = [
         f"{'':18}{'poses':>7}{'MPJPE':>8}{'one call':>10}{'P-MPJPE':>9}"
-        f"{'N-MPJPE':>9}{'over fixed':>12}"
+        f"{'N-MPJPE':>9}{'over fixed':>12}{'unseen':>8}"
     ]
     for name, row in judged.items():
         base = judged[SEEN if name == "hidden" else "fixed"]
@@ -171,6 +269,7 @@ def as_text(judged: dict) -> str:
             f"{name:18}{row['poses']:7}{row['mpjpe_mm']:8.1f}"
             f"{row['single_mpjpe_mm']:10.1f}{row['p_mpjpe_mm']:9.1f}"
             f"{row['n_mpjpe_mm']:9.1f}{over:+12.0%}"
+            + (f"{row['unseen']:8.0%}" if "unseen" in row else "")
         )
     subjects = judged["fixed"]["subjects"].items()
     lines.append(

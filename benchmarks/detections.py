@@ -1,13 +1,23 @@
-"""Files of real detections with 3D truth: see `read`."""
+"""Files of real detections with 3D truth, read and lifted as users do."""
 
 import os
 import pathlib
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
+from ampose_tf.conversion import SEEN_SCORE
 from ampose_tf.data import archive
-from ampose_tf.lifting.keypoints import SKELETONS
+from ampose_tf.data.poses import check_unit
+from ampose_tf.lifting import Lifter
+from ampose_tf.lifting.keypoints import (
+    SKELETONS,
+    Keypoints,
+    Track,
+    is_seen,
+    to_h36m,
+)
 
 _PARTS = {
     "shoulder": "Shoulder",
@@ -17,15 +27,28 @@ _PARTS = {
     "knee": "Knee",
     "ankle": "Foot",
 }
-# Detectors' names of Human3.6M's joints.
+# Detectors' names, and Human3.6M's, of the joints of limbs.
 NAMES = {
     f"{side}_{part}": side[0].upper() + joint
     for side in ("left", "right")
     for part, joint in _PARTS.items()
 }
 _JOINTS = tuple(NAMES.values())
-# By the number of keypoints, of files that do not name them.
-_BY_COUNT = {17: "COCO-17", 25: "BODY_25", 26: "Halpe-26", 33: "MediaPipe-33"}
+_HIPS = [_JOINTS.index("LHip"), _JOINTS.index("RHip")]
+_FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
+# By the number of keypoints, of files that do not name them. Of the last two
+# only the body is read, which comes first.
+_BY_COUNT = {
+    17: "COCO-17",
+    18: "COCO-18",
+    25: "BODY_25",
+    26: "Halpe-26",
+    33: "MediaPipe-33",
+    133: "COCO-17",
+    136: "Halpe-26",
+}
+# True joints, hips included, that a pose needs to be judged.
+FEWEST = 6
 _NEEDED = (
     "keypoints_px",
     "scores",
@@ -39,18 +62,19 @@ class Detections(NamedTuple):
     """N rows, one person in one frame of one camera each.
 
     Attributes:
-        name: Of the file, without ending.
+        name: Name of the file, without ending.
         skeleton: The name of one of `SKELETONS`.
         pixels: (N, S, 2).
-        scores: (N, S), 0 for keypoints that are not there.
+        scores: (N, S), 0 for absent keypoints.
         joints: "Hip" and the names of the J = 12 joints of limbs.
         truth: (N, 1 + J, 3) metres, camera frame, relative to the middle of
-            the hips, which is first; NaN for what is not known.
+            the hips, which is first; NaN for unknown joints.
+        hip: (N, 3) metres, camera frame, the middle of the hips.
         truth_px: (N, J, 2), NaN likewise; None if the file has none.
         world: (N, 1 + J, 3), MediaPipe's own 3D, as `truth`; None likewise.
-        camera: (N,) int.
+        camera: (N,) int, or str for named cameras.
         frame: (N,) int.
-        person: (N,) int.
+        person: (N,), as `camera`.
         image_size: (N, 2), width and height.
         fps: Frames per second.
         up: (N, 3), unit vectors that point upwards in the camera's frame;
@@ -63,6 +87,7 @@ class Detections(NamedTuple):
     scores: np.ndarray
     joints: tuple[str, ...]
     truth: np.ndarray
+    hip: np.ndarray
     truth_px: np.ndarray | None
     world: np.ndarray | None
     camera: np.ndarray
@@ -72,30 +97,56 @@ class Detections(NamedTuple):
     fps: float
     up: np.ndarray | None
 
+    def clips(self) -> Iterator[tuple[object, object, np.ndarray]]:
+        """Yields (camera, person, rows in order of frames) of each clip."""
+        for camera in np.unique(self.camera):
+            of_camera = self.camera == camera
+            for person in np.unique(self.person[of_camera]):
+                rows = np.flatnonzero(of_camera & (self.person == person))
+                yield camera, person, rows[np.argsort(self.frame[rows])]
+
+
+class Lifted(NamedTuple):
+    """What a model made of the rows of a file.
+
+    Attributes:
+        poses: (N, 1 + J, 3) metres, as `Detections.truth`; NaN for rows that
+            were not lifted.
+        seen: (N, J) bool; None if unknown.
+        spread_m: (N, J); None likewise.
+    """
+
+    poses: np.ndarray
+    seen: np.ndarray | None = None
+    spread_m: np.ndarray | None = None
+
 
 def read(path: str | os.PathLike) -> Detections:
     """Reads a file as those of `balancing_*.npz`.
 
     It holds keypoints_px (N, S, 2), scores (N, S), truth_camera_m (N, J, 3),
-    truth_names (J,) and image_size. `camera`, `frame` and `person` (N,) are
-    one camera, frames in order and one person if they are missing. The truth
-    may lack joints, or have NaN for them. What is said for each camera
-    (`image_size`, `up_camera`) is said once for all, once per camera in the
-    order of their numbers, or once per row.
+    truth_names (J,) and image_size. Without `camera`, `frame` and `person`
+    (N,) the rows are successive frames of one person before one camera.
+    Keypoints may be in any order if `keypoint_names` (S,) names them. The
+    truth may lack joints other than hips, or have NaN for them. `image_size`
+    and `up_camera` have one value for all rows, one per camera in the order
+    of their numbers or names, or one per row. `truth_px` (N, J, 2) and
+    `world` (N, S, 3) are ignored if they have another shape or no numbers.
 
     Raises:
         OSError: If there is no such file.
-        ValueError: If it lacks something, or shapes contradict each other.
+        ValueError: If it lacks something, shapes contradict each other, names
+            are unknown, or the truth is not in metres.
     """
     held = archive.read(path)
     missing = [name for name in _NEEDED if name not in held]
     if missing:
         raise ValueError(f"{path}: lacks {', '.join(missing)}")
     pixels = np.asarray(held["keypoints_px"], np.float64)
-    count, size = pixels.shape[:2]
     scores = np.asarray(held["scores"], np.float64)
-    names = [str(name) for name in held["truth_names"]]
+    names = [str(name) for name in np.ravel(held["truth_names"])]
     truth = np.asarray(held["truth_camera_m"], np.float64)
+    count, size = (*pixels.shape, 0, 0)[:2]
     if (
         pixels.shape != (count, size, 2)
         or scores.shape != (count, size)
@@ -106,18 +157,29 @@ def read(path: str | os.PathLike) -> Detections:
             f"truth_camera_m (N, {len(names)}, 3), got {pixels.shape}, "
             f"{scores.shape} and {truth.shape}"
         )
+    names = _truth_names(path, names)
+    truth = _chosen(truth, names)
+    relative = from_hip(truth, _JOINTS)
+    _check_metres(path, relative)
     camera, person = (
-        _numbers(held.get(key, np.zeros(count, int)))
+        _labels(held.get(key, np.zeros(count, int)))
         for key in ("camera", "person")
     )
     frame = np.asarray(held.get("frame", np.arange(count)), np.int64)
-    skeleton = _skeleton(path, held, size)
+    skeleton, columns = _skeleton(path, held, size)
+    pixels, scores = pixels[:, columns], scores[:, columns]
     there = np.isfinite(pixels).all(axis=2) & np.isfinite(scores)
     up = held.get("up_camera")
     if up is not None:
         up = _per_row(up, 3, camera, path, "up_camera")
         up = up / np.linalg.norm(up, axis=1, keepdims=True)
-    truth_px = held.get("truth_px")
+    truth_px = _extra(held.get("truth_px"), (count, len(names), 2))
+    world = _extra(held.get("world"), (count, size, 3))
+    if truth_px is not None:
+        truth_px = _chosen(truth_px, names)
+    if world is not None:
+        own = SKELETONS[skeleton].joints
+        world = from_hip(_chosen(world[:, columns], own), _JOINTS)
     fps = float(np.ravel(held.get("fps", 0))[0])
     return Detections(
         pathlib.Path(path).stem,
@@ -125,9 +187,10 @@ def read(path: str | os.PathLike) -> Detections:
         np.where(there[..., None], pixels, 0),
         np.where(there, np.clip(scores, 0, 1), 0),
         ("Hip", *_JOINTS),
-        from_hip(_chosen(truth, names), _JOINTS),
-        None if truth_px is None else _chosen(truth_px, names),
-        _world(held, skeleton),
+        relative,
+        truth[:, _HIPS].mean(axis=1),
+        truth_px,
+        world,
         camera,
         frame,
         person,
@@ -149,24 +212,113 @@ def from_hip(points: np.ndarray, joints: tuple[str, ...]) -> np.ndarray:
     return np.concatenate([hip, points], axis=1) - hip
 
 
+def lift(lifter: Lifter, detections: Detections) -> Lifted:
+    """Lifts each camera's frames of each person as a clip of its own.
+
+    Raises:
+        ValueError: If a person is twice in a frame.
+    """
+    count, joints = len(detections.frame), detections.joints[1:]
+    poses = np.full((count, len(joints), 3), np.nan)
+    seen = np.zeros(poses.shape[:2], bool)
+    spread_m = np.full(poses.shape[:2], np.nan)
+    for camera, person, rows in detections.clips():
+        frames = detections.frame[rows] - detections.frame[rows[0]]
+        if not (np.diff(frames) > 0).all():
+            raise ValueError(
+                f"{detections.name}: person {person} is twice in a frame of "
+                f"camera {camera}"
+            )
+        track = Track(
+            0,
+            frames,
+            detections.pixels[rows].astype(np.float32),
+            detections.scores[rows].astype(np.float32),
+        )
+        width, height = detections.image_size[rows[0]]
+        clip = Keypoints(
+            detections.skeleton,
+            (int(width), int(height)),
+            detections.fps,
+            int(frames[-1]) + 1,
+            (track,),
+        )
+        if not is_seen(to_h36m(clip).tracks[0].scores, SEEN_SCORE).any():
+            continue
+        motion = lifter(clip)
+        (track,) = motion.tracks
+        own = [motion.skeleton.joints.index(joint) for joint in joints]
+        rows = rows[np.searchsorted(frames, track.frames)]
+        poses[rows] = track.poses_3d[:, own]
+        seen[rows] = track.seen[:, own]
+        spread_m[rows] = track.spread_m[:, own]
+    return Lifted(from_hip(poses, joints), seen, spread_m)
+
+
+def with_truth_px(detections: Detections) -> Detections:
+    """Returns detections whose keypoints are the truth's.
+
+    The face, of which the truth says nothing, stays as it was detected. All
+    other keypoints count as not seen, and rows without truth as empty.
+    """
+    names = SKELETONS[detections.skeleton].joints
+    known = np.isfinite(detections.truth_px).all(axis=2)
+    face = np.isin(names, _FACE) & known.any(axis=1, keepdims=True)
+    pixels = np.where(face[..., None], detections.pixels, 0)
+    scores = np.where(face, detections.scores, 0)
+    for row, name in enumerate(NAMES):
+        if name not in names:
+            continue
+        there, column = known[:, row], names.index(name)
+        pixels[there, column] = detections.truth_px[there, row]
+        scores[there, column] = 1
+    return detections._replace(pixels=pixels, scores=scores)
+
+
+def _truth_names(path, names):
+    """Returns detectors' names for the truth's."""
+    ours = {joint: name for name, joint in NAMES.items()}
+    renamed = [ours.get(name, name) for name in names]
+    for hip in ("left_hip", "right_hip"):
+        if hip not in renamed:
+            raise ValueError(
+                f"{path}: truth_names lacks {hip}; got {', '.join(names)}"
+            )
+    return renamed
+
+
+def _check_metres(path, truth):
+    known = np.isfinite(truth).all(axis=2)
+    whole = known[:, 0] & (known[:, 1:].sum(axis=1) >= FEWEST)
+    check_unit(np.nan_to_num(truth[whole]), "metres", str(path))
+
+
 def _skeleton(path, held, count):
-    if "keypoint_names" in held:
-        named = tuple(str(name) for name in held["keypoint_names"])
+    """Returns a skeleton's name and the columns of its joints."""
+    if "keypoint_names" not in held:
+        if count not in _BY_COUNT:
+            raise ValueError(
+                f"{path}: no skeleton is known of {count} keypoints"
+            )
+        name = _BY_COUNT[count]
+        return name, list(range(len(SKELETONS[name].joints)))
+    named = [str(name) for name in np.ravel(held["keypoint_names"])]
+    if len(named) == count:
         for name, skeleton in SKELETONS.items():
-            if skeleton.joints == named:
-                return name
-    if count not in _BY_COUNT:
-        raise ValueError(f"{path}: no skeleton is known of {count} keypoints")
-    return _BY_COUNT[count]
+            if sorted(skeleton.joints) == sorted(named):
+                return name, [named.index(joint) for joint in skeleton.joints]
+    raise ValueError(
+        f"{path}: no skeleton is known of the {count} keypoints with "
+        f"keypoint_names {', '.join(named)}"
+    )
 
 
-def _world(held, skeleton):
-    """Returns MediaPipe's own 3D of the truth's joints, or None."""
-    names = SKELETONS[skeleton].joints
-    world = held.get("world")
-    if world is None or np.shape(world)[1] != len(names):
+def _extra(values, shape):
+    """Returns an array that files may have; None if it says nothing."""
+    if values is None or np.shape(values) != shape:
         return None
-    return from_hip(_chosen(world, names), _JOINTS)
+    values = np.asarray(values, np.float64)
+    return values if np.isfinite(values).any() else None
 
 
 def _chosen(points, names):
@@ -179,16 +331,15 @@ def _chosen(points, names):
     return chosen
 
 
-def _numbers(values):
-    """Returns integers as they are, and numbers for names."""
+def _labels(values):
+    """Returns integers as they are, anything else as str."""
     values = np.asarray(values)
-    if values.dtype.kind in "iu":
-        return values.astype(np.int64)
-    return np.unique(values, return_inverse=True)[1]
+    kind = np.int64 if values.dtype.kind in "iu" else str
+    return values.astype(kind)
 
 
 def _per_row(values, width, camera, path, name):
-    """Returns (N, width) of what is said for all, each camera or row."""
+    """Returns (N, width) of values for all, for each camera or each row."""
     values = np.asarray(values, np.float64)
     if values.shape == (width,):
         return np.tile(values, (len(camera), 1))
@@ -197,12 +348,23 @@ def _per_row(values, width, camera, path, name):
         return values[index]
     if values.shape == (len(camera), width):
         return values
-    if values.ndim == 2 and values.shape[1] == width:
-        # Of all cameras of the room, some of which saw nobody.
-        first = int(camera.min() > 0 and camera.max() == len(values))
-        if camera.max() - first < len(values):
-            return values[camera - first]
-    raise ValueError(
-        f"{path}: {name} of shape {values.shape} is not that of "
-        f"{len(cameras)} cameras"
-    )
+    # One value for every camera of the room, some of which have no row.
+    count = len(values) if values.ndim == 2 else 0
+    lowest, highest = cameras[0], cameras[-1]
+    if (
+        values.shape != (count, width)
+        or camera.dtype.kind != "i"
+        or lowest < 0
+        or highest > count - (lowest == 0)
+    ):
+        raise ValueError(
+            f"{path}: {name} of shape {values.shape} is not that of "
+            f"{len(cameras)} cameras, {lowest} to {highest}"
+        )
+    if lowest > 0 and highest < count:
+        raise ValueError(
+            f"{path}: {name} has {count} rows for cameras {lowest} to "
+            f"{highest}, which may be counted from 0 or from 1; give one row "
+            "per camera that is used, or per row of keypoints"
+        )
+    return values[camera - (highest == count)]

@@ -1,14 +1,14 @@
-"""What is wrong with lifted poses, beside how far off they are.
+"""Measures of lifted poses other than distances: angles, sizes and sides.
 
-Everything is per pose, in NumPy; NaN marks poses of which a measure says
-nothing. Joints are known by Human3.6M's names, so that sets without some of
-them (`real_detections`) are measured as well. The trunk goes from the hip to
-the thorax, or to the middle of the shoulders if there is no thorax.
+All are per pose, in NumPy; NaN marks poses that a measure does not apply to.
+Joints have Human3.6M's names, and sets without some of them (`detections`) are
+measured as well. The trunk goes from the hip to the thorax, or to the middle
+of the shoulders if there is no thorax.
 """
 
 import numpy as np
 
-# What tables show of `summarise`, and how.
+# Columns of tables: keys of `summarise`, and their format.
 HEADS = {
     "lean °": ("trunk_lean_deg", "+.1f"),
     "bent °": ("trunk_bent_deg", "+.1f"),
@@ -47,7 +47,7 @@ def pitch(up: np.ndarray) -> np.ndarray:
 
 
 def facing(poses: np.ndarray, joints: tuple[str, ...], up: np.ndarray):
-    """Returns where people face, by their shoulders and hips, (N,) degrees.
+    """Returns where people face, by shoulders and hips, (N,) degrees.
 
     Args:
         poses: (N, J, 3), camera frame.
@@ -64,7 +64,10 @@ def facing(poses: np.ndarray, joints: tuple[str, ...], up: np.ndarray):
 
 
 def from_behind(poses, joints, up) -> np.ndarray:
-    """Returns who is seen from behind, within 60 degrees, (N,) bool."""
+    """Returns which people are seen from behind, (N,) bool.
+
+    Their backs are within 60 degrees of the camera.
+    """
     return facing(poses, joints, up) >= _FACINGS["behind"][0]
 
 
@@ -78,7 +81,7 @@ def lean(vectors: np.ndarray, up: np.ndarray, direction: np.ndarray):
 
     Returns:
         (N,) degrees; NaN if less than half of the vector lies in the plane
-        of both, as of people who lie across it.
+        of both, for example of a person lying across it.
     """
     along = np.sum(vectors * _level(direction, up), axis=-1)
     upright = np.sum(vectors * up, axis=-1)
@@ -122,35 +125,48 @@ def size_ratio(predicted, target, bones) -> np.ndarray:
 
     Args:
         predicted: (N, J, 3).
-        target: (N, J, 3).
+        target: (N, J, 3), NaN for unknown joints, whose bones are left out.
         bones: (start, end) indices.
     """
-    return _length(predicted, bones) / _length(target, bones)
+    known = [
+        np.isfinite(_bone(predicted, bone) + _bone(target, bone)).all(axis=-1)
+        for bone in bones
+    ]
+    lifted, true = (
+        sum(
+            np.where(there, np.linalg.norm(_bone(poses, bone), axis=-1), 0)
+            for bone, there in zip(bones, known, strict=True)
+        )
+        for poses in (predicted, target)
+    )
+    return lifted / np.where(true > 0, true, np.nan)
 
 
 def sides_exchanged(predicted, target, joints) -> np.ndarray:
-    """Returns whose limbs are nearer to the truth's of the other side, (N,).
+    """Returns whether limbs are nearer to the other side's true ones, (N,).
 
-    The places stay, the names are exchanged; both poses are relative to the
-    hip.
+    1 or 0, of pairs of joints that are both known; NaN without any. Both
+    poses are relative to the hip.
     """
     own = [joints.index(side + name) for side in _SIDES for name in _ENDS]
     other = own[len(_ENDS) :] + own[: len(_ENDS)]
-
-    def apart(rows):
-        distances = np.linalg.norm(
-            predicted[:, own] - target[:, rows], axis=-1
-        )
-        return distances.mean(axis=1)
-
-    right, wrong = apart(own), apart(other)
-    return np.where(np.isnan(right + wrong), np.nan, wrong < right)
+    right, wrong = (
+        np.linalg.norm(predicted[:, own] - target[:, rows], axis=-1)
+        for rows in (own, other)
+    )
+    known = np.isfinite(right + wrong)
+    right, wrong = (
+        np.where(known, distances, 0).mean(axis=1)
+        for distances in (right, wrong)
+    )
+    return np.where(known.any(axis=1), wrong < right, np.nan)
 
 
 def depth_order(predicted, target, joints) -> np.ndarray:
-    """Returns of which limb bones the right end is nearer, (N, 8).
+    """Returns whether the nearer end of each limb bone is the right one.
 
-    1 or 0; NaN for those whose ends differ by 5 cm or less in true depth.
+    (N, 8), 1 or 0; NaN for bones whose ends differ by 5 cm or less in true
+    depth.
     """
     bones = limb_bones(joints)
     true, lifted = (
@@ -178,15 +194,14 @@ def measure(
     up: np.ndarray | None,
     bones: list[tuple[int, int]] | None = None,
 ) -> dict[str, np.ndarray]:
-    """Returns every measure of every pose, and what to group them by.
+    """Returns all measures of each pose, and the angles to group them by.
 
     Args:
         predicted: (N, J, 3) metres, camera frame, relative to the hip.
-        target: (N, J, 3) metres, likewise; NaN for joints that are not
-            known.
+        target: (N, J, 3) metres, likewise; NaN for unknown joints.
         joints: Names of the J joints.
-        up: See `pitch`; None if it is not known, which leaves out the trunk.
-        bones: Of the size; None for the limbs'.
+        up: See `pitch`; None if unknown, which leaves out the trunk.
+        bones: Bones of `size_ratio`; None for the limbs'.
 
     Returns:
         {name: (N,) or (N, K)}; `pitch_deg` and `facing_deg` are the true
@@ -222,13 +237,13 @@ def measure(
 
 
 def summarise(measured: dict[str, np.ndarray]) -> dict:
-    """Returns means of what `measure` returns.
+    """Returns the means of measures.
 
     Returns:
         {name: mean, None if there is nothing to average}, and
         `trunk_lean_by_pitch`, `trunk_lean_by_facing` and
         `trunk_bent_by_facing`, {group: {"deg": mean, "poses": count}} of
-        those that occur.
+        groups that occur.
     """
     groups = ("pitch_deg", "facing_deg")
     summary = {
@@ -276,7 +291,7 @@ def number(value: float | None, form: str = ".1f") -> str:
 
 
 def mean(values: np.ndarray) -> float | None:
-    """Returns the mean of what is not NaN, None if nothing is left."""
+    """Returns the mean of finite values; None if there are none."""
     values = values[np.isfinite(values)]
     return float(values.mean()) if len(values) else None
 
@@ -288,7 +303,7 @@ def _trunk(poses, joints):
 
 
 def _front(poses, joints):
-    """Returns where people's fronts point, (N, 3), of any length."""
+    """Returns the directions of people's fronts, (N, 3), not unit vectors."""
     left = sum(
         _at(poses, joints, "L" + name) - _at(poses, joints, "R" + name)
         for name in ("Shoulder", "Hip")
@@ -306,15 +321,13 @@ def _middle(poses, joints, name):
     return (left + right) / 2
 
 
-def _length(poses, bones):
-    return sum(
-        np.linalg.norm(poses[:, end] - poses[:, start], axis=-1)
-        for start, end in bones
-    )
+def _bone(poses, bone):
+    start, end = bone
+    return poses[:, end] - poses[:, start]
 
 
 def _level(vectors, up):
-    """Returns the unit vectors of the parts that are horizontal."""
+    """Returns the unit vectors of the horizontal parts."""
     return _unit(vectors - np.sum(vectors * up, axis=-1, keepdims=True) * up)
 
 

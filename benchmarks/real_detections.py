@@ -6,9 +6,9 @@ r"""Judges models on real detections of real people with 3D truth.
 
 Each camera's frames of each person are lifted as users lift them: by
 `Lifter`, without filters. Errors are over the joints of the truth, the middle
-of the hips at the origin, with 95 % intervals (bootstrap.py). --model and
---detections may be given more than once; each further model is compared with
-the first, pose by pose.
+of the hips at the origin, with 95 % intervals; bootstrap.py says how far to
+trust these. --model and --detections may be given more than once; each further
+model is compared with the first, pose by pose.
 """
 
 import json
@@ -24,8 +24,14 @@ from ampose_tf.evaluation import metrics
 from ampose_tf.lifting import Lifter
 from benchmarks import measures
 from benchmarks.bootstrap import Blocks
-from benchmarks.detections import Detections, read
-from benchmarks.lifted_detections import Lifted, lift, with_truth_px
+from benchmarks.detections import (
+    FEWEST,
+    Detections,
+    Lifted,
+    lift,
+    read,
+    with_truth_px,
+)
 
 _HEADS = {
     "MPJPE": "mpjpe_mm",
@@ -38,8 +44,6 @@ _SEEN = (
     "seen_wrists_and_ankles",
     "unseen_wrists_and_ankles",
 )
-# Of a pose's true joints, so that it has a size and a direction.
-_FEWEST = 6
 
 
 def define_flags(flag_values):
@@ -63,25 +67,11 @@ def define_flags(flag_values):
 
 
 def main(options):
-    opened = [read(path) for path in options.detections]
+    opened = {path: read(path) for path in options.detections}
     lifters = {model: Lifter(model) for model in options.model}
     reports = {}
-    for path, detections in zip(options.detections, opened, strict=True):
-        lifted = {
-            model: lift(lifter, detections)
-            for model, lifter in lifters.items()
-        }
-        first, *others = lifted
-        reports[path] = {
-            "models": {
-                model: _judged(lifters[model], own, detections)
-                for model, own in lifted.items()
-            },
-            "over_the_first": {
-                model: compare(lifted[model], lifted[first], detections)
-                for model in others
-            },
-        }
+    for path, detections in opened.items():
+        reports[path] = judge(lifters, detections)
         print(f"{path}\n{as_text(reports[path])}\n", flush=True)
     if options.report:
         files.write_text(
@@ -89,30 +79,53 @@ def main(options):
         )
 
 
-def judge(model, path) -> dict:
-    """Returns how a model does on a file of real detections.
+def judge(lifters: dict[str, Lifter], detections: Detections) -> dict:
+    """Returns how models do on real detections.
 
     Args:
-        model: A `Lifter`, or a `predict` as a `Predictor` is.
-        path: See `detections.read`.
+        lifters: Models by name.
+        detections: See `detections.read`.
 
     Returns:
-        What `summarise` returns of the detections, and the same of the true
-        keypoints ("given_truth_px", see `with_truth_px`) and of MediaPipe's
-        own 3D ("mediapipe"), if the file has them.
+        `models`: {name: what `summarise` returns, with the same of the true
+        keypoints ("given_truth_px", see `with_truth_px`)};
+        `over_the_first`: {name: `compare` with the first model};
+        `mediapipe`: the same of MediaPipe's own 3D. What the file does not
+        have is left out.
+
+    Raises:
+        ValueError: If no row has both keypoints and truth.
     """
-    detections = read(path)
-    return _judged(model, lift(model, detections), detections)
-
-
-def _judged(model, lifted, detections):
-    judged = summarise(lifted, detections)
-    if detections.truth_px is not None:
-        exact = lift(model, with_truth_px(detections))
-        judged["given_truth_px"] = summarise(exact, detections)
+    lifted = {
+        name: lift(lifter, detections) for name, lifter in lifters.items()
+    }
+    judged = {}
+    for name, own in lifted.items():
+        judged[name] = summarise(own, detections)
+        if judged[name] is None:
+            raise ValueError(
+                f"{detections.name}: no row has both keypoints and truth"
+            )
+        if detections.truth_px is not None:
+            exact = lift(lifters[name], with_truth_px(detections))
+            _add(judged[name], "given_truth_px", summarise(exact, detections))
+    first, *others = lifted
+    report = {
+        "models": judged,
+        "over_the_first": {
+            name: compare(lifted[name], lifted[first], detections)
+            for name in others
+        },
+    }
     if detections.world is not None:
-        judged["mediapipe"] = summarise(Lifted(detections.world), detections)
-    return judged
+        own = summarise(Lifted(detections.world), detections)
+        _add(report, "mediapipe", own)
+    return report
+
+
+def _add(report, name, part):
+    if part is not None:
+        report[name] = part
 
 
 def pose_errors(predicted: np.ndarray, target: np.ndarray) -> dict:
@@ -120,13 +133,12 @@ def pose_errors(predicted: np.ndarray, target: np.ndarray) -> dict:
 
     Args:
         predicted: (N, 1 + J, 3), the middle of the hips first.
-        target: Likewise; NaN for joints that are not known. A pose needs the
-            hips and half a dozen joints.
+        target: Likewise; NaN for unknown joints. A pose needs the hips and
+            `FEWEST` joints, hips included.
 
     Returns:
-        {"mpjpe_mm", "p_mpjpe_mm", "n_mpjpe_mm": (N,)}, over the joints that
-        are known, without the middle of the hips; NaN where there are too
-        few.
+        {"mpjpe_mm", "p_mpjpe_mm", "n_mpjpe_mm": (N,)}, over the known joints
+        without the middle of the hips; NaN for poses with too few.
     """
     errors = {name: np.full(len(target), np.nan) for name in _HEADS.values()}
     known = np.isfinite(target).all(axis=2)
@@ -134,7 +146,7 @@ def pose_errors(predicted: np.ndarray, target: np.ndarray) -> dict:
     known &= known[:, :1]
     for pattern in np.unique(known, axis=0):
         count = pattern.sum() - 1
-        if count < _FEWEST:
+        if count < FEWEST:
             continue
         rows = np.flatnonzero((known == pattern).all(axis=1))
         pair = predicted[rows][:, pattern], target[rows][:, pattern]
@@ -148,26 +160,25 @@ def pose_errors(predicted: np.ndarray, target: np.ndarray) -> dict:
     return errors
 
 
-def summarise(lifted: Lifted, detections: Detections) -> dict:
-    """Returns what is wrong with what was lifted.
+def summarise(lifted: Lifted, detections: Detections) -> dict | None:
+    """Returns the errors of lifted poses.
 
     Returns:
         `poses` that were judged, of `rows`; the errors of `pose_errors`, each
-        with its `_interval`; along the camera's axis and across it
+        with its `_interval`, and what these were `resampled` from
+        (`Blocks.counts`); errors along the camera's axis and across it
         (`depth_mm`, `image_plane_mm`); of `joints`, `cameras` and `people`;
         of joints that were `seen` and `unseen`, all and at the ends of limbs;
-        `jitter` in mm/frame², of the truth too; `measures`
+        `jitter` in mm/frame², of the true poses too; `measures`
         (`measures.summarise`); `spread_mm` and its rank correlation with the
-        poses' errors.
+        poses' errors. None if no row has both a pose and truth.
     """
     target, joints = detections.truth, detections.joints
     errors = pose_errors(lifted.poses, target)
     judged = np.isfinite(errors["mpjpe_mm"])
     if not judged.any():
-        raise ValueError(
-            f"{detections.name}: no row has both keypoints and truth"
-        )
-    blocks = Blocks(detections.frame[judged], detections.fps)
+        return None
+    blocks = _blocks(detections, judged)
     predicted = np.where(judged[:, None, None], lifted.poses, np.nan)
     difference = 1000 * (predicted - target)[:, 1:]
     distance = np.linalg.norm(difference, axis=2)
@@ -176,7 +187,9 @@ def summarise(lifted: Lifted, detections: Detections) -> dict:
     for name, values in errors.items():
         summary[name] = measures.mean(values)
         summary[f"{name}_interval"] = blocks.interval(values[judged])
+    known = judged[:, None] & np.isfinite(target).all(axis=2)
     summary |= {
+        "resampled": blocks.counts,
         "depth_mm": measures.mean(np.abs(difference[..., 2])),
         "image_plane_mm": measures.mean(across),
         "joints": {
@@ -184,8 +197,10 @@ def summarise(lifted: Lifted, detections: Detections) -> dict:
             for row, joint in enumerate(joints[1:])
         },
         "jitter": {
-            "predicted": _jitter(predicted, detections),
-            "truth": _jitter(target, detections),
+            name: _jitter(
+                np.where(known[..., None], poses, np.nan), detections
+            )
+            for name, poses in (("predicted", predicted), ("truth", target))
         },
         "measures": measures.summarise(
             {
@@ -222,23 +237,46 @@ def compare(lifted: Lifted, base: Lifted, detections: Detections) -> dict:
     """Returns how much larger errors are than another model's, in percent.
 
     Returns:
-        {error: {"percent": of the means, "interval": 95 %}}, of the poses
-        that both have lifted.
+        {error: {"percent": of the means, "interval": 95 %, "cameras":
+        {camera: percent}}}, of the poses that both have lifted, and what the
+        intervals were `resampled` from. Without such poses, percent and
+        interval are None.
     """
     own, other = (
         pose_errors(one.poses, detections.truth) for one in (lifted, base)
     )
     both = np.isfinite(own["mpjpe_mm"] + other["mpjpe_mm"])
-    blocks = Blocks(detections.frame[both], detections.fps)
+    blocks = _blocks(detections, both)
+    cameras = detections.camera[both]
     compared = {}
     for name in _HEADS.values():
         pair = own[name][both], other[name][both]
         ends = blocks.ratio_interval(*pair)
         compared[name] = {
-            "percent": 100 * (float(pair[0].mean() / pair[1].mean()) - 1),
+            "percent": _change(*pair),
             "interval": ends and [100 * (end - 1) for end in ends],
+            "cameras": {
+                str(camera): _change(*(one[cameras == camera] for one in pair))
+                for camera in np.unique(cameras)
+            },
         }
-    return compared
+    return compared | {"resampled": blocks.counts}
+
+
+def _change(own, base):
+    """Returns by how many percent the mean of errors is larger, or None."""
+    if not base.any():
+        return None  # no pose, or nothing wrong
+    return 100 * (float(own.mean() / base.mean()) - 1)
+
+
+def _blocks(detections, rows):
+    return Blocks(
+        detections.frame[rows],
+        detections.fps,
+        detections.camera[rows],
+        detections.person[rows],
+    )
 
 
 def _rank_correlation(some, others):
@@ -266,10 +304,7 @@ def _jitter(poses, detections):
     Of frames that follow each other at the clip's usual step.
     """
     lengths = []
-    clips = np.stack([detections.camera, detections.person], axis=1)
-    for clip in np.unique(clips, axis=0):
-        rows = np.flatnonzero((clips == clip).all(axis=1))
-        rows = rows[np.argsort(detections.frame[rows])]
+    for _, _, rows in detections.clips():
         if len(rows) < 3:
             continue
         steps = np.diff(detections.frame[rows])
@@ -289,8 +324,8 @@ def as_text(report: dict) -> str:
         rows[model] = judged
         if "given_truth_px" in judged:
             rows[f"{model}, true 2D"] = judged["given_truth_px"]
-    if "mediapipe" in judged:
-        rows["MediaPipe's own 3D"] = judged["mediapipe"]
+    if "mediapipe" in report:
+        rows["MediaPipe's own 3D"] = report["mediapipe"]
     width = 2 + max(map(len, rows))
     lines = [
         f"{'':{width}}"
@@ -328,11 +363,19 @@ def as_text(report: dict) -> str:
         lines.append(f"{name}: " + ", ".join(parts))
     for name, errors in report["over_the_first"].items():
         changes = [
-            f"{head} {errors[key]['percent']:+.1f} %"
+            f"{head} {measures.number(errors[key]['percent'], '+.1f')} %"
             + _between(errors[key]["interval"], "+.1f")
             for head, key in _HEADS.items()
         ]
         lines.append(f"{name} over the first: " + ", ".join(changes))
+        cameras = [
+            f"{camera}: {measures.number(percent, '+.1f')} %"
+            for camera, percent in errors["mpjpe_mm"]["cameras"].items()
+        ]
+        lines.append("MPJPE by camera: " + ", ".join(cameras))
+    first = next(iter(report["models"].values()))
+    counts = [f"{name} {n}" for name, n in first["resampled"].items()]
+    lines.append("intervals are drawn from: " + ", ".join(counts))
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-r"""Judges models of real motion under every condition that they must stand.
+r"""Judges models of real motion under all conditions.
 
     python -m benchmarks.real_motion --config=configs/mocap_s.py \
         --config.data.root=DIR --model=runs/mocap_s/last.keras \
@@ -6,8 +6,8 @@ r"""Judges models of real motion under every condition that they must stand.
 
 The people are the archive's validation subjects; the conditions
 (conditions.py) change what they are seen by; "exercises" are those of
-UI-PRMD's, if the archive is named. What is wrong beside the distances is
-measured by measures.py. --model may be given more than once.
+UI-PRMD's, if the archive is named. measures.py measures angles, sizes and
+sides. --model may be given more than once.
 """
 
 import json

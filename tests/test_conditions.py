@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from ampose_tf.config import Cameras, Config, Data
+from ampose_tf.config.ranges import Detector
 from ampose_tf.data import mocap
+from ampose_tf.data.augmentation import detector
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.skeleton import H36M_17
-from benchmarks import conditions, detected_poses, measures
+from benchmarks import conditions, measures
 from tests.people import STANDING, facing_the_camera
 
 JOINTS = H36M_17.joints
@@ -72,7 +74,7 @@ def test_trunks_lean_in_the_cameras_plane_and_bend_in_the_persons(
     assert again["trunk_lean_deg"].item() == 0
 
 
-def test_who_lies_across_the_plane_has_no_lean():
+def test_people_lying_across_the_plane_have_no_lean():
     vectors = np.array([[1.0, -0.1, 0.1], [0.1, -1.0, 0.0]])
     up, ahead = np.tile(UP, (2, 1)), np.tile([0.0, 0.0, 1.0], (2, 1))
     found = measures.lean(vectors, up, ahead)
@@ -115,7 +117,7 @@ def test_sizes_sides_and_order_in_depth():
 
 
 def turning(frames=24):
-    """Somebody on a turntable, world frame."""
+    """A person on a turntable, world frame."""
     angles = np.linspace(0, 2 * np.pi, frames, endpoint=False)
     c, s = np.cos(angles), np.sin(angles)
     turn = np.zeros((frames, 3, 3))
@@ -147,7 +149,7 @@ def experiment(tmp_path):
     return Config(data=data)
 
 
-def test_conditions_and_who_is_in_them(experiment):
+def test_conditions_and_their_subjects(experiment):
     made = conditions.conditions_of(experiment)
     assert list(made) == [
         *conditions.CONDITIONS,
@@ -157,15 +159,15 @@ def test_conditions_and_who_is_in_them(experiment):
         *conditions.DETECTED,
     ]
     for name, (poses, seen) in made.items():
-        who = {"UIPRMD10"} if name == "exercises" else {"P2"}
-        assert set(poses.subjects) == who
+        subjects = {"UIPRMD10"} if name == "exercises" else {"P2"}
+        assert set(poses.subjects) == subjects
         assert (seen is None) == (name not in conditions.DETECTED)
         # Upright: the head is above the hip, as far as in the world.
         height = np.sum(poses.poses_3d[:, 10] * poses.up, axis=1)
         np.testing.assert_allclose(
             height, STANDING[10, 2] - STANDING[0, 2], atol=1e-5
         )
-    # What is there beside the archive changes nothing.
+    # Other archives change nothing.
     experiment.data.archives = ("tiny",)
     alone = conditions.conditions_of(experiment)
     assert set(made) - set(alone) == {"exercises"}
@@ -198,7 +200,7 @@ def test_steep_cameras_look_30_to_60_degrees_down():
 
 def test_what_a_detector_is_shown(experiment):
     exact = conditions.conditions_of(experiment)["steep"].poses
-    views = detected_poses.views_of(exact, experiment.data.cameras)
+    views = conditions.views_of(exact, experiment.data.cameras)
     focal, center = (
         exact.intrinsics[:, None, :2],
         exact.intrinsics[:, None, 2:],
@@ -216,10 +218,118 @@ def test_what_a_detector_is_shown(experiment):
     np.testing.assert_allclose(
         views.person_size, 1.7 * focal[..., :1] / depth, rtol=1e-5
     )
-    made = detected_poses.detected_poses
-    keypoints_2d, seen = made(exact, experiment, "detected")
-    apart = np.linalg.norm(keypoints_2d - exact.keypoints_2d, axis=2)
-    assert 0.3 < seen.mean() < 0.99
-    assert 0.001 < np.median(apart) < 0.1
-    _, other = made(exact, experiment, "another name")
-    assert (other != seen).any()
+
+
+def test_detected_poses_are_in_the_order_of_the_exact(experiment, monkeypatch):
+    exact = conditions.conditions_of(experiment)["fixed"].poses
+    given = []
+
+    def detected(views, ranges, random):
+        given.append(views.keypoints_2d)
+        x = views.keypoints_2d[..., 0]
+        return 2 * views.keypoints_2d, np.where(x > 0, 0.9, 0.1)
+
+    monkeypatch.setattr(detector, "detected", detected)
+    keypoints_2d, seen = conditions.detected_poses(exact, experiment, "some")
+    np.testing.assert_array_equal(keypoints_2d, 2 * exact.keypoints_2d)
+    np.testing.assert_array_equal(seen, exact.keypoints_2d[..., 0] > 0)
+    # Detectors take turns among poses of all kinds.
+    assert (given[0] != exact.keypoints_2d).any()
+
+
+def test_errors_of_detected_poses(experiment):
+    exact = conditions.conditions_of(experiment)["steep"].poses
+    ends = [JOINTS.index(name) for name in ("LFoot", "RFoot", "LKnee")]
+
+    def made(name="detected", **ranges):
+        experiment.data.detector = Detector(stray=0, stray_covered=0, **ranges)
+        keypoints_2d, seen = conditions.detected_poses(exact, experiment, name)
+        return (keypoints_2d - exact.keypoints_2d)[:, ends], seen
+
+    # No joint of a leg is moved but by noise, and noise is to scale.
+    small, all_seen = made(noise=(0.001, 0.001))
+    large, _ = made(noise=(0.002, 0.002))
+    np.testing.assert_allclose(large, 2 * small, rtol=0.01, atol=1e-5)
+    views = conditions.views_of(exact, experiment.data.cameras)
+    spread = (small / views.person_size).std()
+    assert spread == pytest.approx(0.0015, rel=0.3)
+    # People face a camera or turn their back on it; legs are never hidden.
+    assert all_seen[:, ends].mean() > 0.9
+    # What training hides and exchanges at random is left out.
+    hidden, seen = made(
+        noise=(0.001, 0.001),
+        swap=1.0,
+        hide_joint=1.0,
+        hide_limb=1.0,
+        hide_half=1.0,
+        crop=1.0,
+    )
+    np.testing.assert_array_equal(hidden, small)
+    np.testing.assert_array_equal(seen, all_seen)
+    other, _ = made("another name", noise=(0.001, 0.001))
+    assert (other != small).all(axis=2).mean() > 0.99
+
+
+def test_the_share_of_joints_that_are_unseen(experiment):
+    class Flat:
+        skeleton = H36M_17
+        seen_input = True
+
+        def __call__(self, keypoints_2d, seen=None):
+            return np.stack([facing_the_camera()] * len(keypoints_2d))
+
+    made = conditions.conditions_of(experiment)
+    judged = conditions.judge(Flat(), made)
+    text = conditions.as_text(judged)
+    for name, row in judged.items():
+        assert ("unseen" in row) == (name in conditions.DETECTED)
+    for name in conditions.DETECTED:
+        share = 1 - made[name].seen.mean()
+        assert judged[name]["unseen"] == pytest.approx(share)
+        (line,) = (
+            line
+            for line in text.splitlines()
+            if line.startswith(f"{name:18}") and line.endswith(f"{share:.0%}")
+        )
+        assert 0 < share < 0.5
+
+
+def test_archives_are_loaded_once(experiment, monkeypatch):
+    load, loaded = mocap.load, []
+
+    def counted(*arguments):
+        loaded.append(arguments)
+        return load(*arguments)
+
+    monkeypatch.setattr(mocap, "load", counted)
+    made = conditions.conditions_of(experiment)
+    assert len(loaded) == 1
+    # The subjects of the exercises may be named, too.
+    experiment.data.validation_subjects = ("UIPRMD10",)
+    named = conditions.conditions_of(experiment)
+    np.testing.assert_array_equal(
+        named["fixed"].poses.keypoints_2d,
+        made["exercises"].poses.keypoints_2d,
+    )
+
+
+def test_subjects_that_are_not_there(experiment):
+    experiment.data.validation_subjects = ("P1",)  # is for training
+    with pytest.raises(ValueError, match="no validation subject P1"):
+        conditions.conditions_of(experiment)
+
+
+def test_measures_of_joints_that_are_known():
+    true = facing_the_camera()[None]
+    lifted = 1.1 * true
+    true[:, JOINTS.index("LWrist")] = np.nan
+    measured = measures.measure(lifted, true, JOINTS, UP)
+    assert measured["size_ratio"].item() == pytest.approx(1.1)
+    assert measured["sides_exchanged"].item() == 0
+    swapped = lifted[:, list(H36M_17.mirrored)]
+    measured = measures.measure(swapped, true, JOINTS, UP)
+    assert measured["sides_exchanged"].item() == 1
+    nothing = np.full_like(true, np.nan)
+    measured = measures.measure(lifted, nothing, JOINTS, UP)
+    assert np.isnan(measured["size_ratio"]).all()
+    assert np.isnan(measured["sides_exchanged"]).all()

@@ -12,9 +12,8 @@ from ampose_tf import weights
 from ampose_tf.config import commandline
 from ampose_tf.conversion import CONVERSIONS
 from ampose_tf.lifting import Lifter
-from ampose_tf.lifting.predictor import load_predictor
 from ampose_tf.skeleton import H36M_17
-from benchmarks import bootstrap, detections, lifted_detections, measures
+from benchmarks import bootstrap, detections, measures
 from benchmarks import real_detections as real
 from tests.people import facing_the_camera
 
@@ -43,14 +42,55 @@ def test_intervals_are_of_instants_not_of_poses():
     assert np.isfinite(bootstrap.Blocks(frames, 1).interval(values)).all()
 
 
+def test_cameras_and_people_are_drawn_as_well_as_instants():
+    random = np.random.default_rng(3)
+    frames, cameras = np.tile(np.arange(200), 4), np.repeat(range(4), 200)
+    values = np.array([1.0, 2, 3, 4])[cameras] + random.normal(0, 0.01, 800)
+    blocks = bootstrap.Blocks(frames, 20, cameras)
+    assert blocks.counts == {
+        "blocks": 10,
+        "cameras": 4,
+        "people": 1,
+        "instants": 200,
+    }
+    # Means of four draws from 1 to 4, of standard deviation 0.56.
+    low, high = blocks.interval(values)
+    assert low == pytest.approx(2.5 - 1.96 * 0.56, abs=0.2)
+    assert high == pytest.approx(2.5 + 1.96 * 0.56, abs=0.2)
+    people = bootstrap.Blocks(frames, 20, None, cameras)
+    np.testing.assert_allclose(people.interval(values), [low, high], atol=0.2)
+    assert np.ptp(bootstrap.Blocks(frames, 20).interval(values)) < 0.01
+    # A ratio that is the same before every camera has no spread.
+    ratio = blocks.ratio_interval(1.1 * values, values)
+    np.testing.assert_allclose(ratio, [1.1, 1.1])
+    assert bootstrap.Blocks(np.arange(100), 60).counts["blocks"] == 4
+
+
 class Flat:
-    """Lifts everybody to one pose."""
+    """Predicts one pose for all."""
 
     skeleton = H36M_17
+    normalisation = "longest"
 
-    def __call__(self, keypoints_2d, seen=None):
+    def __call__(self, keypoints_2d, seen=None, progress=None):
         poses = np.stack([facing_the_camera()] * len(keypoints_2d))
         return poses.astype(np.float32)
+
+
+@pytest.fixture
+def flat(monkeypatch):
+    """A lifter with that network."""
+    monkeypatch.setattr(
+        "ampose_tf.lifting.lifter.load_predictor", lambda *_: Flat()
+    )
+    return Lifter()
+
+
+def judge(lifter, path):
+    """Returns the report on one model and what belongs to the file."""
+    report = real.judge({"flat": lifter}, detections.read(path))
+    assert report["over_the_first"] == {}
+    return report["models"]["flat"], report
 
 
 NAMES = list(detections.NAMES)
@@ -58,7 +98,7 @@ LIMBS = [JOINTS.index(joint) for joint in detections.NAMES.values()]
 
 
 def made(frames=12, **changes):
-    """Two people before two cameras; who is lifted by `Flat` is right."""
+    """Two people before two cameras; `flat` lifts them without an error."""
     count = 4 * frames
     truth = facing_the_camera()[LIMBS] + [0.1, 0.2, 4.0]
     camera = np.repeat([3, 8], 2 * frames)
@@ -92,8 +132,8 @@ def write(folder, content):
     return path
 
 
-def test_a_model_that_is_right(tmp_path):
-    judged = real.judge(Flat(), write(tmp_path, made()))
+def test_a_model_that_is_right(flat, tmp_path):
+    judged, report = judge(flat, write(tmp_path, made()))
     assert judged["poses"] == judged["rows"] == 48
     for name in ("mpjpe_mm", "p_mpjpe_mm", "n_mpjpe_mm"):
         assert judged[name] == pytest.approx(0, abs=1e-3)
@@ -106,7 +146,13 @@ def test_a_model_that_is_right(tmp_path):
         "0 to 10",
         "50 to 60",
     }
-    assert "mediapipe" not in judged
+    assert "mediapipe" not in report
+    assert judged["resampled"] == {
+        "blocks": 4,
+        "cameras": 2,
+        "people": 2,
+        "instants": 12,
+    }
 
 
 def test_true_keypoints_and_a_detected_face(tmp_path):
@@ -117,7 +163,7 @@ def test_true_keypoints_and_a_detected_face(tmp_path):
     content["scores"][:, names.index("nose")] = 0.5
     content["truth_px"][3, NAMES.index("left_knee")] = np.nan
     file = detections.read(write(tmp_path, content))
-    exact = lifted_detections.with_truth_px(file)
+    exact = detections.with_truth_px(file)
     body = [names.index(name) for name in NAMES]
     there = np.ones((8, 12))
     there[3, NAMES.index("left_knee")] = 0
@@ -128,9 +174,14 @@ def test_true_keypoints_and_a_detected_face(tmp_path):
     nose = names.index("nose")
     np.testing.assert_array_equal(exact.scores[:, nose], 0.5)
     np.testing.assert_array_equal(exact.pixels[:, nose], 7)
+    # A face alone is no pose.
+    file.truth_px[6] = np.nan
+    exact = detections.with_truth_px(file)
+    assert not exact.scores[6].any() and not exact.pixels[6].any()
+    assert exact.scores[5].any()
 
 
-def test_errors_of_joints_that_are_known(tmp_path):
+def test_errors_of_joints_that_are_known(flat, tmp_path):
     content = made(up_camera=None, truth_px=None, fps=None, person=None)
     content["camera"] = np.repeat(["a", "b", "c", "d"], 12)
     truth = content["truth_camera_m"]
@@ -144,7 +195,7 @@ def test_errors_of_joints_that_are_known(tmp_path):
     content["scores"][3:5, CONVERSIONS["COCO-17"].joints.index(
         "left_wrist"
     )] = 0.1  # fmt: skip
-    judged = real.judge(Flat(), write(tmp_path, content))
+    judged, _ = judge(flat, write(tmp_path, content))
     assert judged["rows"] == 48 and judged["poses"] == 45
     # 22 poses of 12 joints, 23 of 11.
     expected = (22 * 120 / 12 + 23 * 120 / 11) / 45
@@ -160,7 +211,7 @@ def test_errors_of_joints_that_are_known(tmp_path):
     assert low <= expected <= high < 11
 
 
-def test_truth_that_lacks_joints_and_mediapipes_own_3d(tmp_path):
+def test_truth_that_lacks_joints_and_mediapipes_own_3d(flat, tmp_path):
     names = CONVERSIONS["MediaPipe-33"].joints
     content = made(truth_px=None)
     kept = [row for row, name in enumerate(NAMES) if "wrist" not in name]
@@ -175,14 +226,14 @@ def test_truth_that_lacks_joints_and_mediapipes_own_3d(tmp_path):
     content["scores"] = content["scores"][..., 0]
     content["truth_camera_m"] = content["truth_camera_m"][:, kept]
     content["truth_names"] = content["truth_names"][kept]
-    own = real.judge(Flat(), write(tmp_path, content))["mediapipe"]
+    own = judge(flat, write(tmp_path, content))[1]["mediapipe"]
     assert own["joints"]["LWrist"] is None
     size = np.linalg.norm(facing_the_camera()[LIMBS][kept], axis=1).mean()
     assert own["mpjpe_mm"] == pytest.approx(200 * size, rel=1e-4)
     assert own["n_mpjpe_mm"] == pytest.approx(0, abs=1e-3)
 
 
-def test_jitter_is_of_frames_that_follow_each_other(tmp_path):
+def test_jitter_is_of_frames_that_follow_each_other(flat, tmp_path):
     content = made(frames=12)
     truth = content["truth_camera_m"]
     moving = [row for row, name in enumerate(NAMES) if "left" in name]
@@ -194,21 +245,160 @@ def test_jitter_is_of_frames_that_follow_each_other(tmp_path):
         # A pause, after which they are elsewhere.
         content["frame"][start + 6 : start + 12] += 100
         truth[start + 6 : start + 12, moving, 0] += 0.5
-    jitter = real.judge(Flat(), write(tmp_path, content))["jitter"]
+    path = write(tmp_path, content)
+    jitter = judge(flat, path)[0]["jitter"]
     # Five of 12 joints.
     assert jitter["truth"] == pytest.approx(6 * 5 / 12, rel=1e-3)
     assert jitter["predicted"] == 0
+    # Rows without a pose, and poses of joints without truth, do not count.
+    file = detections.read(path)
+    truth[:24, moving] = np.nan
+    for rows in (range(24), range(24, 48)):
+        other = file.truth.copy()
+        other[rows, 1 + NAMES.index("left_wrist")] = np.nan
+        poses = np.where(np.isin(np.arange(48), rows)[:, None, None],
+                         np.nan, 2 * file.truth)  # fmt: skip
+        both = real.summarise(real.Lifted(poses), file._replace(truth=other))[
+            "jitter"
+        ]
+        assert both["predicted"] == pytest.approx(2 * both["truth"])
 
 
-def test_a_second_model_in_percent(tmp_path):
+def test_a_second_model_in_percent(flat, tmp_path):
     content = made()
     content["truth_camera_m"][:, NAMES.index("left_wrist"), 2] += 0.12
+    content["camera"] = np.repeat(["near", "far"], 24)
     file = detections.read(write(tmp_path, content))
-    base = real.lift(Flat(), file)
-    worse = base._replace(poses=file.truth + 1.25 * (base.poses - file.truth))
-    found = real.compare(worse, base, file)["mpjpe_mm"]
+    base = real.lift(flat, file)
+    factor = np.where(file.camera == "near", 1.5, 1.0)[:, None, None]
+    worse = base._replace(
+        poses=file.truth + factor * (base.poses - file.truth)
+    )
+    compared = real.compare(worse, base, file)
+    found = compared["mpjpe_mm"]
     assert found["percent"] == pytest.approx(25)
-    np.testing.assert_allclose(found["interval"], [25, 25])
+    assert found["cameras"] == {
+        "near": pytest.approx(50),
+        "far": pytest.approx(0),
+    }
+    # Either camera may be drawn twice.
+    np.testing.assert_allclose(found["interval"], [0, 50], atol=1e-6)
+    assert compared["resampled"]["cameras"] == 2
+    summary = real.summarise(base, file)
+    assert list(summary["cameras"]) == ["far", "near"]
+
+
+def test_models_without_a_common_row(flat, tmp_path):
+    file = detections.read(write(tmp_path, made(frames=2)))
+    base = real.lift(flat, file)
+    first, second = (
+        base._replace(poses=np.where(rows[:, None, None], base.poses, np.nan))
+        for rows in (file.camera == 3, file.camera == 8)
+    )
+    compared = real.compare(first, second, file)
+    assert compared["mpjpe_mm"] == {
+        "percent": None,
+        "interval": None,
+        "cameras": {},
+    }
+    json.dumps(compared, allow_nan=False)
+    report = {
+        "models": {
+            "first": real.summarise(first, file),
+            "second": real.summarise(second, file),
+        },
+        "over_the_first": {"second": compared},
+    }
+    assert "second over the first: MPJPE - %" in real.as_text(report)
+
+
+def test_extras_without_numbers_are_left_out(flat, tmp_path):
+    content = made(frames=2)
+    nothing = np.full((8, 17, 3), np.nan)
+    for world in (nothing, np.array(np.nan), np.array(None, float)):
+        content["world"] = world
+        content["truth_px"] = np.full((8, 12, 2), np.nan)
+        judged, report = judge(flat, write(tmp_path, content))
+        assert "mediapipe" not in report and "given_truth_px" not in judged
+        assert "MediaPipe" not in real.as_text(report)
+    # Numbers, of hips alone, by which no pose is judged.
+    hip = CONVERSIONS["COCO-17"].joints.index("left_hip")
+    content["world"] = np.where(np.arange(17)[:, None] == hip, 1.0, nothing)
+    content["truth_px"] = np.full((8, 12, 2), np.nan)
+    content["truth_px"][0, 0] = 300
+    content["truth_camera_m"][0] = np.nan
+    judged, report = judge(flat, write(tmp_path, content))
+    assert "mediapipe" not in report and "given_truth_px" not in judged
+
+
+def test_keypoints_in_another_order_are_known_by_name(tmp_path):
+    coco = CONVERSIONS["COCO-17"].joints
+    content = made(frames=2)
+    expected = detections.read(write(tmp_path, content))
+    order = np.random.default_rng(4).permutation(17)
+    content["keypoint_names"] = np.array(coco)[order]
+    for key in ("keypoints_px", "scores"):
+        content[key] = content[key][:, order]
+    found = detections.read(write(tmp_path, content))
+    assert found.skeleton == expected.skeleton == "COCO-17"
+    np.testing.assert_array_equal(found.pixels, expected.pixels)
+    np.testing.assert_array_equal(found.scores, expected.scores)
+
+
+@pytest.mark.parametrize(
+    "count, skeleton",
+    [(18, "COCO-18"), (133, "COCO-17"), (136, "Halpe-26")],
+)
+def test_keypoints_without_names_are_known_by_count(tmp_path, count, skeleton):
+    random = np.random.default_rng(2)
+    content = made(frames=2) | {
+        "keypoints_px": random.uniform(0, 900, (8, count, 2)),
+        "scores": np.ones((8, count)),
+    }
+    found = detections.read(write(tmp_path, content))
+    size = len(CONVERSIONS[skeleton].joints)
+    assert found.skeleton == skeleton
+    np.testing.assert_array_equal(
+        found.pixels, content["keypoints_px"][:, :size]
+    )
+
+
+def test_truth_by_human36ms_names(tmp_path):
+    content = made(frames=2)
+    expected = detections.read(write(tmp_path, content)).truth
+    content["truth_names"] = np.array(list(detections.NAMES.values()))
+    found = detections.read(write(tmp_path, content)).truth
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    "cameras, rows, taken",
+    [
+        ([1, 3], 2, [0, 1]),  # in order
+        ([0, 2], 4, [0, 2]),  # 0 is there
+        ([1, 3], 3, [0, 2]),  # 3 is the last of three
+        ([1, 2], 4, None),  # either
+        ([0, 4], 4, None),
+        ([-1, 2], 4, None),
+    ],
+)
+def test_values_of_cameras_some_of_which_have_no_row(
+    tmp_path, cameras, rows, taken
+):
+    content = made(frames=2, camera=np.repeat(cameras, 4))
+    content["image_size"] = 100 + np.arange(rows)[:, None] * [1, 1]
+    path = write(tmp_path, content)
+    if taken is None:
+        with pytest.raises(ValueError, match="from 0 or from 1|not that of"):
+            detections.read(path)
+    else:
+        found = detections.read(path).image_size[::4, 0] - 100
+        assert found.tolist() == taken
+
+
+def test_the_middle_of_the_hips(tmp_path):
+    file = detections.read(write(tmp_path, made(frames=2)))
+    np.testing.assert_allclose(file.hip, np.tile([0.1, 0.2, 4.0], (8, 1)))
 
 
 MISTAKES = {
@@ -218,35 +408,40 @@ MISTAKES = {
         {"keypoints_px": np.zeros((48, 5, 2)), "scores": np.zeros((48, 5))},
         "no skeleton is known of 5",
     ),
+    "names": (
+        {"keypoint_names": np.array([f"point {n}" for n in range(17)])},
+        "keypoint_names point 0, point 1",
+    ),
+    "few names": ({"keypoint_names": np.array(["nose"])}, "of the 17"),
     "cameras": ({"up_camera": np.ones((5, 3))}, "not that of 2 cameras"),
+    "either": (
+        {"up_camera": np.ones((4, 3)), "camera": np.repeat([1, 2, 3], 16)},
+        "from 0 or from 1",
+    ),
+    "hips": (
+        {"truth_names": np.array([n.replace("left_", "l") for n in NAMES])},
+        "truth_names lacks left_hip; got lshoulder",
+    ),
+    "millimetres": (
+        {"truth_camera_m": 1000 * made()["truth_camera_m"]},
+        "expected metres.*looks like millimetres",
+    ),
     "twice": ({"frame": np.zeros(48, int)}, "twice in a frame of camera 3"),
     "unseen": ({"scores": np.zeros((48, 17))}, "no row has both"),
 }
 
 
 @pytest.mark.parametrize("change, message", MISTAKES.values(), ids=MISTAKES)
-def test_files_that_cannot_be_judged(tmp_path, change, message):
+def test_files_that_cannot_be_judged(flat, tmp_path, change, message):
     with pytest.raises(ValueError, match=message):
-        real.judge(Flat(), write(tmp_path, made(**change)))
+        judge(flat, write(tmp_path, made(**change)))
 
 
-def test_a_predictor_is_lifted_with_as_lifter_does(tmp_path):
-    content = made(frames=3)
-    random = np.random.default_rng(7)
-    content["keypoints_px"] += random.normal(0, 9, (12, 17, 2))
-    content["scores"] *= random.uniform(0.2, 1, (12, 17))
-    path = write(tmp_path, content)
-    predict = load_predictor(weights.LIFTING["ampose_t"])
-    mine, its = real.judge(predict, path), real.judge(Lifter("ampose_t"), path)
-    assert mine["mpjpe_mm"] == pytest.approx(its["mpjpe_mm"], abs=1e-3)
-    assert mine["unseen"]["joints"] == its["unseen"]["joints"] > 0
-    assert mine["spread_mm"] == pytest.approx(its["spread_mm"], abs=1e-3)
-
-
-def test_two_models_by_the_command(tmp_path, capsys):
+def test_models_by_the_command(tmp_path, capsys):
     path = write(tmp_path, made(frames=2))
     report = tmp_path / "report.json"
-    arguments = ["--model=ampose_t", "--model=ampose_s"]
+    keras = weights.LIFTING["ampose_t"].with_name("ampose_t.keras")
+    arguments = ["--model=ampose_t", "--model=ampose_s", f"--model={keras}"]
     arguments += [f"--detections={path}", f"--report={report}"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["real_detections.py", *arguments])
@@ -255,7 +450,8 @@ def test_two_models_by_the_command(tmp_path, capsys):
     assert not ended.value.code
     printed = capsys.readouterr().out
     (judged,) = json.loads(report.read_text()).values()
-    ampose_t, ampose_s = judged["models"].values()
+    ampose_t, ampose_s, its_keras = judged["models"].values()
+    assert its_keras["mpjpe_mm"] == pytest.approx(ampose_t["mpjpe_mm"], 1e-4)
     change = 100 * (ampose_s["mpjpe_mm"] / ampose_t["mpjpe_mm"] - 1)
     compared = judged["over_the_first"]["ampose_s"]["mpjpe_mm"]
     assert compared["percent"] == pytest.approx(change)
@@ -265,6 +461,8 @@ def test_two_models_by_the_command(tmp_path, capsys):
         f"{ampose_t['given_truth_px']['mpjpe_mm']:.1f}",
         f"{ampose_t['measures']['trunk_lean_deg']:+.1f}",
         "unseen - (0)",
+        f"MPJPE by camera: 3: {compared['cameras']['3']:+.1f} %, 8: ",
+        "intervals are drawn from: blocks 2, cameras 2, people 2, instants 2",
     ):
         assert words in printed
 
