@@ -1,9 +1,10 @@
 """The card of a released model."""
 
 import datetime
-import os
 import pathlib
 import re
+
+from benchmarks import measures, real_detections
 
 _TEMPLATE = pathlib.Path(__file__).with_name("card.md")
 
@@ -14,8 +15,10 @@ def filled_in(**facts) -> str:
     Args:
         facts: `name`, `command`, `experiment` (`Config`), `motion`
             (`Motion3D` that was trained on), `parameters`, `history` (rows of
-            history.csv), `released` ({file: what the gate measured}) and
-            `judged` (from `conditions.judge`).
+            history.csv), `machine` (what the run took its hours on),
+            `released` ({file: what the gate measured}), `judged` (from
+            `conditions.judge`) and `real` ({file: from
+            `real_detections.judge`}).
     """
     experiment, judged = facts["experiment"], facts["judged"]
     fixed = judged["fixed"]
@@ -37,7 +40,7 @@ def filled_in(**facts) -> str:
         seed=recipe.seed,
         epochs=recipe.epochs,
         hours=seconds / 3600,
-        cores=os.cpu_count(),
+        machine=facts["machine"],
         verified=_verified(facts["released"]),
         files=_files(facts["released"]),
         poses=fixed["poses"],
@@ -52,6 +55,12 @@ def filled_in(**facts) -> str:
             )
             for name, row in judged.items()
         ),
+        measures=_table(
+            (name, *measures.as_cells(row["measures"]))
+            for name, row in judged.items()
+            if "measures" in row
+        ),
+        real=_real(facts["real"]),
         by_subject=_table(map(_errors, fixed["subjects"].items())),
         by_motion=_table(map(_errors, fixed["actions"].items())),
     )
@@ -108,6 +117,25 @@ def _deviation(measured):
         f"{measured['mpjpe_mm']:.1f}" if "mpjpe_mm" in measured else "",
         ", ".join(in_float16),
     )
+
+
+def _real(reports):
+    """Returns a table of errors on real detections, or that there is none."""
+    rows = []
+    for file, report in reports.items():
+        (judged,) = report["models"].values()
+        rows += [
+            (f"`{file}`", "detected", judged),
+            ("", "true 2D", judged.get("given_truth_px")),
+            ("", "MediaPipe's own 3D", report.get("mediapipe")),
+        ]
+    table = _table(
+        (file, what, str(row["poses"]), *real_detections.error_cells(row))
+        for file, what, row in rows
+        if row
+    )
+    heads = "| file | keypoints | poses | MPJPE | P-MPJPE | N-MPJPE |"
+    return f"{heads}\n|---|---|---|---|---|---|\n{table}"
 
 
 def _errors(item):

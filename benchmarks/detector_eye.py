@@ -1,7 +1,7 @@
 r"""Compares drawn detections with real ones, in 2D.
 
     python -m benchmarks.detector_eye --config=configs/mocap_s.py \
-        --config.data.root=DIR --real=../shared/real --output=runs/eye
+        --config.data.root=DIR --real=REAL --output=runs/eye
 
 --real holds real detections with 3D truth (detections.py) of people who
 stand. Training poses that stand are seen by cameras like those, from the same

@@ -7,6 +7,7 @@ r"""Draws good and bad poses of a model of real motion.
 Writes good_poses.png, of each of some motions the pose whose error is the
 first quartile, and bad_poses.png, the worst pose of each of the worst
 motions; chosen by rule, not by taste. Errors are MPJPE of one call.
+--condition=steep and so on writes good_steep_poses.png, bad_steep_poses.png.
 """
 
 import pathlib
@@ -30,6 +31,12 @@ def define_flags(flag_values):
         flag_values=flag_values,
     )
     flags.DEFINE_string(
+        "condition",
+        "fixed",
+        "Which of the conditions of conditions.py.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_string(
         "output", None, "Folder.", required=True, flag_values=flag_values
     )
 
@@ -42,15 +49,25 @@ def main(options):
     experiment = options.config
     name = pathlib.Path(options.model).name
     data = f"{sources.describe(experiment)}; {name}, one call"
-    poses = conditions.conditions_of(experiment)["fixed"].poses
+    made = conditions.conditions_of(experiment)
+    if options.condition not in made:
+        raise ValueError(
+            f"--condition: expected one of {', '.join(made)}, got "
+            f"{options.condition}"
+        )
+    poses, seen = made[options.condition]
     predict = load_predictor(options.model, experiment.evaluation.batch_size)
-    lifted = predict(poses.keypoints_2d)
+    lifted = predict(poses.keypoints_2d, seen)
     errors = 1000 * metrics.mpjpe(lifted, poses.poses_3d)
+    of = ""
+    if options.condition != "fixed":
+        data = f"{options.condition}: {data}"
+        of = options.condition.replace(" ", "_") + "_"
     for name, chosen in (
-        ("good_poses", good(errors, poses.actions)),
-        ("bad_poses", bad(errors, poses.actions)),
+        ("good", good(errors, poses.actions)),
+        ("bad", bad(errors, poses.actions)),
     ):
-        path = pathlib.Path(options.output, f"{name}.png")
+        path = pathlib.Path(options.output, f"{name}_{of}poses.png")
         figure.save(path, figure.show(lifted, poses, chosen, data))
         print(path)
 

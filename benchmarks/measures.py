@@ -276,13 +276,16 @@ def as_table(summaries: dict[str, dict]) -> list[str]:
     width = 2 + max(16, *map(len, summaries))
     lines = [" " * width + "".join(f"{head:>12}" for head in HEADS)]
     for name, summary in summaries.items():
-        cells = [
-            number(summary.get(key), form) for key, form in HEADS.values()
-        ]
+        cells = as_cells(summary)
         lines.append(
             f"{name:{width}}" + "".join(f"{cell:>12}" for cell in cells)
         )
     return lines
+
+
+def as_cells(summary: dict) -> list[str]:
+    """Returns the numbers of a summary in the order of `HEADS`."""
+    return [number(summary.get(key), form) for key, form in HEADS.values()]
 
 
 def number(value: float | None, form: str = ".1f") -> str:

@@ -1,7 +1,7 @@
 r"""Judges models on real detections of real people with 3D truth.
 
     python -m benchmarks.real_detections --model=ampose_s \
-        --detections=../shared/real/balancing_openpose.npz \
+        --detections=DIR/balancing_openpose.npz \
         --report=runs/real.json
 
 Each camera's frames of each person are lifted as users lift them: by
@@ -333,7 +333,7 @@ def as_text(report: dict) -> str:
         + f"{'depth':>8}{'plane':>8}{'jitter':>8}{'truth':>8}{'poses':>7}"
     ]
     for name, row in rows.items():
-        cells = [_with_interval(row, key) for key in _HEADS.values()]
+        cells = error_cells(row)
         numbers = (
             row["depth_mm"],
             row["image_plane_mm"],
@@ -377,6 +377,11 @@ def as_text(report: dict) -> str:
     counts = [f"{name} {n}" for name, n in first["resampled"].items()]
     lines.append("intervals are drawn from: " + ", ".join(counts))
     return "\n".join(lines)
+
+
+def error_cells(row: dict) -> list[str]:
+    """Returns MPJPE, P-MPJPE and N-MPJPE with their intervals, as text."""
+    return [_with_interval(row, key) for key in _HEADS.values()]
 
 
 def _with_interval(row, key):

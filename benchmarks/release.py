@@ -1,7 +1,8 @@
 r"""Makes the released files of a finished run, and the card beside them.
 
     python -m benchmarks.release --config=configs/mocap_s.py \
-        --config.data.root=DIR --workdir=runs/mocap_s --name=ampose_s
+        --config.data.root=DIR --workdir=runs/mocap_s --name=ampose_s \
+        --detections=REAL/balancing_openpose.npz
 
 Writes NAME.keras (the run's last.keras), NAME_<format>.tflite and, for
 detectors' pixels, NAME_<format>_lift_coco17.tflite if they pass the gate of
@@ -13,6 +14,7 @@ change to exports.
 """
 
 import csv
+import os
 import pathlib
 import shlex
 import shutil
@@ -22,7 +24,7 @@ import tempfile
 from absl import flags
 
 from ampose_tf import config, files
-from benchmarks import cards, conditions
+from benchmarks import cards, conditions, detections, real_detections
 
 _SIGNATURES = ("lift", "lift_coco17")
 _FORMATS = ("float32", "float16", "dynamic_int8")
@@ -45,6 +47,18 @@ def define_flags(flag_values):
     flags.DEFINE_string(
         "name", None, "Of the model.", required=True, flag_values=flag_values
     )
+    flags.DEFINE_multi_string(
+        "detections",
+        [],
+        "Files of real detections for the card, see detections.py.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_string(
+        "machine",
+        f"{os.cpu_count()} cores",
+        "What the run took its hours on.",
+        flag_values=flag_values,
+    )
     flags.DEFINE_string(
         "output", "ampose_tf/weights", "Folder.", flag_values=flag_values
     )
@@ -63,7 +77,7 @@ def main(options):
             made, text = _exported_again(experiment, name, output, folder)
         else:
             workdir = pathlib.Path(options.workdir)
-            made, text = _released(experiment, name, workdir, folder)
+            made, text = _released(options, workdir, folder)
         for file in made:
             with files.replacing(output / file.name) as temporary:
                 shutil.copy(file, temporary)
@@ -72,13 +86,15 @@ def main(options):
     print(output / f"{name}.md")
 
 
-def _released(experiment, name, workdir, folder):
+def _released(options, workdir, folder):
     """Returns the files of a finished run, and the card's text."""
     from ampose_tf import exporting
     from ampose_tf.data import sources
+    from ampose_tf.lifting import Lifter
     from ampose_tf.lifting.predictor import load_predictor
     from ampose_tf.models import stored
 
+    experiment, name = options.config, options.name
     history = _finished(workdir, experiment)
     motion = sources.load(experiment, "train")
     judged_on = conditions.conditions_of(experiment)
@@ -99,6 +115,13 @@ def _released(experiment, name, workdir, folder):
         history=history,
         released=_by_name({model: {"bytes": model.stat().st_size}} | made),
         judged=conditions.judge(predict, judged_on),
+        machine=options.machine,
+        real={
+            pathlib.Path(path).name: real_detections.judge(
+                {name: Lifter(model)}, detections.read(path)
+            )
+            for path in options.detections
+        },
     )
     return [model, *made], text
 
