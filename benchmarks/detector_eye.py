@@ -154,7 +154,7 @@ def _views(motion, data, real):
         axis=1,
     ).T.tolist()
     views = viewpoints.seen(
-        bodies.resized(motion.joints[drawn], data.bodies, source),
+        bodies.resized(motion.joints[drawn], 0.0, data.bodies, source),
         Viewpoints(
             field_of_view_deg=(field, field),
             aspect=(float(half[0] / half[1]),) * 2,

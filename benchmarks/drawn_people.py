@@ -216,7 +216,7 @@ class People:
         world = np.stack(
             [
                 np.asarray(
-                    bodies.resized(world[:, t], Bodies(), _Uniform(seed))
+                    bodies.resized(world[:, t], 1.0, Bodies(), _Uniform(seed))
                 )
                 for t in range(world.shape[1])
             ],

@@ -107,8 +107,8 @@ class Bodies:
             those of detectors' skeletons between.
         shoulders: Width of the shoulders.
         thorax: Where the thorax lies between its captured place (0) and the
-            middle of the shoulders (1). CMU's is 6 cm below that middle,
-            what is made of detectors' joints in it, Human3.6M's above.
+            middle of the shoulders (1), in poses that arrive as Human3.6M's
+            joints. CMU's is 6 cm below that middle, Human3.6M's above it.
         hips_up_m: How far the hips lie towards the shoulders from where they
             were captured. Mocap gives joint centres; annotators, and
             detectors trained by them, mark hips higher or lower.

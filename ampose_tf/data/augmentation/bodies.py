@@ -48,7 +48,7 @@ _AT_HIPS = column("Hip", *_HIPS)
 _AT_SHOULDERS = column(*_SHOULDERS)
 
 
-def resized(world, ranges: Bodies, random):
+def resized(world, as_joints, ranges: Bodies, random):
     """Gives each person other bone lengths; directions stay.
 
     Before that, hips, shoulders and thorax move to where other people put
@@ -59,6 +59,9 @@ def resized(world, ranges: Bodies, random):
 
     Args:
         world: (B, 17, 3) metres, Human3.6M's joints, z up, floor at 0.
+        as_joints: (B, 1), 1 for poses whose keypoints will be these joints.
+            Only their thorax moves: what detectors see has none, and theirs
+            stays where mocap has it.
         ranges: From where to where factors are drawn.
         random: See `randomness.Source`.
 
@@ -66,7 +69,7 @@ def resized(world, ranges: Bodies, random):
         (B, 17, 3) metres.
     """
     world = _ends_of_trunk_moved(world, ranges, random)
-    world = _thorax_moved(world, ranges, random)
+    world = _thorax_moved(world, as_joints, ranges, random)
     count = ops.shape(world)[0]
 
     def draw(groups):
@@ -101,10 +104,10 @@ def _ends_of_trunk_moved(world, ranges, random):
     return world + upwards * (hips * _AT_HIPS + shoulders * _AT_SHOULDERS)
 
 
-def _thorax_moved(world, ranges, random):
+def _thorax_moved(world, as_joints, ranges, random):
     """Moves the thorax towards or past the middle of the shoulders."""
     thorax = JOINT["Thorax"]
     middle = (world[:, JOINT["LShoulder"]] + world[:, JOINT["RShoulder"]]) / 2
     share = between(ranges.thorax, random.uniform((ops.shape(world)[0], 1)))
-    move = share * (middle - world[:, thorax])  # (B, 3)
+    move = as_joints * share * (middle - world[:, thorax])  # (B, 3)
     return world + column("Thorax") * move[:, None]

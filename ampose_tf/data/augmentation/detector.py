@@ -90,6 +90,20 @@ def detected(views: Views, ranges: Detector, random):
     return ops.concatenate(keypoints_2d), ops.concatenate(scores)
 
 
+def as_joints(count: int, ranges: Detector) -> np.ndarray:
+    """Returns which of B poses arrive as Human3.6M's joints.
+
+    Args:
+        count: B.
+        ranges: As of `detected`.
+
+    Returns:
+        (B, 1) float32, 1 for those.
+    """
+    _, end = next(_ends(count, ranges.exact))
+    return np.float32(np.arange(count) < end)[:, None]
+
+
 def _ends(count, exact):
     """Yields (detector, where its poses end in the batch); "" has none."""
     yield "", round(exact * count)

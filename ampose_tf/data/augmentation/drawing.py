@@ -46,7 +46,8 @@ def drawn(world, mirrored, data: Data, random, seen_input: bool):
             mirrored[:, None, None], mirror(world, H36M_17), world
         )
     world = postures.varied(world, data.postures, random)
-    world = bodies.resized(world, data.bodies, random)
+    as_joints = detector.as_joints(world.shape[0], data.detector)
+    world = bodies.resized(world, as_joints, data.bodies, random)
     views = viewpoints.seen(world, data.viewpoints, random)
     keypoints_2d, scores = detector.detected(views, data.detector, random)
     poses_3d = views.joints - views.joints[:, :1]

@@ -17,9 +17,9 @@ def test_between_logarithms():
     np.testing.assert_allclose(values, [0.25, 0.5, 1, 4], rtol=1e-6)
 
 
-def resized(ranges, world=None, seed=0):
+def resized(ranges, world=None, seed=0, as_joints=1.0):
     world = people() if world is None else world
-    return np.asarray(bodies.resized(world, ranges, Draws(seed)))
+    return np.asarray(bodies.resized(world, as_joints, ranges, Draws(seed)))
 
 
 SAME = Bodies(
@@ -102,6 +102,15 @@ def test_thorax_moves_to_the_middle_of_the_shoulders():
     )
     rest = np.delete(np.arange(17), 8)
     np.testing.assert_allclose(other[:, rest], world[:, rest], atol=1e-5)
+
+
+def test_only_data_sets_move_the_thorax():
+    world = people(5)
+    world[:, 8, 2] -= 0.06
+    chosen = np.float32([0, 1, 1, 0, 1])[:, None]
+    middle = dataclasses.replace(SAME, thorax=(1.0, 1.0))
+    moved = np.abs(resized(middle, world, as_joints=chosen) - world)
+    assert ((moved[:, 8].max(axis=1) > 0.05) == (chosen[:, 0] > 0)).all()
 
 
 def test_hips_and_shoulders_move_along_the_trunk():

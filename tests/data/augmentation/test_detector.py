@@ -217,6 +217,9 @@ def test_share_of_exact_joints(inside):
     keypoints_2d, _ = detected(inside, **SEEN_AS_IS | {"exact": 0.4})
     exact = (keypoints_2d == inside.keypoints_2d).all(axis=(1, 2))
     assert exact.mean() == pytest.approx(0.4, abs=0.002)
+    ranges = Detector(exact=0.4)
+    as_joints = detector.as_joints(len(exact), ranges)
+    np.testing.assert_array_equal(as_joints[:, 0] > 0, exact)
     # The rest in equal parts, in order.
     ends = [end for _, end in detector._ends(1000, 0.4)]
     assert ends == [400, 550, 700, 850, 1000]
