@@ -48,7 +48,7 @@ def turned(world, angle):
 
 
 def people(count=COUNT, seed=1):
-    """People who stand somewhere, turned anyhow."""
+    """People who stand somewhere and face any way."""
     random = np.random.default_rng(seed)
     angle = random.uniform(0, 2 * np.pi, count)
     place = random.uniform(-9, 9, (count, 1, 3)) * [1, 1, 0]

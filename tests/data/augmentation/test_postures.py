@@ -71,7 +71,7 @@ def test_a_turn_by_hand():
 
 
 def test_upper_bodies_are_exchanged_to_the_same_front():
-    """A person who waves, and one who does not, each turned anyhow."""
+    """A person who waves, and one who does not, each facing another way."""
     waving = STANDING.copy()
     waving[13] += [0.1, 0.2, 0.5]
     world = turned(np.stack([STANDING, waving]), np.radians([20.0, 130.0]))
