@@ -145,8 +145,8 @@ class Postures:
 class Detector:
     """Errors of a 2D detector, see `data.augmentation.detector`.
 
-    Lengths are fractions of the person's size, of which 1 is the image of
-    1.7 m at the person's distance.
+    Lengths in the image are fractions of the person's size, of which 1 is the
+    image of 1.7 m at the person's distance.
 
     Attributes:
         exact: Share of the poses that arrive as Human3.6M's joints; the rest
