@@ -26,13 +26,14 @@ def get_config() -> Config:
             archives=("cmu17", "cmu_daz_rest17", "cmu_more17", "uiprmd17"),
             validation_stride=5,
             training_cameras="drawn",
+            poses_per_epoch=524288,
         ),
         model=Model(**SIZES["ampose_s"], seen_input=True, frame="person"),
         train=Train(
-            epochs=20,
-            batch_size=256,
+            epochs=30,
+            batch_size=512,
             loss="joints_and_bones",
-            learning_rate=1e-3,
+            learning_rate=1.4e-3,
             schedule="cosine",
             # All batches have one size, which XLA compiles once.
             jit_compile=True,

@@ -19,5 +19,5 @@ _MOCAP_S = pathlib.Path(__file__).with_name("mocap_s.py")
 def get_config() -> Config:
     config = runpy.run_path(str(_MOCAP_S))["get_config"]()
     config.model = dataclasses.replace(config.model, **SIZES["ampose_t"])
-    config.train.learning_rate = 2e-3
+    config.train.learning_rate = 2.8e-3
     return config
