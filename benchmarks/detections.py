@@ -70,7 +70,7 @@ class Detections(NamedTuple):
         truth: (N, 1 + J, 3) metres, camera frame, relative to the middle of
             the hips, which is first; NaN for unknown joints.
         hip: (N, 3) metres, camera frame, the middle of the hips.
-        truth_px: (N, J, 2), NaN likewise; None if the file has none.
+        truth_px: (N, J, 2), NaN if unknown; None if the file has none.
         world: (N, 1 + J, 3), MediaPipe's own 3D, as `truth`; None likewise.
         camera: (N,) int, or str for named cameras.
         frame: (N,) int.

@@ -76,7 +76,7 @@ class Viewpoints:
         roll_deg: Largest turn about the optical axis; small turns are drawn
             more often.
         rolled: Share of cameras that are turned by up to `rolled_deg`.
-        rolled_deg: Likewise, of cameras that were mounted or held askew.
+        rolled_deg: Largest turn of cameras that are mounted or held askew.
     """
 
     field_of_view_deg: tuple[float, float] = within(5, 150, (38.0, 100.0))
@@ -154,13 +154,13 @@ class Detector:
             `stray_covered`, apply to the latter only.
         head_turn_deg: Standard deviation of the head's turn to a side,
             against the shoulders.
-        head_nod_deg: Likewise up or down, against the neck.
+        head_nod_deg: The same up or down, against the neck.
         ears_up: Where the middle of the ears is, from the middle of the
             shoulders (0) to Human3.6M's Head (1).
         ears_front_m: How far it is in front of that line.
         hips_off_m: Standard deviation of how far a detector sees both hips
             farther out, or up, than they are.
-        shoulders_off_m: Likewise, of the shoulders.
+        shoulders_off_m: The same for the shoulders.
         hips_surface_m: How far in front of the hips' centres, on the front or
             the back, they are marked if the person faces the camera or turns
             their back on it.
@@ -176,7 +176,7 @@ class Detector:
         tail: Share of joints whose error is several times as large.
         tail_factor: That many times.
         stray: Share of visible joints that are placed far off.
-        stray_covered: Likewise, of joints that the body hides.
+        stray_covered: The same for joints that the body hides.
         stray_size: Standard deviation of their error.
         drift: Error that the joints of a limb have in common, over `noise`.
         swap: Share of poses with left and right exchanged, of arms, legs or

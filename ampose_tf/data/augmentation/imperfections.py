@@ -85,7 +85,7 @@ def detected(views: Views, exact, covered, clean, groups, ranges, random):
         exact: (B, J, 2), where J joints are.
         covered: (B, J), how far the body hides them, 0 to 1.
         clean: Share of the people whose keypoints stay exact.
-        groups: Of the J joints.
+        groups: Which of the J joints belong together, from `groups_of`.
         ranges: Sizes and shares of the errors.
         random: See `randomness.Source`.
 

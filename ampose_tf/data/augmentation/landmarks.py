@@ -100,8 +100,12 @@ def _axes(to_left, upwards):
 
 
 def _pairs():
-    """Returns (limbs, 2), 1 at the hips and at the shoulders; (limbs, 1), the
-    side, 1 at the left."""
+    """Returns which limbs' joints are hips and shoulders, and their sides.
+
+    Returns:
+        (12, 2), 1 at the hips and, in the second column, at the shoulders;
+        (12, 1), 1 on the left and -1 on the right.
+    """
     pairs = np.zeros((len(LIMBS), 2), np.float32)
     sides = np.zeros((len(LIMBS), 1), np.float32)
     for index, name in enumerate(LIMBS):
