@@ -33,7 +33,7 @@ def filled_in(**facts) -> str:
         parameters=facts["parameters"],
         date=_today(),
         exported=_today(),
-        archives=" and ".join(data.archives),
+        archives=", ".join(data.archives),
         subjects=len(set(facts["motion"].subjects)),
         frames=len(facts["motion"].joints),
         drawn=recipe.epochs * steps * recipe.batch_size,

@@ -1,7 +1,7 @@
 r"""ampose_s on real motion: AMPose of width 128 for anybody's camera.
 
-Every pose of every epoch is varied, given a new body, and seen by a new
-camera and a new imperfect detector (ampose_tf/config/ranges.py); the network
+Every pose of every epoch is given a new body, and many are varied; it is
+seen by a new camera and a new imperfect detector (ampose_tf/config/ranges.py); the network
 is told which joints were seen. Validation is that of mocap_fixed: people whom
 training never sees, before Human3.6M-like cameras, every joint exact.
 
@@ -9,7 +9,7 @@ training never sees, before Human3.6M-like cameras, every joint exact.
         --config.data.root=DIR --workdir=runs/mocap_s
 
 DIR holds the archives cmu17, cmu_daz_rest17, cmu_more17 and uiprmd17, each an
-.npz and a JSON. On one H200, under KERAS_BACKEND=jax, the run took nine
+.npz and a JSON. On one H200, under KERAS_BACKEND=jax, the run took seven
 minutes beside two others. benchmarks/real_motion.py judges the result under
 all conditions, benchmarks/real_detections.py on real people.
 """

@@ -176,8 +176,8 @@ def ensemble_spread(single: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
     """Returns how far the flip ensemble's members are from their mean.
 
     Half the distance between what the network makes of an image and of its
-    mirror image. It tells poses that the network is unsure of, and says
-    nothing of what it gets wrong both ways: a sign of the error, not a bound.
+    mirror image. It says nothing of what the network gets wrong both ways: a
+    weak sign of the error, and no bound.
 
     Args:
         single: (..., J, 3) metres, the prediction.
