@@ -1,9 +1,10 @@
 r"""ampose_s on real motion: AMPose of width 128 for anybody's camera.
 
-Every pose of every epoch is given a new body, and many are varied; it is
-seen by a new camera and a new imperfect detector (ampose_tf/config/ranges.py); the network
-is told which joints were seen. Validation is that of mocap_fixed: people whom
-training never sees, before Human3.6M-like cameras, every joint exact.
+Every pose of every epoch is given a new body, and many are varied; each is
+seen by a new camera and a new imperfect detector (ampose_tf/config/ranges.py),
+and the network is told which joints were seen. Validation is that of
+mocap_fixed: people whom training never sees, before Human3.6M-like cameras,
+every joint exact.
 
     python train.py --config=configs/mocap_s.py \
         --config.data.root=DIR --workdir=runs/mocap_s

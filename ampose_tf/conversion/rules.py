@@ -21,9 +21,9 @@ Where both ears are seen, the middles found so are from the true one by 16 mm
 all from the front) in OpenPose's detections of one man, and by 26, 29, 31 and
 51 mm in MediaPipe's. Neck/Nose is again half-way up. Head is a fifth beyond:
 that man's ears are 0.17 m from the middle of his shoulders in the images,
-mocap's Head is 0.23 m. The other joints that `ampose_s` of 2026-11-23 made of OpenPose's
-are off by 1.9 mm more than with the head unseen, and by 3.2 mm more with a
-tenth beyond.
+mocap's Head is 0.23 m. The other joints that `ampose_s` of 2026-11-23 made
+of OpenPose's are off by 1.9 mm more than with the head unseen, and by 3.2 mm
+more with a tenth beyond.
 
 Without shoulders, the middle of the ears itself is the Head, and Neck/Nose
 is not seen.
