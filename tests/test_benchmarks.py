@@ -483,7 +483,7 @@ def test_the_card_is_filled_in():
     for words in (
         "1,234,567 parameters",
         # Seven batches of 128 in 1000 poses, three times.
-        "2,688 poses: each varied",
+        "2,688 poses: each given a new",
         "Seed 0, 3 epochs, 2 hours on one GPU.",
         "over 1,000 validation poses",
     ):
