@@ -265,6 +265,7 @@ def _of_npz(members):
                 f"{name}: expected {len(identities)} rows, got shape "
                 f"{array.shape}"
             )
+    schema.check_frames([arrays["frame_numbers"]])
     # The rows of each person, people in the order in which they were written.
     different, first, whose = np.unique(
         identities, return_index=True, return_inverse=True
@@ -283,7 +284,9 @@ def _of_npz(members):
 
 def _of_json(content):
     _check_format(content)
-    return _motion(content, content["tracks"])
+    tracks = content["tracks"]
+    schema.check_frames([track["frame_numbers"] for track in tracks])
+    return _motion(content, tracks)
 
 
 def _check_format(content):
@@ -298,7 +301,6 @@ def _motion(described, tracks):
         raise ValueError("its joints are not Human3.6M's")
     arguments = schema.described(described)
     tracks = tuple(map(_track, tracks))
-    schema.check_frames(track.frames for track in tracks)
     return Motion(tracks, skeleton=skeleton, **arguments)
 
 

@@ -9,7 +9,7 @@ from absl import logging
 from PIL import Image
 
 from ampose_tf import progress, reading
-from ampose_tf.lifting.motion import ASSUMED_FPS, Motion
+from ampose_tf.lifting.motion import ASSUMED_FPS, Motion, check_gaps
 from ampose_tf.lifting.viewers.film import Film
 from ampose_tf.lifting.viewers.scene import Scene, arrange
 
@@ -71,7 +71,8 @@ def write_mp4(path: pathlib.Path, motion: Motion) -> None:
 
     Raises:
         OSError: Where ffmpeg fails.
-        ValueError: Where it, or `imageio-ffmpeg`, is not installed.
+        ValueError: If it, or `imageio-ffmpeg`, is not installed, or nearly
+            all frames are gaps.
     """
     try:
         import imageio_ffmpeg
@@ -83,6 +84,8 @@ def write_mp4(path: pathlib.Path, motion: Motion) -> None:
             "'ampose_tf[video]' brings one; .gif and .html need none"
         ) from error
     scene = arrange(motion)
+    there = np.unique(np.concatenate([t.frames for t in motion.tracks]))
+    check_gaps(path, len(scene.frames), len(there))
     film = Film(motion, scene, _MP4_HEIGHT, _caption(scene, ""))
     writer = imageio_ffmpeg.write_frames(
         str(path),
