@@ -64,11 +64,12 @@ def call(
                 env=os.environ
                 | {"PYTHONPATH": paths}
                 | dict.fromkeys(threads, "1"),
-                timeout=seconds,
+                # Python code in the child ends by itself before.
+                timeout=seconds + 1,
                 check=False,
             ).returncode
         except subprocess.TimeoutExpired:
-            raise ValueError(f"takes more than {seconds:g} s") from None
+            raise ValueError(f"takes more than {seconds:.3g} s") from None
         if status < 0:
             name = signal.Signals(-status).name
             raise ValueError(f"is damaged or not supported ({name})")
@@ -93,6 +94,8 @@ def _received(file, status):
     kind, value, *trace = json.loads(line, object_hook=restored)
     if kind == "result":
         return value
+    if kind == "ImportError":
+        raise ImportError(value[0], name=value[1])
     for plain in _PLAIN:
         if kind == plain.__name__:
             raise plain(*value)
@@ -131,8 +134,12 @@ def _answer(request):
     except MemoryError:
         megabytes = request["memory"] // 2**20
         return _sent(["", f"takes more than {megabytes} MB of memory"])
+    except TimeoutError as error:
+        return _sent(["", str(error)])
     except _PLAIN as error:
         kind = next(k for k in _PLAIN if isinstance(error, k))
+        if kind is ImportError:
+            return _sent(["ImportError", [str(error), error.name]])
         if kind is OSError and error.errno is not None:
             return _sent(["OSError", (*error.args[:2], error.filename)])
         return _sent([kind.__name__, [str(error)]])
@@ -160,12 +167,24 @@ def _limit(seconds, memory):
             resource.setrlimit(limit, (most, hard))
 
 
+def _hurry(seconds):
+    """Raises TimeoutError after so long, for what names the place in it."""
+
+    def late(*_):
+        raise TimeoutError(f"takes more than {seconds:.3g} s")
+
+    with contextlib.suppress(AttributeError):  # Not a POSIX system.
+        signal.signal(signal.SIGALRM, late)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
 def _main():
     # What libraries print must not get among the arrays.
     with os.fdopen(os.dup(1), "wb") as answer:
         os.dup2(2, 1)
         request = json.load(sys.stdin)
         _limit(request["seconds"], request["memory"])
+        _hurry(request["seconds"])
         answer.write(_answer(request))
 
 
