@@ -14,11 +14,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from ampose_tf import skeleton
+from ampose_tf import reading, skeleton
 from ampose_tf.camera import Camera, normalize_screen
 from ampose_tf.config.ranges import Cameras
 from ampose_tf.data import archive
 from ampose_tf.data.poses import Poses, concatenate, make_poses
+
+_LONGEST_CARD = 2**26  # Bytes.
 
 # Shortest and longest bone of children and adults, per edge of the skeleton.
 _LEG = [(0.02, 0.25), (0.2, 0.65), (0.2, 0.65)]
@@ -214,15 +216,23 @@ def _read(stem):
                 f"{npz_path.name}, {json_path.name}"
             )
     try:
-        card = json.loads(json_path.read_text(encoding="utf-8"))
+        with reading.opened(json_path) as file:
+            content = file.read(_LONGEST_CARD + 1)
+        if len(content) > _LONGEST_CARD:
+            raise ValueError(f"more than {_LONGEST_CARD} bytes")
+        card = json.loads(content)
         joints = tuple(card["joints"])
         splits = [set(_subjects(card, s)) for s in ("train", "validation")]
         for key in card.get("meta", {}):
             if not isinstance(_description(card, key), str):
                 raise TypeError(f"description of {key} is not a text")
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except OSError:
+        raise
+    # Whatever JSON that says something else ends in.
+    except Exception as error:
         raise ValueError(
-            f"{json_path}: not the card of a motion archive: {error!r}"
+            f"{json_path}: not the card of a motion archive: "
+            f"{reading.line(repr(error), 150)}"
         ) from error
     if joints != skeleton.H36M_17.joints:
         raise ValueError(

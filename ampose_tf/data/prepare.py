@@ -133,7 +133,7 @@ def main(options: flags.FlagValues, data_sets: list[str]) -> int | None:
         left_out = _PREPARE[data_set](
             source=options.source, output=options.output, **own
         )
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise ValueError(
             f"needs the library {error.name}: pip install "
             "'ampose_tf[prepare]' brings it"

@@ -10,8 +10,6 @@ over truth from two sides (the paper's Figure 4 shows the like).
 
 import os
 import pathlib
-import zipfile
-import zlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -19,6 +17,7 @@ import numpy as np
 from absl import flags
 
 from ampose_tf import config, files
+from ampose_tf.data import archive
 from ampose_tf.data.poses import Poses
 from ampose_tf.evaluation import metrics
 from ampose_tf.skeleton import Skeleton, by_joint_count
@@ -151,8 +150,8 @@ def read(path: str | os.PathLike) -> Shown:
         ValueError: Where it is not one of these.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in Shown._fields}
+        stored = archive.read(path)
+        arrays = {name: stored[name] for name in Shown._fields}
         shown = Shown(**(arrays | {"data": str(arrays["data"])}))
         count, joints = shown.predicted.shape[:2]
         by_joint_count(joints)
@@ -160,14 +159,10 @@ def read(path: str | os.PathLike) -> Shown:
         expected = [(count, joints, n) for n in (2, 3, 3)]
         if not count or shapes != [*expected, (count,)]:
             raise ValueError(f"arrays of shapes {shapes}")
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        KeyError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except OSError:
+        raise
+    # Whatever values of another kind or shape end in.
+    except Exception as error:
         raise ValueError(
             f"{path}: expected the .npz that evaluate.py --report leaves "
             f"({error})"

@@ -17,6 +17,11 @@ ASSUMED_FPS = 30.0
 # Upwards in the frame of a camera that is held level: y points down.
 LEVEL = (0.0, -1.0, 0.0)
 
+# A file with every frame may have so many for each with people in it, or an
+# hour of 30 a second.
+_SPARSE = 20
+_HOUR = 108_000
+
 # From the sole to the ankle, which Human3.6M's skeleton calls the foot.
 ANKLE_HEIGHT_M = 0.09
 
@@ -193,6 +198,24 @@ def ensemble_spread(single: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
 def frame_step(frames: np.ndarray) -> int:
     """Returns the largest step between frame numbers that meets them all."""
     return int(np.gcd.reduce(np.diff(frames))) if len(frames) > 1 else 1
+
+
+def check_gaps(path: pathlib.Path, written: int, there: int) -> None:
+    """Checks that a file with every frame of a clip is not made of gaps.
+
+    Args:
+        path: Path of the file, for the message.
+        written: Frames that it would have.
+        there: Those with people in them.
+
+    Raises:
+        ValueError: If nearly all are gaps, and more than an hour's.
+    """
+    if written > max(_SPARSE * there, _HOUR):
+        raise ValueError(
+            f"{path.name}: {path.suffix} has every frame, and of {written} "
+            f"there are people in {there}; .npz and .html leave frames out"
+        )
 
 
 def _checked(track, joints):

@@ -15,16 +15,6 @@ from ampose_tf.lifting.motion import LiftedTrack, Motion
 from ampose_tf.skeleton import by_joint_count
 
 FORMAT = "ampose_tf motion 1"
-# What values of another kind or shape end in.
-_DAMAGE = (
-    AttributeError,
-    IndexError,
-    KeyError,
-    OverflowError,
-    TypeError,
-    ValueError,
-)
-
 # Arrays of an `.npz` that are about all tracks, as values of JSON.
 _DESCRIBED = (
     "joint_names",
@@ -161,7 +151,8 @@ def is_saved(path: str | os.PathLike) -> bool:
             # Keypoints, which may be large, are not parsed for this.
             if FORMAT.encode() in content:
                 return is_motion(untrusted.parse(content))
-    except ValueError:
+    # A reader of keypoints says what is wrong.
+    except Exception:
         return False
     return False
 
@@ -181,7 +172,10 @@ def load(path: str | os.PathLike) -> Motion:
             return _of_npz(_members(path))
         if path.suffix == ".json":
             return _of_json(untrusted.parse(untrusted.read(path)))
-    except _DAMAGE as error:
+    except OSError:
+        raise
+    # What values of another kind or shape end in.
+    except Exception as error:
         message = f"{type(error).__name__}: {error}"
         raise ValueError(
             f"{path}: not a motion that ampose_tf wrote: "
@@ -271,6 +265,7 @@ def _of_npz(members):
                 f"{name}: expected {len(identities)} rows, got shape "
                 f"{array.shape}"
             )
+    schema.check_frames([arrays["frame_numbers"]])
     # The rows of each person, people in the order in which they were written.
     different, first, whose = np.unique(
         identities, return_index=True, return_inverse=True
@@ -289,7 +284,9 @@ def _of_npz(members):
 
 def _of_json(content):
     _check_format(content)
-    return _motion(content, content["tracks"])
+    tracks = content["tracks"]
+    schema.check_frames([track["frame_numbers"] for track in tracks])
+    return _motion(content, tracks)
 
 
 def _check_format(content):
@@ -304,7 +301,6 @@ def _motion(described, tracks):
         raise ValueError("its joints are not Human3.6M's")
     arguments = schema.described(described)
     tracks = tuple(map(_track, tracks))
-    schema.check_frames(track.frames for track in tracks)
     return Motion(tracks, skeleton=skeleton, **arguments)
 
 

@@ -10,7 +10,13 @@ import numpy as np
 
 from ampose_tf.data.poses import FRAME, ROOT, UNITS
 from ampose_tf.lifting import untrusted
-from ampose_tf.lifting.untrusted import MAX_FRAMES, MAX_PIXEL, brief, shown
+from ampose_tf.lifting.untrusted import (
+    MAX_FRAMES,
+    MAX_PEOPLE,
+    MAX_PIXEL,
+    brief,
+    shown,
+)
 
 # Metres. Lifted from what is no person, joints and places may be far away;
 # their squares are float32, too.
@@ -84,23 +90,34 @@ def rows(track: dict) -> dict[str, np.ndarray]:
     return found
 
 
-def check_frames(tracks: Iterable[np.ndarray]) -> None:
+def check_frames(tracks: Iterable) -> None:
     """Checks that frame numbers may be of one clip.
 
     Args:
-        tracks: Those of each person.
+        tracks: The frame numbers of each person, or of several in one array.
 
     Raises:
-        ValueError: If they are too far apart to be shown one by one.
+        ValueError: If they are too far apart to be shown one by one, or one
+            is there more than `MAX_PEOPLE` times.
     """
-    numbers = np.unique(np.concatenate([np.empty(0, np.int64), *tracks]))
+    found = [untrusted.numbers(track, "frame_numbers") for track in tracks]
+    if not all(numbers.ndim == 1 for numbers in found):
+        raise ValueError("frame_numbers: expected a list of numbers")
+    numbers, counts = np.unique(
+        np.concatenate([np.empty(0), *found]), return_counts=True
+    )
     if not len(numbers):
         return
-    first, last = int(numbers[0]), int(numbers[-1])
+    if counts.max() > MAX_PEOPLE:
+        raise ValueError(
+            f"frame_numbers: more than {MAX_PEOPLE} people in the frame "
+            f"{numbers[counts.argmax()]:.0f}"
+        )
+    first, last = numbers[0], numbers[-1]
     if last - first >= max(MAX_FRAMES, _SPARSE * len(numbers)):
         raise ValueError(
-            f"frame_numbers: {len(numbers)} from {first} to {last} are too "
-            "far apart for one clip"
+            f"frame_numbers: {len(numbers)} from {first:.0f} to {last:.0f} "
+            "are too far apart for one clip"
         )
 
 

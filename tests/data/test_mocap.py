@@ -163,7 +163,16 @@ def test_half_of_the_pair_is_missing(tmp_path, ending):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "3", "{}", '{"joints": 3}', '{"joints": [], "train": 5}'],
+    [
+        "",
+        "{",
+        "[]",
+        "3",
+        "{}",
+        '{"joints": 3}',
+        '{"joints": [], "train": 5}',
+        "[" * 100_000,
+    ],
 )
 def test_a_card_that_is_none(tmp_path, text):
     write(tmp_path)

@@ -262,7 +262,7 @@ MISTAKES = {
     ),
     "text": (
         changed("annot2", lambda array: array.astype("S3")),
-        r"annot_data.mat: expected 2D",
+        r"annot_data.mat: .*expected numbers as annot2",
     ),
 }
 

@@ -149,7 +149,11 @@ def test_a_missing_library_is_named(
     path = tmp_path / "S1/MyPoseFeatures/D3_Positions/Eating.cdf"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"something")
-    monkeypatch.setitem(sys.modules, library, None)
+    (tmp_path / "TS1").mkdir()
+    (tmp_path / "TS1" / "annot_data.mat").write_bytes(b"something")
+    text = f"raise ModuleNotFoundError('', name={library!r})"
+    (tmp_path / f"{library}.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
     message = fails(
         run,
         capsys,

@@ -323,6 +323,21 @@ def test_pickled_members_are_refused(motion, tmp_path):
             results.load(path)
 
 
+@ENDINGS
+def test_more_people_than_a_frame_holds_are_refused(tmp_path, ending):
+    """As of keypoints, and before anything is made of each."""
+    (track,) = film(frames=1).motion.tracks
+    path = tmp_path / f"clip{ending}"
+    for people in (200, 201):
+        tracks = tuple(track._replace(track_id=n) for n in range(people))
+        motion = dataclasses.replace(film(frames=1).motion, tracks=tracks)
+        motion.save(path, overwrite=True)
+        if people == 200:
+            assert len(results.load(path).tracks) == people
+    with pytest.raises(ValueError, match="than 200 people in the frame 0"):
+        results.load(path)
+
+
 def test_many_people_take_no_longer_than_their_rows(tmp_path):
     """Photographs: each person is alone in a frame."""
     (track,) = film(frames=1).motion.tracks
@@ -330,7 +345,9 @@ def test_many_people_take_no_longer_than_their_rows(tmp_path):
     motion = dataclasses.replace(
         film(frames=1).motion,
         tracks=tuple(
-            track._replace(track_id=(7 * person) % people)
+            track._replace(
+                track_id=(7 * person) % people, frames=np.array([person])
+            )
             for person in range(people)
         ),
     )

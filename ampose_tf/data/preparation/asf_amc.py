@@ -124,12 +124,13 @@ def read_amc(
             skeleton; the message says where.
     """
     lines = [
-        (number, line.split())
+        (number, line)
         for number, line in enumerate(motion_text.read(path), 1)
         if line.strip() and not line.lstrip().startswith("#")
     ]
     degrees, start = acclaim.degrees, 0
-    for number, words in lines:
+    for number, line in lines:
+        words = line.split()
         if not words[0].startswith(":"):
             break
         start += 1
@@ -149,6 +150,7 @@ def read_amc(
     place = np.array([acclaim.root_order.index(name) for name in _PLACES])
     turned = [i for i, name in enumerate(acclaim.root_order) if name in _TURNS]
     root = values[_ROOT]
+    motion_text.check_size(path, len(root), len(acclaim.skeleton.joints))
     rotations = [
         Rotation.from_euler(
             "".join(acclaim.root_order[i][1] for i in turned),
@@ -180,8 +182,9 @@ def _frames(path, lines, acclaim):
     }
     rows = {name: [] for name in counts}
     frame, missing = None, set()
-    for number, words in lines:
+    for number, line in lines:
         where = f"{path}:{number}"
+        words = line.split()
         name = words[0].lower()
         if len(words) == 1 and name.isdecimal():
             _refuse_missing(where, frame, missing)
@@ -303,6 +306,8 @@ def _bones(path, lines, degrees):
             if name in bones or name == _ROOT:
                 raise ValueError(f"{where}: a second bone {name!r}")
             bones[name], stated = bone, None
+            if len(bones) > motion_text.MOST_JOINTS:
+                raise ValueError(f"{where}: more than {len(bones) - 1} bones")
         elif key in ("name", "direction", "length", "axis", "dof"):
             stated[key] = (where, [word.lower() for word in words[1:]])
         elif key not in (*_UNUSED, "("):  # Limits go on in lines of their own.

@@ -53,6 +53,7 @@ def read(path: str | os.PathLike) -> tuple[Hierarchy, JointMotion]:
     fps, values = _frames(path, lines, start + 1, counts)
     if values.shape[1] < counts[0]:
         channels = turning
+    motion_text.check_size(path, len(values), len(channels))
     places = np.full((len(values), len(channels), 3), np.nan)
     rotations, column = [], 0
     for joint, names in enumerate(channels):
@@ -95,17 +96,16 @@ def _moved(places, offsets):
 
 def _hierarchy(path, lines):
     """Returns the skeleton and each joint's channels."""
-    words = [
+    words = (
         (number, word)
         for number, line in enumerate(lines, 1)
         for word in line.split()
-    ]
-    words.reverse()
+    )
 
     def following(expected=None):
-        if not words:
+        number, word = next(words, (0, None))
+        if word is None:
             raise ValueError(f"{path}: its HIERARCHY breaks off")
-        number, word = words.pop()
         if expected is not None and word.upper() != expected:
             raise ValueError(
                 f"{path}:{number}: expected {expected}, got {word!r}"
@@ -122,6 +122,8 @@ def _hierarchy(path, lines):
         following("{")
         if name in joints:
             raise ValueError(f"{path}: a second joint {name!r}")
+        if len(joints) == motion_text.MOST_JOINTS:
+            raise ValueError(f"{path}: more than {len(joints)} joints")
         following("OFFSET")
         joints.append(name)
         parents.append(parent)
@@ -152,8 +154,8 @@ def _hierarchy(path, lines):
                 f"{path}:{number}: expected JOINT, End Site or }}, got "
                 f"{word!r}"
             )
-    if words:
-        number, word = words[-1]
+    number, word = next(words, (0, None))
+    if word is not None:
         raise ValueError(f"{path}:{number}: expected MOTION, got {word!r}")
     return Hierarchy(
         tuple(joints), tuple(parents), np.array(offsets)

@@ -19,7 +19,7 @@ import re
 
 import numpy as np
 
-from ampose_tf import files
+from ampose_tf import files, reading
 from ampose_tf.data import archive, mocap
 from ampose_tf.data.preparation import recordings
 from ampose_tf.data.preparation.recordings import FPS
@@ -28,7 +28,8 @@ from ampose_tf.skeleton import H36M_17
 # On whom the published figures on CMU's data are measured.
 VALIDATION = ("CMU03", "CMU09", "CMU131", "CMU35", "CMU93")
 _CMU_INDEX = "cmu-mocap-index-text.txt"
-_CMU_LINE = re.compile(r"(\d+_\d+)\s+(\S.*?)\s*")
+_CMU_LINE = re.compile(r"(\d+_\d+)\s+(\S.*)")
+_LONGEST_INDEX = 2**22  # Bytes; CMU's has 170 kB.
 _CMU_LICENCE = (
     "CMU Graphics Lab Motion Capture Database, mocap.cs.cmu.edu: free "
     "for all uses, not to be resold, even in converted form. "
@@ -179,7 +180,7 @@ def _read(found, amc_fps, bvh_unit_m, strict):
             except (OSError, ValueError) as error:
                 if strict:
                     raise
-                print(f"left out: {error}", flush=True)
+                print(f"left out: {reading.line(str(error))}", flush=True)
                 faults.append(error)
         _say(subject, trials)
     if not trials:
@@ -203,9 +204,10 @@ def _descriptions(source):
     """Returns {"01_02": what is done} of CMU's index, if it is there."""
     found = {}
     for path in sorted(source.rglob(_CMU_INDEX)):
-        text = path.read_text(encoding="utf-8", errors="replace")
+        with reading.opened(path) as file:
+            text = file.read(_LONGEST_INDEX).decode("utf-8", "replace")
         for line in text.splitlines():
-            entry = _CMU_LINE.fullmatch(line)
+            entry = _CMU_LINE.fullmatch(line.strip())
             if entry:
                 found[entry[1]] = entry[2]
     return found

@@ -1,30 +1,53 @@
 """Reading numbers from text files, saying where one is wrong."""
 
 import os
-import pathlib
+import re
 
 import numpy as np
 
-# The longest of CMU's 2,500 recordings take a third of it.
+from ampose_tf import reading
+
+# The longest of CMU's 2,500 recordings take a third of them.
 MOST_BYTES = 64 * 2**20
+_MOST_LINES = 2_000_000
+# Of a skeleton; detailed hands have fifty.
+MOST_JOINTS = 1000
+# Frames times joints, which are numbers in memory whatever a file says of
+# them.
+_MOST_PLACES = 4_000_000
 
 
 def read(path: str | os.PathLike) -> list[str]:
     """Returns a file's lines. Line numbers in messages count from one.
 
     Raises:
-        OSError: Where it cannot be read.
-        ValueError: Where it is larger than any recording.
+        OSError: If it cannot be read.
+        ValueError: If it is larger than any recording.
     """
-    path = pathlib.Path(path)
-    size = path.stat().st_size
-    if size > MOST_BYTES:
+    with reading.opened(path) as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
         raise ValueError(
             f"{path}: expected at most {MOST_BYTES >> 20} MiB of text, got "
-            f"{size >> 20} MiB"
+            "more"
         )
+    if content.count(b"\n") + content.count(b"\r") > _MOST_LINES:
+        raise ValueError(f"{path}: more than {_MOST_LINES} lines")
     # Comments hold bytes of forgotten encodings; what is read is ASCII.
-    return path.read_text(encoding="latin-1").splitlines()
+    return re.split("\r\n?|\n", content.decode("latin-1"))
+
+
+def check_size(where: str, frames: int, joints: int) -> None:
+    """Checks that a motion fits into memory.
+
+    Raises:
+        ValueError: If it is larger than any recording.
+    """
+    if frames * joints > _MOST_PLACES:
+        raise ValueError(
+            f"{where}: {frames} frames of {joints} joints are more than any "
+            "recording's"
+        )
 
 
 def numbers(words: list[str], count: int, where: str) -> np.ndarray:

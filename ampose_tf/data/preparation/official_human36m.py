@@ -11,10 +11,10 @@ import os
 import pathlib
 import tarfile
 import tempfile
-import zlib
 
 import numpy as np
 
+from ampose_tf import confined, reading
 from ampose_tf.config import Data
 from ampose_tf.data import human36m, mocap, synthetic
 from ampose_tf.data.human36m import CORRUPT, JOINTS_OF_32, SUBJECTS
@@ -35,6 +35,9 @@ _WHERE = (
 # At 50 frames per second, an hour in one file and 15 in one archive.
 _LARGEST_FILE = 64 * 2**20
 _LARGEST_ARCHIVE = 2**30
+# How long reading a subject may take, and for each byte of it.
+_LONGEST_S = 8
+_SLOWEST = 2**22
 
 
 def prepare(
@@ -103,12 +106,9 @@ def _converted(source):
     world, image, frames = {}, {}, {}
     for subject in SUBJECTS:
         world[subject], image[subject] = {}, {}
-        for name, where, content in _recordings(source, subject):
-            if (subject, name) == CORRUPT:
-                continue
+        for name, where, joints in _read(source, subject):
             if name in world[subject]:
                 raise ValueError(f"{where}: a second {name!r} of {subject}")
-            joints = _read_joints(content, where)
             world[subject][name] = joints
             try:
                 image[subject][name] = human36m.project(subject, joints)
@@ -129,40 +129,63 @@ def _differs(count, expected):
     return "" if count == expected else " (differs)"
 
 
-def _recordings(source, subject):
-    """Returns (name, where, content) of a subject's files, by name."""
+def _read(source, subject):
+    """Returns (name, where, joints) of a subject's recordings, by name."""
     folder = source / subject / _FOLDER
     archive = source / f"Poses_D3_Positions_{subject}.tgz"
     if folder.is_dir():
         where = folder
-        found = [
-            (path.stem, str(path), _read_bounded(path))
-            for path in folder.glob("*.cdf")
-            # macOS leaves such files about.
-            if not path.name.startswith(".")
-        ]
+        size = sum(path.stat().st_size for path in folder.iterdir())
     elif archive.is_file():
         where = archive
-        found = _archived(archive, subject)
+        size = archive.stat().st_size
     else:
         raise FileNotFoundError(f"no file {archive} or in {folder}: {_WHERE}")
+    try:
+        # `tarfile` and `cdflib` do what a file says.
+        found = confined.call(
+            _read_all,
+            str(where),
+            subject,
+            seconds=_LONGEST_S + size / _SLOWEST,
+        )
+    except ValueError as error:
+        if str(error).startswith(str(where)):
+            raise
+        raise ValueError(f"{where}: {error}") from error
     if not found:
         raise ValueError(f"{where}: no {subject / _FOLDER}/*.cdf")
-    return sorted(
-        (human36m.canonical_name(name, where), where, content)
-        for name, where, content in found
+    return sorted(found, key=lambda recording: recording[0])
+
+
+def _read_all(where, subject):
+    """Returns (name, where, joints) of a subject's folder or archive."""
+    where = pathlib.Path(where)
+    contents = (
+        _in_folder(where) if where.is_dir() else _archived(where, subject)
     )
+    found = []
+    for name, path, content in contents:
+        name = human36m.canonical_name(name, path)
+        if (subject, name) != CORRUPT:
+            found.append((name, path, _read_joints(content, path)))
+    return found
 
 
-def _read_bounded(path):
-    if path.stat().st_size > _LARGEST_FILE:
-        raise ValueError(f"{path}: too large for a recording of poses")
-    return path.read_bytes()
+def _in_folder(folder):
+    for path in sorted(folder.glob("*.cdf")):
+        # macOS leaves such files about.
+        if path.name.startswith("."):
+            continue
+        with reading.opened(path) as file:
+            content = file.read(_LARGEST_FILE + 1)
+        if len(content) > _LARGEST_FILE:
+            raise ValueError(f"{path}: too large for a recording of poses")
+        yield path.stem, str(path), content
 
 
 def _archived(path, subject):
-    """Reads a subject's files out of an archive, none of it onto the disk."""
-    found = []
+    """Yields a subject's files of an archive, none of it onto the disk."""
     size = 0
     try:
         with tarfile.open(path, "r:gz") as members:
@@ -185,15 +208,15 @@ def _archived(path, subject):
                     continue
                 if name.suffix == ".cdf" and name.parent == subject / _FOLDER:
                     content = members.extractfile(member).read()
-                    found.append((name.stem, where, content))
+                    yield name.stem, where, content
     except _Refused:
         raise
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+    # `tarfile` and decompressors raise whatever they like for damage.
+    except Exception as error:
         raise ValueError(
             f"{path}: not a readable .tgz archive, or an incomplete one "
-            f"({error})"
+            f"({type(error).__name__}: {error})"
         ) from error
-    return found
 
 
 class _Refused(ValueError):

@@ -11,6 +11,7 @@ import tempfile
 
 import numpy as np
 
+from ampose_tf import confined, hdf5, reading
 from ampose_tf.data import archive, mpi_inf_3dhp, synthetic
 from ampose_tf.data.mpi_inf_3dhp import SEQUENCES
 
@@ -94,11 +95,9 @@ def prepare(
 
 def _read(path):
     """Returns the valid frames' 2D and 3D, and the number of all frames."""
-    import h5py
-
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}: {_WHERE}")
-    with path.open("rb") as file:
+    with reading.opened(path) as file:
         if file.read(19).startswith(b"MATLAB 5.0 MAT-file"):
             raise ValueError(
                 f"{path}: a MATLAB file of version 5, and the official ones "
@@ -106,17 +105,9 @@ def _read(path):
                 "and save(..., '-v7.3')"
             )
     try:
-        with h5py.File(path) as file:
-            arrays = {
-                name: _dataset(file, name, shape)
-                for name, shape in (
-                    ("annot2", (1, 17, 2)),
-                    ("univ_annot3", (1, 17, 3)),
-                    ("valid_frame", (1,)),
-                )
-            }
-    # h5py raises them for damage of all kinds, without the file's name.
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        # HDF5 is a library in C.
+        arrays = confined.call(_arrays, str(path))
+    except (OSError, ValueError) as error:
         raise ValueError(
             f"{path}: not a readable MATLAB 7.3 (HDF5) file of the test set "
             f"({error})"
@@ -137,17 +128,32 @@ def _read(path):
     return keypoints_px, joints_mm, frames
 
 
-def _dataset(file, name, shape):
+def _arrays(path):
+    """Returns the arrays of the test set, by name."""
     import h5py
 
-    dataset = file.get(name)
-    if not isinstance(dataset, h5py.Dataset):
+    with h5py.File(path) as file:
+        return {
+            name: _dataset(file, name, shape)
+            for name, shape in (
+                ("annot2", (1, 17, 2)),
+                ("univ_annot3", (1, 17, 3)),
+                ("valid_frame", (1,)),
+            )
+        }
+
+
+def _dataset(file, name, shape):
+    if not hdf5.has(file, name):
         raise ValueError(f"no array {name}; it holds {', '.join(file)}")
+    dataset = hdf5.dataset(file, name)
     if dataset.shape[1:] != shape or dataset.ndim != len(shape) + 1:
         expected = ", ".join(map(str, shape))
         raise ValueError(
             f"expected {name} of shape (N, {expected}), got {dataset.shape}"
         )
+    if dataset.dtype.kind not in "biuf":
+        raise ValueError(f"expected numbers as {name}, got {dataset.dtype}")
     if len(dataset) > _MOST_FRAMES:
         raise ValueError(f"{len(dataset)} frames are too many")
-    return dataset[()]
+    return hdf5.values(dataset)

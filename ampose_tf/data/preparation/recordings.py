@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ampose_tf import reading
 from ampose_tf.data.preparation import asf_amc, bvh, kinematics, rigs
 from ampose_tf.skeleton import H36M_17
 
@@ -116,9 +117,16 @@ def read(recording: MotionFile, amc_fps: float, bvh_unit_m: float) -> Trial:
     """
     path = recording.path
     fps = _RECORDED_FPS.get(recording.subject)
-    if path.suffix.lower() == ".amc":
-        return _read_amc(path, fps or amc_fps)
-    return _read_bvh(path, bvh_unit_m, fps)
+    try:
+        with reading.guarded():
+            if path.suffix.lower() == ".amc":
+                return _read_amc(path, fps or amc_fps)
+            return _read_bvh(path, bvh_unit_m, fps)
+    except ValueError as error:
+        # It may be the skeleton's file that is named.
+        if str(error).startswith(str(path.parent)):
+            raise
+        raise ValueError(f"{path}: {error}") from error
 
 
 def check_fps(where: str, fps: float) -> None:

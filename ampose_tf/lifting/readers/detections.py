@@ -289,22 +289,18 @@ def split(batch: Batch) -> tuple[Track, ...]:
         ValueError: If a person is twice in a frame.
     """
     order = np.lexsort((batch.frames, batch.track_ids))
-    batch = chosen(batch, order)
-    again = (np.diff(batch.track_ids) == 0) & (np.diff(batch.frames) == 0)
+    frames, track_ids = batch.frames[order], batch.track_ids[order]
+    again = (np.diff(track_ids) == 0) & (np.diff(frames) == 0)
     if again.any():
         row = int(np.flatnonzero(again)[0])
         raise ValueError(
-            f"frame {batch.frames[row]} has the person "
-            f"{batch.track_ids[row]} twice"
+            f"frame {frames[row]} has the person {track_ids[row]} twice"
         )
-    ids, starts = np.unique(batch.track_ids, return_index=True)
-    rows = np.split(np.arange(len(order)), starts[1:])
+    ids, starts = np.unique(track_ids, return_index=True)
+    # Of a million frames each copy counts.
+    points = batch.points.astype(np.float32)
+    scores = batch.scores.astype(np.float32)
     return tuple(
-        Track(
-            int(track_id),
-            batch.frames[own],
-            batch.points[own].astype(np.float32),
-            batch.scores[own].astype(np.float32),
-        )
-        for track_id, own in zip(ids, rows, strict=True)
+        Track(int(track_id), batch.frames[own], points[own], scores[own])
+        for track_id, own in zip(ids, np.split(order, starts[1:]), strict=True)
     )

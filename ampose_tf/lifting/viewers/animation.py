@@ -8,8 +8,8 @@ import numpy as np
 from absl import logging
 from PIL import Image
 
-from ampose_tf import progress
-from ampose_tf.lifting.motion import ASSUMED_FPS, Motion
+from ampose_tf import progress, reading
+from ampose_tf.lifting.motion import ASSUMED_FPS, Motion, check_gaps
 from ampose_tf.lifting.viewers.film import Film
 from ampose_tf.lifting.viewers.scene import Scene, arrange
 
@@ -43,7 +43,8 @@ def write_gif(path: pathlib.Path, motion: Motion) -> None:
     scene = arrange(motion)
     shown, remark = _gif_frames(scene)
     if remark:
-        logging.warning("%s shows %s", path.name, remark)
+        name = reading.escaped(path.name)
+        logging.warning("%s shows %s", name, remark)
     film = Film(motion, scene, _GIF_HEIGHT, _caption(scene, remark))
     palette = _palette(film, shown)
     # Delays are hundredths of a second: rounded at their ends, they add up.
@@ -70,7 +71,8 @@ def write_mp4(path: pathlib.Path, motion: Motion) -> None:
 
     Raises:
         OSError: Where ffmpeg fails.
-        ValueError: Where it, or `imageio-ffmpeg`, is not installed.
+        ValueError: If it, or `imageio-ffmpeg`, is not installed, or nearly
+            all frames are gaps.
     """
     try:
         import imageio_ffmpeg
@@ -82,6 +84,8 @@ def write_mp4(path: pathlib.Path, motion: Motion) -> None:
             "'ampose_tf[video]' brings one; .gif and .html need none"
         ) from error
     scene = arrange(motion)
+    there = np.unique(np.concatenate([t.frames for t in motion.tracks]))
+    check_gaps(path, len(scene.frames), len(there))
     film = Film(motion, scene, _MP4_HEIGHT, _caption(scene, ""))
     writer = imageio_ffmpeg.write_frames(
         str(path),

@@ -9,7 +9,7 @@ import pathlib
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from ampose_tf.lifting.motion import Motion, frame_step
+from ampose_tf.lifting.motion import Motion, check_gaps, frame_step
 from ampose_tf.lifting.writers import rig
 from ampose_tf.lifting.writers.axes import marker_name, y_up
 from ampose_tf.lifting.writers.decimals import rows_of
@@ -44,6 +44,7 @@ def write(
     frames = motion.tracks[track].frames
     step = frame_step(frames)
     grid = np.arange(frames[0], frames[-1] + 1, step)
+    check_gaps(path, len(grid), len(frames))
     positions = _between(y_up(positions), frames, grid)
     animation = rig.fit(positions, motion.skeleton)
     channels = np.concatenate(

@@ -269,3 +269,39 @@ def test_a_file_of_unlikely_size(tmp_path, monkeypatch):
     monkeypatch.setattr(motion_text, "MOST_BYTES", 1000)
     with pytest.raises(ValueError, match=r"a\.bvh: expected at most"):
         read(tmp_path, recorded.bvh_text(recorded.moving(3)))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        # Each takes more memory than the file has bytes, or more time.
+        ("x\n" * 2_000_001, "more than 2000000 lines"),
+        (
+            "HIERARCHY ROOT a { OFFSET 0 0 0 CHANNELS 3 Xposition Yposition "
+            "Zposition "
+            + "".join(
+                f"JOINT b{n} {{ OFFSET 0 0 0 CHANNELS 0 }}\n"
+                for n in range(1000)
+            )
+            + "}\nMOTION\nFrames: 1\nFrame Time: 1\n0 0 0\n",
+            "more than 1000 joints",
+        ),
+        (
+            "HIERARCHY ROOT a { OFFSET 0 0 0 CHANNELS 3 Xposition Yposition "
+            "Zposition "
+            + "".join(
+                f"JOINT b{n} {{ OFFSET 0 0 0 CHANNELS 0 }}\n"
+                for n in range(999)
+            )
+            + "}\nMOTION\nFrames: 4001\nFrame Time: 1\n"
+            + "0 0 0\n" * 4001,
+            "4001 frames of 1000 joints are more",
+        ),
+    ],
+    ids=["lines", "joints", "places"],
+)
+def test_more_than_any_recording_has_is_refused(tmp_path, text, message):
+    path = tmp_path / "clip.bvh"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        bvh.read(path)

@@ -1,6 +1,9 @@
+import gzip
 import io
 import os
+import resource
 import tarfile
+import time
 
 import numpy as np
 import pytest
@@ -297,6 +300,45 @@ def test_mistakes(source, tmp_path, mistake):
         official_human36m.prepare(source, output)
     assert "\n" not in str(raised.value)
     assert not output.exists()
+
+
+def test_what_hangs_or_takes_all_memory_is_named(
+    source, tmp_path, monkeypatch
+):
+    """In the child that reads it; the library's place is taken."""
+    (tmp_path / "cdflib.py").write_text(
+        "import os\n\ndef CDF(name):\n"
+        "    if os.environ['KIND'] == 'hang':\n"
+        "        while True:\n            pass\n"
+        "    if os.environ['KIND'] == 'crash':\n        os.abort()\n"
+        "    return bytes(2**40)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(official_human36m, "_LONGEST_S", 2)
+    for kind, message in (
+        ("hang", r"D3_Positions.TakingPhoto.cdf: .* \(TimeoutError: takes "),
+        ("memory", r"D3_Positions.TakingPhoto.cdf: .* \(MemoryError"),
+        ("crash", r"D3_Positions: is damaged or not supported \(SIGABRT\)"),
+    ):
+        monkeypatch.setenv("KIND", kind)
+        with pytest.raises(ValueError, match=message):
+            official_human36m.prepare(source, tmp_path / "output")
+
+
+def test_an_archive_with_an_endless_name_is_refused(source, tmp_path):
+    """Of 5 MB and 4 GB: `tarfile` keeps names in memory."""
+    path = pack(source, "S1")
+    entry = tarfile.TarInfo("././@LongLink")
+    entry.type, entry.size = tarfile.GNUTYPE_LONGNAME, 2**32
+    header = gzip.compress(entry.tobuf(tarfile.GNU_FORMAT))
+    path.write_bytes(header + gzip.compress(bytes(2**24)) * 2**8)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.monotonic()
+    with pytest.raises(ValueError, match="_S1.tgz: "):
+        official_human36m.prepare(source, tmp_path / "output")
+    assert time.monotonic() - start < 15
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert after - before < 2**18  # KiB.
 
 
 def test_damage_anywhere_is_one_message(source, tmp_path):

@@ -13,13 +13,18 @@ import pytest
 from PIL import Image
 from playwright import sync_api
 
+from ampose_tf import reading
+from ampose_tf.lifting import results
 from ampose_tf.lifting.motion import Motion
 from ampose_tf.lifting.viewers import scene, web
 from ampose_tf.skeleton import H36M_17
 from tests.lifting.filmed import film, only
 
 PAGE = pathlib.Path(web.__file__).parent / "page"
-HOSTILE = "</script><script>window.broken = 1</script>\"'&<!--"
+HOSTILE = (
+    "</script><script>window.broken = 1</script>"
+    "<img src=x onerror=window.broken=1>\"'&<!--\u2028\u202e\x07"
+)
 
 
 def several():
@@ -125,6 +130,28 @@ def test_texts_of_strangers_stay_texts(tmp_path):
     page = content(path)
     assert page["joints"][10] == HOSTILE
     assert page["notes"] == [HOSTILE, "@title@ @three.min.js@"]
+
+
+def test_a_strangers_result_does_nothing(tmp_path, tab):
+    """From the file to the page: what is no text of a person is escaped."""
+    several().save(tmp_path / "clip.json")
+    result = json.loads((tmp_path / "clip.json").read_text())
+    result["notes"] = [HOSTILE]
+    result["provenance"] = {HOSTILE: HOSTILE}
+    name = HOSTILE.replace("/", "")
+    (tmp_path / f"{name}.json").write_text(json.dumps(result))
+    motion = results.load(tmp_path / f"{name}.json")
+    for ending in (".trc", ".bvh", ".csv", "_angles.csv"):
+        (path,) = motion.save(tmp_path / f"{name}{ending}")[:1]
+        text = path.read_text(encoding="utf-8")
+        assert re.sub(r"[\t\n]", "", text).isprintable()
+    motion.save(tmp_path / f"{name}.html")
+    page, errors = tab
+    page.goto((tmp_path / f"{name}.html").as_uri())
+    assert page.evaluate("typeof window.broken") == "undefined"
+    shown = page.locator("#notes li").first.text_content()
+    assert shown == reading.escaped(HOSTILE)
+    assert errors == []
 
 
 def test_three_is_the_file_that_was_made():
@@ -261,9 +288,10 @@ def test_texts_of_strangers_do_nothing(tmp_path, tab):
     path = hostile(tmp_path)
     page, errors = tab
     page.goto(path.as_uri())
-    assert page.title() == HOSTILE.replace("/", "")
+    assert page.title() == reading.escaped(HOSTILE.replace("/", ""))
     assert page.evaluate("typeof window.broken") == "undefined"
     assert page.locator("#notes li").first.text_content() == HOSTILE
+    assert page.locator("img").count() == 0
     assert errors == []
     # And nothing can be fetched, even by a program in the page.
     refused = page.evaluate(
