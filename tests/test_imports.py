@@ -21,6 +21,7 @@ ROWS = (
     ("progress",),
     (
         "lazy",
+        "confined",
         "files",
         "hdf5",
         "unpacking",
