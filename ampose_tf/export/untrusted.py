@@ -1,0 +1,146 @@
+"""Model files from strangers: checked, and tried where a crash does no harm.
+
+A `.tflite` or SavedModel is checked by `untrusted_tflite` or
+`untrusted_graph`, then run once in a child process. That is remembered by
+SHA-256 in the user's cache folder.
+"""
+
+import contextlib
+import hashlib
+import importlib.metadata
+import os
+import pathlib
+import signal
+
+import numpy as np
+
+from ampose_tf import __version__, confined, files
+from ampose_tf.export import runtime
+
+_TRUST = "; if you trust the file, add --trust_model"
+# Poses of the trial; a SavedModel takes any number.
+_POSES = 64
+_TFLITE = {"seconds": 10, "memory": 2 * 2**30}
+# For TensorFlow to start, which maps more than it uses; then for the model.
+_TENSORFLOW = {"seconds": 120, "memory": 64 * 2**30}
+_SAVED_MODEL = {"seconds": 10, "memory": 3 * 2**29}
+
+
+def check(path: pathlib.Path, described: dict) -> None:
+    """Checks a `.tflite` file or a SavedModel's folder, and tries it.
+
+    Args:
+        path: The file or the folder.
+        described: See `runtime.metadata`.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is refused, or the trial failed. The message says
+            how to load it nevertheless.
+    """
+    check = _check_saved_model if path.is_dir() else _check_tflite
+    try:
+        check(path, described)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}{_TRUST}") from error
+
+
+def _check_tflite(path, described):
+    from ampose_tf.export import untrusted_tflite
+
+    if path.stat().st_size > untrusted_tflite.MAX_BYTES:
+        raise ValueError(
+            f"larger than {untrusted_tflite.MAX_BYTES // 2**20} MiB"
+        )
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    with _remembered("ai-edge-litert", digest) as is_known:
+        if not is_known:
+            untrusted_tflite.check(content)
+            joints = described["joints"]
+            confined.call(_try_tflite, str(path), joints, **_TFLITE)
+
+
+def _check_saved_model(path, described):
+    from ampose_tf.export import untrusted_graph
+
+    inside = untrusted_graph.check_folder(path)
+    with _remembered("tensorflow", files.sha256(path, inside)) as is_known:
+        if not is_known:
+            untrusted_graph.check(path / "saved_model.pb")
+            given = described["joints"], described["seen_input"]
+            confined.call(_try_saved_model, str(path), *given, **_TENSORFLOW)
+
+
+def _try_tflite(path, joints):
+    lift = runtime.tflite(path)
+    _try(
+        lift, {name: shape[1:] for name, shape in lift.shapes.items()}, joints
+    )
+
+
+def _try_saved_model(path, joints, seen_input):
+    # With libraries for GPUs, TensorFlow would map all of their memory.
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.constant(0.0)
+    _limit(**_SAVED_MODEL)
+    lift = runtime.saved_model(path)
+    shapes = {"keypoints_2d": (joints, 2)}
+    if seen_input:
+        shapes["seen"] = (joints,)
+    _try(lift, shapes, joints)
+
+
+def _limit(seconds, memory):
+    """Limits what this process takes from now on, where Linux can."""
+    with contextlib.suppress(AttributeError):
+        signal.alarm(seconds)
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        pages = pathlib.Path("/proc/self/statm").read_text().split()[0]
+        most = int(pages) * resource.getpagesize() + memory
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+
+
+def _try(lift, shapes, joints):
+    random = np.random.default_rng(0)
+    arrays = {
+        name: random.integers(0, 2, (_POSES, *shape))
+        if name == "seen"
+        else random.uniform(-1, 1, (_POSES, *shape))
+        for name, shape in shapes.items()
+    }
+    poses_3d = lift(**arrays)
+    if poses_3d.shape != (_POSES, joints, 3):
+        raise ValueError(f"it makes poses of shape {poses_3d.shape}")
+    if not np.isfinite(poses_3d).all():
+        raise ValueError("it makes poses of NaN or infinity")
+
+
+@contextlib.contextmanager
+def _remembered(library, digest):
+    """Yields whether such content was found good; remembers that it is.
+
+    Without a cache folder that can be written, every call checks anew.
+    """
+    entry = None
+    with contextlib.suppress(OSError, RuntimeError):  # There may be no home.
+        place = pathlib.Path(os.environ.get("XDG_CACHE_HOME", ""))
+        if not place.is_absolute():
+            place = pathlib.Path.home() / ".cache"
+        # What is tried is the file, the library and the checks.
+        tried = f"{digest} {library} {importlib.metadata.version(library)}"
+        tried = hashlib.sha256(f"{tried} {__version__}".encode()).hexdigest()
+        entry = place / "ampose_tf" / "tried" / tried
+    is_known = entry is not None and entry.is_file()
+    yield is_known
+    if entry is not None and not is_known:
+        with contextlib.suppress(OSError):
+            entry.parent.mkdir(parents=True, exist_ok=True)
+            entry.touch()
