@@ -1,8 +1,8 @@
 """Model files from strangers: checked, and tried where a crash does no harm.
 
 A `.tflite` or SavedModel is checked by `untrusted_tflite` or
-`untrusted_graph`, then run once in a child process. That is remembered by
-SHA-256 in the user's cache folder.
+`untrusted_graph`, then run once in a child process. That it ran is remembered
+by SHA-256 in the user's cache folder.
 """
 
 import contextlib
@@ -11,6 +11,7 @@ import importlib.metadata
 import os
 import pathlib
 import signal
+from collections.abc import Callable
 
 import numpy as np
 
@@ -48,15 +49,9 @@ def check(path: pathlib.Path, described: dict) -> None:
 def _check_tflite(path, described):
     from ampose_tf.export import untrusted_tflite
 
-    if path.stat().st_size > untrusted_tflite.MAX_BYTES:
-        raise ValueError(
-            f"larger than {untrusted_tflite.MAX_BYTES // 2**20} MiB"
-        )
-    content = path.read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    with _remembered("ai-edge-litert", digest) as is_known:
+    content = untrusted_tflite.check_file(path)
+    with _remembered(content, "ai-edge-litert") as is_known:
         if not is_known:
-            untrusted_tflite.check(content)
             joints = described["joints"]
             confined.call(_try_tflite, str(path), joints, **_TFLITE)
 
@@ -65,11 +60,27 @@ def _check_saved_model(path, described):
     from ampose_tf.export import untrusted_graph
 
     inside = untrusted_graph.check_folder(path)
-    with _remembered("tensorflow", files.sha256(path, inside)) as is_known:
+    untrusted_graph.check(path / "saved_model.pb")
+    content = files.sha256(path, inside).encode()
+    with _remembered(content, "tensorflow") as is_known:
         if not is_known:
-            untrusted_graph.check(path / "saved_model.pb")
             given = described["joints"], described["seen_input"]
             confined.call(_try_saved_model, str(path), *given, **_TENSORFLOW)
+
+
+def tflite_in_batches(path: pathlib.Path, batch: int) -> Callable | None:
+    """Returns what `runtime.tflite_in_batches` does, after a trial.
+
+    None, too, if the trial fails.
+    """
+    content = path.read_bytes() + b"%d" % batch
+    try:
+        with _remembered(content, "ai-edge-litert") as is_known:
+            if not is_known:
+                confined.call(_try_in_batches, str(path), batch, **_TFLITE)
+    except ValueError:
+        return None
+    return runtime.tflite_in_batches(path, batch)
 
 
 def _try_tflite(path, joints):
@@ -77,6 +88,10 @@ def _try_tflite(path, joints):
     _try(
         lift, {name: shape[1:] for name, shape in lift.shapes.items()}, joints
     )
+
+
+def _try_in_batches(path, batch):
+    runtime.tflite_in_batches(path, batch)
 
 
 def _try_saved_model(path, joints, seen_input):
@@ -124,8 +139,8 @@ def _try(lift, shapes, joints):
 
 
 @contextlib.contextmanager
-def _remembered(library, digest):
-    """Yields whether such content was found good; remembers that it is.
+def _remembered(content, library):
+    """Yields whether content passed a trial; remembers it when it does.
 
     Without a cache folder that can be written, every call checks anew.
     """
@@ -134,10 +149,11 @@ def _remembered(library, digest):
         place = pathlib.Path(os.environ.get("XDG_CACHE_HOME", ""))
         if not place.is_absolute():
             place = pathlib.Path.home() / ".cache"
-        # What is tried is the file, the library and the checks.
-        tried = f"{digest} {library} {importlib.metadata.version(library)}"
-        tried = hashlib.sha256(f"{tried} {__version__}".encode()).hexdigest()
-        entry = place / "ampose_tf" / "tried" / tried
+        # Other libraries, and other checks, are tried anew.
+        versions = f"{importlib.metadata.version(library)} {__version__}"
+        tried = hashlib.sha256(content)
+        tried.update(versions.encode())
+        entry = place / "ampose_tf" / "tried" / tried.hexdigest()
     is_known = entry is not None and entry.is_file()
     yield is_known
     if entry is not None and not is_known:

@@ -7,13 +7,13 @@ a file computes depends on its inputs, which memory it uses does not.
 """
 
 import math
-import mmap
+import pathlib
 import struct
 
 import numpy as np
 
 MAX_BYTES = 512 * 2**20
-# Of all tensors that one call computes; ampose_b needs 27 MB.
+# Of all tensors that one call computes.
 _MAX_COMPUTED = 512 * 2**20
 _MAX_TABLES = 200_000
 _MAX_RANK = 6
@@ -132,7 +132,19 @@ _TYPES = {
 }
 
 
-def check(content: bytes | mmap.mmap) -> None:
+def check_file(path: pathlib.Path) -> bytes:
+    """Returns a file's bytes, which `check` has checked.
+
+    Raises as `check`, and OSError.
+    """
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(f"larger than {MAX_BYTES // 2**20} MiB")
+    content = path.read_bytes()
+    check(content)
+    return content
+
+
+def check(content: bytes) -> None:
     """Checks a file's bytes; what follows the tables is not looked at.
 
     Raises:
@@ -175,8 +187,6 @@ class _Reader:
         self._tables = 0
 
     def model(self):
-        if self._size > MAX_BYTES:
-            raise ValueError(f"more than {MAX_BYTES // 2**20} MiB")
         if self._size < 8 or self._content[4:8] != b"TFL3":
             raise ValueError("not a .tflite file")
         return self._table(self._number("<I", 0), _SCHEMA["Model"])
@@ -333,8 +343,8 @@ def _check_subgraph(subgraph, codes, buffers, reader):
 def _check_tensor(tensor, buffers):
     if tensor["type"] not in _TYPES:
         raise ValueError(f"a tensor of type {tensor['type']}")
-    if tensor["is_variable"]:
-        raise ValueError("a tensor that is a variable")
+    if tensor["is_variable"] or tensor["name"] is None:
+        raise ValueError("a tensor that is a variable, or has no name")
     _check_index(tensor["buffer"], buffers, "a tensor's buffer")
     shape = [int(side) for side in tensor["shape"]]
     signature = [int(side) for side in tensor["shape_signature"]]

@@ -227,13 +227,14 @@ def load_predictor(
     if path.suffix == ".keras":
         with _needing_tensorflow(path):
             return _load_keras(path, batch_size)
+    trust = trust or weights.is_released(path)
     if path.suffix == ".tflite" and path.is_file():
         described = _checked_metadata(path, trust)
         lift = runtime.tflite(path)
         size = path.stat().st_size
         # Whole batches of the file's: a pose has the same neighbours then.
         batch_size = -(-_POSES_OF_A_THREAD // lift.batch) * lift.batch
-        in_batches = functools.partial(runtime.tflite_in_batches, path, _BATCH)
+        in_batches = functools.partial(_tflite_in_batches, path, trust)
     elif path.is_dir():
         path = _newest_version(path)
         with _needing_tensorflow(path):
@@ -271,12 +272,20 @@ def _checked_metadata(path, trust):
             f"{described['normalisation'][:80]!r}; expected "
             f"{' or '.join(SCREEN_NORMALISATIONS)}"
         )
-    if not (trust or weights.is_released(path)):
+    if not trust:
         # Takes a moment, which the released files spare.
         from ampose_tf.export import untrusted
 
         untrusted.check(path, described)
     return described
+
+
+def _tflite_in_batches(path, trust):
+    if trust:
+        return runtime.tflite_in_batches(path, _BATCH)
+    from ampose_tf.export import untrusted
+
+    return untrusted.tflite_in_batches(path, _BATCH)
 
 
 @contextlib.contextmanager
