@@ -178,6 +178,14 @@ def check(content: bytes) -> None:
     _check_signatures(model)
 
 
+def tables(content: bytes) -> dict:
+    """Returns a file's tables; its vectors are views of the bytes.
+
+    Raises as `check`.
+    """
+    return _Reader(content).model()
+
+
 class _Reader:
     """Tables of a file as dictionaries, each offset checked on the way."""
 
