@@ -50,12 +50,6 @@ def model():
     return AMPose(H36M_17.adjacency(), depth=1, width=8, heads=2)
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path_factory, monkeypatch):
-    folder = tmp_path_factory.mktemp("cache")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
-
-
 def poses(path):
     predict = load_predictor(path)
     seen = np.ones((3, 17), bool)
@@ -114,7 +108,7 @@ def test_tflite_checker(tflites):
             untrusted_tflite.check(content)
             return True
 
-        refused.append(outcome(check, "") is None)
+        refused.append(outcome(check, "model") is None)
 
     run()
     assert 0.2 < np.mean(refused) < 0.99
