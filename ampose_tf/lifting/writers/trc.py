@@ -8,6 +8,7 @@ import pathlib
 
 import numpy as np
 
+from ampose_tf import reading
 from ampose_tf.lifting.motion import Motion, frame_step
 from ampose_tf.lifting.writers.axes import marker_name, y_up
 from ampose_tf.lifting.writers.decimals import rows_of
@@ -50,7 +51,7 @@ def write(
     }
     axes = [f"{axis}{n + 1}" for n in range(len(names)) for axis in "XYZ"]
     lines = [
-        ("PathFileType", "4", "(X/Y/Z)", path.name),
+        ("PathFileType", "4", "(X/Y/Z)", reading.escaped(path.name)),
         header,
         map(str, header.values()),
         ("Frame#", "Time", *(cell for n in names for cell in (n, "", ""))),
