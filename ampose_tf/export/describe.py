@@ -13,7 +13,7 @@ import textwrap
 
 from absl import flags
 
-from ampose_tf import confined
+from ampose_tf import confined, reading
 from ampose_tf.config import commandline
 from ampose_tf.export import (
     flatbuffer,
@@ -87,9 +87,7 @@ def describe(path: pathlib.Path) -> str:
         )
         for source in known["sources"]:
             lines += _filled(f"  {source}")
-    return "\n".join(
-        line if line.isprintable() else repr(line)[1:-1] for line in lines
-    )
+    return "\n".join(map(reading.escaped, lines))
 
 
 def _run(function, path):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from ai_edge_litert import interpreter as litert
 
-from ampose_tf import unpacking
+from ampose_tf import reading, unpacking
 
 if TYPE_CHECKING:
     from ampose_tf.export import flatbuffer
@@ -62,10 +62,12 @@ def saved_signatures(
 
     try:
         loaded = tf.saved_model.load(str(path))
-    except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
-        raise ValueError(f"{path}: not a readable SavedModel: {error}") from (
-            error
-        )
+    # There is no list of what it raises.
+    except Exception as error:
+        reason = reading.shown(str(error) or type(error).__name__, 150)
+        raise ValueError(
+            f"{path}: not a readable SavedModel: {reason}"
+        ) from error
     for name in names:
         if name not in loaded.signatures:
             raise ValueError(

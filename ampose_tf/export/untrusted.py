@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ampose_tf import __version__, confined, files
+from ampose_tf import __version__, confined, files, reading
 from ampose_tf.export import runtime
 
 _TRUST = "; if you trust the file, add --trust_model"
@@ -41,9 +41,13 @@ def check(path: pathlib.Path, described: dict) -> None:
     """
     check = _check_saved_model if path.is_dir() else _check_tflite
     try:
-        check(path, described)
+        with reading.guarded():
+            check(path, described)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}{_TRUST}") from error
+        reason = str(error).removeprefix(f"{path}: ")
+        raise ValueError(
+            f"{path}: {reading.shown(reason, 150)}{_TRUST}"
+        ) from error
 
 
 def _check_tflite(path, described):

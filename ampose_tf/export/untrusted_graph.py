@@ -240,7 +240,7 @@ def _check_operators(nodes, admitted, functions):
                 f"the operator {node.op[:80]!r} is not one that exports have"
             )
         for reference in _references(node.attr):
-            if node.op not in _CALLS or reference.attr:
+            if node.op not in _CALLS or node.attr["f"].func != reference:
                 raise ValueError(f"{node.op} with a function of its own")
             if reference.name not in functions:
                 raise ValueError(f"no function {reference.name[:80]!r}")

@@ -9,7 +9,7 @@ import zipfile
 
 import numpy as np
 
-from ampose_tf import weights
+from ampose_tf import reading, weights
 from ampose_tf.config import Config
 from ampose_tf.models import untrusted
 from ampose_tf.models.ampose import AMPose
@@ -83,14 +83,16 @@ def _load_weights(model, file):
 def _in_one_line(path):
     """Says which file it was, whatever came of it."""
     try:
-        yield
-    except Exception as error:
+        with reading.guarded():
+            try:
+                yield
+            except zipfile.BadZipFile as error:
+                raise ValueError(str(error)) from error
+    except (OSError, ValueError) as error:
         # h5py raises OSErrors that are none of the system's.
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        reason = f"damaged or not supported, {type(error).__name__}"
-        if isinstance(error, (ValueError, zipfile.BadZipFile)):
-            reason = str(error)
+        reason = reading.shown(str(error), 200)
         raise ValueError(
             f"{path}: not a readable .keras file ({reason})"
         ) from error

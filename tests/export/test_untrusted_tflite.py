@@ -1,13 +1,22 @@
 """Hand-made `.tflite` files: what LiteRT would follow without a look."""
 
+import io
+import json
 import struct
 import time
+import zipfile
 
 import numpy as np
 import pytest
 
 from ampose_tf import weights
-from ampose_tf.export import flatbuffer, untrusted_tflite
+from ampose_tf.export import (
+    describe,
+    flatbuffer,
+    runtime,
+    untrusted_tflite,
+)
+from ampose_tf.lifting.predictor import load_predictor
 
 schema = flatbuffer.schema
 WHOLE = weights.LIFTING["ampose_t"].read_bytes()
@@ -208,11 +217,67 @@ def test_unchanged_it_is_taken():
     untrusted_tflite.check(changed(lambda model, subgraph: None))
 
 
-def test_a_table_that_is_there_a_million_times():
-    """Few bytes, and objects without an end."""
-    model = flatbuffer.read(WHOLE)
-    model.subgraphs = model.subgraphs * 900
-    content = flatbuffer.write(model)
-    start = time.process_time()
-    assert_refused(content, "tables|tensors take")
-    assert time.process_time() - start < 10
+def test_tables_are_counted(monkeypatch):
+    """A few bytes may name one table a million times."""
+    monkeypatch.setattr(untrusted_tflite, "_MAX_TABLES", 1000)
+    assert_refused(WHOLE, "more than 1000 tables")
+
+
+def with_metadata(text, method=zipfile.ZIP_DEFLATED, name=runtime.METADATA):
+    appended = io.BytesIO(changed(lambda model, subgraph: None))
+    with zipfile.ZipFile(appended, "a", method) as archive:
+        archive.writestr(name, text)
+    return appended.getvalue()
+
+
+def encrypted():
+    content = bytearray(with_metadata("{}"))
+    content[content.rindex(b"PK\x01\x02") + 8] |= 1
+    return bytes(content)
+
+
+def broken_deflate():
+    content = with_metadata("x" * 1000)
+    place = content.rindex(b"PK\x03\x04") + 30 + len(runtime.METADATA)
+    return content[:place] + b"\xff" * 5 + content[place + 5 :]
+
+
+DESCRIBED = runtime.metadata(weights.LIFTING["ampose_t"])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        WHOLE[:100_000],
+        with_metadata("[" * 100_000),
+        with_metadata("[]"),
+        with_metadata("3"),
+        with_metadata("{}"),
+        with_metadata(" " * 2**21),
+        with_metadata("{}", name="other.json"),
+        with_metadata(b"\xff\xfe"),
+        with_metadata(json.dumps(DESCRIBED | {"joints": None})),
+        with_metadata(json.dumps(DESCRIBED | {"checkpoint": ["x"]})),
+        with_metadata(json.dumps(DESCRIBED | {"x": [[[[[[[[{}]]]]]]]]})),
+        encrypted(),
+        broken_deflate(),
+    ],
+    ids=range(13),
+)
+def test_metadata_that_is_refused(tmp_path, content):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(content)
+    for read in (runtime.metadata, load_predictor):
+        with pytest.raises(ValueError, match="exported by this project"):
+            read(path)
+    with pytest.raises(ValueError, match="exported by this|not a readable"):
+        describe.describe(path)
+
+
+def test_describe_prints_no_control_characters(tmp_path):
+    path = tmp_path / "model.tflite"
+    more = {"x\x1b[31m": {"\u202e": "\x1b[2J"}}
+    path.write_bytes(with_metadata(json.dumps(DESCRIBED | more)))
+    described = describe.describe(path)
+    assert "x\\x1b[31m:" in described
+    assert all(line.isprintable() for line in described.splitlines())
