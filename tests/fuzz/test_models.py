@@ -140,7 +140,8 @@ def damaged_weights(path, damages, form):
         )
         for one in damages:
             name = damage.pick(names, one.place)
-            if name not in file:
+            # What was changed before may be a link by now.
+            if not isinstance(file.get(name), h5py.Dataset):
                 continue
             array = damage.damaged_array(file[name][()], one)
             del file[name]
