@@ -10,7 +10,7 @@ import hashlib
 import importlib.metadata
 import os
 import pathlib
-import signal
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -116,15 +116,17 @@ def _try_saved_model(path, joints, seen_input):
 
 def _limit(seconds, memory):
     """Limits what this process takes from now on, where Linux can."""
-    with contextlib.suppress(AttributeError):
-        signal.alarm(seconds)
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
         pages = pathlib.Path("/proc/self/statm").read_text().split()[0]
-        most = int(pages) * resource.getpagesize() + memory
-        _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+        for limit, most in (
+            # Of the processor: the machine may be busy.
+            (resource.RLIMIT_CPU, int(time.process_time()) + seconds),
+            (resource.RLIMIT_AS, int(pages) * resource.getpagesize() + memory),
+        ):
+            _, hard = resource.getrlimit(limit)
+            resource.setrlimit(limit, (most, hard))
 
 
 def _try(lift, shapes, joints):

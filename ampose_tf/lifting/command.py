@@ -307,6 +307,7 @@ def main(options: flags.FlagValues) -> int | None:
             options,
             (
                 "model",
+                "trust_model",
                 "output",
                 "formats",
                 "overwrite",
