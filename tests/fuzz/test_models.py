@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import random
 import shutil
 import zipfile
@@ -26,7 +27,13 @@ from ampose_tf.models.ampose import AMPose
 from ampose_tf.skeleton import H36M_17
 from tests.fuzz import damage
 from tests.fuzz.damage import DAMAGES
-from tests.fuzz.test_files import EXAMPLES, NUMBERS, fuzzed, outcome
+from tests.fuzz.test_files import (
+    EXAMPLES,
+    MOST_SECONDS,
+    NUMBERS,
+    check_message,
+    fuzzed,
+)
 
 KEYPOINTS_2D = np.random.default_rng(0).uniform(-1, 1, (3, 17, 2))
 # Of a .tflite, all but the weights is in few of its bytes.
@@ -48,6 +55,23 @@ LOADS = 2 if EXAMPLES <= 200 else EXAMPLES * 3 // 100
 def model():
     keras.utils.set_random_seed(3)
     return AMPose(H36M_17.adjacency(), depth=1, width=8, heads=2)
+
+
+def processor_time():
+    """Returns that of this process and its children."""
+    return sum(os.times()[:4])
+
+
+def outcome(call, path):
+    """Returns a result, or None of what was refused as it should be."""
+    start = processor_time()
+    try:
+        result = call()
+    except (ValueError, OSError) as error:
+        result = None
+        check_message(str(error), path)
+    assert processor_time() - start < MOST_SECONDS
+    return result
 
 
 def poses(path):
