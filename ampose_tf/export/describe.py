@@ -93,7 +93,7 @@ def describe(path: pathlib.Path) -> str:
 def _run(function, path):
     """Returns what LiteRT says of a file, in a process of its own."""
     try:
-        return confined.call(function, str(path), memory=2 * 2**30)
+        return confined.call(function, str(path), seconds=14, memory=2**31)
     except ValueError as error:
         if str(error).startswith(str(path)):
             raise

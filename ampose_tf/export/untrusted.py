@@ -21,10 +21,10 @@ from ampose_tf.export import runtime
 _TRUST = "; if you trust the file, add --trust_model"
 # Poses of the trial; a SavedModel takes any number.
 _POSES = 64
-_TFLITE = {"seconds": 10, "memory": 2 * 2**30}
-# For TensorFlow to start, which maps more than it uses; then for the model.
-_TENSORFLOW = {"seconds": 120, "memory": 64 * 2**30}
-_SAVED_MODEL = {"seconds": 10, "memory": 3 * 2**29}
+# To start, for which a busy machine takes its time, and TensorFlow maps more
+# memory than it uses; from then on, for the model.
+_START = {"seconds": 60, "memory": 64 * 2**30}
+_TRIAL = {"seconds": 10, "memory": 3 * 2**29}
 
 
 def check(path: pathlib.Path, described: dict) -> None:
@@ -57,7 +57,7 @@ def _check_tflite(path, described):
     with _remembered(content, "ai-edge-litert") as is_known:
         if not is_known:
             joints = described["joints"]
-            confined.call(_try_tflite, str(path), joints, **_TFLITE)
+            confined.call(_try_tflite, str(path), joints, **_START)
 
 
 def _check_saved_model(path, described):
@@ -69,7 +69,7 @@ def _check_saved_model(path, described):
     with _remembered(content, "tensorflow") as is_known:
         if not is_known:
             given = described["joints"], described["seen_input"]
-            confined.call(_try_saved_model, str(path), *given, **_TENSORFLOW)
+            confined.call(_try_saved_model, str(path), *given, **_START)
 
 
 def tflite_in_batches(path: pathlib.Path, batch: int) -> Callable | None:
@@ -81,13 +81,14 @@ def tflite_in_batches(path: pathlib.Path, batch: int) -> Callable | None:
     try:
         with _remembered(content, "ai-edge-litert") as is_known:
             if not is_known:
-                confined.call(_try_in_batches, str(path), batch, **_TFLITE)
+                confined.call(_try_in_batches, str(path), batch, **_START)
     except ValueError:
         return None
     return runtime.tflite_in_batches(path, batch)
 
 
 def _try_tflite(path, joints):
+    _limit(**_TRIAL)
     lift = runtime.tflite(path)
     _try(
         lift, {name: shape[1:] for name, shape in lift.shapes.items()}, joints
@@ -95,6 +96,7 @@ def _try_tflite(path, joints):
 
 
 def _try_in_batches(path, batch):
+    _limit(**_TRIAL)
     runtime.tflite_in_batches(path, batch)
 
 
@@ -106,7 +108,7 @@ def _try_saved_model(path, joints, seen_input):
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.constant(0.0)
-    _limit(**_SAVED_MODEL)
+    _limit(**_TRIAL)
     lift = runtime.saved_model(path)
     shapes = {"keypoints_2d": (joints, 2)}
     if seen_input:
@@ -115,18 +117,23 @@ def _try_saved_model(path, joints, seen_input):
 
 
 def _limit(seconds, memory):
-    """Limits what this process takes from now on, where Linux can."""
+    """Limits what this process takes from now on; memory, on Linux."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
+        # Of the processor: the machine may be busy.
+        used = int(time.process_time())
+        _lower(resource.RLIMIT_CPU, used + seconds)
         pages = pathlib.Path("/proc/self/statm").read_text().split()[0]
-        for limit, most in (
-            # Of the processor: the machine may be busy.
-            (resource.RLIMIT_CPU, int(time.process_time()) + seconds),
-            (resource.RLIMIT_AS, int(pages) * resource.getpagesize() + memory),
-        ):
-            _, hard = resource.getrlimit(limit)
-            resource.setrlimit(limit, (most, hard))
+        used = int(pages) * resource.getpagesize()
+        _lower(resource.RLIMIT_AS, used + memory)
+
+
+def _lower(limit, most):
+    import resource
+
+    _, hard = resource.getrlimit(limit)
+    resource.setrlimit(limit, (most, hard))
 
 
 def _try(lift, shapes, joints):

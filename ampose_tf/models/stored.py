@@ -64,7 +64,7 @@ def _load(path):
             del content
             if not weights.is_released(path):
                 # HDF5's own library crashes on some damage.
-                confined.call(untrusted.check_weights, str(file))
+                confined.call(untrusted.check_weights, str(file), seconds=14)
             # Keras itself would make what the file names.
             model = _CLASSES[name](**arguments)
             _load_weights(model, file)
