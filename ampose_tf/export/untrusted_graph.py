@@ -175,11 +175,11 @@ def check(path: pathlib.Path) -> None:
     functions = {f.signature.name: f for f in library.function}
     if len(functions) < len(library.function):
         raise ValueError("two functions of one name")
-    called = {
-        name: _called(function, functions)
-        for name, function in functions.items()
-    }
-    saving, restoring = _savers(whole, functions, called)
+    if not functions.keys().isdisjoint(_OUTSIDE | _SAVING | _RESTORING):
+        raise ValueError("a function that is named as an operator")
+    called = {name: _called(f) for name, f in functions.items()}
+    _check_size(functions, called)
+    saving, restoring = _savers(whole, called)
     for name, function in functions.items():
         admitted = _COMPUTING | _CALLS
         if name in saving:
@@ -222,15 +222,13 @@ def _references(attributes):
         yield from value.list.func
 
 
-def _called(function, functions):
+def _called(function):
     """Returns how often a function calls which others."""
-    found = collections.Counter()
-    for node in function.node_def:
-        if node.op in functions:
-            found[node.op] += 1
-        for reference in _references(node.attr):
-            found[reference.name] += 1
-    return found
+    return collections.Counter(
+        reference.name
+        for node in function.node_def
+        for reference in _references(node.attr)
+    )
 
 
 def _check_operators(nodes, admitted, functions):
@@ -246,7 +244,7 @@ def _check_operators(nodes, admitted, functions):
                 raise ValueError(f"no function {reference.name[:80]!r}")
 
 
-def _savers(whole, functions, called):
+def _savers(whole, called):
     """Returns the functions that only saving reaches, and only restoring."""
     nodes = {node.name: node for node in whole.graph_def.node}
     if len(nodes) < len(whole.graph_def.node):
@@ -268,12 +266,6 @@ def _savers(whole, functions, called):
     for node in nodes.values():
         if node.name not in ends:
             _check_apart((r.name for r in _references(node.attr)), savers)
-            _check_apart(
-                (functions[node.op].signature.name,)
-                if node.op in functions
-                else (),
-                savers,
-            )
             for name in node.input:
                 if name.lstrip("^").partition(":")[0] in filter(None, ends):
                     raise ValueError("an operator waits for the saver")
@@ -294,7 +286,6 @@ def _savers(whole, functions, called):
     for name in named:
         if name.partition(":")[0] in filter(None, ends):
             raise ValueError("a signature or an initialiser runs the saver")
-    _check_size(functions, called)
     return reached
 
 

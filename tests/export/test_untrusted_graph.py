@@ -260,6 +260,10 @@ def as_an_operator(model, graph):
     function.node_def.add(name="x", op=save.attr["f"].func.name)
 
 
+def named_as_an_operator(model, graph):
+    graph.graph_def.library.function.add().signature.name = "Identity"
+
+
 def no_function(model, graph):
     graph.saver_def.save_tensor_name = "lift_keypoints_2d:0"
 
@@ -382,7 +386,8 @@ def another_object(model, graph):
         (waited_for, "waits for the saver"),
         (an_object, "saves or restores, is called"),
         (in_a_function, "saves or restores, is called"),
-        (as_an_operator, "saves or restores|the operator"),
+        (as_an_operator, "the operator '__inference__traced_save"),
+        (named_as_an_operator, "named as an operator"),
         (no_function, "saver_def names no function"),
         (a_saver_that_reads, "operator 'ReadFile'"),
         (a_saver_that_restores, "operator 'RestoreV2'"),
