@@ -23,6 +23,13 @@ def define_flags(flag_values):
         required=True,
         flag_values=flag_values,
     )
+    flags.DEFINE_bool(
+        "trust_model",
+        False,
+        "Run .tflite files and SavedModels that are refused as untrusted. "
+        "They may then read and write your files.",
+        flag_values=flag_values,
+    )
     flags.DEFINE_integer(
         "table",
         None,
@@ -58,7 +65,10 @@ def main(options):
     from ampose_tf.lifting.predictor import load_predictor
 
     size = experiment.evaluation.batch_size
-    predictors = {path: load_predictor(path, size) for path in options.model}
+    predictors = {
+        path: load_predictor(path, size, trust=options.trust_model)
+        for path in options.model
+    }
     reports, lifted = evaluating.evaluate(experiment, predictors, validation)
     if options.table:
         text = report.paper_table(options.table, reports)

@@ -1,5 +1,8 @@
 """Small inputs that several test files share."""
 
+import os
+import pathlib
+
 import numpy as np
 import pytest
 
@@ -8,6 +11,18 @@ from ampose_tf.config.ranges import Cameras
 from ampose_tf.data import human36m, mocap, synthetic
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.data.poses import Poses
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """What tests remember of models is not the user's business."""
+    home = pathlib.Path.home() / ".cache"
+    user = pathlib.Path(os.environ.get("XDG_CACHE_HOME", home))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        # Its list of fonts takes seconds to make.
+        patch.setenv("MPLCONFIGDIR", str(user / "matplotlib"))
+        yield
 
 
 @pytest.fixture(scope="session")

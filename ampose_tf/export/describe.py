@@ -13,8 +13,15 @@ import textwrap
 
 from absl import flags
 
+from ampose_tf import confined, reading
 from ampose_tf.config import commandline
-from ampose_tf.export import flatbuffer, operators, processors, runtime
+from ampose_tf.export import (
+    flatbuffer,
+    operators,
+    processors,
+    runtime,
+    untrusted_tflite,
+)
 
 
 def describe(path: pathlib.Path) -> str:
@@ -26,12 +33,18 @@ def describe(path: pathlib.Path) -> str:
     """
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
-    tables = runtime.tables(path)
+    try:
+        untrusted_tflite.check_file(path)
+    except ValueError as error:
+        raise ValueError(
+            f"{path}: not a readable .tflite file: {error}"
+        ) from error
     known = runtime.metadata(path)
+    tables = runtime.tables(path)
     lines = [f"{path}: {path.stat().st_size:,} bytes", ""]
     for name, value in known.items():
         lines += _wrapped(name, value)
-    for name, tensors in runtime.signature_shapes(path).items():
+    for name, tensors in _run(runtime.signature_shapes, path).items():
         taken, given = (
             ", ".join(f"{n} {tuple(shape)}" for n, shape in of.items())
             for of in (tensors["inputs"], tensors["outputs"])
@@ -63,7 +76,7 @@ def describe(path: pathlib.Path) -> str:
         "",
         *(
             f"run of {name}, DELEGATE being XNNPACK: {_counts(plan)}"
-            for name, plan in runtime.plans(path).items()
+            for name, plan in _run(runtime.plans, path).items()
         ),
         f"what delegates refuse: {'; '.join(faults)}",
         "",
@@ -74,7 +87,17 @@ def describe(path: pathlib.Path) -> str:
         )
         for source in known["sources"]:
             lines += _filled(f"  {source}")
-    return "\n".join(lines)
+    return "\n".join(map(reading.escaped, lines))
+
+
+def _run(function, path):
+    """Returns what LiteRT says of a file, in a process of its own."""
+    try:
+        return confined.call(function, str(path), seconds=14, memory=2**31)
+    except ValueError as error:
+        if str(error).startswith(str(path)):
+            raise
+        raise ValueError(f"{path}: {error}") from error
 
 
 def _wrapped(name, value):

@@ -7,18 +7,28 @@ import os
 import pathlib
 import queue
 import sys
-import zipfile
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 from ai_edge_litert import interpreter as litert
 
+from ampose_tf import reading, unpacking
+
 if TYPE_CHECKING:
     from ampose_tf.export import flatbuffer
 
 # The file inside an artefact that says what it is.
 METADATA = "ampose.json"
+# What readers rely on in it, and its size in bytes.
+_METADATA = {
+    "joints": int,
+    "normalisation": str,
+    "seen_input": bool,
+    "checkpoint": str,
+}
+_MAX_METADATA = 2**20
+_MAX_DEPTH = 8
 
 # LiteRT has no setting for what it says when all is well.
 _GREETING = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
@@ -52,10 +62,12 @@ def saved_signatures(
 
     try:
         loaded = tf.saved_model.load(str(path))
-    except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
-        raise ValueError(f"{path}: not a readable SavedModel: {error}") from (
-            error
-        )
+    # There is no list of what it raises.
+    except Exception as error:
+        reason = reading.shown(str(error) or type(error).__name__, 150)
+        raise ValueError(
+            f"{path}: not a readable SavedModel: {reason}"
+        ) from error
     for name in names:
         if name not in loaded.signatures:
             raise ValueError(
@@ -332,28 +344,44 @@ def metadata(path: str | os.PathLike) -> dict:
     """
     path = pathlib.Path(path)
     try:
-        if path.is_dir():
-            file = path / "assets.extra" / METADATA
-            described = json.loads(file.read_text(encoding="utf-8"))
-        else:
-            with zipfile.ZipFile(path) as appended:
-                described = json.loads(appended.read(METADATA))
-        missing = {"joints", "normalisation", "seen_input", "checkpoint"}
-        missing -= set(described)
-        if missing:
-            raise ValueError(f"it lacks {sorted(missing)[0]}")
-    except (
-        OSError,
-        KeyError,
-        TypeError,
-        ValueError,
-        zipfile.BadZipFile,
-    ) as error:
+        described = json.loads(_metadata_text(path))
+        if not isinstance(described, dict):
+            raise ValueError("it is not an object")
+        for name, kind in _METADATA.items():
+            if name not in described:
+                raise ValueError(f"it lacks {name}")
+            value = described[name]
+            if type(value) is not kind or not str(value).isprintable():
+                raise ValueError(f"{name}: expected {kind.__name__}")
+        inner = [described]
+        for _ in range(_MAX_DEPTH):
+            inner = [value for outer in inner for value in _inside(outer)]
+        if inner:
+            raise ValueError("it is nested too deeply")
+    # What is damaged in a zip archive may raise what zlib or struct do.
+    except Exception as error:
         raise ValueError(
             f"{path}: no {METADATA} inside; not exported by this "
             "project, or damaged"
         ) from error
     return described
+
+
+def _inside(value):
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def _metadata_text(path):
+    if not path.is_dir():
+        with open(path, "rb") as file:
+            members = unpacking.zip_members(file, _MAX_METADATA, METADATA)
+            return dict(members)[METADATA]
+    file = path / "assets.extra" / METADATA
+    if not file.is_file() or file.stat().st_size > _MAX_METADATA:
+        raise ValueError("no file, or too large")
+    return file.read_bytes()
 
 
 @contextlib.contextmanager

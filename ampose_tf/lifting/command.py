@@ -56,7 +56,14 @@ _SETTINGS = (
     "up",
 )
 # What a saved result has behind it.
-_OF_LIFTING = ("model", "doctor", "clips", "threads", *_SETTINGS)
+_OF_LIFTING = (
+    "model",
+    "trust_model",
+    "doctor",
+    "clips",
+    "threads",
+    *_SETTINGS,
+)
 
 # A run that lifted some clips and failed at others.
 _SOME_FAILED = 4
@@ -87,6 +94,13 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         "ampose_s",
         "ampose_s (the default) or ampose_t, which are released, or a .keras, "
         "SavedModel folder or .tflite.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_bool(
+        "trust_model",
+        False,
+        "Run a .tflite or a SavedModel that is refused as untrusted. It may "
+        "then read and write your files.",
         flag_values=flag_values,
     )
     flags.DEFINE_bool(
@@ -293,6 +307,7 @@ def main(options: flags.FlagValues) -> int | None:
             options,
             (
                 "model",
+                "trust_model",
                 "output",
                 "formats",
                 "overwrite",
@@ -398,6 +413,7 @@ def _lifter(options):
             person_score=options.person_score,
             smooth=None if options.smooth == "none" else options.smooth,
             threads=options.threads,
+            trust_model=options.trust_model,
         )
 
 

@@ -88,6 +88,7 @@ class Lifter:
             by itself.
         threads: Threads that a `.tflite` file is run in; None for as many as
             there are cores. Poses do not depend on it.
+        trust_model: See `trust` of `load_predictor`.
 
     Raises:
         OSError: If there is no model.
@@ -103,6 +104,7 @@ class Lifter:
         flip_ensemble: bool = True,
         smooth: str | OneEuro | Butterworth | None = None,
         threads: int | None = None,
+        trust_model: bool = False,
     ):
         check_score(seen_score, "seen_score")
         check_score(person_score, "person_score")
@@ -119,7 +121,10 @@ class Lifter:
         self._flip_ensemble = flip_ensemble
         self._smooth = smooth
         self._predict = load_predictor(
-            weights.LIFTING.get(model, model), _BATCH_SIZE, threads
+            weights.LIFTING.get(model, model),
+            _BATCH_SIZE,
+            threads,
+            trust_model,
         )
         self._joints = [
             H36M_17.joints.index(joint)

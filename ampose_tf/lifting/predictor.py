@@ -11,6 +11,7 @@ from concurrent import futures
 import numpy as np
 
 from ampose_tf import weights
+from ampose_tf.camera import SCREEN_NORMALISATIONS
 from ampose_tf.export import runtime
 from ampose_tf.skeleton import by_joint_count
 
@@ -188,10 +189,13 @@ def load_predictor(
     path: str | os.PathLike,
     batch_size: int = 512,
     threads: int | None = None,
+    trust: bool = False,
 ) -> Predictor:
     """Loads a model for inference.
 
-    A `.tflite` file is run by LiteRT, without TensorFlow and Keras.
+    A `.tflite` file is run by LiteRT, without TensorFlow and Keras. It and a
+    SavedModel are programs: see `export.untrusted` for what is checked before
+    the first run of those that did not come with this package.
 
     Args:
         path: A `.keras` file, a SavedModel's folder (or the one above with
@@ -201,11 +205,13 @@ def load_predictor(
         batch_size: Poses per call of the network; a `.tflite` has its own.
         threads: Threads for a `.tflite`, which has one interpreter in each;
             None for as many as there are cores. TensorFlow has its own.
+        trust: Whether a `.tflite` or a SavedModel is loaded unchecked. It
+            may then do whatever this process may.
 
     Raises:
         OSError: If there is nothing at `path`.
-        ValueError: If it is no such artefact, or damaged, or `threads` is not
-            from 1 to the number of cores.
+        ValueError: If it is no such artefact, or damaged, or refused, or
+            `threads` is not from 1 to the number of cores.
     """
     if threads is None:
         threads = cores()
@@ -221,17 +227,18 @@ def load_predictor(
     if path.suffix == ".keras":
         with _needing_tensorflow(path):
             return _load_keras(path, batch_size)
-    if path.suffix == ".tflite":
-        described = runtime.metadata(path)
+    trust = trust or weights.is_released(path)
+    if path.suffix == ".tflite" and path.is_file():
+        described = _checked_metadata(path, trust)
         lift = runtime.tflite(path)
         size = path.stat().st_size
         # Whole batches of the file's: a pose has the same neighbours then.
         batch_size = -(-_POSES_OF_A_THREAD // lift.batch) * lift.batch
-        in_batches = functools.partial(runtime.tflite_in_batches, path, _BATCH)
+        in_batches = functools.partial(_tflite_in_batches, path, trust)
     elif path.is_dir():
         path = _newest_version(path)
-        described = runtime.metadata(path)
         with _needing_tensorflow(path):
+            described = _checked_metadata(path, trust)
             lift = runtime.saved_model(path)
         size = sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
         threads = 1
@@ -251,6 +258,34 @@ def load_predictor(
         threads,
         in_batches,
     )
+
+
+def _checked_metadata(path, trust):
+    described = runtime.metadata(path)
+    try:
+        by_joint_count(described["joints"])
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    if described["normalisation"] not in SCREEN_NORMALISATIONS:
+        raise ValueError(
+            f"{path}: keypoints normalised by "
+            f"{described['normalisation'][:80]!r}; expected "
+            f"{' or '.join(SCREEN_NORMALISATIONS)}"
+        )
+    if not trust:
+        # Takes a moment, which the released files spare.
+        from ampose_tf.export import untrusted
+
+        untrusted.check(path, described)
+    return described
+
+
+def _tflite_in_batches(path, trust):
+    if trust:
+        return runtime.tflite_in_batches(path, _BATCH)
+    from ampose_tf.export import untrusted
+
+    return untrusted.tflite_in_batches(path, _BATCH)
 
 
 @contextlib.contextmanager

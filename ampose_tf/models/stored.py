@@ -1,14 +1,17 @@
 """Trained models in `.keras` files."""
 
+import contextlib
 import filecmp
 import os
 import pathlib
+import tempfile
 import zipfile
 
-import keras
+import numpy as np
 
-from ampose_tf import weights
+from ampose_tf import confined, reading, weights
 from ampose_tf.config import Config
+from ampose_tf.models import untrusted
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.models.refinement import PoseRefinement, RefinedLifter
 
@@ -16,12 +19,13 @@ _RULES = {
     "best.keras": "lowest validation MPJPE (peer-style)",
     "last.keras": "the last epoch",
 }
+_CLASSES = {"AMPose": AMPose, "RefinedLifter": RefinedLifter}
 # The rule that chose the released models.
 RELEASED = "released, the last epoch"
 
 
 def load(path: str | os.PathLike) -> AMPose:
-    """Loads an AMPose, uncompiled, without running code from the file.
+    """Loads an AMPose, uncompiled, from a file that is not trusted.
 
     Of a `RefinedLifter`, its lifter; see `load_both`.
 
@@ -49,22 +53,51 @@ def _load(path):
     path = pathlib.Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no model {path}")
-    try:
-        model = keras.models.load_model(path, compile=False, safe_mode=True)
-    except (
-        zipfile.BadZipFile,
-        EOFError,
-        KeyError,
-        OSError,
-        TypeError,
-        ValueError,
-    ) as error:
-        raise ValueError(
-            f"{path}: not a readable .keras file ({error})"
-        ) from error
-    if not isinstance(model, (AMPose, RefinedLifter)):
-        raise ValueError(f"{path}: holds a {type(model).__name__}, no AMPose")
+    with _in_one_line(path):
+        if path.suffix != ".keras":
+            raise ValueError("another ending")
+        name, arguments, content = untrusted.read(path)
+        with tempfile.TemporaryDirectory() as folder:
+            # Keras reads no weights from memory.
+            file = pathlib.Path(folder) / untrusted.WEIGHTS
+            file.write_bytes(content)
+            del content
+            if not weights.is_released(path):
+                # HDF5's own library crashes on some damage.
+                confined.call(untrusted.check_weights, str(file), seconds=14)
+            # Keras itself would make what the file names.
+            model = _CLASSES[name](**arguments)
+            _load_weights(model, file)
     return model
+
+
+def _load_weights(model, file):
+    try:
+        model.load_weights(file)
+    except Exception as error:
+        # It lists the layers, one in a line.
+        raise ValueError("its weights are of another model") from error
+    if not all(np.isfinite(weight).all() for weight in model.get_weights()):
+        raise ValueError("its weights are not finite")
+
+
+@contextlib.contextmanager
+def _in_one_line(path):
+    """Says which file it was, whatever came of it."""
+    try:
+        with reading.guarded():
+            try:
+                yield
+            except zipfile.BadZipFile as error:
+                raise ValueError(str(error)) from error
+    except (OSError, ValueError) as error:
+        # h5py raises OSErrors that are none of the system's.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        reason = reading.shown(str(error), 200)
+        raise ValueError(
+            f"{path}: not a readable .keras file ({reason})"
+        ) from error
 
 
 def check_fits(

@@ -1,0 +1,175 @@
+"""Model files from strangers: checked, and tried where a crash does no harm.
+
+A `.tflite` or SavedModel is checked by `untrusted_tflite` or
+`untrusted_graph`, then run once in a child process. That it ran is remembered
+by SHA-256 in the user's cache folder.
+"""
+
+import contextlib
+import hashlib
+import importlib.metadata
+import os
+import pathlib
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from ampose_tf import __version__, confined, files, reading
+from ampose_tf.export import runtime
+
+_TRUST = "; if you trust the file, add --trust_model"
+# Poses of the trial; a SavedModel takes any number.
+_POSES = 64
+# To start, for which a busy machine takes its time, and TensorFlow maps more
+# memory than it uses; from then on, for the model.
+_START = {"seconds": 60, "memory": 64 * 2**30}
+_TRIAL = {"seconds": 10, "memory": 3 * 2**29}
+
+
+def check(path: pathlib.Path, described: dict) -> None:
+    """Checks a `.tflite` file or a SavedModel's folder, and tries it.
+
+    Args:
+        path: The file or the folder.
+        described: See `runtime.metadata`.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is refused, or the trial failed. The message says
+            how to load it nevertheless.
+    """
+    check = _check_saved_model if path.is_dir() else _check_tflite
+    try:
+        with reading.guarded():
+            check(path, described)
+    except ValueError as error:
+        reason = str(error).removeprefix(f"{path}: ")
+        raise ValueError(
+            f"{path}: {reading.shown(reason, 150)}{_TRUST}"
+        ) from error
+
+
+def _check_tflite(path, described):
+    from ampose_tf.export import untrusted_tflite
+
+    content = untrusted_tflite.check_file(path)
+    with _remembered(content, "ai-edge-litert") as is_known:
+        if not is_known:
+            joints = described["joints"]
+            confined.call(_try_tflite, str(path), joints, **_START)
+
+
+def _check_saved_model(path, described):
+    from ampose_tf.export import untrusted_graph
+
+    inside = untrusted_graph.check_folder(path)
+    untrusted_graph.check(path / "saved_model.pb")
+    content = files.sha256(path, inside).encode()
+    with _remembered(content, "tensorflow") as is_known:
+        if not is_known:
+            given = described["joints"], described["seen_input"]
+            confined.call(_try_saved_model, str(path), *given, **_START)
+
+
+def tflite_in_batches(path: pathlib.Path, batch: int) -> Callable | None:
+    """Returns what `runtime.tflite_in_batches` does, after a trial.
+
+    None, too, if the trial fails.
+    """
+    content = path.read_bytes() + b"%d" % batch
+    try:
+        with _remembered(content, "ai-edge-litert") as is_known:
+            if not is_known:
+                confined.call(_try_in_batches, str(path), batch, **_START)
+    except ValueError:
+        return None
+    return runtime.tflite_in_batches(path, batch)
+
+
+def _try_tflite(path, joints):
+    _limit(**_TRIAL)
+    lift = runtime.tflite(path)
+    _try(
+        lift, {name: shape[1:] for name, shape in lift.shapes.items()}, joints
+    )
+
+
+def _try_in_batches(path, batch):
+    _limit(**_TRIAL)
+    runtime.tflite_in_batches(path, batch)
+
+
+def _try_saved_model(path, joints, seen_input):
+    # With libraries for GPUs, TensorFlow would map all of their memory.
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.constant(0.0)
+    _limit(**_TRIAL)
+    lift = runtime.saved_model(path)
+    shapes = {"keypoints_2d": (joints, 2)}
+    if seen_input:
+        shapes["seen"] = (joints,)
+    _try(lift, shapes, joints)
+
+
+def _limit(seconds, memory):
+    """Limits what this process takes from now on; memory, on Linux."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        # Of the processor: the machine may be busy.
+        used = int(time.process_time())
+        _lower(resource.RLIMIT_CPU, used + seconds)
+        pages = pathlib.Path("/proc/self/statm").read_text().split()[0]
+        used = int(pages) * resource.getpagesize()
+        _lower(resource.RLIMIT_AS, used + memory)
+
+
+def _lower(limit, most):
+    import resource
+
+    _, hard = resource.getrlimit(limit)
+    resource.setrlimit(limit, (most, hard))
+
+
+def _try(lift, shapes, joints):
+    random = np.random.default_rng(0)
+    arrays = {
+        name: random.integers(0, 2, (_POSES, *shape))
+        if name == "seen"
+        else random.uniform(-1, 1, (_POSES, *shape))
+        for name, shape in shapes.items()
+    }
+    poses_3d = lift(**arrays)
+    if poses_3d.shape != (_POSES, joints, 3):
+        raise ValueError(f"it makes poses of shape {poses_3d.shape}")
+    if not np.isfinite(poses_3d).all():
+        raise ValueError("it makes poses of NaN or infinity")
+
+
+@contextlib.contextmanager
+def _remembered(content, library):
+    """Yields whether content passed a trial; remembers it when it does.
+
+    Without a cache folder that can be written, every call checks anew.
+    """
+    entry = None
+    with contextlib.suppress(OSError, RuntimeError):  # There may be no home.
+        place = pathlib.Path(os.environ.get("XDG_CACHE_HOME", ""))
+        if not place.is_absolute():
+            place = pathlib.Path.home() / ".cache"
+        # Other libraries, and other checks, are tried anew.
+        versions = f"{importlib.metadata.version(library)} {__version__}"
+        tried = hashlib.sha256(content)
+        tried.update(versions.encode())
+        entry = place / "ampose_tf" / "tried" / tried.hexdigest()
+    is_known = entry is not None and entry.is_file()
+    yield is_known
+    if entry is not None and not is_known:
+        with contextlib.suppress(OSError):
+            entry.parent.mkdir(parents=True, exist_ok=True)
+            entry.touch()

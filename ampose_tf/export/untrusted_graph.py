@@ -1,0 +1,386 @@
+"""Checks of a stranger's SavedModel before TensorFlow loads it.
+
+A SavedModel is a program: among TensorFlow's operators are those that read
+and write files. `check` admits the operators that exports have, all of which
+compute and nothing else, and refuses any other by its name. The operators that
+save and restore variables may stand in the two functions that `saver_def`
+names, which nothing else may call; `tf.saved_model.load` does not run them.
+"""
+
+import collections
+import math
+import pathlib
+import re
+import stat
+
+_MAX_GRAPH_BYTES = 16 * 2**20
+_MAX_BYTES = 512 * 2**20
+_MAX_ENTRIES = 64
+# Of a constant; and of all.
+_MAX_CONSTANTS = 64 * 2**20
+# What signatures compute, each function counted wherever it is called.
+_MAX_NODES = 200_000
+_MAX_OBJECTS = 20_000
+
+_FILES = re.compile(
+    r"saved_model\.pb|fingerprint\.pb|assets|assets\.extra|variables"
+    r"|assets\.extra/ampose\.json"
+    r"|variables/variables\.(index|data-\d{5}-of-\d{5})"
+)
+
+_CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+_COMPUTING = frozenset(
+    {
+        "AddV2",
+        "BatchMatMulV2",
+        "BiasAdd",
+        "ConcatV2",
+        "Const",
+        "DisableCopyOnRead",
+        "Erfc",
+        "ExpandDims",
+        "Floor",
+        "GatherV2",
+        "Identity",
+        "MatMul",
+        "Maximum",
+        "Mean",
+        "Minimum",
+        "Mul",
+        "Neg",
+        "NoOp",
+        "Pack",
+        "Prod",
+        "ReadVariableOp",
+        "RealDiv",
+        "Relu",
+        "Reshape",
+        "Rsqrt",
+        "Select",
+        "Shape",
+        "Softmax",
+        "Split",
+        "Sqrt",
+        "Square",
+        "SquaredDifference",
+        "StopGradient",
+        "StridedSlice",
+        "Sub",
+        "Sum",
+        "Transpose",
+        "VarIsInitializedOp",
+    }
+)
+# Beside the functions: what these are given. `tf.saved_model.load` runs none
+# of it.
+_OUTSIDE = (
+    _COMPUTING | _CALLS | {"AssignVariableOp", "Placeholder", "VarHandleOp"}
+)
+_SAVING = frozenset(
+    {
+        "MergeV2Checkpoints",
+        "SaveV2",
+        "ShardedFilename",
+        "StaticRegexFullMatch",
+        "StringJoin",
+    }
+)
+_RESTORING = frozenset({"AssignVariableOp", "RestoreV2"})
+
+# Of a function: what it is compiled for, and hints of shapes.
+_FUNCTION_ATTRIBUTES = {"_construction_context", "_input_shapes"}
+_GRAPH_FIELDS = {
+    "meta_info_def",
+    "graph_def",
+    "saver_def",
+    "collection_def",
+    "signature_def",
+    "object_graph_def",
+}
+_OBJECT_FIELDS = {
+    "children",
+    "dependencies",
+    "user_object",
+    "variable",
+    "function",
+    "bare_concrete_function",
+}
+# Lists and the like; of others TensorFlow and Keras have code of their own.
+_OBJECTS = {
+    "_generic_user_object",
+    "signature_map",
+    "trackable_dict_wrapper",
+    "trackable_list_wrapper",
+    "trackable_tuple_wrapper",
+}
+# As the exports of earlier versions have them.
+_LISTS = {"_all_variables", "_misc_assets"}
+
+
+def check_folder(path: pathlib.Path) -> list[pathlib.Path]:
+    """Returns a SavedModel's files, looking at none of them.
+
+    Raises:
+        OSError: If a folder cannot be read.
+        ValueError: If there is a file that exports do not have, a symlink,
+            or too much.
+    """
+    found, size = [], 0
+    folders = [path]
+    while folders:
+        for entry in folders.pop().iterdir():
+            name = entry.relative_to(path).as_posix()
+            said = entry.lstat()
+            is_folder = stat.S_ISDIR(said.st_mode)
+            if not is_folder and not stat.S_ISREG(said.st_mode):
+                raise ValueError(f"{name!r} is a link or no file")
+            if not _FILES.fullmatch(name) or len(found) > _MAX_ENTRIES:
+                raise ValueError(f"{name!r} is not a file that exports have")
+            if is_folder:
+                folders.append(entry)
+            else:
+                found.append(entry)
+                size += said.st_size
+    if size > _MAX_BYTES:
+        raise ValueError(f"more than {_MAX_BYTES // 2**20} MiB")
+    return found
+
+
+def check(path: pathlib.Path) -> None:
+    """Checks the graph of a SavedModel, `saved_model.pb`.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is damaged, or has anything that exports have not.
+    """
+    from google.protobuf.message import DecodeError
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    if path.stat().st_size > _MAX_GRAPH_BYTES:
+        raise ValueError(f"a graph of over {_MAX_GRAPH_BYTES // 2**20} MiB")
+    model = saved_model_pb2.SavedModel()
+    try:
+        model.ParseFromString(path.read_bytes())
+    except DecodeError as error:
+        raise ValueError("saved_model.pb is damaged") from error
+    if len(model.meta_graphs) != 1:
+        raise ValueError(f"it has {len(model.meta_graphs)} graphs, not one")
+    (whole,) = model.meta_graphs
+    _check_fields(whole, _GRAPH_FIELDS, "the graph")
+    if not whole.HasField("object_graph_def"):
+        raise ValueError("a SavedModel of TensorFlow 1")
+    library = whole.graph_def.library
+    _check_fields(library, {"function"}, "the library")
+    _check_constants(whole)
+    functions = {f.signature.name: f for f in library.function}
+    if len(functions) < len(library.function):
+        raise ValueError("two functions of one name")
+    if not functions.keys().isdisjoint(_OUTSIDE | _SAVING | _RESTORING):
+        raise ValueError("a function that is named as an operator")
+    called = {name: _called(f) for name, f in functions.items()}
+    _check_size(functions, called)
+    saving, restoring = _savers(whole, called)
+    for name, function in functions.items():
+        admitted = _COMPUTING | _CALLS
+        if name in saving:
+            admitted |= _SAVING
+        if name in restoring:
+            admitted |= _RESTORING
+        _check_operators(function.node_def, admitted, functions)
+        _check_keys(function.attr, _FUNCTION_ATTRIBUTES, "a function")
+        if name not in saving | restoring:
+            _check_apart(called[name], saving | restoring)
+    _check_operators(whole.graph_def.node, _OUTSIDE, functions)
+    _check_objects(whole.object_graph_def, functions, saving | restoring)
+
+
+def _check_fields(message, known, name):
+    _check_keys([field.name for field, _ in message.ListFields()], known, name)
+
+
+def _check_keys(keys, known, name):
+    for key in keys:
+        if key not in known:
+            raise ValueError(
+                f"{name} has {key[:80]!r}, which exports have not"
+            )
+
+
+def _check_apart(names, savers):
+    for name in names:
+        if name in savers:
+            raise ValueError(
+                f"{name[:80]!r}, which saves or restores, is called by others"
+            )
+
+
+def _references(attributes):
+    """Yields the functions that the attributes of an operator name."""
+    for value in attributes.values():
+        if value.HasField("func"):
+            yield value.func
+        yield from value.list.func
+
+
+def _called(function):
+    """Returns how often a function calls which others."""
+    return collections.Counter(
+        reference.name
+        for node in function.node_def
+        for reference in _references(node.attr)
+    )
+
+
+def _check_operators(nodes, admitted, functions):
+    for node in nodes:
+        if node.op not in admitted:
+            raise ValueError(
+                f"the operator {node.op[:80]!r} is not one that exports have"
+            )
+        for reference in _references(node.attr):
+            if node.op not in _CALLS or node.attr["f"].func != reference:
+                raise ValueError(f"{node.op} with a function of its own")
+            if reference.name not in functions:
+                raise ValueError(f"no function {reference.name[:80]!r}")
+
+
+def _savers(whole, called):
+    """Returns the functions that only saving reaches, and only restoring."""
+    nodes = {node.name: node for node in whole.graph_def.node}
+    if len(nodes) < len(whole.graph_def.node):
+        raise ValueError("two operators of one name")
+    saver = whole.saver_def
+    ends = (
+        saver.save_tensor_name.partition(":")[0],
+        saver.restore_op_name.partition(":")[0],
+    )
+    reached = []
+    for end in ends:
+        roots = set()
+        if end:
+            if end not in nodes or nodes[end].op not in _CALLS:
+                raise ValueError("saver_def names no function")
+            roots = {r.name for r in _references(nodes[end].attr)}
+        reached.append(_reachable(roots, called))
+    savers = reached[0] | reached[1]
+    for node in nodes.values():
+        if node.name not in ends:
+            _check_apart((r.name for r in _references(node.attr)), savers)
+            for name in node.input:
+                if name.lstrip("^").partition(":")[0] in filter(None, ends):
+                    raise ValueError("an operator waits for the saver")
+    # Initialisers, and what signatures give.
+    named = [
+        value
+        for collection in whole.collection_def.values()
+        for value in collection.node_list.value
+    ]
+    for signature in whole.signature_def.values():
+        for tensor in (
+            *signature.inputs.values(),
+            *signature.outputs.values(),
+        ):
+            named.append(tensor.name)
+    for collection in whole.collection_def.values():
+        _check_fields(collection, {"node_list"}, "a collection")
+    for name in named:
+        if name.partition(":")[0] in filter(None, ends):
+            raise ValueError("a signature or an initialiser runs the saver")
+    return reached
+
+
+def _reachable(roots, called):
+    found, waiting = set(), list(roots)
+    while waiting:
+        name = waiting.pop()
+        if name in called and name not in found:
+            found.add(name)
+            waiting += called[name]
+    return found
+
+
+def _check_size(functions, called):
+    """Checks that functions do not call themselves, nor each other too often.
+
+    TensorFlow puts a copy of each in the place of each call.
+    """
+    sizes = {}
+    waiting = list(functions)
+    entered = set()
+    while waiting:
+        name = waiting[-1]
+        if name in sizes:
+            waiting.pop()
+            continue
+        inner = [n for n in called[name] if n in functions]
+        missing = [n for n in inner if n not in sizes]
+        if not missing:
+            waiting.pop()
+            sizes[name] = len(functions[name].node_def) + sum(
+                called[name][n] * sizes[n] for n in inner
+            )
+            if sizes[name] > _MAX_NODES:
+                raise ValueError(f"more than {_MAX_NODES} operators")
+        elif name in entered:
+            raise ValueError(f"the function {name[:80]!r} calls itself")
+        else:
+            entered.add(name)
+            waiting += missing
+
+
+def _check_constants(whole):
+    """Checks that constants are not larger than the file makes believe."""
+    size = 0
+    graph = whole.graph_def
+    for nodes in (graph.node, *(f.node_def for f in graph.library.function)):
+        for node in nodes:
+            for value in node.attr.values():
+                for tensor in (value.tensor, *value.list.tensor):
+                    sides = [side.size for side in tensor.tensor_shape.dim]
+                    if any(side < 0 for side in sides):
+                        raise ValueError("a constant of a negative size")
+                    size += 8 * math.prod(sides)
+                    if size > _MAX_CONSTANTS:
+                        raise ValueError(
+                            f"constants of over {_MAX_CONSTANTS // 2**20} MiB"
+                        )
+
+
+def _check_objects(graph, functions, savers):
+    """Checks what TensorFlow makes Python objects of."""
+    _check_fields(graph, {"nodes", "concrete_functions"}, "the objects")
+    if len(graph.nodes) > _MAX_OBJECTS:
+        raise ValueError(f"more than {_MAX_OBJECTS} objects")
+    names = list(graph.concrete_functions)
+    size = 0
+    for node in graph.nodes:
+        _check_fields(node, _OBJECT_FIELDS, "an object")
+        for child in (*node.children, *node.dependencies):
+            # Python's own attributes, and methods of TensorFlow's classes.
+            name = child.local_name
+            if name.startswith("_") and name not in _LISTS:
+                raise ValueError(f"an object named {name[:80]!r}")
+            if not 0 <= child.node_id < len(graph.nodes):
+                raise ValueError(f"no object {child.node_id}")
+        kind = node.WhichOneof("kind")
+        if kind == "user_object" and node.user_object.identifier not in (
+            _OBJECTS
+        ):
+            raise ValueError(
+                f"an object of kind {node.user_object.identifier[:80]!r}"
+            )
+        if kind == "variable":
+            sides = [side.size for side in node.variable.shape.dim]
+            if any(side < 0 for side in sides):
+                raise ValueError("a variable of unknown size")
+            size += math.prod(sides)
+        if kind == "function":
+            names += node.function.concrete_functions
+        if kind == "bare_concrete_function":
+            names.append(node.bare_concrete_function.concrete_function_name)
+    if 4 * size > _MAX_BYTES:
+        raise ValueError(f"variables of over {_MAX_BYTES // 2**20} MiB")
+    _check_apart(names, savers)
+    for name in names:
+        if name not in functions:
+            raise ValueError(f"no function {name[:80]!r}")

@@ -1,0 +1,432 @@
+"""Checks of a stranger's `.tflite` before LiteRT sees a byte of it.
+
+LiteRT follows every offset, index and size in a file without checking them.
+`check` does: as FlatBuffers' own verifier in C++, and what a runtime takes for
+granted beyond it. No operator of `_OPERATORS` reads where its data say: what
+a file computes depends on its inputs, which memory it uses does not.
+"""
+
+import math
+import pathlib
+import struct
+
+import numpy as np
+
+MAX_BYTES = 512 * 2**20
+# Of all tensors that one call computes.
+_MAX_COMPUTED = 512 * 2**20
+_MAX_TABLES = 200_000
+_MAX_RANK = 6
+_MAX_NAME = 2000
+
+# Widths of elements: scalars, and vectors of them.
+_WIDTHS = {"b": 1, "i": 4, "q": 8}
+# The schema, slot by slot: (name, kind). A kind is a scalar ("b", "i", "q"),
+# a vector of scalars ("[i]"), a string ("s"), a table ("Tensor"), a vector of
+# tables ("[Tensor]"), or "" for what must not be there.
+_SCHEMA = {
+    "Model": (
+        ("version", "i"),
+        ("codes", "[OperatorCode]"),
+        ("subgraphs", "[SubGraph]"),
+        ("description", "s"),
+        ("buffers", "[Buffer]"),
+        ("metadata_buffer", "[i]"),
+        ("metadata", "[Metadata]"),
+        ("signatures", "[SignatureDef]"),
+    ),
+    "OperatorCode": (
+        ("old_code", "b"),
+        ("custom_code", "s"),
+        ("version", "i"),
+        ("code", "i"),
+    ),
+    "SubGraph": (
+        ("tensors", "[Tensor]"),
+        ("inputs", "[i]"),
+        ("outputs", "[i]"),
+        ("operators", "[Operator]"),
+        ("name", "s"),
+        ("debug_metadata", "i"),
+    ),
+    "Tensor": (
+        ("shape", "[i]"),
+        ("type", "b"),
+        ("buffer", "i"),
+        ("name", "s"),
+        ("quantization", "Quantization"),
+        ("is_variable", "b"),
+        ("sparsity", ""),
+        ("shape_signature", "[i]"),
+        ("has_rank", "b"),
+    ),
+    "Quantization": (
+        ("min", "[i]"),
+        ("max", "[i]"),
+        ("scale", "[i]"),
+        ("zero_point", "[q]"),
+        ("details_type", "b"),
+        ("details", ""),
+        ("dimension", "i"),
+    ),
+    "Operator": (
+        ("code", "i"),
+        ("inputs", "[i]"),
+        ("outputs", "[i]"),
+        ("options_type", "b"),
+        ("options", "Options"),
+        ("custom_options", ""),
+        ("custom_format", "b"),
+        ("mutating_inputs", ""),
+        ("intermediates", ""),
+        ("large_offset", "q"),
+        ("large_size", "q"),
+    ),
+    "Buffer": (("data", "[b]"), ("offset", "q"), ("size", "q")),
+    "Metadata": (("name", "s"), ("buffer", "i")),
+    "SignatureDef": (
+        ("inputs", "[TensorMap]"),
+        ("outputs", "[TensorMap]"),
+        ("key", "s"),
+        ("deprecated", ""),
+        ("subgraph", "i"),
+    ),
+    "TensorMap": (("name", "s"), ("tensor", "i")),
+}
+# By number: name, type and slots of the options, fewest and most inputs.
+_OPERATORS = {
+    0: ("ADD", 11, "bb", 2, 2),
+    2: ("CONCATENATION", 10, "ib", 1, 64),
+    6: ("DEQUANTIZE", 38, "", 1, 1),
+    8: ("FLOOR", 0, "", 1, 1),
+    9: ("FULLY_CONNECTED", 8, "bbbbb", 2, 3),
+    18: ("MUL", 21, "b", 2, 2),
+    19: ("RELU", 0, "", 1, 1),
+    22: ("RESHAPE", 17, ("[i]",), 2, 2),
+    25: ("SOFTMAX", 9, "i", 1, 1),
+    39: ("TRANSPOSE", 26, "", 2, 2),
+    40: ("MEAN", 27, "b", 2, 2),
+    41: ("SUB", 28, "bb", 2, 2),
+    42: ("DIV", 29, "b", 2, 2),
+    45: ("STRIDED_SLICE", 32, "iiiiib", 4, 4),
+    49: ("SPLIT", 35, "i", 2, 2),
+    55: ("MAXIMUM", 39, "", 2, 2),
+    57: ("MINIMUM", 39, "", 2, 2),
+    74: ("SUM", 27, "b", 2, 2),
+    75: ("SQRT", 0, "", 1, 1),
+    76: ("RSQRT", 0, "", 1, 1),
+    92: ("SQUARE", 66, "", 1, 1),
+    99: ("SQUARED_DIFFERENCE", 76, "", 2, 2),
+    114: ("QUANTIZE", 89, "", 1, 1),
+    126: ("BATCH_MATMUL", 101, "bbb", 2, 2),
+    150: ("GELU", 116, "b", 1, 1),
+}
+_LAST_OLD_CODE = 127  # What does not fit into a byte.
+_MAX_OUTPUTS = 64  # Of SPLIT; all others have one.
+# By number: name and bytes.
+_TYPES = {
+    0: ("FLOAT32", 4),
+    1: ("FLOAT16", 2),
+    2: ("INT32", 4),
+    9: ("INT8", 1),
+}
+
+
+def check_file(path: pathlib.Path) -> bytes:
+    """Returns a file's bytes, which `check` has checked.
+
+    Raises as `check`, and OSError.
+    """
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(f"larger than {MAX_BYTES // 2**20} MiB")
+    content = path.read_bytes()
+    check(content)
+    return content
+
+
+def check(content: bytes) -> None:
+    """Checks a file's bytes; what follows the tables is not looked at.
+
+    Raises:
+        ValueError: If anything points outside the file or its tables, an
+            operator or a type is not one that exports have, a tensor's size
+            is not that of its buffer, or it takes too much memory.
+    """
+    reader = _Reader(content)
+    model = reader.model()
+    codes = [_operator(code) for code in model["codes"]]
+    buffers = model["buffers"]
+    for buffer in buffers:
+        if buffer["offset"] or buffer["size"]:
+            raise ValueError("a buffer beyond the tables")
+    if not buffers or len(buffers[0]["data"]):
+        raise ValueError("its first buffer is not empty")
+    for entry in (*model["metadata_buffer"], *model["metadata"]):
+        index = entry["buffer"] if isinstance(entry, dict) else entry
+        _check_index(index, buffers, "metadata's buffer")
+    if not model["subgraphs"]:
+        raise ValueError("it has no graph")
+    computed = sum(
+        _check_subgraph(subgraph, codes, buffers, reader)
+        for subgraph in model["subgraphs"]
+    )
+    if computed > _MAX_COMPUTED:
+        raise ValueError(
+            f"its tensors take {computed // 2**20} MiB, more than "
+            f"{_MAX_COMPUTED // 2**20}"
+        )
+    _check_signatures(model)
+
+
+def tables(content: bytes) -> dict:
+    """Returns a file's tables; its vectors are views of the bytes.
+
+    Raises as `check`.
+    """
+    return _Reader(content).model()
+
+
+class _Reader:
+    """Tables of a file as dictionaries, each offset checked on the way."""
+
+    def __init__(self, content):
+        self._content = content
+        self._size = len(content)
+        self._tables = 0
+
+    def model(self):
+        if self._size < 8 or self._content[4:8] != b"TFL3":
+            raise ValueError("not a .tflite file")
+        return self._table(self._number("<I", 0), _SCHEMA["Model"])
+
+    def _number(self, form, place):
+        if place < 0 or place + struct.calcsize(form) > self._size:
+            raise ValueError(f"an offset leads to byte {place}, outside it")
+        return struct.unpack_from(form, self._content, place)[0]
+
+    def _table(self, place, slots):
+        self._tables += 1
+        if self._tables > _MAX_TABLES:
+            raise ValueError(f"more than {_MAX_TABLES} tables")
+        if place % 4:
+            raise ValueError(f"a table at byte {place}, which is not aligned")
+        start = place - self._number("<i", place)
+        length = self._number("<H", start)
+        width = self._number("<H", start + 2)
+        if (
+            start % 2
+            or length % 2
+            or length < 4
+            or width < 4
+            or start + length > self._size
+            or place + width > self._size
+        ):
+            raise ValueError(f"the table at byte {place} is damaged")
+        offsets = struct.unpack_from(
+            f"<{length // 2 - 2}H", self._content, start + 4
+        )
+        if any(offsets[len(slots) :]):
+            raise ValueError("a table has a field that is not known")
+        offsets += (0,) * (len(slots) - len(offsets))
+        found = {}
+        for (name, kind), offset in zip(slots, offsets, strict=False):
+            if not offset:
+                found[name] = self._absent(kind)
+                continue
+            wide = _WIDTHS.get(kind, 4)
+            if offset < 4 or offset + wide > width or (place + offset) % wide:
+                raise ValueError(f"{name}: outside its table")
+            found[name] = self._value(place + offset, name, kind, found)
+        return found
+
+    @staticmethod
+    def _absent(kind):
+        if kind in _WIDTHS:
+            return 0
+        return () if kind.startswith("[") else None
+
+    def _value(self, place, name, kind, table):
+        if not kind:
+            raise ValueError(f"{name}: not supported")
+        if kind in _WIDTHS:
+            form = {"b": "<B", "i": "<i", "q": "<q"}[kind]
+            return self._number(form, place)
+        place += self._number("<I", place)
+        if kind == "s":
+            return self._text(place, name)
+        if kind == "Options":
+            # Which table it is, its operator says.
+            return place
+        if not kind.startswith("["):
+            return self._table(place, _SCHEMA[kind])
+        return self._vector(place, name, kind[1:-1])
+
+    def _vector(self, place, name, kind):
+        length = self._number("<I", place)
+        width = _WIDTHS.get(kind, 4)
+        place += 4
+        if place + length * width > self._size or place % min(width, 4):
+            raise ValueError(f"{name}: {length} values, outside the file")
+        if kind in _WIDTHS:
+            return np.frombuffer(
+                self._content, f"<i{width}", length, offset=place
+            )
+        if length > _MAX_TABLES:
+            raise ValueError(f"{name}: {length} tables")
+        return [
+            self._table(at + self._number("<I", at), _SCHEMA[kind])
+            for at in range(place, place + 4 * length, 4)
+        ]
+
+    def _text(self, place, name):
+        length = self._number("<I", place)
+        end = place + 4 + length
+        if length > _MAX_NAME or self._number("<B", end):
+            raise ValueError(f"{name}: a text of {length} bytes, or no end")
+        try:
+            return bytes(self._content[place + 4 : end]).decode()
+        except UnicodeDecodeError:
+            raise ValueError(f"{name}: a text that is not UTF-8") from None
+
+    def check_options(self, place, kinds):
+        self._table(place, [(f"option {n}", k) for n, k in enumerate(kinds)])
+
+
+def _operator(code):
+    number = max(code["old_code"], code["code"])
+    if code["old_code"] != min(number, _LAST_OLD_CODE):
+        # LiteRT takes the larger.
+        raise ValueError("an operator of two numbers")
+    if number not in _OPERATORS or code["custom_code"]:
+        known = _names().get(number, f"number {number}")
+        raise ValueError(f"the operator {known} is not one that exports have")
+    return _OPERATORS[number]
+
+
+def _names():
+    # Only for the message.
+    from ai_edge_litert import schema_py_generated as schema
+
+    operators = vars(schema.BuiltinOperator)
+    return {value: name for name, value in operators.items() if name.isupper()}
+
+
+def _check_index(index, things, name):
+    if not 0 <= index < len(things):
+        raise ValueError(f"{name}: {index} of {len(things)}")
+
+
+def _check_subgraph(subgraph, codes, buffers, reader):
+    """Checks a graph; returns how many bytes its tensors take."""
+    tensors = subgraph["tensors"]
+    known = set()
+    computed = 0
+    for index, tensor in enumerate(tensors):
+        size = _check_tensor(tensor, buffers)
+        if tensor["buffer"]:
+            known.add(index)
+        else:
+            computed += size
+    inputs, outputs = subgraph["inputs"], subgraph["outputs"]
+    for index in (*inputs, *outputs):
+        _check_index(index, tensors, "a graph's input or output")
+    written = {int(index) for index in inputs}
+    if written & known or len(written) < len(inputs):
+        raise ValueError("an input of a graph that is a constant, or another")
+    for operator in subgraph["operators"]:
+        _check_index(operator["code"], codes, "an operator's code")
+        _check_operator(operator, codes[operator["code"]], tensors, reader)
+        taken = {int(index) for index in operator["inputs"] if index >= 0}
+        made = [int(index) for index in operator["outputs"]]
+        if not taken <= written | known:
+            raise ValueError("an operator reads what is not yet computed")
+        if (written | known).intersection(made) or len(set(made)) < len(made):
+            raise ValueError("an operator writes what is there already")
+        written.update(made)
+    if not {int(index) for index in outputs} <= written | known:
+        raise ValueError("an output of a graph that is not computed")
+    return computed
+
+
+def _check_tensor(tensor, buffers):
+    if tensor["type"] not in _TYPES:
+        raise ValueError(f"a tensor of type {tensor['type']}")
+    if tensor["is_variable"] or tensor["name"] is None:
+        raise ValueError("a tensor that is a variable, or has no name")
+    _check_index(tensor["buffer"], buffers, "a tensor's buffer")
+    shape = [int(side) for side in tensor["shape"]]
+    signature = [int(side) for side in tensor["shape_signature"]]
+    if len(shape) > _MAX_RANK or (shape and min(shape) < 1):
+        raise ValueError(f"a tensor of shape {shape[: _MAX_RANK + 1]}")
+    if signature and len(signature) != len(shape):
+        raise ValueError("a tensor of two ranks")
+    size = math.prod(shape) * _TYPES[tensor["type"]][1]
+    if tensor["buffer"] and len(buffers[tensor["buffer"]]["data"]) != size:
+        raise ValueError(f"a constant of shape {shape} in a buffer of another")
+    if size > MAX_BYTES:
+        raise ValueError(f"a tensor of shape {shape}")
+    quantization = tensor["quantization"]
+    if quantization is not None:
+        _check_quantization(quantization, shape)
+    return size
+
+
+def _check_quantization(quantization, shape):
+    if quantization["details_type"]:
+        raise ValueError("quantisation that is not supported")
+    scale = np.asarray(quantization["scale"], "<i4").view("<f4")
+    count = len(scale)
+    if len(quantization["zero_point"]) != count:
+        raise ValueError("quantisation with scales, but no zero points")
+    if not (np.isfinite(scale) & (scale >= 0)).all():
+        raise ValueError("quantisation by a scale that is no number")
+    if count and np.abs(quantization["zero_point"]).max() > 255:
+        raise ValueError("quantisation by a zero point beyond its type")
+    if count > 1:
+        dimension = quantization["dimension"]
+        _check_index(dimension, shape, "quantisation's dimension")
+        if shape[dimension] != count:
+            raise ValueError(f"{count} scales for {shape[dimension]} channels")
+
+
+def _check_operator(operator, code, tensors, reader):
+    name, kind, options, fewest, most = code
+    inputs, outputs = operator["inputs"], operator["outputs"]
+    if not fewest <= len(inputs) <= most:
+        raise ValueError(f"{name} with {len(inputs)} inputs")
+    if not 1 <= len(outputs) <= (_MAX_OUTPUTS if name == "SPLIT" else 1):
+        raise ValueError(f"{name} with {len(outputs)} outputs")
+    if operator["large_offset"] or operator["large_size"]:
+        raise ValueError(f"{name} with options beyond the tables")
+    if operator["options_type"] not in (0, kind):
+        raise ValueError(f"{name} with another operator's options")
+    if operator["options"] is not None:
+        reader.check_options(operator["options"], options)
+    for place, index in enumerate(inputs):
+        # A bias may be left out.
+        if index != -1 or (name, place) != ("FULLY_CONNECTED", 2):
+            _check_index(index, tensors, f"an input of {name}")
+    for index in outputs:
+        _check_index(index, tensors, f"an output of {name}")
+
+
+def _check_signatures(model):
+    subgraphs = model["subgraphs"]
+    keys = [signature["key"] for signature in model["signatures"]]
+    if None in keys or len(set(keys)) < len(keys):
+        raise ValueError("signatures without names, or of the same")
+    for signature in model["signatures"]:
+        _check_index(signature["subgraph"], subgraphs, "a signature's graph")
+        subgraph = subgraphs[signature["subgraph"]]
+        for kind in ("inputs", "outputs"):
+            names = [named["name"] for named in signature[kind]]
+            if None in names or len(set(names)) < len(names):
+                raise ValueError("inputs without names, or of the same")
+            for name in (signature["key"], *names):
+                if not name.isprintable():
+                    raise ValueError(f"the name {name!r}")
+            places = [named["tensor"] for named in signature[kind]]
+            if sorted(places) != sorted(subgraph[kind]):
+                raise ValueError(
+                    f"the {kind} of a signature are not those of its graph"
+                )
