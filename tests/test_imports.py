@@ -18,7 +18,7 @@ PACKAGE = pathlib.Path(ampose_tf.__file__).parent
 # no other part of that row.
 ROWS = (
     # The ground, in three rows.
-    ("progress",),
+    ("progress", "locks"),
     (
         "lazy",
         "files",

@@ -327,14 +327,15 @@ def main(options: flags.FlagValues) -> int | None:
 
 
 def _save(motion, paths, overwrite):
-    from ampose_tf.lifting import saving
+    from ampose_tf.lifting import saving, untrusted
 
     written = saving.save(motion, paths, overwrite)
     # After saving: a mistake ends in one line, without notes.
     for note in motion.notes:
         print(note, file=sys.stderr)
     for path in written:
-        print(path)
+        # A name may be no UTF-8, or two lines.
+        print(untrusted.shown(str(path), 4096))
 
 
 def _refuse(options, names, why):
@@ -359,9 +360,8 @@ def _lift_many(options, found, clip):
         )
 
     def plan(stem):
-        return saving.plan(
-            f"{output}{os.sep}", stem, options.formats or ["npz"]
-        )
+        formats = ["npz"] if options.formats is None else options.formats
+        return saving.plan(f"{output}{os.sep}", stem, formats)
 
     targets = [path for clip in found for path in plan(clips.stem(clip))]
     clips.check_output(options.keypoints, found, targets)

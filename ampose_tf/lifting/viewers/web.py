@@ -8,6 +8,7 @@ import re
 
 import numpy as np
 
+from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.floor import rotation_to_world
 from ampose_tf.lifting.motion import ASSUMED_FPS, Motion
 from ampose_tf.lifting.viewers.scene import (
@@ -36,7 +37,7 @@ def write(path: pathlib.Path, motion: Motion) -> None:
             at `motion.ASSUMED_FPS`, and the page's notes say so.
     """
     parts = {
-        "title": html.escape(path.stem),
+        "title": html.escape(untrusted.shown(path.stem, 255)),
         "motion": _in_script(_content(motion)),
         "left": LEFT,
         "right": RIGHT,
