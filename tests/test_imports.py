@@ -21,6 +21,7 @@ ROWS = (
     ("progress", "locks"),
     (
         "lazy",
+        "confined",
         "files",
         "hdf5",
         "unpacking",
