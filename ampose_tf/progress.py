@@ -5,6 +5,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
+from ampose_tf import reading
+
 # Work that is done by then shows no bar.
 _DELAY_S = 2
 
@@ -52,12 +54,15 @@ def bar(total: int, unit: str) -> Iterator[Callable[[int], object]]:
 
 
 def say(line: str) -> None:
-    """Writes a line to standard error, above a bar if there is one."""
+    """Writes a line to standard error, above a bar if there is one.
+
+    Names and notes of strangers' files in it become printable.
+    """
     if sys.stderr is None:
         return
     import tqdm
 
-    tqdm.tqdm.write(line, file=sys.stderr)
+    tqdm.tqdm.write(reading.line(line), file=sys.stderr)
 
 
 def _no_bar(count):

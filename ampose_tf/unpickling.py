@@ -7,10 +7,11 @@ NumPy's array constructors.
 import math
 import os
 import pickle
-import struct
 from typing import BinaryIO
 
 import numpy as np
+
+from ampose_tf import reading
 
 # Of a pickle: operations, which take up to 200 bytes of memory each, and
 # elements where each is counted as often as it is referred to.
@@ -19,23 +20,6 @@ _MAX_STEPS = 16_000_000
 _MAX_DEPTH = 64
 # Of an array without elements.
 _MAX_SIDE = 2**20
-
-
-# What `pickle` and NumPy raise for damage of all kinds.
-_DAMAGE = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    pickle.UnpicklingError,
-    struct.error,
-)
 
 
 class Refused(ValueError):
@@ -64,8 +48,9 @@ def load(file: BinaryIO, what: str):
         value = _ArraysOnlyUnpickler(file, size).load()
     except Refused:
         raise
-    except _DAMAGE as error:
-        message = " ".join(str(error).split())[:100]
+    # `pickle` and NumPy raise whatever they like for damage.
+    except Exception as error:
+        message = reading.line(str(error), 100)
         raise Refused(
             f"{what}: a damaged pickle ({type(error).__name__}: {message})"
         ) from error

@@ -17,8 +17,9 @@ PACKAGE = pathlib.Path(ampose_tf.__file__).parent
 # From the bottom: a row imports from rows below it, and a part of a row from
 # no other part of that row.
 ROWS = (
-    # The ground, in three rows.
-    ("progress", "locks"),
+    # The ground, in four rows.
+    ("reading",),
+    ("progress", "locks", "interrupts"),
     (
         "lazy",
         "confined",
@@ -38,7 +39,7 @@ ROWS = (
     ("training", "evaluating", "exporting", "lifting"),
     ("serving", "bulk"),
 )
-GROUND = {part for row in ROWS[:3] for part in row}
+GROUND = {part for row in ROWS[:4] for part in row}
 # All that a part may import of one below it.
 PARTLY = {
     ("export", "evaluation"): ("evaluation.metrics",),
@@ -65,8 +66,8 @@ MOST_MODULES = 20
 EXCEPTION = ("lifting.motion", "lifting.saving")
 
 # Where TensorFlow and Keras live.
-TENSORFLOW = ("data.pipeline", "export", *ROWS[5])
-KERAS = ("skeleton", "conversion", "data", "models", "export", *ROWS[5])
+TENSORFLOW = ("data.pipeline", "export", *ROWS[6])
+KERAS = ("skeleton", "conversion", "data", "models", "export", *ROWS[6])
 # Packages that a single module is about.
 ALONE = {
     "tensorflow_model_optimization": "export.compression",

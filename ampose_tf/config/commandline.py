@@ -15,17 +15,23 @@ A script has a function that defines its flags and one that takes them:
 """
 
 import contextlib
+import itertools
 import os
 import re
 import signal
 import sys
+import threading
+import traceback
 from collections.abc import Callable, Iterator
 
 from absl import flags, logging
 from ml_collections import config_flags
 
-from ampose_tf import progress
+from ampose_tf import progress, reading
 from ampose_tf.config import sections
+
+# What config_flags raises for flags that do not fit the config.
+_MISTAKES = (flags.Error, KeyError, AttributeError, TypeError)
 
 
 def define_flag(flag_values: flags.FlagValues) -> flags.FlagHolder:
@@ -54,10 +60,14 @@ def run(
     """Runs a script and exits with the status that its `main` returns.
 
     `--help` prints the docstring of the module of `main`, and the flags,
-    to which `--progress` is added.
+    to which `--progress` and `--debug` are added.
     The exit status is 2 for a mistake in flags, configuration or files, which
     ends in one line, 1 if training diverged, 130 if the user interrupted it,
-    and 141 if the reader of its output closed the pipe.
+    143 if it was terminated, and 141 if the reader of its output closed the
+    pipe. The line has at most 300 printable characters; `--debug` prints the
+    traceback before it. Exceptions other than ValueError and OSError are
+    bugs, and keep their traceback: what reads files turns those that damage
+    causes into ValueError (`reading.guarded`).
 
     Args:
         main: Called with the parsed flags and, if `named`, with the list of
@@ -72,13 +82,19 @@ def run(
     flags.FLAGS(sys.argv[:1])
     logging.use_absl_handler()
     logging.set_verbosity(logging.WARNING)
-    with _ending_in_one_line():
+    with _ending_in_one_line(), _terminated_cleanly():
         options = flags.FlagValues()
         define_flags(options)
         flags.DEFINE_bool(
             "progress",
             None,
             "Whether to show progress bars; by default on a terminal.",
+            flag_values=options,
+        )
+        flags.DEFINE_bool(
+            "debug",
+            False,
+            "Whether a mistake's line comes after the traceback.",
             flag_values=options,
         )
         if {"--help", "-help", "-h"} & set(sys.argv[1:]):
@@ -108,11 +124,16 @@ def parse(options: flags.FlagValues, named: str = "") -> list[str]:
         ValueError: If there is any mistake in them.
     """
     options.set_gnu_getopt(True)
+    if "config" in options:
+        _check_is_file(sys.argv)
     try:
         _, *rest = options(sys.argv)
         if "config" in options:
             sections.check(_config_of(options))
-    except (flags.Error, KeyError, AttributeError, TypeError) as error:
+    except (OSError, ValueError):
+        raise
+    # Whatever a config file raises, which is a program.
+    except Exception as error:
         message = str(error.args[0]) if error.args else repr(error)
         missing = re.match(r"flag --(\w+)=None: .* other than None", message)
         if missing:
@@ -121,6 +142,8 @@ def parse(options: flags.FlagValues, named: str = "") -> list[str]:
         # in the message.
         if "Traceback (most recent call last)" in message:
             message = message.strip().splitlines()[-1]
+        elif not isinstance(error, _MISTAKES):
+            message = f"--config: {type(error).__name__}: {message}"
         raise ValueError(message) from error
     if named and not rest:
         raise ValueError(f"Expected {named}")
@@ -131,6 +154,17 @@ def parse(options: flags.FlagValues, named: str = "") -> list[str]:
     return rest
 
 
+def _check_is_file(arguments):
+    """Checks --config: Python would wait for a pipe that nothing writes to."""
+    for argument, following in itertools.pairwise([*arguments, ""]):
+        given = re.fullmatch("--?config(?:=(.*))?", argument, re.DOTALL)
+        if given is None:
+            continue
+        path = (following if given[1] is None else given[1]).split(":")[0]
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise ValueError(f"--config: {path} is not a file")
+
+
 @contextlib.contextmanager
 def _ending_in_one_line() -> Iterator[None]:
     """Turns users' mistakes within the block into one line and an exit."""
@@ -138,14 +172,59 @@ def _ending_in_one_line() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         _fail("interrupted", 130)
+    except _Terminated:
+        _fail("terminated", 128 + signal.SIGTERM)
     except FloatingPointError as error:
         _fail(error, 1)
     except BrokenPipeError:
-        # The reader, such as `head`, has enough. Python would still flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader, such as `head`, has enough.
+        _drop_output()
         sys.exit(128 + signal.SIGPIPE)
     except (ValueError, OSError) as error:
-        _fail(error, 2)
+        # Parsing may have ended before it came to the flag.
+        if {"--debug", "-debug", "--debug=true"} & set(sys.argv):
+            for text in traceback.format_exc().splitlines():
+                print(reading.escaped(text), file=sys.stderr)
+        _fail(_of_output(error) or error, 2)
+
+
+class _Terminated(BaseException):
+    """The process was asked to end by SIGTERM."""
+
+
+@contextlib.contextmanager
+def _terminated_cleanly():
+    """Lets SIGTERM end the block as Ctrl-C does: temporary files go."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def terminate(*_):
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _of_output(error):
+    """Returns what is wrong if it is standard output, such as a full disk."""
+    try:
+        sys.stdout.flush()
+        if isinstance(error, OSError) and error.errno and not error.filename:
+            # It names no file; what failed to be printed is lost.
+            os.write(sys.stdout.fileno(), b"\n")
+    except OSError as failure:
+        _drop_output()
+        return f"standard output: {failure.strerror}"
+    return None
+
+
+def _drop_output():
+    """Python would still flush what is left, and fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _help(main, options):
@@ -179,6 +258,9 @@ def _config_of(options):
 
 
 def _fail(error, status):
-    line = " ".join(str(error).split()) or type(error).__name__
-    print(f"{os.path.basename(sys.argv[0])}: {line}", file=sys.stderr)
+    script = os.path.basename(sys.argv[0])
+    line = reading.line(str(error)) or type(error).__name__
+    # Standard error may be closed, or a full disk.
+    with contextlib.suppress(OSError):
+        print(reading.line(f"{script}: {line}"), file=sys.stderr)
     sys.exit(status)

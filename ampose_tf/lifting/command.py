@@ -36,7 +36,7 @@ import sys
 
 from absl import flags
 
-from ampose_tf import __version__, config, files, progress, weights
+from ampose_tf import __version__, config, files, progress, reading, weights
 from ampose_tf.conversion import SEEN_SCORE
 from ampose_tf.lifting.keypoints import PERSON_SCORE
 
@@ -327,15 +327,14 @@ def main(options: flags.FlagValues) -> int | None:
 
 
 def _save(motion, paths, overwrite):
-    from ampose_tf.lifting import saving, untrusted
+    from ampose_tf.lifting import saving
 
     written = saving.save(motion, paths, overwrite)
     # After saving: a mistake ends in one line, without notes.
     for note in motion.notes:
-        print(note, file=sys.stderr)
+        print(reading.line(note), file=sys.stderr)
     for path in written:
-        # A name may be no UTF-8, or two lines.
-        print(untrusted.shown(str(path), 4096))
+        print(reading.escaped(str(path)))
 
 
 def _refuse(options, names, why):
@@ -440,10 +439,6 @@ def _answer(options, clip):
     formats.checked_image_size(clip["image_size"])
     lines = formats.read_lines(sys.stdin.buffer)
     is_first = True
-    try:
-        for number, motion in _lifter(options).stream(lines, **clip):
-            print(results.answer(motion, number, is_first), flush=True)
-            is_first = False
-    except BrokenPipeError:
-        # The reader has closed the pipe; Python would still try to flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for number, motion in _lifter(options).stream(lines, **clip):
+        print(results.answer(motion, number, is_first), flush=True)
+        is_first = False

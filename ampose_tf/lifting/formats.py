@@ -22,6 +22,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from ampose_tf import reading
 from ampose_tf.conversion import Conversion
 from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.keypoints import PERSON_SCORE, Keypoints, check_score
@@ -117,7 +118,7 @@ def read(
     account = Account()
     try:
         paused = _collector_paused if _is_large(path) else _NOT_PAUSED
-        with paused:
+        with paused, reading.guarded():
             if str(path) == "-":
                 path = "standard input"
                 lines = _bounded(read_lines(sys.stdin.buffer))
@@ -128,12 +129,11 @@ def read(
                     files.read_folder if path.is_dir() else files.read_file
                 )
                 recording = read_one(path, options, account)
-        return detections.settle(recording, image_size, person_score, account)
+            return detections.settle(
+                recording, image_size, person_score, account
+            )
     except ValueError as error:
-        message = str(error)
-        if message.startswith(f"{path}: "):  # `archive` names its file.
-            raise
-        message = untrusted.shown(message, _LONGEST_MESSAGE)
+        message = untrusted.shown(str(error), _LONGEST_MESSAGE)
         raise ValueError(f"{path}: {message}") from error
 
 

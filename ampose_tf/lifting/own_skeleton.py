@@ -3,6 +3,7 @@
 import dataclasses
 import os
 
+from ampose_tf import reading
 from ampose_tf.conversion import CONVERSIONS, Conversion
 from ampose_tf.lifting import untrusted
 from ampose_tf.skeleton import H36M_17
@@ -37,8 +38,9 @@ def load(path: str | os.PathLike) -> Conversion:
         ValueError: Where it is not that; it says what is wrong.
     """
     try:
-        content = untrusted.read(path, _MAX_BYTES)
-        return _checked(untrusted.parse(content, _once))
+        with reading.guarded():
+            content = untrusted.read(path, _MAX_BYTES)
+            return _checked(untrusted.parse(content, _once))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 

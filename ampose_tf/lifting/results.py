@@ -15,16 +15,6 @@ from ampose_tf.lifting.motion import LiftedTrack, Motion
 from ampose_tf.skeleton import by_joint_count
 
 FORMAT = "ampose_tf motion 1"
-# What values of another kind or shape end in.
-_DAMAGE = (
-    AttributeError,
-    IndexError,
-    KeyError,
-    OverflowError,
-    TypeError,
-    ValueError,
-)
-
 # Arrays of an `.npz` that are about all tracks, as values of JSON.
 _DESCRIBED = (
     "joint_names",
@@ -161,7 +151,8 @@ def is_saved(path: str | os.PathLike) -> bool:
             # Keypoints, which may be large, are not parsed for this.
             if FORMAT.encode() in content:
                 return is_motion(untrusted.parse(content))
-    except ValueError:
+    # A reader of keypoints says what is wrong.
+    except Exception:
         return False
     return False
 
@@ -181,7 +172,10 @@ def load(path: str | os.PathLike) -> Motion:
             return _of_npz(_members(path))
         if path.suffix == ".json":
             return _of_json(untrusted.parse(untrusted.read(path)))
-    except _DAMAGE as error:
+    except OSError:
+        raise
+    # What values of another kind or shape end in.
+    except Exception as error:
         message = f"{type(error).__name__}: {error}"
         raise ValueError(
             f"{path}: not a motion that ampose_tf wrote: "

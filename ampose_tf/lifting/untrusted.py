@@ -9,7 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import orjson
 
-from ampose_tf import unpacking
+from ampose_tf import reading, unpacking
+from ampose_tf.reading import shown
 
 # Of a file, of what an .npz unpacks to, of all files of a folder, and of
 # standard input. An hour of one person at 30 frames a second is 100 MB of
@@ -41,11 +42,11 @@ def read(path: str | os.PathLike, most: int | None = None) -> bytes:
         most: Bytes; `MAX_BYTES` where None.
 
     Raises:
-        OSError: If it cannot be read.
+        OSError: If it cannot be read, or is not a file.
         ValueError: If it is larger.
     """
     most = MAX_BYTES if most is None else most
-    with open(path, "rb") as file:
+    with reading.opened(path) as file:
         # Python takes memory for as many bytes as are asked for, of each of
         # thousands of files in a folder; what is no file has no size.
         size = min(most, os.fstat(file.fileno()).st_size)
@@ -213,19 +214,6 @@ def frame_rate(fps, what: str) -> float:
             f"and at most {MAX_FPS}, got {brief(fps)}"
         )
     return float(rate)
-
-
-def shown(text: str, most: int = 80) -> str:
-    """Returns text of a file as it may be shown: one line, of some length.
-
-    Line ends, control characters, among them those that change the direction
-    of text, and whatever else cannot be printed become escapes, as `\\x1b`.
-    """
-    text = text[: most + 1]
-    if not text.isprintable():
-        # What can be printed stays: the text itself may have backslashes.
-        text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def brief(value) -> str:

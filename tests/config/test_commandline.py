@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 import time
@@ -8,10 +9,13 @@ import pytest
 from ampose_tf import config
 from ampose_tf.config import Config, Train
 
-SCRIPT = '''
+SCRIPT = r'''
 """A script that says what its configuration holds."""
 
+import os
+import signal
 import sys
+import time
 
 from absl import flags
 
@@ -29,8 +33,13 @@ def define_flags(flag_values):
 
 def main(options):
     assert not HEAVY & set(sys.modules), "imported early"
+    if options.raises == "SIGTERM":
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+    if options.raises == "hostile":
+        raise ValueError("a\x1b[31m\u202e\udcff" * 1000)
     if options.raises:
-        raise getattr(__builtins__, options.raises)("first line\\nsecond line")
+        raise getattr(__builtins__, options.raises)("first line\nsecond line")
     data, train = options.config.data, options.config.train
     print(train.batch_size, train.learning_rate, data.train_subjects)
 
@@ -64,6 +73,9 @@ def folder(tmp_path_factory):
     (folder / "script.py").write_text(SCRIPT)
     (folder / "experiment.py").write_text(EXPERIMENT)
     (folder / "from_json.py").write_text(FROM_JSON)
+    (folder / "faulty.py").write_text("def get_config():\n    [][1]\n")
+    (folder / "text.py").write_text("This is no program.\n")
+    os.mkfifo(folder / "pipe.py")
     (folder / "empty.py").write_text("def get_config():\n    return 3\n")
     (folder / "valid.json").write_text(
         config.to_json(Config(train=Train(batch_size=17)))
@@ -138,6 +150,12 @@ def test_run_from_json(folder):
             "invalid.json: unknown field colour",
         ),
         (("--config=empty.py",), "empty.py"),
+        (("--config=faulty.py",), "--config: IndexError: list index"),
+        (("--config=text.py",), "--config: SyntaxError: "),
+        (("--config=pipe.py",), "pipe.py is not a file"),
+        (("--config=pipe.py:x", "--config.train.epochs=2"), "pipe.py is not"),
+        (("--config", "/dev/zero"), "/dev/zero is not a file"),
+        (("--raises=hostile",), "script.py: a\\x1b[31m\\u202e\\udcffa"),
         (("--workdirr=3",), "workdirr"),
         (("surplus",), "'surplus'"),
         (("--raises=ValueError",), "first line second line"),
@@ -146,15 +164,64 @@ def test_run_from_json(folder):
     ids=str,
 )
 def test_mistakes_end_in_one_line_and_status_2(folder, arguments, mentions):
-    if not arguments[0].startswith("--config="):
+    if not re.match("--config(=|$)", arguments[0]):
         arguments = ("--config=experiment.py", *arguments)
     ended = run_script(folder, *arguments)
     assert ended.stderr.count("\n") == 1, ended.stderr
     assert ended.stderr.startswith("script.py: ")
+    line = ended.stderr.removesuffix("\n")
+    assert line.isprintable() and len(line) <= 300
     assert mentions in ended.stderr
     assert "Traceback" not in ended.stderr
     assert ended.stdout == ""
     assert ended.returncode == 2
+
+
+def test_debug_shows_where_it_went_wrong(folder):
+    for mistake in ("--config=faulty.py", "--raises=ValueError"):
+        ended = run_script(
+            folder, "--config=experiment.py", mistake, "--debug"
+        )
+        *trace, line = ended.stderr.splitlines()
+        assert trace[0] == "Traceback (most recent call last):"
+        assert line.startswith("script.py: ") and ended.returncode == 2
+    ended = run_script(
+        folder, "--config=experiment.py", "--raises=hostile", "--debug"
+    )
+    assert ended.stderr.replace("\n", "").isprintable()
+
+
+def test_a_full_disk_as_output_is_named(folder):
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            [sys.executable, "script.py", "--config=experiment.py"],
+            cwd=folder,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    assert ended.stderr == (
+        "script.py: standard output: No space left on device\n"
+    )
+    assert ended.returncode == 2
+
+
+def test_a_full_disk_for_errors_does_not_change_the_status(folder):
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            [sys.executable, "script.py", "--config=missing.py"],
+            cwd=folder,
+            stderr=full,
+            timeout=60,
+        )
+    assert ended.returncode == 2
+
+
+def test_termination_ends_in_one_line_and_status_143(folder):
+    ended = run_script(folder, "--config=experiment.py", "--raises=SIGTERM")
+    assert ended.stderr == "script.py: terminated\n"
+    assert (ended.returncode, ended.stdout) == (143, "")
 
 
 def test_the_config_must_be_given(folder):

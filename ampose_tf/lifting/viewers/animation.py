@@ -8,7 +8,7 @@ import numpy as np
 from absl import logging
 from PIL import Image
 
-from ampose_tf import progress
+from ampose_tf import progress, reading
 from ampose_tf.lifting.motion import ASSUMED_FPS, Motion
 from ampose_tf.lifting.viewers.film import Film
 from ampose_tf.lifting.viewers.scene import Scene, arrange
@@ -43,7 +43,8 @@ def write_gif(path: pathlib.Path, motion: Motion) -> None:
     scene = arrange(motion)
     shown, remark = _gif_frames(scene)
     if remark:
-        logging.warning("%s shows %s", path.name, remark)
+        name = reading.escaped(path.name)
+        logging.warning("%s shows %s", name, remark)
     film = Film(motion, scene, _GIF_HEIGHT, _caption(scene, remark))
     palette = _palette(film, shown)
     # Delays are hundredths of a second: rounded at their ends, they add up.

@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 
-from ampose_tf.lifting import untrusted
+from ampose_tf import reading
 from ampose_tf.lifting.floor import rotation_to_world
 from ampose_tf.lifting.motion import ASSUMED_FPS, Motion
 from ampose_tf.lifting.viewers.scene import (
@@ -37,7 +37,7 @@ def write(path: pathlib.Path, motion: Motion) -> None:
             at `motion.ASSUMED_FPS`, and the page's notes say so.
     """
     parts = {
-        "title": html.escape(untrusted.shown(path.stem, 255)),
+        "title": html.escape(reading.escaped(path.stem)),
         "motion": _in_script(_content(motion)),
         "left": LEFT,
         "right": RIGHT,

@@ -8,7 +8,7 @@ import pathlib
 
 import numpy as np
 
-from ampose_tf.lifting import untrusted
+from ampose_tf import reading
 from ampose_tf.lifting.motion import Motion, frame_step
 from ampose_tf.lifting.writers.axes import marker_name, y_up
 from ampose_tf.lifting.writers.decimals import rows_of
@@ -29,7 +29,7 @@ def write(
     markers or NaN, OpenSim's inverse kinematics would stop there.
 
     Args:
-        path: Of the file; its name stands in the header, in one line.
+        path: Of the file.
         motion: Without a frame rate, `motion.ASSUMED_FPS` is written.
         track: Index of the person.
         positions: (F, J, 3), the person's by `floor.world_positions`.
@@ -51,7 +51,7 @@ def write(
     }
     axes = [f"{axis}{n + 1}" for n in range(len(names)) for axis in "XYZ"]
     lines = [
-        ("PathFileType", "4", "(X/Y/Z)", untrusted.shown(path.name, 255)),
+        ("PathFileType", "4", "(X/Y/Z)", reading.escaped(path.name)),
         header,
         map(str, header.values()),
         ("Frame#", "Time", *(cell for n in names for cell in (n, "", ""))),

@@ -1,6 +1,5 @@
 """DeepLabCut's and SLEAP's files in HDF5."""
 
-import builtins
 import os
 import pickle
 
@@ -170,12 +169,7 @@ def test_other_files_are_refused(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="tracks: expected SLEAP's"):
         read(path)
 
-    def without(name, *arguments):
-        if name == "h5py":
-            raise ImportError(name)
-        return imported(name, *arguments)
-
-    imported = builtins.__import__
-    monkeypatch.setattr(builtins, "__import__", without)
+    (tmp_path / "h5py.py").write_text("raise ImportError")
+    monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ValueError, match=r"pip install 'ampose_tf\[h5\]'"):
         read(path)

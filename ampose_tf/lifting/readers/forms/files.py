@@ -3,6 +3,7 @@
 import pathlib
 import re
 
+from ampose_tf import reading
 from ampose_tf.data import archive
 from ampose_tf.lifting import results, untrusted
 from ampose_tf.lifting.readers import labels, sequences
@@ -74,8 +75,9 @@ def is_one_frame(path: pathlib.Path) -> bool:
     if path.suffix.lower() == ".txt":
         return True
     try:
-        content = _as_utf8(untrusted.unpacked(untrusted.read(path)))
-        return clip_forms.is_one_frame(untrusted.parse(content))
+        with reading.guarded():
+            content = _as_utf8(untrusted.unpacked(untrusted.read(path)))
+            return clip_forms.is_one_frame(untrusted.parse(content))
     except (ValueError, OSError):
         return True
 
@@ -100,8 +102,11 @@ def frames_in(folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _is_yolo(path):
-    with open(path, "rb") as file:
-        line = file.readline(_LONGEST_LABEL)
+    try:
+        with reading.opened(path) as file:
+            line = file.readline(_LONGEST_LABEL)
+    except OSError:  # No file, or not ours to read.
+        return False
     return not line.strip() or yolo.is_label(line.decode("latin-1"))
 
 

@@ -15,11 +15,10 @@ Values are read by `hdf5`, within bounds and from no other file.
 import io
 import os
 import pathlib
-import zlib
 
 import numpy as np
 
-from ampose_tf import hdf5, unpickling
+from ampose_tf import confined, hdf5, unpickling
 from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.readers import sequences
 from ampose_tf.lifting.readers.records import Account, Detection, Recording
@@ -27,20 +26,6 @@ from ampose_tf.lifting.readers.sequences import Numbered, Options
 from ampose_tf.lifting.untrusted import MAX_BYTES, brief, shown
 
 _COORDINATES = ("x", "y", "likelihood")
-
-# What h5py raises for damage of all kinds.
-_DAMAGE = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    zlib.error,
-)
 
 
 def read(
@@ -58,30 +43,40 @@ def read(
         ValueError: If it is neither tool's, too large or damaged, or if h5py
             is not installed.
     """
-    try:
-        import h5py
-    except ImportError as error:
-        raise ValueError(
-            "HDF5 is read with h5py; pip install 'ampose_tf[h5]' brings it"
-        ) from error
     sequences.check_format("h5", options.format)
     if pathlib.Path(path).stat().st_size > MAX_BYTES:
         raise ValueError(f"larger than {MAX_BYTES} bytes")
     try:
+        # HDF5 is a library in C.
+        numbers, people, names, third = confined.call(_people, os.fspath(path))
+    except ImportError as error:
+        raise ValueError(
+            "HDF5 is read with h5py; pip install 'ampose_tf[h5]' brings it"
+        ) from error
+    frames = _frames(numbers, people, tuple(names), third)
+    clip = Numbered(sorted(frames.items()))
+    return sequences.record(clip, options.skeleton, account)
+
+
+def _people(path):
+    """Returns what `_frames` takes."""
+    import h5py
+
+    try:
         with h5py.File(path, "r") as file:
             if hdf5.has(file, "tracks") and hdf5.has(file, "node_names"):
-                frames = _sleap(file)
-            else:
-                frames = _deeplabcut(file)
-    except _DAMAGE as error:
+                return _sleap(file)
+            return _deeplabcut(file)
+    except ValueError:
+        raise
+    # h5py raises whatever it likes for damage.
+    except Exception as error:
         if isinstance(error, OSError) and error.filename is not None:
             raise
         raise ValueError(
             "not a readable HDF5 file, or a damaged one "
             f"({type(error).__name__}: {shown(str(error), 120)})"
         ) from error
-    clip = Numbered(sorted(frames.items()))
-    return sequences.record(clip, options.skeleton, account)
 
 
 def _sleap(file):
@@ -110,8 +105,8 @@ def _sleap(file):
                 f"got {scores.shape}"
             )
         scores, third = scores.swapaxes(1, 2), "score"
-    people = dict(enumerate(zip(points, scores, strict=True)))
-    return _frames(range(points.shape[1]), people, names, third)
+    people = list(enumerate(zip(points, scores, strict=True)))
+    return np.arange(points.shape[1]), people, names, third
 
 
 def _deeplabcut(file):
@@ -166,7 +161,7 @@ def _deeplabcut(file):
     if len(set(map(tuple, people.values()))) > 1:
         raise ValueError("its individuals have different body parts")
     names = tuple(next(iter(people.values())))
-    found = {}
+    found = []
     for number, whose in enumerate(people):
         taken = np.full((3, len(values), len(names)), 1.0)
         for axis, coordinate in enumerate(_COORDINATES):
@@ -175,10 +170,11 @@ def _deeplabcut(file):
                 if place is not None:
                     taken[axis, :, joint] = values[:, place]
         points = np.moveaxis(taken[:2], 0, 2)  # (frames, joints, 2)
-        found[number if len(people) > 1 else None] = points, taken[2]
+        track_id = number if len(people) > 1 else None
+        found.append((track_id, (points, taken[2])))
     has_scores = any(column[-1] == "likelihood" for column in columns)
     third = "score" if has_scores else "none"
-    return _frames(numbers, found, names, third)
+    return numbers, found, names, third
 
 
 def _frames(numbers, people, names, third):
@@ -186,14 +182,14 @@ def _frames(numbers, people, names, third):
 
     Args:
         numbers: T frame numbers.
-        people: {track id: (points (T, S, 2), scores (T, S))}.
+        people: (track id, (points (T, S, 2), scores (T, S))) of each.
         names: Of the S joints.
         third: See `Detection`.
     """
     if len(numbers) > untrusted.MAX_FRAMES:
         raise ValueError(f"more than {untrusted.MAX_FRAMES} frames")
     frames = {int(number): [] for number in numbers}
-    for track_id, (points, scores) in people.items():
+    for track_id, (points, scores) in people:
         present = ~np.isnan(points).any(axis=2).all(axis=1)
         for row in np.flatnonzero(present):
             person = Detection(

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from ampose_tf import reading
 from ampose_tf.conversion import Conversion
 from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.keypoints import PERSON_SCORE, Frame
@@ -74,7 +75,8 @@ def stream(
                 "stream --image_size and --fps say it."
             )
         try:
-            frame = clip.frame(group)
+            with reading.guarded():
+                frame = clip.frame(group)
         except ValueError as error:
             raise ValueError(f"line {line}: {error}") from error
         notes = {_uncounted(note): note for note in account.notes()}
@@ -153,11 +155,12 @@ class _Assembler:
             if not line.strip():
                 continue
             try:
-                value = untrusted.parse(line)
-                if number == 1 and nesting.is_about(value):
-                    self.about = value
-                    continue
-                complete = self._read(value)
+                with reading.guarded():
+                    value = untrusted.parse(line)
+                    if number == 1 and nesting.is_about(value):
+                        self.about = value
+                        continue
+                    complete = self._read(value)
             except ValueError as error:
                 raise ValueError(f"line {number}: {error}") from error
             for group in complete:
