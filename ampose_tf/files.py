@@ -145,7 +145,7 @@ def remove_leftovers(folder: str | os.PathLike) -> None:
             if _TEMPORARY.fullmatch(entry.name) and entry.is_dir(
                 follow_symlinks=False
             ):
-                _remove_leftover(folder, pathlib.Path(entry))
+                _remove_leftover(pathlib.Path(entry))
 
 
 def check_free(path: str | os.PathLike, overwrite: bool) -> None:
@@ -157,19 +157,14 @@ def check_free(path: str | os.PathLike, overwrite: bool) -> None:
         )
 
 
-def _remove_leftover(folder, left):
-    # One that has no lock yet, or no longer, is empty.
+def _remove_leftover(left):
+    # Before it has a lock it is empty.
     with contextlib.suppress(OSError):
         left.rmdir()
         return
-    inside = {entry.name for entry in left.iterdir()}
-    if _LOCK not in inside or inside - {_NEW, _OLD, _LOCK}:
+    if {entry.name for entry in left.iterdir()} - {_NEW, _OLD, _LOCK}:
         return  # It is not of this module.
     with contextlib.suppress(BlockingIOError), locks.held(left / _LOCK):
-        if _OLD in inside:
-            for old in (left / _OLD).iterdir():
-                if not os.path.lexists(folder / old.name):
-                    os.replace(old, folder / old.name)
         _empty(left)
     with contextlib.suppress(OSError):
         left.rmdir()
@@ -207,8 +202,14 @@ def _locked_folder(parent, stack):
 
 
 def _empty(folder):
-    for name in (_NEW, _OLD):
-        shutil.rmtree(folder / name, ignore_errors=True)
+    """Empties a temporary folder; what was not replaced goes back."""
+    shutil.rmtree(folder / _NEW, ignore_errors=True)
+    aside = folder / _OLD
+    with contextlib.suppress(OSError):
+        for old in aside.iterdir():
+            if not os.path.lexists(folder.parent / old.name):
+                os.replace(old, folder.parent / old.name)
+        shutil.rmtree(aside)
 
 
 def _remove_empty(folder):
@@ -222,6 +223,8 @@ def _explained(error, shown):
     if isinstance(error, OSError) and error.filename is not None:
         name = os.fsdecode(error.filename)
         meant = _INSIDE.sub("", name)
+        if _TEMPORARY.search(meant):
+            meant = str(shown)
         return (
             None if meant == name else OSError(number, error.strerror, meant)
         )
@@ -259,11 +262,8 @@ def _replace_folder(new, path, aside):
     aside.mkdir()
     old = aside / path.name
     os.replace(path, old)
-    try:
-        os.replace(new, path)
-    except BaseException:
-        os.replace(old, path)
-        raise
+    # If this fails, `_empty` puts the old one back, now or in the next run.
+    os.replace(new, path)
 
 
 def _flush_to_disk(path):

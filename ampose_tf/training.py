@@ -307,8 +307,13 @@ def mean_pose_error_mm(mean: np.ndarray, validation: Poses) -> float:
 
 def _fit(model, config, feed, validation, recorder):
     finished, last = len(recorder.history), config.train.epochs
+    judged = validation_arrays(validation, feed.inputs)
     spans = [(range(finished, last), 0)]
     if recorder.unfinished is not None:
+        # Makes the metrics' variables, which go on, too.
+        model.test_on_batch(
+            *keras.tree.map_structure(lambda array: array[:1], judged)
+        )
         # Keras wants the same steps in all epochs of a call.
         spans = [
             (range(finished, finished + 1), recorder.unfinished.steps),
@@ -323,7 +328,7 @@ def _fit(model, config, feed, validation, recorder):
                 continue
             model.fit(
                 feed.batches(epochs, first_step),
-                validation_data=validation_arrays(validation, feed.inputs),
+                validation_data=judged,
                 validation_batch_size=config.evaluation.batch_size,
                 initial_epoch=epochs.start,
                 epochs=epochs.stop,
