@@ -2,16 +2,19 @@ r"""Trains AMPose.
 
     python train.py --config=configs/demo.py --workdir=runs/demo
 
-Leaves best.keras, last.keras, config.json, history.csv, checkpoint.npz and,
-under TensorFlow, TensorBoard's logs in workdir. Run again on the same workdir,
-it goes on where it was killed.
+Leaves best.keras, last.keras, config.json, history.csv, checkpoint.npz,
+files.json and, under TensorFlow, TensorBoard's logs in workdir. Run again on
+the same workdir, it goes on where it was killed. Ctrl-C, or SIGTERM, ends it
+after the step that it is at, and it goes on there; a second one ends it at
+once.
 """
 
 import pathlib
+import sys
 
 from absl import flags
 
-from ampose_tf import config
+from ampose_tf import config, interrupts, reading
 
 
 def define_flags(flag_values):
@@ -26,6 +29,15 @@ def define_flags(flag_values):
 
 
 def main(options):
+    try:
+        with interrupts.handled():
+            train(options)
+    except interrupts.Interrupted as error:
+        print(reading.line(f"train.py: {error}"), file=sys.stderr)
+        return error.status
+
+
+def train(options):
     # Data first: it is there or not long before Keras has loaded.
     from ampose_tf.data import sources
 
@@ -41,6 +53,7 @@ def main(options):
         training_poses,
         validation_poses,
         pathlib.Path(options.workdir),
+        sources=sources.paths(experiment),
     )
 
 

@@ -1,17 +1,51 @@
-"""Files: written so that nothing is ever half-written, and told apart."""
+"""Files: written so that nothing is ever half-written, and told apart.
+
+What is written lies in a temporary folder, `.ampose.` and eight characters,
+beside its place until it is complete. A process holds a lock in it, so that
+what a killed one left can be told and is removed by the next that writes
+there.
+
+A symbolic link at the place of a file counts as a file, wherever it leads:
+it is never followed, and replaced where a file would be. Folders on the way
+may be links.
+"""
 
 import contextlib
-import glob
+import errno
 import hashlib
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 
+from ampose_tf import locks
+
+_PREFIX = ".ampose."
+_TEMPORARY = re.compile(r"\.ampose\.[a-z0-9_]{8}")
+# In a temporary folder: what is being written, what it replaces, the lock.
+_NEW, _OLD, _LOCK = "new", "old", "lock"
+
+_INSIDE = re.compile(rf"{_TEMPORARY.pattern}/{_NEW}/")
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_OF_DISKS = (*_FULL, errno.EFBIG, errno.EIO, errno.EROFS)
+_WITHOUT_LINKS = (
+    errno.EPERM,
+    errno.EACCES,
+    errno.EMLINK,
+    errno.ENOSYS,
+    errno.EOPNOTSUPP,
+)
+
+_tidied = set()
+
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+def replacing(
+    path: str | os.PathLike, overwrite: bool = True
+) -> Iterator[pathlib.Path]:
     """Yields a temporary path that becomes `path` when the block succeeds.
 
     The block writes a file or a directory at the temporary path, which lies
@@ -19,25 +53,50 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     stood at `path` is untouched. Missing parent folders are made.
 
     A file replaces in one step. A directory is moved into place after the
-    old one has been moved aside.
+    old one has been moved aside; if the process dies between the two, the
+    old one is put back by `remove_leftovers`.
+
+    Args:
+        path: The path.
+        overwrite: Whether what is there is replaced. If not, it stays even
+            if another process has put it there in the meantime.
 
     Raises:
-        OSError: Where the folder cannot be written or the disk is full.
+        FileExistsError: If it is there and `overwrite` is false.
+        OSError: If the folder cannot be written or the disk is full.
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        dir=path.parent, prefix=f".{path.name}.", ignore_cleanup_errors=True
-    ) as folder:
+    with _temporary(path.parent, path) as folder:
         # The name is kept: writers choose the format by its ending.
-        temporary = pathlib.Path(folder) / path.name
+        temporary = folder / _NEW / path.name
         yield temporary
         _flush_to_disk(temporary)
-        if path.is_dir() and temporary.is_dir():
-            _replace_folder(temporary, path, pathlib.Path(folder) / "replaced")
+        if not overwrite:
+            _place(temporary, path)
+        elif path.is_dir() and temporary.is_dir():
+            _replace_folder(temporary, path, folder / _OLD)
         else:
             os.replace(temporary, path)
         _sync(path.parent)
+
+
+@contextlib.contextmanager
+def workplace(folder: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Yields a temporary folder in a folder, which is made if missing.
+
+    As long as the block lasts, the folder is locked against other processes
+    that do the same.
+
+    Raises:
+        OSError: If it cannot be written, the disk is full, or it is in use.
+    """
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with locks.held(folder / locks.NAME):
+        remove_leftovers(folder)
+        with _temporary(folder, folder) as place:
+            yield place / _NEW
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
@@ -73,21 +132,138 @@ def sha256(
     return whole.hexdigest()
 
 
-def remove_leftovers(path: str | os.PathLike) -> None:
-    """Removes what a killed process left of `replacing(path)`."""
-    path = pathlib.Path(path)
-    for folder in path.parent.glob(f".{glob.escape(path.name)}.*"):
-        if folder.is_dir():
-            shutil.rmtree(folder, ignore_errors=True)
+def remove_leftovers(folder: str | os.PathLike) -> None:
+    """Removes what killed processes left unfinished in a folder.
+
+    A directory that was moved aside, and not replaced, is put back.
+    """
+    folder = pathlib.Path(folder)
+    _tidied.add(os.path.abspath(folder))
+    # What cannot be removed does not keep the next run from its work.
+    with contextlib.suppress(OSError):
+        for entry in list(os.scandir(folder)):
+            if _TEMPORARY.fullmatch(entry.name) and entry.is_dir(
+                follow_symlinks=False
+            ):
+                _remove_leftover(pathlib.Path(entry))
+
+
+def check_free(path: str | os.PathLike, overwrite: bool) -> None:
+    """Raises a FileExistsError if a file may not be written."""
+    if not overwrite and os.path.lexists(path):
+        raise FileExistsError(
+            f"{path} exists; give --overwrite, in Python overwrite=True, or "
+            "another path"
+        )
+
+
+def _remove_leftover(left):
+    # Before it has a lock it is empty.
+    with contextlib.suppress(OSError):
+        left.rmdir()
+        return
+    if {entry.name for entry in left.iterdir()} - {_NEW, _OLD, _LOCK}:
+        return  # It is not of this module.
+    with contextlib.suppress(BlockingIOError), locks.held(left / _LOCK):
+        _empty(left)
+    with contextlib.suppress(OSError):
+        left.rmdir()
+
+
+@contextlib.contextmanager
+def _temporary(parent, shown):
+    """Yields a temporary folder of this process, with a folder `_NEW` in it.
+
+    Errors within it are told of the place that is meant, or of `shown`.
+    """
+    if os.path.abspath(parent) not in _tidied:
+        remove_leftovers(parent)
+    try:
+        with contextlib.ExitStack() as stack:
+            yield _locked_folder(parent, stack)
+    except Exception as error:
+        explained = _explained(error, shown)
+        if explained is None:
+            raise
+        raise explained from error
+
+
+def _locked_folder(parent, stack):
+    while True:
+        folder = pathlib.Path(tempfile.mkdtemp(dir=parent, prefix=_PREFIX))
+        stack.callback(_remove_empty, folder)
+        # Another process may have taken it for a leftover.
+        with contextlib.suppress(BlockingIOError, FileNotFoundError):
+            stack.enter_context(locks.held(folder / _LOCK))
+            break
+    stack.callback(_empty, folder)
+    (folder / _NEW).mkdir()
+    return folder
+
+
+def _empty(folder):
+    """Empties a temporary folder; what was not replaced goes back."""
+    shutil.rmtree(folder / _NEW, ignore_errors=True)
+    aside = folder / _OLD
+    with contextlib.suppress(OSError):
+        for old in aside.iterdir():
+            if not os.path.lexists(folder.parent / old.name):
+                os.replace(old, folder.parent / old.name)
+        shutil.rmtree(aside)
+
+
+def _remove_empty(folder):
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _explained(error, shown):
+    """Returns an error that names the file that is meant, or None."""
+    number, name = getattr(error, "errno", None), None
+    if isinstance(error, OSError) and error.filename is not None:
+        name = os.fsdecode(error.filename)
+        meant = _INSIDE.sub("", name)
+        if _TEMPORARY.search(meant):
+            meant = str(shown)
+        return (
+            None if meant == name else OSError(number, error.strerror, meant)
+        )
+    if number is None:
+        # TensorFlow and HDF5 have errors of their own.
+        said = str(error)
+        number = next((n for n in _FULL if os.strerror(n) in said), None)
+    if number not in _OF_DISKS:
+        return None
+    return OSError(number, os.strerror(number), str(shown))
+
+
+def _place(temporary, path):
+    """Moves a file or a directory to where nothing is."""
+    try:
+        if temporary.is_dir():
+            # It takes the place of an empty directory and of nothing else.
+            os.rename(temporary, path)
+        else:
+            os.link(temporary, path)
+    except OSError as error:
+        check_free(path, overwrite=False)
+        if error.errno not in _WITHOUT_LINKS:
+            raise
+        # Not as good: the file is empty for a moment.
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            check_free(path, overwrite=False)
+            raise
+        os.replace(temporary, path)
 
 
 def _replace_folder(new, path, aside):
-    os.replace(path, aside)
-    try:
-        os.replace(new, path)
-    except BaseException:
-        os.replace(aside, path)
-        raise
+    aside.mkdir()
+    old = aside / path.name
+    os.replace(path, old)
+    # If this fails, `_empty` puts the old one back, now or in the next run.
+    os.replace(new, path)
 
 
 def _flush_to_disk(path):

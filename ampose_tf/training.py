@@ -3,15 +3,18 @@
 import contextlib
 import ctypes
 import dataclasses
+import hashlib
 import math
+import os
 import pathlib
 import sys
+from collections.abc import Iterable
 
 import keras
 import numpy as np
 
 from ampose_tf import config as configuration
-from ampose_tf import files
+from ampose_tf import files, interrupts, locks
 from ampose_tf.config import Config
 from ampose_tf.data.feed import make_feed, validation_arrays
 from ampose_tf.data.mocap import Motion3D
@@ -21,7 +24,7 @@ from ampose_tf.models import losses, stored
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.models.distillation import Distillation
 from ampose_tf.models.losses import LOSSES, mpjpe_mm
-from ampose_tf.models.recorder import BEST, CHECKPOINT, HISTORY, LAST, Recorder
+from ampose_tf.models.recorder import CHECKPOINT, Recorder
 from ampose_tf.models.refinement import RefinedLifter
 from ampose_tf.skeleton import by_joint_count
 
@@ -32,6 +35,7 @@ def train(
     validation: Poses,
     workdir: pathlib.Path,
     model: keras.Model | None = None,
+    sources: Iterable[str | os.PathLike] = (),
 ) -> None:
     """Trains as `config.train` says, or goes on where a killed run stopped.
 
@@ -39,8 +43,13 @@ def train(
     `config.json`, `history.csv`, and `checkpoint.npz`, the one file that
     resuming starts from. After each epoch the checkpoint is written first and
     the others follow from it; each replaces its predecessor in one step.
-    Under TensorFlow, TensorBoard's logs hold the numbers of `history.csv`,
-    too.
+    `files.json` has the SHA-256 of the others, by which a later run tells
+    that they are as they were written. Under TensorFlow, TensorBoard's logs
+    hold the numbers of `history.csv`, too.
+
+    As long as it trains, workdir is locked. The first SIGINT or SIGTERM ends
+    it after the step that it is at, with a checkpoint; during validation,
+    after that.
 
     Args:
         config: The recipe.
@@ -49,19 +58,44 @@ def train(
         workdir: The folder.
         model: Another network with AMPose's inputs and a method `rebuilt`;
             None for the AMPose of `config.model`.
+        sources: The files that training and validation come from; if these
+            are others in a resumed run, the message names them.
 
     Raises:
-        FloatingPointError: Where loss or weights are no longer finite.
-        OSError: Where a file cannot be written.
-        ValueError: Where workdir belongs to another config.
+        FloatingPointError: If loss or weights are no longer finite.
+        OSError: If a file cannot be written, or another process trains in
+            workdir.
+        ValueError: If workdir belongs to another config or other data, or
+            one of its files is damaged.
+        interrupts.Interrupted: If a signal has ended it.
     """
-    if model is None:
-        model = build(config)
-    feed = make_feed(config, training)
-    claim(workdir, config)
-    compile_for(model, config, feed.steps)
-    recorder = Recorder(workdir, model, config.train.teacher)
+    with interrupts.handled():
+        if model is None:
+            model = build(config)
+        feed = make_feed(config, training)
+        with _locked(workdir):
+            claim(workdir, config)
+            compile_for(model, config, feed.steps)
+            recorder = Recorder(
+                workdir,
+                model,
+                config.train.teacher,
+                {
+                    "training": _digest(training),
+                    "validation": _digest(validation),
+                },
+                {
+                    str(path): (os.path.getsize(path), files.sha256(path))
+                    for path in sources
+                },
+            )
+            _train(model, config, feed, validation, recorder)
+
+
+def _train(model, config, feed, validation, recorder):
+    workdir = recorder.workdir
     finished = recorder.resume()
+    _check_progress(recorder, config, feed)
     baseline = mean_pose_error_mm(feed.mean_pose(), validation)
     print(
         f"{feed.description}, {validation.count} validation poses; always "
@@ -80,6 +114,42 @@ def train(
         f"(best.keras), {100 * best['val_mpjpe_mm'] / baseline:.0f} % of the "
         "mean pose's"
     )
+
+
+def _check_progress(recorder, config, feed):
+    """Checks that a run of this config can have come as far as it has."""
+    path = recorder.workdir / CHECKPOINT
+    epochs, unfinished = len(recorder.history), recorder.unfinished
+    if epochs + (unfinished is not None) > config.train.epochs:
+        raise ValueError(
+            f"{path}: progress: history: more epochs than train.epochs="
+            f"{config.train.epochs}"
+        )
+    if unfinished is not None and not 0 < unfinished.steps < feed.steps:
+        raise ValueError(
+            f"{path}: progress: unfinished: steps: expected 1 to "
+            f"{feed.steps - 1}, got {unfinished.steps}"
+        )
+
+
+@contextlib.contextmanager
+def _locked(workdir):
+    if os.path.lexists(workdir) and not workdir.is_dir():
+        raise ValueError(f"--workdir: {workdir} is not a folder")
+    workdir.mkdir(parents=True, exist_ok=True)
+    with locks.held(workdir / locks.NAME):
+        yield
+
+
+def _digest(data):
+    """Returns the SHA-256 of all arrays and texts of a named tuple."""
+    whole = hashlib.sha256()
+    for name, value in data._asdict().items():
+        if value is not None:
+            array = np.ascontiguousarray(value)
+            whole.update(f"{name} {array.dtype} {array.shape} ".encode())
+            whole.update(array.reshape(-1).view(np.uint8))
+    return whole.hexdigest()
 
 
 def keep_freed_memory():
@@ -110,8 +180,6 @@ def claim(workdir: pathlib.Path, config: Config) -> None:
         ValueError: Where it belongs to another config, or holds the model
             that the run starts or learns from.
     """
-    if workdir.exists() and not workdir.is_dir():
-        raise ValueError(f"--workdir: {workdir} is not a folder")
     given = config.train.lifter or config.train.teacher
     if given and pathlib.Path(given).resolve().parent == workdir.resolve():
         raise ValueError(
@@ -119,7 +187,7 @@ def claim(workdir: pathlib.Path, config: Config) -> None:
             "choose another --workdir"
         )
     path = workdir / "config.json"
-    if path.exists():
+    if os.path.lexists(path):
         difference = configuration.difference(configuration.load(path), config)
         if difference:
             raise ValueError(
@@ -128,8 +196,7 @@ def claim(workdir: pathlib.Path, config: Config) -> None:
             )
     else:
         files.write_text(path, configuration.to_json(config))
-    for name in ("config.json", CHECKPOINT, BEST, LAST, HISTORY):
-        files.remove_leftovers(workdir / name)
+    files.remove_leftovers(workdir)
 
 
 def build(config: Config) -> AMPose | Distillation | RefinedLifter:
@@ -239,21 +306,39 @@ def mean_pose_error_mm(mean: np.ndarray, validation: Poses) -> float:
 
 
 def _fit(model, config, feed, validation, recorder):
-    recipe = config.train
-    finished = len(recorder.history)
-    with _tensorboard(recorder.workdir / "tensorboard") as tensorboard:
-        model.fit(
-            feed.batches(range(finished, recipe.epochs)),
-            validation_data=validation_arrays(validation, feed.inputs),
-            validation_batch_size=config.evaluation.batch_size,
-            initial_epoch=finished,
-            epochs=recipe.epochs,
-            steps_per_epoch=feed.steps,
-            # A bar that moves is for terminals; a log gets a line per epoch.
-            verbose=1 if sys.stdout.isatty() else 2,
-            shuffle=False,
-            callbacks=[recorder, *tensorboard],
+    finished, last = len(recorder.history), config.train.epochs
+    judged = validation_arrays(validation, feed.inputs)
+    spans = [(range(finished, last), 0)]
+    if recorder.unfinished is not None:
+        # Makes the metrics' variables, which go on, too.
+        model.test_on_batch(
+            *keras.tree.map_structure(lambda array: array[:1], judged)
         )
+        # Keras wants the same steps in all epochs of a call.
+        spans = [
+            (range(finished, finished + 1), recorder.unfinished.steps),
+            (range(finished + 1, last), 0),
+        ]
+    with (
+        _tensorboard(recorder.workdir / "tensorboard") as tensorboard,
+        interrupts.deferred(),
+    ):
+        for epochs, first_step in spans:
+            if not epochs:
+                continue
+            model.fit(
+                feed.batches(epochs, first_step),
+                validation_data=judged,
+                validation_batch_size=config.evaluation.batch_size,
+                initial_epoch=epochs.start,
+                epochs=epochs.stop,
+                steps_per_epoch=feed.steps - first_step,
+                # A bar that moves is for terminals; a log gets a line per
+                # epoch.
+                verbose=1 if sys.stdout.isatty() else 2,
+                shuffle=False,
+                callbacks=[recorder, *tensorboard],
+            )
 
 
 @contextlib.contextmanager

@@ -1,8 +1,11 @@
+import contextlib
+import errno
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import time
 
 import pytest
 
@@ -131,21 +134,212 @@ KILLED = """
 def test_a_kill_leaves_the_old_file_and_leftovers_go(tmp_path):
     path = tmp_path / "last[1].keras"
     path.write_text("old")
-    (tmp_path / ".last[1].keras.txt").write_text("the user's own")
-    (tmp_path / ".other.keras.abc").mkdir()
+    # What is not of this module stays.
+    (tmp_path / ".ampose.versions").mkdir()
+    (tmp_path / ".ampose.versions" / "lock").touch()
+    (tmp_path / ".ampose.versions" / "mine").touch()
+    (tmp_path / ".ampose.abcdefgh").write_text("a file")
+    (tmp_path / ".other.abcdefgh").mkdir()
     before = names(tmp_path)
     died = run_python(KILLED, path)
     assert died.returncode == -signal.SIGKILL, died.stderr
     assert path.read_text() == "old"
     assert len(names(tmp_path)) == len(before) + 1
-    files.remove_leftovers(path)
+    files.remove_leftovers(tmp_path)
     assert names(tmp_path) == before
     assert path.read_text() == "old"
 
 
+def test_the_next_write_removes_leftovers(tmp_path):
+    assert run_python(KILLED, tmp_path / "a").returncode == -signal.SIGKILL
+    assert len(names(tmp_path)) == 1
+    files.write_text(tmp_path / "b", "text")
+    assert names(tmp_path) == ["b"]
+
+
+def test_what_a_live_process_is_writing_stays(tmp_path):
+    with files.replacing(tmp_path / "a") as temporary:
+        ended = run_python(
+            """
+            import sys
+            from ampose_tf import files
+            files.remove_leftovers(sys.argv[1])
+            files.write_text(sys.argv[1] + "/b", "text")
+            """,
+            tmp_path,
+        )
+        assert ended.returncode == 0, ended.stderr
+        temporary.write_text("a")
+    assert names(tmp_path) == ["a", "b"]
+
+
+KILLED_BETWEEN = """
+    import os, signal, sys
+    from ampose_tf import files
+    replace = os.replace
+    def dying(one, other):
+        if os.fspath(other) == sys.argv[1]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        replace(one, other)
+    os.replace = dying
+    with files.replacing(sys.argv[1]) as temporary:
+        temporary.mkdir()
+"""
+
+
+def test_a_directory_moved_aside_is_put_back(tmp_path):
+    path = tmp_path / "saved_model"
+    path.mkdir()
+    (path / "old").touch()
+    assert run_python(KILLED_BETWEEN, path).returncode == -signal.SIGKILL
+    assert not path.exists()
+    files.remove_leftovers(tmp_path)
+    assert names(tmp_path) == ["saved_model"] and names(path) == ["old"]
+
+
 def test_no_leftovers_to_remove(tmp_path):
-    files.remove_leftovers(tmp_path / "missing" / "last.keras")
+    files.remove_leftovers(tmp_path / "missing")
     assert names(tmp_path) == []
+
+
+def without_links(*_, **__):
+    raise PermissionError(errno.EPERM, "Operation not permitted")
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+@pytest.mark.parametrize("kind", ["file", "link", "dangling", "folder"])
+def test_what_comes_in_between_is_not_replaced(
+    tmp_path, monkeypatch, has_links, kind
+):
+    """Another process is faster than this one's look."""
+    if not has_links:
+        monkeypatch.setattr(os, "link", without_links)
+    path, outside = tmp_path / "in" / "clip.npz", tmp_path / "outside"
+    if kind == "link":
+        outside.write_text("theirs")
+    with (
+        pytest.raises(FileExistsError, match=r"clip\.npz exists; give --over"),
+        files.replacing(path, overwrite=False) as temporary,
+    ):
+        temporary.write_text("ours")
+        if kind == "file":
+            path.write_text("theirs")
+        elif kind == "folder":
+            path.mkdir()
+        else:
+            path.symlink_to(outside)
+    assert names(tmp_path / "in") == ["clip.npz"]
+    assert path.is_symlink() is (kind in ("link", "dangling"))
+    assert outside.exists() is (kind == "link")
+    if kind in ("file", "link"):
+        assert path.read_text() == "theirs"
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_new_file_without_overwriting(tmp_path, monkeypatch, has_links):
+    if not has_links:
+        monkeypatch.setattr(os, "link", without_links)
+    with files.replacing(tmp_path / "a", overwrite=False) as temporary:
+        temporary.write_text("text")
+    assert (tmp_path / "a").read_text() == "text"
+    assert (tmp_path / "a").stat().st_nlink == 1
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_new_directory_without_overwriting(tmp_path):
+    path = tmp_path / "saved_model"
+    for content in ("old", "new"):
+        with (
+            contextlib.suppress(FileExistsError),
+            files.replacing(path, overwrite=False) as temporary,
+        ):
+            temporary.mkdir()
+            (temporary / content).touch()
+    assert names(path) == ["old"] and names(tmp_path) == ["saved_model"]
+
+
+def test_one_of_many_writers_wins(tmp_path):
+    code = """
+        import sys, time
+        from ampose_tf import files
+        try:
+            with files.replacing(sys.argv[1], overwrite=False) as temporary:
+                temporary.write_text(sys.argv[2])
+                time.sleep(max(0, float(sys.argv[3]) - time.time()))
+        except FileExistsError:
+            sys.exit(3)
+    """
+    start = str(time.time() + 1.5)
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(code)]
+            + [str(tmp_path / "a"), str(number), start]
+        )
+        for number in range(6)
+    ]
+    statuses = [writer.wait(60) for writer in writers]
+    assert sorted(statuses) == [0, 3, 3, 3, 3, 3]
+    assert (tmp_path / "a").read_text() == str(statuses.index(0))
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_link_is_replaced_and_not_followed(tmp_path):
+    (tmp_path / "outside").write_text("theirs")
+    for target in ("outside", "missing"):
+        path = tmp_path / "in" / target
+        path.parent.mkdir(exist_ok=True)
+        path.symlink_to(tmp_path / target)
+        files.write_text(path, "ours")
+        assert not path.is_symlink() and path.read_text() == "ours"
+    assert (tmp_path / "outside").read_text() == "theirs"
+    assert names(tmp_path) == ["in", "outside"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [255 * "n", os.fsdecode(b"caf\xe9"), "two\nlines", "\u202e" * 85, "lock"],
+    ids=["longest", "no UTF-8", "lines", "bytes", "lock"],
+)
+def test_names_up_to_the_limit_of_the_file_system(tmp_path, name):
+    for content in ("old", "new"):
+        files.write_text(tmp_path / name, content)
+    assert names(tmp_path) == [name]
+    assert (tmp_path / name).read_text() == "new"
+
+
+class ForeignError(Exception):
+    """As of TensorFlow, which is no OSError."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+        OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)),
+        OSError("Can't write data (message = 'No space left on device')"),
+        ForeignError("x/variables; No space left on device [Op:Save]"),
+    ],
+)
+def test_a_full_disk_names_the_file(tmp_path, error):
+    path = tmp_path / "best.keras"
+    with (
+        pytest.raises(OSError, match=r"best\.keras") as caught,
+        files.replacing(path),
+    ):
+        raise error
+    assert caught.value.filename == str(path)
+    assert caught.value.errno in (errno.ENOSPC, errno.EDQUOT)
+    assert names(tmp_path) == []
+
+
+def test_errors_name_the_file_that_is_meant(tmp_path):
+    with (
+        pytest.raises(FileNotFoundError) as caught,
+        files.workplace(tmp_path) as place,
+        files.replacing(place / "a.npz"),
+    ):
+        pass
+    assert caught.value.filename == str(tmp_path / "a.npz")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a limit on file size")

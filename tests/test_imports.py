@@ -19,7 +19,7 @@ PACKAGE = pathlib.Path(ampose_tf.__file__).parent
 ROWS = (
     # The ground, in four rows.
     ("reading",),
-    ("progress",),
+    ("progress", "locks", "interrupts"),
     (
         "lazy",
         "confined",

@@ -26,7 +26,13 @@ from tests import commands
 from tests.commands import ROOT
 from tests.people import STANDING
 
-ARTEFACTS = ("checkpoint.npz", "best.keras", "last.keras", "history.csv")
+ARTEFACTS = (
+    "checkpoint.npz",
+    "best.keras",
+    "last.keras",
+    "history.csv",
+    "files.json",
+)
 
 
 def rows_of(workdir):
@@ -78,12 +84,12 @@ def test_killed_between_any_two_writes(
     with monkeypatch.context() as patched:
         patched.setattr(files.os, "replace", copy_and_rename)
         training.train(tiny_config, *poses, whole)
-    # config.json, and four files an epoch, where each is the best so far:
+    # config.json, and five files an epoch, where each is the best so far:
     # before and after the first epoch's checkpoint, and around the second's.
-    assert len(left) == 9
-    for writes in (1, 2, 5, 6, 8):
+    assert len(left) == 11
+    for writes in (1, 2, 5, 6, 7, 8, 10):
         # What was being written is there, under another name.
-        assert list(left[writes].glob(".*"))
+        assert list(left[writes].glob(".ampose.*"))
         training.train(tiny_config, *poses, left[writes])
         assert_same_run(whole, left[writes])
         assert not list(left[writes].glob(".*"))

@@ -114,6 +114,7 @@ def test_a_killed_run_goes_on(tmp_path, archived):
         "best.keras",
         "checkpoint.npz",
         "config.json",
+        "files.json",
         "history.csv",
         "last.keras",
     }

@@ -133,7 +133,7 @@ def parse(options: flags.FlagValues, named: str = "") -> list[str]:
     except (OSError, ValueError):
         raise
     # Whatever a config file raises, which is a program.
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         message = str(error.args[0]) if error.args else repr(error)
         missing = re.match(r"flag --(\w+)=None: .* other than None", message)
         if missing:

@@ -4,6 +4,11 @@ import dataclasses
 import math
 import typing
 
+from ampose_tf import reading
+
+# Of whole numbers, either sign: what NumPy's and Keras's seeds take.
+_MOST = 2**32 - 1
+
 
 def choice(default: str, *others: str):
     """Declares a field that is its default or one of the others."""
@@ -44,7 +49,7 @@ def _check_type(name, value, expected):
     if typing.get_origin(expected) is tuple:
         items = typing.get_args(expected)
         if not isinstance(value, tuple):
-            raise ValueError(f"{name}: expected a tuple, got {value!r}")
+            raise ValueError(f"{name}: expected a tuple, got {_brief(value)}")
         if items[-1] is not Ellipsis and len(items) != len(value):
             raise ValueError(
                 f"{name}: expected {len(items)} values, got {len(value)}"
@@ -67,7 +72,13 @@ def _check_type(name, value, expected):
         isinstance(value, bool) and expected is not bool
     ):
         raise ValueError(
-            f"{name}: expected {expected.__name__}, got {value!r}"
+            f"{name}: expected {expected.__name__}, got {_brief(value)}"
+        )
+    if isinstance(value, str) and "\0" in value:
+        raise ValueError(f"{name}: expected text, got {_brief(value)}")
+    if isinstance(value, int) and abs(value) > _MOST:
+        raise ValueError(
+            f"{name}: expected at most {_MOST}, got {_brief(value)}"
         )
 
 
@@ -75,7 +86,8 @@ def _check_value(name, value, metadata):
     choices = metadata.get("choices", ())
     if choices and value not in choices:
         raise ValueError(
-            f"{name}: expected one of {', '.join(choices)}, got {value!r}"
+            f"{name}: expected one of {', '.join(choices)}, got "
+            f"{_brief(value)}"
         )
     low = metadata.get("minimum", -math.inf)
     high = metadata.get("maximum", math.inf)
@@ -102,12 +114,14 @@ def section_from(values, cls, prefix: str = ""):
     """
     if not isinstance(values, dict):
         raise ValueError(
-            f"{prefix or 'config'}: expected fields, got {values!r}"
+            f"{prefix or 'config'}: expected fields, got {_brief(values)}"
         )
     types = typing.get_type_hints(cls)
     unknown = sorted(set(values) - set(types))
     if unknown:
-        raise ValueError(f"unknown field {prefix}{unknown[0]}")
+        raise ValueError(
+            f"unknown field {prefix}{reading.shown(unknown[0], 40)}"
+        )
     made = {}
     for name, value in values.items():
         if dataclasses.is_dataclass(types[name]):
@@ -128,3 +142,12 @@ def flatten(section, prefix: str = "") -> dict:
         else:
             flat[prefix + field.name] = value
     return flat
+
+
+def _brief(value):
+    """Returns a value in a few printable characters."""
+    if isinstance(value, int) and value.bit_length() > 128:
+        return "a number of more than 38 digits"
+    if isinstance(value, (dict, list, tuple)) and len(value) > 9:
+        return f"a {type(value).__name__} of {len(value)}"
+    return reading.shown(repr(value), 40)

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 
+from ampose_tf import reading
 from ampose_tf.config import fields
 from ampose_tf.config.fields import at_least, choice, within
 from ampose_tf.config.ranges import (
@@ -13,6 +14,9 @@ from ampose_tf.config.ranges import (
     Postures,
     Viewpoints,
 )
+
+# Of a config.json, which has some 6,000.
+_MOST_BYTES = 2**20
 
 
 @dataclasses.dataclass
@@ -24,7 +28,7 @@ class Generated:
         seed: Of subjects, movements and detector noise.
     """
 
-    frames: int = at_least(2, 200)
+    frames: int = within(2, 1_000_000, 200)
     seed: int = at_least(0, 0)
 
 
@@ -148,11 +152,11 @@ class Model:
             in the paper, or the `"person"`'s own, see `inputs.InputChannels`.
     """
 
-    depth: int = at_least(1, 5)
-    width: int = at_least(1, 512)
-    heads: int = at_least(1, 8)
+    depth: int = within(1, 1000, 5)
+    width: int = within(1, 65_536, 512)
+    heads: int = within(1, 65_536, 8)
     attention_scale: str = choice("head_dim", "full_dim")
-    mlp_ratio: int = at_least(1, 2)
+    mlp_ratio: int = within(1, 1000, 2)
     position: str = choice("per_layer", "shared")
     gcn: str = choice(
         "ours",
@@ -164,7 +168,7 @@ class Model:
         "gcn_only",
     )
     residual_from: str = choice("mid", "input")
-    gcn_mlp_ratio: int = at_least(1, 1)
+    gcn_mlp_ratio: int = within(1, 1000, 1)
     gcn_norm: str = choice("ln", "bn", "none")
     gcn_act: str = choice("gelu", "relu", "none")
     gc_bias: str = choice("group", "shared")
@@ -394,9 +398,18 @@ def from_json(text: str) -> Config:
     """Returns the configuration that `to_json` wrote.
 
     Raises:
-        ValueError: Where a field is unknown, missing, or of a wrong type.
+        ValueError: If it is not JSON, or a field is unknown or holds what it
+            may not.
     """
-    config = fields.section_from(json.loads(text), Config)
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"not JSON: {error.msg} (line {error.lineno})"
+        ) from error
+    except RecursionError as error:
+        raise ValueError("not JSON of a config: nested too deeply") from error
+    config = fields.section_from(values, Config)
     check(config)
     return config
 
@@ -405,12 +418,17 @@ def load(path: str | os.PathLike) -> Config:
     """Reads a `config.json`.
 
     Raises:
-        OSError: Where the file cannot be read.
-        ValueError: Where it holds no valid configuration.
+        OSError: If the file cannot be read.
+        ValueError: If it holds no valid configuration.
     """
     try:
-        with open(path, encoding="utf-8") as file:
-            return from_json(file.read())
+        with reading.opened(path) as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise ValueError(f"larger than {_MOST_BYTES} bytes")
+        return from_json(content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: its text is not UTF-8") from error
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 

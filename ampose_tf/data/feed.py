@@ -36,8 +36,13 @@ class PosesFeed:
         self.description = f"{poses.count} training poses"
         self.inputs = _inputs(config)
 
-    def batches(self, epochs: range):
-        """Returns the batches of some epochs, a `tf.data.Dataset`."""
+    def batches(self, epochs: range, first_step: int = 0):
+        """Returns the batches of some epochs, a `tf.data.Dataset`.
+
+        Args:
+            epochs: Counted from 0.
+            first_step: Where the first of them begins.
+        """
         # Lazily: TensorFlow feeds networks of other backends, too.
         from ampose_tf.data import pipeline
 
@@ -50,6 +55,7 @@ class PosesFeed:
             epochs=epochs,
             flip=config.data.flip_training,
             inputs=self.inputs,
+            first_step=first_step,
         )
 
     def mean_pose(self) -> np.ndarray:
@@ -97,15 +103,18 @@ class MotionFeed:
         )
         self.inputs = _inputs(config)
 
-    def batches(self, epochs: range):
-        """Returns the batches of some epochs.
+    def batches(self, epochs: range, first_step: int = 0):
+        """Returns the batches of some epochs, see `PosesFeed.batches`.
 
         They come as a `tf.data.Dataset` or, from JAX, as a generator of
         arrays on its device.
         """
         config = self._config
         return self._drawn(
-            config.train.batch_size, epochs, config.model.seen_input
+            config.train.batch_size,
+            epochs,
+            config.model.seen_input,
+            first_step,
         )
 
     def mean_pose(self) -> np.ndarray:
@@ -126,7 +135,7 @@ class MotionFeed:
             given = {"keypoints_2d": given}
         return {name: np.asarray(array) for name, array in given.items()}
 
-    def _drawn(self, batch_size, epochs, seen_input):
+    def _drawn(self, batch_size, epochs, seen_input, first_step=0):
         # Lazily: each is needed without the other.
         if keras.backend.backend() == "jax":
             from ampose_tf.data import jax_pipeline as pipeline
@@ -140,6 +149,7 @@ class MotionFeed:
             seed=self._config.train.seed,
             epochs=epochs,
             seen_input=seen_input,
+            first_step=first_step,
         )
 
 

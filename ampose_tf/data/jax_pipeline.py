@@ -19,6 +19,7 @@ def motion_batches(
     seed: int,
     epochs: range,
     seen_input: bool,
+    first_step: int = 0,
 ) -> Iterator:
     """Yields batches like `pipeline.motion_batches`, of other random numbers.
 
@@ -45,7 +46,8 @@ def motion_batches(
     # Of threefry's numbers, JAX's default, a batch takes a minute to compile.
     key = jax.random.key(seed, impl="rbg")
     for epoch in epochs:
-        for step in range(data.poses_per_epoch // batch_size):
+        first = first_step if epoch == epochs.start else 0
+        for step in range(first, data.poses_per_epoch // batch_size):
             yield batch(joints, cumulative, key, epoch, step)
 
 

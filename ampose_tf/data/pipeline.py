@@ -19,6 +19,7 @@ def training_batches(
     epochs: range,
     flip: bool,
     inputs: tuple[str, ...] = ("keypoints_2d",),
+    first_step: int = 0,
 ) -> tf.data.Dataset:
     """Returns the batches of some epochs, one epoch after the other.
 
@@ -36,6 +37,7 @@ def training_batches(
         flip: Whether to mirror each pose with probability one half.
         inputs: What the network takes: "keypoints_2d", and any of "seen"
             (all joints are) and `Poses`' "intrinsics" and "root_depth".
+        first_step: Where the first of the epochs begins.
 
     Returns:
         Of (inputs, poses_3d (B, J, 3)). The inputs are keypoints_2d
@@ -71,7 +73,8 @@ def training_batches(
 
         return batch
 
-    return _batches(epoch_of, poses.batches(batch_size), seed, epochs)
+    steps = poses.batches(batch_size)
+    return _batches(epoch_of, steps, seed, epochs, first_step)
 
 
 def motion_batches(
@@ -81,6 +84,7 @@ def motion_batches(
     seed: int,
     epochs: range,
     seen_input: bool,
+    first_step: int = 0,
 ) -> tf.data.Dataset:
     """Returns batches of motion as new cameras and detectors see it.
 
@@ -98,6 +102,7 @@ def motion_batches(
         epochs: Which epochs, counted from 0.
         seen_input: Whether the network is told which joints were seen. If
             not, nothing is hidden from it.
+        first_step: As of `training_batches`.
 
     Returns:
         Of (keypoints_2d (B, 17, 2), poses_3d (B, 17, 3)); with `seen_input`
@@ -116,16 +121,18 @@ def motion_batches(
         return drawing.drawn(world, mirrored, data, random, seen_input)
 
     steps = data.poses_per_epoch // batch_size
-    return _batches(lambda epoch_seed: batch, steps, seed, epochs)
+    return _batches(lambda epoch_seed: batch, steps, seed, epochs, first_step)
 
 
-def _batches(epoch_of, steps, seed, epochs):
+def _batches(epoch_of, steps, seed, epochs, first_step):
     """Returns what `epoch_of(its seed)` makes of each (step, its seed)."""
 
     def epoch_batches(epoch):
         epoch_seed = tf.stack([tf.constant(seed, tf.int64), epoch])
         batch = epoch_of(epoch_seed)
-        return tf.data.Dataset.range(steps).map(
+        first = tf.where(epoch == epochs.start, first_step, 0)
+        first = tf.cast(first, tf.int64)
+        return tf.data.Dataset.range(first, steps).map(
             lambda step: batch(
                 step,
                 tf.random.experimental.stateless_fold_in(epoch_seed, step),

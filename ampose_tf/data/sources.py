@@ -74,6 +74,26 @@ def load(config: Config, split: str) -> Poses | Motion3D:
     return poses
 
 
+def paths(config: Config) -> tuple[pathlib.Path, ...]:
+    """Returns the files that a config's poses come from."""
+    data = config.data
+    names = {
+        "mocap": [
+            f"{name}{ending}"
+            for name in data.archives
+            for ending in (".npz", ".json")
+        ],
+        "mpi_inf_3dhp": [mpi_inf_3dhp.FILE],
+    }.get(
+        data.dataset,
+        [
+            human36m.FILE_3D,
+            human36m.FILE_2D.format(keypoints=data.keypoints),
+        ],
+    )
+    return tuple(pathlib.Path(data.root, name) for name in names)
+
+
 def is_generated(config: Config) -> bool:
     """Returns whether nobody has ever made a config's movements.
 

@@ -1,12 +1,10 @@
 """An export's folder: files of several exports, and what is known of them."""
 
 import contextlib
-import errno
 import json
 import os
 import pathlib
 import shutil
-import tempfile
 from collections.abc import Iterator
 
 from ampose_tf import files
@@ -16,27 +14,21 @@ from ampose_tf import files
 def workplace(output: pathlib.Path) -> Iterator[pathlib.Path]:
     """Yields a temporary folder in an export's folder, which is made.
 
-    It is there before work begins that would be lost without. If the block
-    raises, an export's folder that was not there is gone again, the folders
-    above it are not.
+    It is there before work begins that would be lost without, and no other
+    export writes to the folder. If the block raises, an export's folder that
+    was not there is gone again, the folders above it are not.
 
     Raises:
-        OSError: Where it cannot be written, or is full.
+        OSError: If it cannot be written, is full, or in use.
     """
     is_new = not output.exists()
-    output.mkdir(parents=True, exist_ok=True)
     try:
-        with tempfile.TemporaryDirectory(
-            dir=output, prefix=".export.", ignore_cleanup_errors=True
-        ) as place:
-            yield pathlib.Path(place)
-    except BaseException as error:
+        with files.workplace(output) as place:
+            yield place
+    except BaseException:
         if is_new:
             with contextlib.suppress(OSError):
                 output.rmdir()
-        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
-            # What writers raise does not say where.
-            raise OSError(error.errno, error.strerror, str(output)) from error
         raise
 
 

@@ -374,9 +374,8 @@ def _lift_many(options, found, clip):
         )
 
     def plan(stem):
-        return saving.plan(
-            f"{output}{os.sep}", stem, options.formats or ["npz"]
-        )
+        formats = ["npz"] if options.formats is None else options.formats
+        return saving.plan(f"{output}{os.sep}", stem, formats)
 
     targets = [path for clip in found for path in plan(clips.stem(clip))]
     clips.check_output(options.keypoints, found, targets)

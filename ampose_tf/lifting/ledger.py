@@ -14,7 +14,7 @@ import threading
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ampose_tf import files
+from ampose_tf import files, locks
 from ampose_tf.lifting import saving, untrusted
 
 NAME = ".lifted.jsonl"
@@ -77,17 +77,17 @@ class Ledger(contextlib.AbstractContextManager):
         self._lock = threading.Lock()
         self._entries = {}
         # Held to the end of the process, or of the block.
-        self._file = open(folder / NAME, "ab")  # noqa: SIM115
-        try:
-            _lock(self._file, folder)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(locks.held(folder / locks.NAME))
+            self._file = stack.enter_context(
+                open(folder / NAME, "ab", opener=_open)
+            )
             for line in untrusted.read(folder / NAME).splitlines():
                 self._take(line)
-        except BaseException:
-            self._file.close()
-            raise
+            self._held = stack.pop_all()
 
     def __exit__(self, *_):
-        self._file.close()
+        self._held.close()
 
     def __getitem__(self, stem: str) -> Entry | None:
         """Returns the last entry of a clip, or None."""
@@ -113,10 +113,15 @@ class Ledger(contextlib.AbstractContextManager):
         entry = Entry(dict(provenance), digests)
         line = json.dumps({"clip": stem, **entry._asdict()})
         with self._lock:
-            # A line that was cut short stays apart from this one.
-            self._file.write(b"\n" + line.encode() + b"\n")
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            try:
+                # A line that was cut short stays apart from this one.
+                self._file.write(b"\n" + line.encode() + b"\n")
+                self._file.flush()
+                os.fsync(self._file.fileno())
+            except OSError as error:
+                raise OSError(
+                    error.errno, error.strerror, str(self._folder / NAME)
+                ) from error
             self._entries[stem] = entry
 
     def _others(self, known, written):
@@ -147,15 +152,6 @@ def _ending(name):
     return saving.format_of(pathlib.Path(name))
 
 
-def _lock(file, folder):
-    """Makes sure that no other process writes to the folder."""
-    try:
-        import fcntl
-    except ImportError:  # Not a POSIX system.
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise BlockingIOError(
-            f"{folder}: another process is lifting clips to this folder"
-        ) from error
+def _open(path, flags):
+    # Files are not written through links, see `files`.
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)

@@ -5,13 +5,12 @@ import dataclasses
 import os
 import pathlib
 import re
-import shutil
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent import futures
 from typing import NamedTuple
 
-from ampose_tf import progress
+from ampose_tf import files, progress
 from ampose_tf.lifting import clips, saving
 from ampose_tf.lifting.ledger import Ledger
 from ampose_tf.lifting.motion import Motion
@@ -63,7 +62,7 @@ def lift(
     folder = plan("any")[0].parent
     skipped, failed, notes = 0, set(), {}
     with Ledger(folder) as ledger:
-        _remove_leftovers(folder, set(map(clips.stem, found)))
+        files.remove_leftovers(folder)
         worker = _Worker(make, plan, provenance, overwrite, ledger, folder)
         worker.reserve_known(found)
         pool = futures.ThreadPoolExecutor(threads)
@@ -141,7 +140,8 @@ class _Worker:
         saving.save(
             motion,
             paths,
-            overwrite=True,
+            self._overwrite,
+            own,
             announce=lambda written: self._ledger.add(stem, made_of, written),
         )
         # Of people who are no longer in the clip.
@@ -188,22 +188,6 @@ def _refuse_other(known, folder, difference):
             f"{there[0]} was lifted {difference}; give --overwrite or another "
             "--output"
         )
-
-
-def _remove_leftovers(folder, stems):
-    """Removes what a killed run left unfinished of these clips' files."""
-    for entry in folder.iterdir():
-        # As `files.replacing` calls them: .clip.npz.abcdefgh
-        match = re.fullmatch(r"\.(.+)\.\w{8}", entry.name)
-        ending = match and saving.format_of(pathlib.Path(match[1]))
-        if not ending or not entry.is_dir():
-            continue
-        own = match[1].removesuffix(ending)
-        # One file a person: clip_1.bvh
-        if own in stems or re.sub(r"_[0-9]+$", "", own) in stems:
-            inside = [path.name for path in entry.iterdir()]
-            if inside in ([], [match[1]]):
-                shutil.rmtree(entry, ignore_errors=True)
 
 
 def _line(clip, error):

@@ -6,7 +6,7 @@ import os
 import pathlib
 import pkgutil
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from ampose_tf import files
 from ampose_tf.lifting import floor
@@ -64,8 +64,12 @@ def plan(
         formats: Names in `FORMATS`; None for `DEFAULT_FORMATS`.
 
     Raises:
-        ValueError: If a format is unknown.
+        ValueError: If a format is unknown, or there is none.
     """
+    if formats is not None and not any(formats):
+        raise ValueError(
+            f"--formats: expected at least one of {', '.join(FORMATS)}"
+        )
     path = pathlib.Path(output)
     ending = None if is_folder(output) else format_of(path)
     if ending is not None:
@@ -107,6 +111,7 @@ def save(
     motion: Motion,
     paths: Iterable[str | os.PathLike],
     overwrite: bool = False,
+    own: Collection[str] = (),
     announce: Callable[[dict[str, pathlib.Path]], object] | None = None,
 ) -> tuple[pathlib.Path, ...]:
     """Writes a motion to several files, all or none.
@@ -115,6 +120,7 @@ def save(
         motion: To write.
         paths: See `Motion.save`.
         overwrite: Likewise.
+        own: Names of files that are replaced in any case.
         announce: Called when all have been written and none is in its place
             yet, with the files' names and where they are.
 
@@ -122,27 +128,48 @@ def save(
         As `Motion.save`, and raises as it does.
     """
     found = _targets(motion, paths)
-    for target, *_ in found:
-        _check_free(target, overwrite)
+    replaced = {
+        target: overwrite or target.name in own for target, *_ in found
+    }
+    for target in replaced:
+        _check_free(target, replaced[target])
     # Of everybody at once: people share a floor.
     places = functools.cache(lambda: floor.world_positions(motion))
     # Renamed into place only after the last has been written.
-    written = {}
-    with contextlib.ExitStack() as stack:
-        for target, writer, index in found:
-            write = pkgutil.resolve_name(f"ampose_tf.lifting.{writer}")
-            temporary = stack.enter_context(files.replacing(target))
-            written[target.name] = temporary
-            if target.suffix in _DRAWN:
-                with _drawing:
+    written, placed = {}, []
+    try:
+        with contextlib.ExitStack() as stack:
+            for target, writer, index in found:
+                write = pkgutil.resolve_name(f"ampose_tf.lifting.{writer}")
+                stack.push(_noting(placed, target))
+                temporary = stack.enter_context(
+                    files.replacing(target, replaced[target])
+                )
+                written[target.name] = temporary
+                if target.suffix in _DRAWN:
+                    with _drawing:
+                        write(temporary, motion)
+                elif index is None:
                     write(temporary, motion)
-            elif index is None:
-                write(temporary, motion)
-            else:
-                write(temporary, motion, index, places()[index])
-        if announce is not None:
-            announce(written)
-    return tuple(target for target, *_ in found)
+                else:
+                    write(temporary, motion, index, places()[index])
+            if announce is not None:
+                announce(written)
+    except BaseException:
+        # Another process has put a file in the place of a later one.
+        for target in placed:
+            if not replaced[target]:
+                target.unlink(missing_ok=True)
+        raise
+    return tuple(replaced)
+
+
+def _noting(placed, target):
+    def note(error, *_):
+        if error is None:
+            placed.append(target)
+
+    return note
 
 
 def certain(
@@ -193,11 +220,7 @@ def check(
 def _check_free(target, overwrite):
     if target.is_dir():
         raise IsADirectoryError(f"{target} is a folder")
-    if target.exists() and not overwrite:
-        raise FileExistsError(
-            f"{target} exists; give --overwrite, in Python overwrite=True, or "
-            "another path"
-        )
+    files.check_free(target, overwrite)
 
 
 def _targets(motion, paths):

@@ -2,13 +2,35 @@
 
 import json
 import os
-import zipfile
+import re
 from typing import NamedTuple
 
 import keras
 import numpy as np
 
 from ampose_tf import files
+from ampose_tf.data import archive
+
+# Of the text of the progress, in which an epoch has some 200.
+_MOST_CHARACTERS = 2**24
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+
+class Unfinished(NamedTuple):
+    """An epoch that was interrupted.
+
+    Attributes:
+        steps: Those that it has finished.
+        learning_rate: At its start.
+        seconds: How long it took so far.
+        metrics: The variables of the model's metrics, each a number.
+    """
+
+    steps: int
+    learning_rate: float
+    seconds: float
+    metrics: list[float]
 
 
 class Progress(NamedTuple):
@@ -19,11 +41,20 @@ class Progress(NamedTuple):
         best_epoch: The epoch, counted from 0, with the lowest validation
             MPJPE.
         teacher_sha256: Of the file of the run's teacher; empty for none.
+        data: What the run trains and validates on: SHA-256 by name; empty in
+            files of versions that did not know it.
+        sources: The files that these come from: size in bytes and SHA-256 by
+            path; empty if they are not known.
+        unfinished: The epoch that comes after the history, if it was
+            interrupted.
     """
 
     history: list[dict[str, float]]
     best_epoch: int
     teacher_sha256: str = ""
+    data: dict[str, str] = {}
+    sources: dict[str, tuple[int, str]] = {}
+    unfinished: Unfinished | None = None
 
 
 def save(
@@ -32,47 +63,170 @@ def save(
     """Writes weights, optimiser, random states and progress in one step.
 
     Raises:
-        OSError: Where the file cannot be written; an older one then stays.
+        OSError: If the file cannot be written; an older one then stays.
     """
     arrays = {
         name: np.asarray(variable) for name, variable in _variables(model)
     }
-    text = json.dumps(progress._asdict())
+    fields = progress._asdict()
+    if progress.unfinished is not None:
+        fields["unfinished"] = progress.unfinished._asdict()
+    text = np.array(json.dumps(fields))
     with files.replacing(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, progress=np.array(text), **arrays)
+        np.savez(file, progress=text, **arrays)
 
 
 def restore(path: str | os.PathLike, model: keras.Model) -> Progress:
     """Gives a compiled model the state that `save` wrote.
 
     Raises:
-        OSError: Where the file cannot be read.
-        ValueError: Where it is damaged or of another model.
+        OSError: If the file cannot be read.
+        ValueError: If it is damaged, holds values that no run has, or is of
+            another model. The message names the file and the field.
     """
     # LossScaleOptimizer would make its variables twice.
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
-    try:
-        with open(path, "rb") as file, np.load(file) as stored:
-            progress = Progress(**json.loads(str(stored["progress"])))
-            arrays = {name: stored[name] for name in stored.files}
-    except (
-        zipfile.BadZipFile,
-        EOFError,
-        KeyError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:
-        raise ValueError(f"{path}: damaged checkpoint ({error})") from error
     variables = dict(_variables(model))
-    shapes = {name: array.shape for name, array in arrays.items()}
-    del shapes["progress"]
-    if shapes != {name: tuple(v.shape) for name, v in variables.items()}:
-        raise ValueError(f"{path}: checkpoint of another model")
+    size = sum(np.asarray(v).nbytes for v in variables.values())
+    try:
+        # Four bytes a character, and a header for each array.
+        arrays = archive.read(
+            path, most=size + 4 * _MOST_CHARACTERS + 4096 * len(variables)
+        )
+        progress = _progress(arrays.pop("progress", None))
+    except ValueError as error:
+        said = str(error).removeprefix(f"{path}: ")
+        raise ValueError(f"{path}: damaged checkpoint ({said})") from error
+    _check(path, arrays, variables)
     for name, variable in variables.items():
         variable.assign(arrays[name])
     return progress
+
+
+def _check(path, arrays, variables):
+    """Checks that arrays of a file can be the values of variables."""
+    for name in sorted(set(arrays) ^ set(variables)):
+        raise ValueError(
+            f"{path}: checkpoint of another model ({name[:40]} is in one of "
+            "them only)"
+        )
+    for name, variable in variables.items():
+        array, expected = arrays[name], np.asarray(variable)
+        if not isinstance(array, np.ndarray):
+            raise ValueError(f"{path}: {name}: expected an array")
+        for what in ("shape", "dtype"):
+            one, other = getattr(array, what), getattr(expected, what)
+            if one != other:
+                raise ValueError(
+                    f"{path}: checkpoint of another model ({name}: expected "
+                    f"{what} {other}, got {one})"
+                )
+        if array.dtype.kind not in "iub" and not np.isfinite(array).all():
+            raise ValueError(
+                f"{path}: damaged checkpoint ({name}: expected finite numbers)"
+            )
+
+
+def _progress(stored):
+    """Returns the progress of a file, after a look at each of its values."""
+    if not isinstance(stored, np.ndarray) or stored.dtype.kind != "U":
+        raise ValueError("progress: expected text")
+    try:
+        fields = json.loads(str(stored))
+    except (ValueError, RecursionError) as error:
+        raise ValueError("progress: not JSON, or nested too deeply") from error
+    names = Progress._fields
+    required = set(names) - set(Progress._field_defaults)
+    if not isinstance(fields, dict) or not (
+        required <= set(fields) <= set(names)
+    ):
+        raise ValueError(f"progress: expected fields {', '.join(names)}")
+    progress = Progress(**fields)
+    unfinished = progress.unfinished
+    if unfinished is not None:
+        unfinished = _unfinished(unfinished)
+    _check_history(progress.history)
+    _check_best(progress)
+    _check_digest(progress.teacher_sha256, "teacher_sha256", or_none=True)
+    for name in ("data", "sources"):
+        if not isinstance(getattr(progress, name), dict):
+            raise ValueError(f"progress: {name}: expected an object")
+    if progress.data and set(progress.data) != {"training", "validation"}:
+        raise ValueError("progress: data: expected training and validation")
+    for name, digest in progress.data.items():
+        _check_digest(digest, f"data: {name}")
+    sources = {}
+    for number, (name, known) in enumerate(progress.sources.items(), 1):
+        what = f"sources: file {number}"
+        if not isinstance(known, list) or len(known) != 2:
+            raise ValueError(f"progress: {what}: expected size and SHA-256")
+        _check_number(known[0], what, whole=True)
+        _check_digest(known[1], what)
+        sources[name] = tuple(known)
+    return progress._replace(unfinished=unfinished, sources=sources)
+
+
+def _unfinished(fields):
+    names = Unfinished._fields
+    if not isinstance(fields, dict) or set(fields) != set(names):
+        raise ValueError(
+            f"progress: unfinished: expected fields {', '.join(names)}"
+        )
+    unfinished = Unfinished(**fields)
+    _check_number(unfinished.steps, "unfinished: steps", whole=True)
+    for name in ("learning_rate", "seconds"):
+        _check_number(getattr(unfinished, name), f"unfinished: {name}")
+    if not isinstance(unfinished.metrics, list):
+        raise ValueError("progress: unfinished: metrics: expected a list")
+    for value in unfinished.metrics:
+        _check_number(value, "unfinished: metrics")
+    return unfinished
+
+
+def _check_history(history):
+    if not isinstance(history, list):
+        raise ValueError("progress: history: expected a list")
+    for number, row in enumerate(history, 1):
+        what = f"history: epoch {number}"
+        if not isinstance(row, dict) or list(row) != list(history[0]):
+            raise ValueError(f"progress: {what}: expected fields as before it")
+        for name, value in row.items():
+            if not _NAME.fullmatch(name):
+                raise ValueError(f"progress: {what}: a field of another name")
+            _check_number(value, f"{what}: {name}")
+        if row.get("epoch") != number or "val_mpjpe_mm" not in row:
+            raise ValueError(
+                f"progress: {what}: expected epoch={number} and val_mpjpe_mm"
+            )
+
+
+def _check_best(progress):
+    """The first of the epochs with the lowest error is the best."""
+    _check_number(progress.best_epoch, "best_epoch", whole=True)
+    errors = [row["val_mpjpe_mm"] for row in progress.history]
+    best = errors.index(min(errors)) if errors else 0
+    if progress.best_epoch != best:
+        raise ValueError(f"progress: best_epoch: expected {best}")
+
+
+def _check_number(value, what, whole=False):
+    """Checks for a finite number that is not negative."""
+    accepted = int if whole else (int, float)
+    if (
+        not isinstance(value, accepted)
+        or isinstance(value, bool)
+        or not 0 <= value <= 1e300
+    ):
+        kind = "whole number" if whole else "finite number"
+        raise ValueError(f"progress: {what}: expected a {kind} of 0 or more")
+
+
+def _check_digest(value, what, or_none=False):
+    if not isinstance(value, str) or not (
+        _DIGEST.fullmatch(value) or (or_none and not value)
+    ):
+        raise ValueError(f"progress: {what}: expected a SHA-256")
 
 
 def _variables(model):

@@ -1,31 +1,47 @@
 """A training run on disk, from epoch to epoch."""
 
 import csv
+import hashlib
 import io
+import json
 import math
 import os
 import pathlib
 import time
+from collections.abc import Mapping
 
 import keras
 import numpy as np
 
-from ampose_tf import files
+from ampose_tf import files, interrupts, reading
 from ampose_tf.models import checkpoint
+from ampose_tf.models.checkpoint import Unfinished
 
 CHECKPOINT = "checkpoint.npz"
 BEST = "best.keras"
 LAST = "last.keras"
 HISTORY = "history.csv"
+# The SHA-256 of what was written after an epoch.
+DIGESTS = "files.json"
+_MOST_BYTES = 4096
 
 
 class Recorder(keras.callbacks.Callback):
     """Keeps the run on disk and stops it where the loss is not finite.
 
+    A signal, see `interrupts`, ends it after the step that it is at, with a
+    checkpoint of the unfinished epoch.
+
     Args:
         workdir: The run's folder.
         model: What is trained, compiled; with a method `rebuilt`.
         teacher: The file of its teacher; empty for none.
+        data: As `checkpoint.Progress`.
+        sources: Likewise.
+
+    Attributes:
+        history: One row for each finished epoch.
+        unfinished: The epoch to go on with, or None.
     """
 
     def __init__(
@@ -33,14 +49,20 @@ class Recorder(keras.callbacks.Callback):
         workdir: pathlib.Path,
         model: keras.Model,
         teacher: str | os.PathLike = "",
+        data: Mapping[str, str] | None = None,
+        sources: Mapping[str, tuple[int, str]] | None = None,
     ):
         super().__init__()
         self.workdir = workdir
         self.history = []
+        self.unfinished = None
         self._model = model
         self._teacher = teacher
         self._teacher_sha256 = files.sha256(teacher) if teacher else ""
+        self._data = dict(data or {})
+        self._sources = dict(sources or {})
         self._best_epoch = 0
+        self._best_sha256 = ""
         # What is published computes in float32 whatever trained it, and
         # carries no optimiser.
         self._portable = model.rebuilt()
@@ -54,12 +76,13 @@ class Recorder(keras.callbacks.Callback):
         """Takes up an earlier run; returns how many epochs it finished.
 
         Raises:
-            OSError: Where its checkpoint cannot be read.
-            ValueError: Where that is damaged or of another model, or another
-                teacher taught the run.
+            OSError: If its files cannot be read.
+            ValueError: If one is damaged, not the one that the run wrote, or
+                of another model, or another teacher or other data taught the
+                run.
         """
         path = self.workdir / CHECKPOINT
-        if not path.exists():
+        if not os.path.lexists(path):
             return 0
         progress = checkpoint.restore(path, self._model)
         if progress.teacher_sha256 != self._teacher_sha256:
@@ -68,20 +91,137 @@ class Recorder(keras.callbacks.Callback):
                 f"{self.workdir} so far; put that back, or choose another "
                 "--workdir"
             )
+        self._check_data(progress)
         self.history = progress.history
+        self.unfinished = progress.unfinished
         self._best_epoch = progress.best_epoch
-        self._publish()
+        if self.history:
+            self._take_up()
         return len(self.history)
+
+    def _check_data(self, progress):
+        changed = [
+            name
+            for name, digest in progress.data.items()
+            if self._data and self._data[name] != digest
+        ]
+        if changed:
+            known, given = progress.sources, self._sources
+            named = [name for name in known if known[name] != given.get(name)]
+            raise ValueError(
+                f"{self.workdir}: the {' and '.join(changed)} data are not "
+                "those of the run so far"
+                + (f": {', '.join(named)} changed" if named else "")
+                + "; put them back, or choose another --workdir"
+            )
+
+    def _take_up(self):
+        """Looks at what the run has written; writes what a kill prevented."""
+        known = self._digests()
+        names = (LAST, BEST, HISTORY)
+        is_whole = known.get("epochs") == len(self.history)
+        if not is_whole:
+            # Of an epoch before, as may be those that are written again.
+            names = () if self._is_best() or not known else (BEST,)
+        for name in names:
+            path = self.workdir / name
+            is_there = path.is_file()
+            again = name != BEST or self._is_best()
+            if is_there and files.sha256(path) != known["sha256"][name]:
+                advice = "put that back, or choose another --workdir"
+                if again:
+                    advice = (
+                        f"remove it to have it written again from {CHECKPOINT}"
+                    )
+                raise ValueError(
+                    f"{path} is not the file that the run wrote; {advice}"
+                )
+            is_whole &= is_there
+        best = self.workdir / BEST
+        if not self._is_best():
+            if not best.is_file():
+                raise FileNotFoundError(
+                    f"no file {best}: the run in {self.workdir} wrote it; put "
+                    "it back, or choose another --workdir"
+                )
+            self._best_sha256 = files.sha256(best)
+        if not is_whole:
+            self._publish()
+
+    def _is_best(self):
+        return self._best_epoch == len(self.history) - 1
+
+    def _digests(self):
+        """Returns what `DIGESTS` says, {} if it is not there."""
+        path = self.workdir / DIGESTS
+        if not os.path.lexists(path):
+            return {}
+        try:
+            with reading.opened(path) as file:
+                known = json.loads(file.read(_MOST_BYTES))
+            digests = [known["sha256"][n] for n in (BEST, LAST, HISTORY)]
+            if isinstance(known["epochs"], int) and all(
+                isinstance(digest, str) for digest in digests
+            ):
+                return known
+        except (KeyError, TypeError, ValueError, RecursionError):
+            pass
+        raise ValueError(
+            f"{path}: damaged, expected the SHA-256 of the run's files; "
+            "remove it if you trust them"
+        )
 
     def on_epoch_begin(self, epoch, logs=None):
         self._start = time.monotonic()
         self._rate = float(self._model.optimizer.learning_rate)
+        self._before = self._steps = 0
+        unfinished, self.unfinished = self.unfinished, None
+        if unfinished is not None:
+            self._start -= unfinished.seconds
+            self._rate = unfinished.learning_rate
+            self._before = self._steps = unfinished.steps
+            variables = self._model.metrics_variables
+            if len(variables) != len(unfinished.metrics):
+                raise ValueError(
+                    f"{self.workdir / CHECKPOINT}: damaged checkpoint "
+                    f"(progress: unfinished: metrics: expected "
+                    f"{len(variables)} numbers)"
+                )
+            for variable, value in zip(
+                variables, unfinished.metrics, strict=True
+            ):
+                variable.assign(value)
 
     def on_train_batch_end(self, batch, logs=None):
         # The running mean of an epoch stays NaN once a step's loss was.
-        self._steps = batch + 1
+        self._steps = self._before + batch + 1
         if not math.isfinite(logs["loss"]):
             self._stop(f"The loss is {logs['loss']} at step {self._steps}")
+        # After the last step, validation ends the epoch.
+        if interrupts.received() and self._steps < self._all_steps():
+            self._interrupt(logs)
+
+    def _all_steps(self):
+        return self._before + self.params["steps"]
+
+    def _interrupt(self, logs):
+        """Ends the run, which can go on at the next step."""
+        if hasattr(self._model, "jax_state_sync"):
+            # JAX has the state of an epoch's steps outside the variables.
+            self._model.jax_state_sync()
+        self._check_finite(logs)
+        self._save(
+            Unfinished(
+                self._steps,
+                self._rate,
+                round(time.monotonic() - self._start, 1),
+                [float(v) for v in self._model.metrics_variables],
+            )
+        )
+        interrupts.check(
+            f"after step {self._steps} of epoch {len(self.history) + 1}, "
+            f"which {self.workdir / CHECKPOINT} holds; run it again to go on"
+        )
 
     def _stop(self, what):
         finished = len(self.history)
@@ -109,33 +249,47 @@ class Recorder(keras.callbacks.Callback):
         )
         if logs["val_mpjpe_mm"] < self.best["val_mpjpe_mm"]:
             self._best_epoch = epoch
+        self._save()
+        self._publish()
+        interrupts.check(
+            f"after epoch {epoch + 1}, which {self.workdir / CHECKPOINT} "
+            "holds; run it again to go on"
+        )
+
+    def _save(self, unfinished=None):
         checkpoint.save(
             self.workdir / CHECKPOINT,
             self._model,
             checkpoint.Progress(
-                self.history, self._best_epoch, self._teacher_sha256
+                self.history,
+                self._best_epoch,
+                self._teacher_sha256,
+                self._data,
+                self._sources,
+                unfinished,
             ),
         )
-        self._publish()
 
     def _publish(self):
-        """Writes what follows from the checkpoint; the history comes last.
+        """Writes what follows from the checkpoint; the digests come last.
 
-        So a history that lacks the last epoch tells a resumed run that it was
-        killed in here, and what to write again.
+        So digests of an earlier epoch tell a resumed run that it was killed
+        in here, and what to write again.
         """
-        path = self.workdir / HISTORY
-        table = _as_csv(self.history)
-        if path.exists() and path.read_text(encoding="utf-8") == table:
-            return
         self._portable.set_weights(self._model.get_weights())
-        names = [LAST]
-        if self._best_epoch == len(self.history) - 1:
-            names.append(BEST)
-        for name in names:
+        digests = {BEST: self._best_sha256}
+        for name in (LAST, BEST) if self._is_best() else (LAST,):
             with files.replacing(self.workdir / name) as temporary:
                 self._portable.save(temporary)
-        files.write_text(path, table)
+                digests[name] = files.sha256(temporary)
+        self._best_sha256 = digests[BEST]
+        table = _as_csv(self.history)
+        files.write_text(self.workdir / HISTORY, table)
+        digests[HISTORY] = hashlib.sha256(table.encode()).hexdigest()
+        written = {"epochs": len(self.history), "sha256": digests}
+        files.write_text(
+            self.workdir / DIGESTS, json.dumps(written, indent=2) + "\n"
+        )
 
 
 def _as_csv(rows):

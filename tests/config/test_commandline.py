@@ -73,6 +73,7 @@ def folder(tmp_path_factory):
     (folder / "script.py").write_text(SCRIPT)
     (folder / "experiment.py").write_text(EXPERIMENT)
     (folder / "from_json.py").write_text(FROM_JSON)
+    (folder / "ending.py").write_text("import sys\nsys.exit(0)\n")
     (folder / "faulty.py").write_text("def get_config():\n    [][1]\n")
     (folder / "text.py").write_text("This is no program.\n")
     os.mkfifo(folder / "pipe.py")
@@ -151,6 +152,7 @@ def test_run_from_json(folder):
         ),
         (("--config=empty.py",), "empty.py"),
         (("--config=faulty.py",), "--config: IndexError: list index"),
+        (("--config=ending.py",), "--config: SystemExit: "),
         (("--config=text.py",), "--config: SyntaxError: "),
         (("--config=pipe.py",), "pipe.py is not a file"),
         (("--config=pipe.py:x", "--config.train.epochs=2"), "pipe.py is not"),

@@ -1,6 +1,7 @@
 import dataclasses
 import inspect
 import json
+import os
 import typing
 
 import pytest
@@ -83,10 +84,34 @@ def test_load_reads_what_to_json_wrote(tmp_path):
 
 def test_load_names_the_file(tmp_path):
     path = tmp_path / "config.json"
-    for content in (b"{", b"[]", b"\xff\xfe\x00", b'{"data": 3}'):
+    for content in (
+        b"{",
+        b"[]",
+        b"\xff\xfe\x00",
+        b'{"data": 3}',
+        b"[" * 100_000,
+        b'{"model": ' * 500 + b"3" + b"}" * 500,
+        bytes(2**20 + 1),
+        b'{"a\x1b[31m": 3}',
+        b'{"train": {"seed": 1' + b"0" * 400 + b"}}",
+        b'{"train": {"seed": 1' + b"0" * 5000 + b"}}",
+        b'{"train": {"learning_rate": 1' + b"0" * 400 + b"}}",
+        b'{"train": {"learning_rate": NaN}}',
+        b'{"train": {"lifter": "a\\u0000b"}}',
+        b'{"model": {"depth": 1000000000}}',
+        b'{"data": {"archives": [[["x"]]]}}',
+        b'{"data": {"archives": {"x": 1}}}',
+        b'{"data": ' + b"[" * 900 + b"]" * 900 + b"}",
+    ):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=f"^{path}: "):
+        with pytest.raises(ValueError, match=f"^{path}: ") as caught:
             config.load(path)
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 300
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(OSError, match=path.name):
+        config.load(path)
     with pytest.raises(FileNotFoundError, match="missing.json"):
         config.load(tmp_path / "missing.json")
 
@@ -256,7 +281,7 @@ def test_mistakes_are_named(changes, message):
         DRAWN | {"data__poses_per_epoch": 128},
         {"data__cameras__distance_m": (5, 5)},
         {"data__train_subjects": ()},
-        {"train__seed": 10**400},
+        {"train__seed": 2**32 - 1},
     ],
     ids=str,
 )

@@ -394,3 +394,11 @@ def test_long_lines_are_refused():
 
     with pytest.raises(ValueError, match="a line of more than"):
         next(formats.read_lines(Endless()))
+
+
+@pytest.mark.parametrize("clips", ["clip.json", "c*.json"])
+def test_no_formats_are_a_mistake(lift, clips):
+    write_clip()
+    with pytest.raises(ValueError, match="--formats: expected at least one"):
+        lift(f"--keypoints={clips}", "--formats=")
+    assert not pathlib.Path("lifted").exists()

@@ -1,6 +1,8 @@
 """What a motion holds, and which file a path means."""
 
 import dataclasses
+import os
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -225,3 +227,40 @@ def test_nobody_is_not_written(motion, tmp_path):
     empty = Motion((), motion.image_size)
     with pytest.raises(ValueError, match="nobody"):
         empty.save(tmp_path / "clip.npz")
+
+
+def test_a_link_counts_as_a_file(motion, tmp_path):
+    path = tmp_path / "clip.csv"
+    path.symlink_to(tmp_path / "missing")
+    with pytest.raises(FileExistsError, match=r"clip\.csv exists; give --ov"):
+        motion.save(path)
+    motion.save(path, overwrite=True)
+    assert not path.is_symlink()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["clip.csv"]
+
+
+def test_nothing_is_left_where_another_process_was_faster(pair, tmp_path):
+    """The last file is placed first."""
+    write, theirs = trc.write, tmp_path / "clip_3.trc"
+
+    def writing(*arguments):
+        write(*arguments)
+        theirs.write_text("theirs")
+
+    with (
+        mock.patch.object(trc, "write", writing),
+        pytest.raises(FileExistsError, match=r"clip_3\.trc exists"),
+    ):
+        pair.save(tmp_path / "clip.trc")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["clip_3.trc"]
+    assert theirs.read_text() == "theirs"
+
+
+@pytest.mark.parametrize("name", ["a\nb\tc", os.fsdecode(b"caf\xe9")])
+def test_names_of_files_within_files(motion, tmp_path, name):
+    for ending in saving.ENDINGS:
+        if ending not in (".gif", ".mp4"):
+            motion.save(tmp_path / f"{name}{ending}")
+    header = (tmp_path / f"{name}.trc").read_text().splitlines()[0]
+    assert header.count("\t") == 3 and header.endswith(".trc")
+    assert len((tmp_path / f"{name}.trc").read_text().splitlines()[1]) > 40

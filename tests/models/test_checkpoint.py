@@ -6,14 +6,31 @@ import pytest
 
 from ampose_tf.models import checkpoint
 from ampose_tf.models.ampose import AMPose
-from ampose_tf.models.checkpoint import Progress
+from ampose_tf.models.checkpoint import Progress, Unfinished
 from ampose_tf.models.losses import mse_joint
 from ampose_tf.skeleton import Skeleton
 
 ADJACENCY = Skeleton(
     ("hip", "right", "left"), (-1, 0, 0), left=(2,), right=(1,)
 ).adjacency()
-PROGRESS = Progress([{"loss": 0.1, "val_mpjpe_mm": 1 / 3}, {"loss": 7.0}], 1)
+PROGRESS = Progress(
+    [
+        {"epoch": 1, "loss": 0.1, "val_mpjpe_mm": 1 / 3},
+        {"epoch": 2, "loss": 7.0, "val_mpjpe_mm": 0.3},
+    ],
+    1,
+    "ab" * 32,
+    {"training": "cd" * 32, "validation": "ef" * 32},
+    {"data/poses.npz": (17, "01" * 32)},
+    Unfinished(3, 1e-3, 2.5, [0.1, 7.0]),
+)
+
+
+def as_json(progress):
+    """Returns the fields that stand in the file."""
+    fields = progress._asdict()
+    fields["unfinished"] = progress.unfinished._asdict()
+    return json.loads(json.dumps(fields))
 
 
 def make_model(seed=3, optimizer=None, **options):
@@ -93,7 +110,7 @@ def test_everything_is_in_the_file(tmp_path):
     checkpoint.save(path, model, PROGRESS)
     with np.load(path) as stored:
         arrays = {name: stored[name] for name in stored.files}
-    assert json.loads(str(arrays.pop("progress"))) == PROGRESS._asdict()
+    assert json.loads(str(arrays.pop("progress"))) == as_json(PROGRESS)
     paths = [v.path for v in (*model.variables, *model.optimizer.variables)]
     values = dict(zip(paths, arrays.values(), strict=True))
 
@@ -115,14 +132,15 @@ def test_everything_is_in_the_file(tmp_path):
 
 def test_a_scale_that_has_changed(tmp_path):
     path = tmp_path / "checkpoint.npz"
-    model = make_model(dtype="mixed_float16")
+    # The statistics of batch norms would be infinite.
+    model = make_model(dtype="mixed_float16", gcn_norm="ln")
     # What overflows halves the scale and does not step.
     model.train_on_batch(
         np.full((5, 3, 2), 1e30, np.float32), np.zeros((5, 3, 3), np.float32)
     )
     assert float(model.optimizer.dynamic_scale) == 2**14
     checkpoint.save(path, model, PROGRESS)
-    resumed = make_model(seed=4, dtype="mixed_float16")
+    resumed = make_model(seed=4, dtype="mixed_float16", gcn_norm="ln")
     checkpoint.restore(path, resumed)
     assert float(resumed.optimizer.dynamic_scale) == 2**14
 
@@ -208,6 +226,91 @@ def test_progress_that_is_none(saved, progress):
         arrays["progress"] = np.array(progress)
     np.savez(path, **arrays)
     assert_refused(path, model, "damaged checkpoint")
+
+
+DEEP = "[" * 100_000
+
+
+def spoilt(*path_and_value):
+    """Returns the text of a progress with one value changed."""
+    fields = inner = as_json(PROGRESS)
+    *path, last, value = path_and_value
+    for name in path:
+        inner = inner[name]
+    inner[last] = value
+    return json.dumps(fields)
+
+
+@pytest.mark.parametrize(
+    ("progress", "field"),
+    [
+        (DEEP, "nested too deeply"),
+        (spoilt("history", 3), "history"),
+        (spoilt("history", [3]), "history: epoch 1"),
+        (spoilt("history", [{"loss": 1}]), "history: epoch 1"),
+        (spoilt("history", 0, "loss", "x"), "epoch 1: loss"),
+        (spoilt("history", 1, "loss", float("nan")), "epoch 2: loss"),
+        (spoilt("history", 1, "loss", float("inf")), "epoch 2: loss"),
+        (spoilt("history", 1, "loss", 10**400), "epoch 2: loss"),
+        (spoilt("history", 1, "loss", True), "epoch 2: loss"),
+        (spoilt("history", 1, "epoch", 5), "epoch 2: expected epoch=2"),
+        (spoilt("history", 1, "a\nb", 5), "epoch 2: expected fields"),
+        (spoilt("history", []), "best_epoch"),
+        (spoilt("best_epoch", 0), "best_epoch"),
+        (spoilt("best_epoch", 2), "best_epoch"),
+        (spoilt("best_epoch", -1), "best_epoch"),
+        (spoilt("best_epoch", 1.0), "best_epoch"),
+        (spoilt("best_epoch", None), "best_epoch"),
+        (spoilt("teacher_sha256", 3), "teacher_sha256"),
+        (spoilt("teacher_sha256", "x"), "teacher_sha256"),
+        (spoilt("data", []), "data"),
+        (spoilt("data", {"training": "ab" * 32}), "data"),
+        (spoilt("data", "training", "x"), "data: training"),
+        (spoilt("sources", []), "sources"),
+        (spoilt("sources", "x", 3), "sources: file 2"),
+        (spoilt("sources", "x", [-1, "ab" * 32]), "sources: file 2"),
+        (spoilt("sources", "x", [1, "a"]), "sources: file 2"),
+        (spoilt("unfinished", 3), "unfinished"),
+        (spoilt("unfinished", {"steps": 3}), "unfinished"),
+        (spoilt("unfinished", "steps", 1.5), "unfinished: steps"),
+        (spoilt("unfinished", "learning_rate", "x"), "learning_rate"),
+        (spoilt("unfinished", "seconds", -1), "unfinished: seconds"),
+        (spoilt("unfinished", "metrics", 3), "unfinished: metrics"),
+        (spoilt("unfinished", "metrics", [None]), "unfinished: metrics"),
+        (spoilt("more", 3), "expected fields history"),
+    ],
+)
+def test_values_of_progress_are_checked(saved, progress, field):
+    path, model = saved
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    np.savez(path, **arrays | {"progress": np.array(progress)})
+    assert_refused(path, model, rf"damaged checkpoint \(progress: .*{field}")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda array: array * np.nan, "damaged checkpoint .model_1: "),
+        (lambda array: array.astype(np.float64), "model_1: expected dtype"),
+        (lambda array: array[..., None], "model_1: expected shape"),
+        (lambda array: np.array({"a": 1}), "model_1: expected an array"),
+        (lambda array: array.astype("S"), "model_1: expected dtype"),
+    ],
+)
+def test_values_of_arrays_are_checked(saved, make, message):
+    path, model = saved
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    changed = {"model_1": make(arrays["model_1"])}
+    np.savez(path, **arrays | changed)
+    assert_refused(path, model, message)
+
+
+def test_an_archive_that_unpacks_to_too_much(saved):
+    path, model = saved
+    np.savez_compressed(path, progress=np.zeros(2**28, np.uint8))
+    assert_refused(path, model, "unpacks to more than")
 
 
 def test_no_code_of_the_file_runs(saved):

@@ -242,21 +242,16 @@ def _card(name, motion, meta):
 def _write(output, name, motion, card):
     """Writes the pair of files once it has been read back."""
     text = json.dumps(card, indent=1, ensure_ascii=False)
-    npz, card_path = output / f"{name}.npz", output / f"{name}.json"
-    for path in (npz, card_path):
-        files.remove_leftovers(path)
-    with (
-        files.replacing(card_path) as new_card,
-        files.replacing(npz) as new_npz,
-    ):
-        archive.write(new_npz, **motion)
+    with files.workplace(output) as made:
+        npz, beside = made / f"{name}.npz", made / f"{name}.json"
+        archive.write(npz, **motion)
+        files.write_text(beside, text)
         # The loader wants both side by side.
-        beside = new_npz.with_suffix(".json")
-        beside.write_text(text, encoding="utf-8")
         for split in ("train", "validation"):
             if card[split]:
-                _verify(new_npz.parent, name, split, motion, card)
-        beside.replace(new_card)
+                _verify(made, name, split, motion, card)
+        for path in (npz, beside):
+            path.replace(output / path.name)
 
 
 def _verify(root, name, split, motion, card):

@@ -14,7 +14,7 @@ import tempfile
 
 import numpy as np
 
-from ampose_tf import confined, reading
+from ampose_tf import confined, files, reading
 from ampose_tf.config import Data
 from ampose_tf.data import human36m, mocap, synthetic
 from ampose_tf.data.human36m import CORRUPT, JOINTS_OF_32, SUBJECTS
@@ -69,10 +69,8 @@ def prepare(
     marked = {"generator": synthetic.GENERATOR} if generated else {}
     world, image, frames = _converted(source)
     print(f"Writing to {output}, and reading back", flush=True)
-    output.mkdir(parents=True, exist_ok=True)
     # Read back before it replaces anything.
-    with tempfile.TemporaryDirectory(dir=output, prefix=".prepare.") as made:
-        made = pathlib.Path(made)
+    with files.workplace(output) as made:
         human36m.write(made, world, {"gt": image}, **marked)
         pairs = _read_back(made, frames)
         for path in made.iterdir():

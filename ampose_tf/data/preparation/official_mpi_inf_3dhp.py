@@ -7,11 +7,10 @@ the axes reversed: `annot2` (N, 1, 17, 2) pixels, `univ_annot3`
 
 import os
 import pathlib
-import tempfile
 
 import numpy as np
 
-from ampose_tf import confined, hdf5, reading
+from ampose_tf import confined, files, hdf5, reading
 from ampose_tf.data import archive, mpi_inf_3dhp, synthetic
 from ampose_tf.data.mpi_inf_3dhp import SEQUENCES
 
@@ -73,10 +72,9 @@ def prepare(
         )
     if (source / synthetic.MARK).exists():
         members["generator"] = np.array(synthetic.GENERATOR)
-    output.mkdir(parents=True, exist_ok=True)
     # Read back before it replaces anything.
-    with tempfile.TemporaryDirectory(dir=output, prefix=".prepare.") as made:
-        path = pathlib.Path(made) / mpi_inf_3dhp.FILE
+    with files.workplace(output) as made:
+        path = made / mpi_inf_3dhp.FILE
         archive.write(path, **members)
         poses = mpi_inf_3dhp.load(made)
         names, counts = np.unique(poses.subjects, return_counts=True)

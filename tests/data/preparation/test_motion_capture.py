@@ -269,7 +269,7 @@ def files(root):
 def test_again(tmp_path):
     write_cmu(tmp_path)
     prepare(tmp_path)
-    (tmp_path / "out" / ".cmu17.npz.killed").mkdir()
+    (tmp_path / "out" / ".ampose.abcdefgh").mkdir()
     motion = write_cmu(tmp_path, seed=1)
     prepare(tmp_path)
     np.testing.assert_allclose(
