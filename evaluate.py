@@ -66,7 +66,7 @@ def main(options):
 
     size = experiment.evaluation.batch_size
     predictors = {
-        path: load_predictor(path, size, trust=options.trust_model)
+        path: load_predictor(path, size, trust_model=options.trust_model)
         for path in options.model
     }
     reports, lifted = evaluating.evaluate(experiment, predictors, validation)

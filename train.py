@@ -10,11 +10,10 @@ once.
 """
 
 import pathlib
-import sys
 
 from absl import flags
 
-from ampose_tf import config, interrupts, reading
+from ampose_tf import config
 
 
 def define_flags(flag_values):
@@ -29,15 +28,6 @@ def define_flags(flag_values):
 
 
 def main(options):
-    try:
-        with interrupts.handled():
-            train(options)
-    except interrupts.Interrupted as error:
-        print(reading.line(f"train.py: {error}"), file=sys.stderr)
-        return error.status
-
-
-def train(options):
     # Data first: it is there or not long before Keras has loaded.
     from ampose_tf.data import sources
 

@@ -9,15 +9,21 @@ has the user's rights.
 import contextlib
 import importlib
 import json
+import math
 import os
+import pathlib
+import resource
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Callable
 
 _ARRAY = "\0array"
+# Of the clock: how often the processor time it may be, and to start.
+_PATIENCE, _START_S = 3, 20
 # Exceptions of a child that are the parent's, too: they say what is wrong.
 _PLAIN = (ImportError, OSError, ValueError)
 
@@ -28,22 +34,23 @@ def call(
     """Returns what a function returns in a child process.
 
     The child has one thread for each numerical library, and what it prints is
-    dropped. Where the system has no limits of memory (Windows; macOS ignores
-    them), there is the limit of time alone.
+    dropped. Its limits begin when the function's module is imported; macOS
+    has none of memory.
 
     Args:
         function: A function of a module that can be imported. It returns
-            JSON values, NumPy arrays, or such in each other.
+            nested JSON values and NumPy arrays.
         arguments: JSON values.
-        seconds: How long the child may take, its start included.
+        seconds: Processor time that the call may take.
         memory: How many bytes of address space it may take, and of results.
 
     Raises:
         ImportError: If the function raises it.
-        OSError: Likewise.
-        ValueError: Likewise; or it raises any other exception, crashes, or
-            takes more than the limits. The message does not name the file,
-            and a note holds the traceback of an unexpected exception.
+        OSError: If the function raises it.
+        ValueError: If the function raises it or any other exception,
+            crashes, or takes more than the limits. The message does not name
+            the file, and a note holds the traceback of an unexpected
+            exception.
     """
     request = {
         "function": f"{function.__module__}:{function.__qualname__}",
@@ -51,6 +58,11 @@ def call(
         "seconds": seconds,
         "memory": memory,
     }
+    if not sys.executable or getattr(sys, "frozen", False):
+        raise ValueError(
+            "files of this kind are read by another Python process, and "
+            "there is none to start here"
+        )
     threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     paths = os.pathsep.join(path for path in sys.path if path)
     with tempfile.TemporaryFile() as answer:
@@ -64,12 +76,16 @@ def call(
                 env=os.environ
                 | {"PYTHONPATH": paths}
                 | dict.fromkeys(threads, "1"),
-                # Python code in the child ends by itself before.
-                timeout=seconds + 1,
+                # Of the clock, on a busy machine, and to start.
+                timeout=_PATIENCE * seconds + _START_S,
+                # Ctrl-C is the parent's.
+                start_new_session=True,
                 check=False,
             ).returncode
         except subprocess.TimeoutExpired:
-            raise ValueError(f"takes more than {seconds:.3g} s") from None
+            raise ValueError(_late(seconds)) from None
+        if -status == getattr(signal, "SIGXCPU", None):
+            raise ValueError(_late(seconds))
         if status < 0:
             name = signal.Signals(-status).name
             raise ValueError(f"is damaged or not supported ({name})")
@@ -118,22 +134,30 @@ def _sent(value):
             or value.dtype.kind not in "biufU"
         ):
             raise TypeError(f"{type(value).__name__} is not sent")
-        arrays.append(value.tobytes())
+        arrays.append(value)
         return {_ARRAY: (value.dtype.str, value.shape)}
 
     line = json.dumps(value, default=described).encode()
-    return b"".join([line, b"\n", *arrays])
+    return [line, b"\n", *map(_bytes_of, arrays)]
+
+
+def _bytes_of(array):
+    import numpy as np
+
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
 
 
 def _answer(request):
     """Returns what the parent gets, from within the limits."""
+    seconds, memory = request["seconds"], request["memory"]
     try:
         module, name = request["function"].split(":")
+        # Before the limits: how long it takes is up to the machine.
         function = getattr(importlib.import_module(module), name)
+        limit(seconds, memory)
         return _sent(["result", function(*request["arguments"])])
     except MemoryError:
-        megabytes = request["memory"] // 2**20
-        return _sent(["", f"takes more than {megabytes} MB of memory"])
+        return _sent(["", f"takes more than {memory // 2**20} MB of memory"])
     except TimeoutError as error:
         return _sent(["", str(error)])
     except _PLAIN as error:
@@ -148,44 +172,50 @@ def _answer(request):
         return _sent(["", words, traceback.format_exc()])
 
 
-def _limit(seconds, memory):
-    try:
-        import resource
-    except ImportError:  # Not a POSIX system.
-        return
-    # Seconds of all threads, for a child whose parent is gone.
-    seconds = int(seconds) * (os.cpu_count() or 1)
-    for limit, most in (
-        (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_CPU, seconds),
+def limit(seconds: float, memory: int) -> None:
+    """Limits what this process, a child of `call`, takes from now on.
+
+    A function that has imported much calls it again. Python code that takes
+    longer raises a TimeoutError, so that it can name the place in a file;
+    other code ends with the process.
+
+    Args:
+        seconds: Processor time.
+        memory: Bytes of address space beside what is taken already.
+    """
+    used = time.process_time()
+    taken = 0
+    with contextlib.suppress(OSError):  # Linux has it.
+        pages = pathlib.Path("/proc/self/statm").read_text().split()[0]
+        taken = int(pages) * resource.getpagesize()
+    for kind, most in (
+        (resource.RLIMIT_AS, taken + memory),
+        (resource.RLIMIT_CPU, math.ceil(used + seconds) + 1),
         (resource.RLIMIT_FSIZE, memory),
         (resource.RLIMIT_CORE, 0),
     ):
         # Some systems refuse some, or allow less already.
         with contextlib.suppress(OSError, ValueError):
-            _, hard = resource.getrlimit(limit)
-            resource.setrlimit(limit, (most, hard))
-
-
-def _hurry(seconds):
-    """Raises TimeoutError after so long, for what names the place in it."""
+            _, hard = resource.getrlimit(kind)
+            resource.setrlimit(kind, (most, hard))
 
     def late(*_):
-        raise TimeoutError(f"takes more than {seconds:.3g} s")
+        raise TimeoutError(_late(seconds))
 
-    with contextlib.suppress(AttributeError):  # Not a POSIX system.
-        signal.signal(signal.SIGALRM, late)
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.signal(signal.SIGPROF, late)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
+def _late(seconds):
+    return f"takes more than {seconds:.3g} s"
 
 
 def _main():
     # What libraries print must not get among the arrays.
     with os.fdopen(os.dup(1), "wb") as answer:
         os.dup2(2, 1)
-        request = json.load(sys.stdin)
-        _limit(request["seconds"], request["memory"])
-        _hurry(request["seconds"])
-        answer.write(_answer(request))
+        for part in _answer(json.load(sys.stdin)):
+            answer.write(part)
 
 
 if __name__ == "__main__":

@@ -139,13 +139,13 @@ def remove_leftovers(folder: str | os.PathLike) -> None:
     """
     folder = pathlib.Path(folder)
     _tidied.add(os.path.abspath(folder))
+    entries = []
     # What cannot be removed does not keep the next run from its work.
     with contextlib.suppress(OSError):
-        for entry in list(os.scandir(folder)):
-            if _TEMPORARY.fullmatch(entry.name) and entry.is_dir(
-                follow_symlinks=False
-            ):
-                _remove_leftover(pathlib.Path(entry))
+        entries = [e for e in os.scandir(folder) if _is_leftover(e)]
+    for entry in entries:
+        with contextlib.suppress(OSError):
+            _remove_leftover(pathlib.Path(entry))
 
 
 def check_free(path: str | os.PathLike, overwrite: bool) -> None:
@@ -155,6 +155,11 @@ def check_free(path: str | os.PathLike, overwrite: bool) -> None:
             f"{path} exists; give --overwrite, in Python overwrite=True, or "
             "another path"
         )
+
+
+def _is_leftover(entry):
+    is_named = _TEMPORARY.fullmatch(entry.name) is not None
+    return is_named and entry.is_dir(follow_symlinks=False)
 
 
 def _remove_leftover(left):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _received: signal.Signals | None = None
-_is_handled = False
+_before: dict = {}
 _is_deferred = False
 
 
@@ -33,26 +33,27 @@ def handled() -> Iterator[None]:
     """Turns the first signal within the block into `Interrupted`.
 
     It is raised at once or, within `deferred`, by `check`. The second signal
-    ends the process as it does by default. What swallows the exception, as
+    does what it did before the block. What swallows the exception, as
     destructors do, does not swallow the signal: `check` raises it again.
     Blocks may lie in each other; in threads other than the main one, signals
     are left alone.
     """
-    global _is_handled, _received
+    global _received
     is_main = threading.current_thread() is threading.main_thread()
-    if _is_handled or not is_main:
+    if _before or not is_main:
         yield
         return
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-    _is_handled, _received = True, None
+    for number in _SIGNALS:
+        _before[number] = signal.getsignal(number)
+    _received = None
     try:
         for number in _SIGNALS:
             signal.signal(number, _note)
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        _is_handled, _received = False, None
+        _put_back()
+        _before.clear()
+        _received = None
 
 
 @contextlib.contextmanager
@@ -77,7 +78,7 @@ def check(when: str = "") -> None:
     """Raises `Interrupted` if a signal has come.
 
     Args:
-        when: As of `Interrupted`.
+        when: See `Interrupted`.
     """
     if _received is not None:
         raise Interrupted(_received, when)
@@ -87,7 +88,11 @@ def _note(number, frame):
     del frame
     global _received
     _received = signal.Signals(number)
-    for each in _SIGNALS:
-        signal.signal(each, signal.SIG_DFL)
+    _put_back()
     if not _is_deferred:
         check()
+
+
+def _put_back():
+    for number, handler in _before.items():
+        signal.signal(number, handler)

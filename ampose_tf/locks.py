@@ -22,7 +22,7 @@ except ImportError:  # Not a POSIX system.
     fcntl = None
 
 # Of a folder that one process at a time writes to.
-NAME = ".lock"
+NAME = ".ampose.lock"
 
 _UNSUPPORTED = (errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 _OPEN = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
@@ -47,8 +47,10 @@ def held(path: str | os.PathLike) -> Iterator[None]:
     try:
         yield
     finally:
+        # It may have been removed by hand, and be another's now.
         with contextlib.suppress(OSError):
-            path.unlink()
+            if _is_at(path, descriptor):
+                path.unlink()
         os.close(descriptor)
 
 

@@ -15,19 +15,19 @@ A script has a function that defines its flags and one that takes them:
 """
 
 import contextlib
+import errno
 import itertools
 import os
 import re
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterator
 
 from absl import flags, logging
 from ml_collections import config_flags
 
-from ampose_tf import progress, reading
+from ampose_tf import interrupts, progress, reading
 from ampose_tf.config import sections
 
 # What config_flags raises for flags that do not fit the config.
@@ -82,8 +82,8 @@ def run(
     flags.FLAGS(sys.argv[:1])
     logging.use_absl_handler()
     logging.set_verbosity(logging.WARNING)
-    with _ending_in_one_line(), _terminated_cleanly():
-        options = flags.FlagValues()
+    options = flags.FlagValues()
+    with _ending_in_one_line(options), interrupts.handled():
         define_flags(options)
         flags.DEFINE_bool(
             "progress",
@@ -165,15 +165,19 @@ def _check_is_file(arguments):
             raise ValueError(f"--config: {path} is not a file")
 
 
+# Of standard output that is a full disk or a device that is gone.
+_OF_OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+
+
 @contextlib.contextmanager
-def _ending_in_one_line() -> Iterator[None]:
+def _ending_in_one_line(options: flags.FlagValues) -> Iterator[None]:
     """Turns users' mistakes within the block into one line and an exit."""
     try:
         yield
+    except interrupts.Interrupted as error:
+        _fail(error, error.status)
     except KeyboardInterrupt:
-        _fail("interrupted", 130)
-    except _Terminated:
-        _fail("terminated", 128 + signal.SIGTERM)
+        _fail("interrupted", 128 + signal.SIGINT)
     except FloatingPointError as error:
         _fail(error, 1)
     except BrokenPipeError:
@@ -181,45 +185,32 @@ def _ending_in_one_line() -> Iterator[None]:
         _drop_output()
         sys.exit(128 + signal.SIGPIPE)
     except (ValueError, OSError) as error:
-        # Parsing may have ended before it came to the flag.
-        if {"--debug", "-debug", "--debug=true"} & set(sys.argv):
+        if _is_debugging(options):
             for text in traceback.format_exc().splitlines():
                 print(reading.escaped(text), file=sys.stderr)
         _fail(_of_output(error) or error, 2)
 
 
-class _Terminated(BaseException):
-    """The process was asked to end by SIGTERM."""
-
-
-@contextlib.contextmanager
-def _terminated_cleanly():
-    """Lets SIGTERM end the block as Ctrl-C does: temporary files go."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def terminate(*_):
-        raise _Terminated
-
-    before = signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _is_debugging(options):
+    """Whether --debug is set, also if parsing did not come to it."""
+    if options.is_parsed():
+        return options.debug
+    pattern = re.compile("--?debug(=(1|t|true|y|yes))?", re.IGNORECASE)
+    return any(pattern.fullmatch(argument) for argument in sys.argv)
 
 
 def _of_output(error):
     """Returns what is wrong if it is standard output, such as a full disk."""
     try:
         sys.stdout.flush()
-        if isinstance(error, OSError) and error.errno and not error.filename:
-            # It names no file; what failed to be printed is lost.
-            os.write(sys.stdout.fileno(), b"\n")
     except OSError as failure:
-        _drop_output()
-        return f"standard output: {failure.strerror}"
-    return None
+        error = failure
+    is_named = getattr(error, "filename", None) is not None
+    if is_named or getattr(error, "errno", None) not in _OF_OUTPUT:
+        return None
+    # Files name themselves; what failed to be printed is lost.
+    _drop_output()
+    return f"standard output: {error.strerror}"
 
 
 def _drop_output():

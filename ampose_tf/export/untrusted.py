@@ -10,7 +10,6 @@ import hashlib
 import importlib.metadata
 import os
 import pathlib
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -21,8 +20,8 @@ from ampose_tf.export import runtime
 _TRUST = "; if you trust the file, add --trust_model"
 # Poses of the trial; a SavedModel takes any number.
 _POSES = 64
-# To start, for which a busy machine takes its time, and TensorFlow maps more
-# memory than it uses; from then on, for the model.
+# For TensorFlow to start, which maps more memory than it uses; then for the
+# model.
 _START = {"seconds": 60, "memory": 64 * 2**30}
 _TRIAL = {"seconds": 10, "memory": 3 * 2**29}
 
@@ -57,7 +56,7 @@ def _check_tflite(path, described):
     with _remembered(content, "ai-edge-litert") as is_known:
         if not is_known:
             joints = described["joints"]
-            confined.call(_try_tflite, str(path), joints, **_START)
+            confined.call(_try_tflite, str(path), joints, **_TRIAL)
 
 
 def _check_saved_model(path, described):
@@ -81,14 +80,13 @@ def tflite_in_batches(path: pathlib.Path, batch: int) -> Callable | None:
     try:
         with _remembered(content, "ai-edge-litert") as is_known:
             if not is_known:
-                confined.call(_try_in_batches, str(path), batch, **_START)
+                confined.call(_try_in_batches, str(path), batch, **_TRIAL)
     except ValueError:
         return None
     return runtime.tflite_in_batches(path, batch)
 
 
 def _try_tflite(path, joints):
-    _limit(**_TRIAL)
     lift = runtime.tflite(path)
     _try(
         lift, {name: shape[1:] for name, shape in lift.shapes.items()}, joints
@@ -96,7 +94,6 @@ def _try_tflite(path, joints):
 
 
 def _try_in_batches(path, batch):
-    _limit(**_TRIAL)
     runtime.tflite_in_batches(path, batch)
 
 
@@ -108,32 +105,12 @@ def _try_saved_model(path, joints, seen_input):
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.constant(0.0)
-    _limit(**_TRIAL)
+    confined.limit(**_TRIAL)
     lift = runtime.saved_model(path)
     shapes = {"keypoints_2d": (joints, 2)}
     if seen_input:
         shapes["seen"] = (joints,)
     _try(lift, shapes, joints)
-
-
-def _limit(seconds, memory):
-    """Limits what this process takes from now on; memory, on Linux."""
-    with contextlib.suppress(ImportError, OSError, ValueError):
-        import resource
-
-        # Of the processor: the machine may be busy.
-        used = int(time.process_time())
-        _lower(resource.RLIMIT_CPU, used + seconds)
-        pages = pathlib.Path("/proc/self/statm").read_text().split()[0]
-        used = int(pages) * resource.getpagesize()
-        _lower(resource.RLIMIT_AS, used + memory)
-
-
-def _lower(limit, most):
-    import resource
-
-    _, hard = resource.getrlimit(limit)
-    resource.setrlimit(limit, (most, hard))
 
 
 def _try(lift, shapes, joints):
@@ -157,19 +134,27 @@ def _remembered(content, library):
 
     Without a cache folder that can be written, every call checks anew.
     """
-    entry = None
+    entry, is_known = None, False
     with contextlib.suppress(OSError, RuntimeError):  # There may be no home.
         place = pathlib.Path(os.environ.get("XDG_CACHE_HOME", ""))
         if not place.is_absolute():
             place = pathlib.Path.home() / ".cache"
         # Other libraries, and other checks, are tried anew.
-        versions = f"{importlib.metadata.version(library)} {__version__}"
+        versions = f"{_version(library)} {__version__}"
         tried = hashlib.sha256(content)
         tried.update(versions.encode())
         entry = place / "ampose_tf" / "tried" / tried.hexdigest()
-    is_known = entry is not None and entry.is_file()
+        is_known = entry.is_file()
     yield is_known
     if entry is not None and not is_known:
         with contextlib.suppress(OSError):
             entry.parent.mkdir(parents=True, exist_ok=True)
             entry.touch()
+
+
+def _version(library):
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        # TensorFlow has other names for some machines.
+        return "unknown"

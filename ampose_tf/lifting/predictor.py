@@ -189,7 +189,7 @@ def load_predictor(
     path: str | os.PathLike,
     batch_size: int = 512,
     threads: int | None = None,
-    trust: bool = False,
+    trust_model: bool = False,
 ) -> Predictor:
     """Loads a model for inference.
 
@@ -205,8 +205,8 @@ def load_predictor(
         batch_size: Poses per call of the network; a `.tflite` has its own.
         threads: Threads for a `.tflite`, which has one interpreter in each;
             None for as many as there are cores. TensorFlow has its own.
-        trust: Whether a `.tflite` or a SavedModel is loaded unchecked. It
-            may then do whatever this process may.
+        trust_model: Whether a `.tflite` or a SavedModel is loaded unchecked.
+            It may then do whatever this process may.
 
     Raises:
         OSError: If there is nothing at `path`.
@@ -227,18 +227,18 @@ def load_predictor(
     if path.suffix == ".keras":
         with _needing_tensorflow(path):
             return _load_keras(path, batch_size)
-    trust = trust or weights.is_released(path)
+    trusted = trust_model or weights.is_released(path)
     if path.suffix == ".tflite" and path.is_file():
-        described = _checked_metadata(path, trust)
+        described = _checked_metadata(path, trusted)
         lift = runtime.tflite(path)
         size = path.stat().st_size
         # Whole batches of the file's: a pose has the same neighbours then.
         batch_size = -(-_POSES_OF_A_THREAD // lift.batch) * lift.batch
-        in_batches = functools.partial(_tflite_in_batches, path, trust)
+        in_batches = functools.partial(_tflite_in_batches, path, trusted)
     elif path.is_dir():
         path = _newest_version(path)
         with _needing_tensorflow(path):
-            described = _checked_metadata(path, trust)
+            described = _checked_metadata(path, trusted)
             lift = runtime.saved_model(path)
         size = sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
         threads = 1
@@ -260,7 +260,7 @@ def load_predictor(
     )
 
 
-def _checked_metadata(path, trust):
+def _checked_metadata(path, trusted):
     described = runtime.metadata(path)
     try:
         by_joint_count(described["joints"])
@@ -272,7 +272,7 @@ def _checked_metadata(path, trust):
             f"{described['normalisation'][:80]!r}; expected "
             f"{' or '.join(SCREEN_NORMALISATIONS)}"
         )
-    if not trust:
+    if not trusted:
         # Takes a moment, which the released files spare.
         from ampose_tf.export import untrusted
 
@@ -280,8 +280,8 @@ def _checked_metadata(path, trust):
     return described
 
 
-def _tflite_in_batches(path, trust):
-    if trust:
+def _tflite_in_batches(path, trusted):
+    if trusted:
         return runtime.tflite_in_batches(path, _BATCH)
     from ampose_tf.export import untrusted
 

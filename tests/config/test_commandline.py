@@ -222,7 +222,7 @@ def test_a_full_disk_for_errors_does_not_change_the_status(folder):
 
 def test_termination_ends_in_one_line_and_status_143(folder):
     ended = run_script(folder, "--config=experiment.py", "--raises=SIGTERM")
-    assert ended.stderr == "script.py: terminated\n"
+    assert ended.stderr == "script.py: ended by SIGTERM\n"
     assert (ended.returncode, ended.stdout) == (143, "")
 
 

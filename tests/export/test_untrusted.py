@@ -76,7 +76,7 @@ def weight_of(content):
 def test_released_and_trusted_files_are_not_tried(path, cache, trials):
     load_predictor(RELEASED)
     load_predictor("ampose_t")
-    load_predictor(path, trust=True)
+    load_predictor(path, trust_model=True)
     assert trials == [] and not cache.exists()
 
 

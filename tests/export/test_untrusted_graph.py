@@ -177,7 +177,9 @@ def test_trusted_they_are_run(tmp_path, make_poses):
     """That the attack is one."""
     target = tmp_path / "target"
     write_module(tmp_path / "1", file_functions(target)["WriteFile"])
-    load_predictor(tmp_path / "1", trust=True)(make_poses(2).keypoints_2d)
+    load_predictor(tmp_path / "1", trust_model=True)(
+        make_poses(2).keypoints_2d
+    )
     assert target.read_text() == "written"
 
 
