@@ -12,7 +12,6 @@ import json
 import math
 import os
 import pathlib
-import resource
 import signal
 import subprocess
 import sys
@@ -20,6 +19,11 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+
+try:
+    import resource
+except ImportError:  # Not a POSIX system.
+    resource = None
 
 _ARRAY = "\0array"
 # Of the clock: how often the processor time it may be, and to start.
@@ -183,6 +187,8 @@ def limit(seconds: float, memory: int) -> None:
         seconds: Processor time.
         memory: Bytes of address space beside what is taken already.
     """
+    if resource is None:
+        return
     used = time.process_time()
     taken = 0
     with contextlib.suppress(OSError):  # Linux has it.

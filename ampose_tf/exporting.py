@@ -1,5 +1,6 @@
 """Driver: a trained model to verified files."""
 
+import functools
 import pathlib
 import sys
 
@@ -323,6 +324,10 @@ def _compressed(request):
     )
 
 
+# A teacher of a teacher, and so on.
+_MOST_EARLIER = 10
+
+
 def origin_of(model_path: pathlib.Path) -> dict[str, str]:
     """Returns what a model was trained on, see `sources.origin`.
 
@@ -333,16 +338,22 @@ def origin_of(model_path: pathlib.Path) -> dict[str, str]:
     Raises:
         ValueError: Where one of these files, or one of the data, is damaged.
     """
-    model_path = pathlib.Path(model_path)
-    path = model_path.with_name("config.json")
-    if not path.is_file():
-        return _origin_of_released(model_path)
-    trained = configuration.load(path)
-    known = sources.origin(trained)
-    earlier = trained.train.lifter or trained.train.teacher
-    if earlier:
-        known = _joined(origin_of(pathlib.Path(earlier)), known)
-    return known
+    origins = []
+    path = pathlib.Path(model_path)
+    while True:
+        run = path.with_name("config.json")
+        if not run.is_file():
+            origins.append(_origin_of_released(path))
+            break
+        trained = configuration.load(run)
+        origins.append(sources.origin(trained))
+        earlier = trained.train.lifter or trained.train.teacher
+        if not earlier:
+            break
+        path = pathlib.Path(earlier)
+        if len(origins) > _MOST_EARLIER:
+            raise ValueError(f"{run}: learnt from a model that learnt from it")
+    return functools.reduce(_joined, reversed(origins))
 
 
 def _joined(one, other):

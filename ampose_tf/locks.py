@@ -24,6 +24,9 @@ except ImportError:  # Not a POSIX system.
 # Of a folder that one process at a time writes to.
 NAME = ".ampose.lock"
 
+# A lock is signed at once.
+_UNSIGNED_S = 60
+
 _UNSUPPORTED = (errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 _OPEN = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
 _HOLDER = re.compile(r"process (\d{1,9}) on (\S{1,64}) since [-:\d ]{10,19}")
@@ -104,6 +107,9 @@ def _locked(descriptor, path):
 def _check_dead(descriptor, path):
     """Raises an error unless a file that is the lock is a dead process's."""
     holder = _holder(descriptor)
+    state = os.fstat(descriptor)
+    if not state.st_size and time.time() - state.st_mtime > _UNSIGNED_S:
+        return  # Its process died before it signed.
     if holder is not None and holder[2] == socket.gethostname():
         try:
             os.kill(int(holder[1]), 0)

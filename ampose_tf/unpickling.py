@@ -20,6 +20,7 @@ _MAX_STEPS = 16_000_000
 _MAX_DEPTH = 64
 # Of an array without elements.
 _MAX_SIDE = 2**20
+_MAX_RANK = 32  # NumPy 1's own.
 
 
 class Refused(ValueError):
@@ -115,6 +116,8 @@ def is_possible(shape: tuple[int, ...], itemsize: int, size: int) -> bool:
     Of elements without bytes, and along the other axes of an array without
     elements, there could be any number.
     """
+    if len(shape) > _MAX_RANK:
+        return False
     sides = all(0 <= side <= max(size, _MAX_SIDE) for side in shape)
     return sides and math.prod(shape) * max(itemsize, 1) <= size
 
@@ -237,6 +240,9 @@ def _check_keys(keys):
     for key in keys:
         if not isinstance(key, _ATOMS):
             raise Refused(f"its pickle has a {type(key).__name__} as a key")
+        # Larger numbers can be chosen so that their hashes are one.
+        if isinstance(key, int) and not -(2**63) <= key < 2**64:
+            raise Refused("its pickle has a number over 64 bits as a key")
 
 
 def _is_state_of(built, state):
@@ -250,8 +256,8 @@ def _is_state_of(built, state):
     if dtype.hasobject:
         return (
             type(values) is list
-            and len(values) == math.prod(shape)
             and is_possible(shape, 1, len(values))
+            and len(values) == math.prod(shape)
         )
     return type(values) is bytes and is_possible(
         shape, dtype.itemsize, len(values)

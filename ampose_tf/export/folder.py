@@ -4,10 +4,11 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import shutil
 from collections.abc import Iterator
 
-from ampose_tf import files
+from ampose_tf import files, reading
 
 
 @contextlib.contextmanager
@@ -39,6 +40,12 @@ def rejected_name(name: str) -> str:
     return name.replace("/", ".rejected/")
 
 
+# Of the kinds of files in `export.json`: under which names they lie.
+_KINDS = {"files": str, "rejected": rejected_name}
+_NAME = re.compile(r"[\w.-]{1,100}(/\d{1,9})?")
+_MOST_BYTES = 2**24
+
+
 def earlier(output: pathlib.Path) -> dict:
     """Returns what an earlier export left in `export.json`, or {}.
 
@@ -49,19 +56,18 @@ def earlier(output: pathlib.Path) -> dict:
     if not path.is_file():
         return {}
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-        for kind in ("files", "rejected"):
-            report[kind].keys()
-        "".join(report.get("of_another_model", []))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        with reading.guarded(), reading.opened(path) as file:
+            report = json.loads(file.read(_MOST_BYTES))
+            names = list(report.get("of_another_model", []))
+            for kind in _KINDS:
+                names += report[kind].keys()
+            if not all(map(_NAME.fullmatch, names)):
+                raise ValueError("names of no exported files")
+    except ValueError as error:
         raise ValueError(
             f"{path}: damaged, or not from an export; remove it to go on"
         ) from error
     return report
-
-
-# Of the kinds of files in `export.json`: under which names they lie.
-_KINDS = {"files": str, "rejected": rejected_name}
 
 
 def with_earlier(report: dict, earlier: dict, output: pathlib.Path) -> dict:

@@ -113,6 +113,27 @@ def _try_saved_model(path, joints, seen_input):
     _try(lift, shapes, joints)
 
 
+def as_tried(lift: Callable) -> Callable:
+    """Returns a SavedModel's function that is called as its trial was.
+
+    With as many poses: what it computes may depend on their number.
+    """
+
+    def run(**arrays):
+        poses = []
+        for start in range(0, len(next(iter(arrays.values()))), _POSES):
+            part = {n: a[start : start + _POSES] for n, a in arrays.items()}
+            count = len(next(iter(part.values())))
+            padded = {
+                name: np.resize(array, (_POSES, *array.shape[1:]))
+                for name, array in part.items()
+            }
+            poses.append(lift(**padded)[:count])
+        return np.concatenate(poses)
+
+    return run
+
+
 def _try(lift, shapes, joints):
     random = np.random.default_rng(0)
     arrays = {

@@ -336,14 +336,23 @@ def _check_constants(whole):
         for node in nodes:
             for value in node.attr.values():
                 for tensor in (value.tensor, *value.list.tensor):
-                    sides = [side.size for side in tensor.tensor_shape.dim]
-                    if any(side < 0 for side in sides):
-                        raise ValueError("a constant of a negative size")
-                    size += 8 * math.prod(sides)
+                    sides = tensor.tensor_shape.dim
+                    size += 8 * _elements(sides, "a constant")
                     if size > _MAX_CONSTANTS:
                         raise ValueError(
                             f"constants of over {_MAX_CONSTANTS // 2**20} MiB"
                         )
+
+
+def _elements(sides, name):
+    """Returns how many elements a tensor has; too many as one too many."""
+    # TensorFlow's own limit.
+    if len(sides) > 254 or any(side.size < 0 for side in sides):
+        raise ValueError(f"{name} of unknown size or too many sides")
+    # A product of large numbers would take its time.
+    if any(side.size == 0 for side in sides):
+        return 0
+    return min(math.prod(min(s.size, _MAX_BYTES) for s in sides), _MAX_BYTES)
 
 
 def _check_objects(graph, functions, savers):
@@ -370,10 +379,7 @@ def _check_objects(graph, functions, savers):
                 f"an object of kind {node.user_object.identifier[:80]!r}"
             )
         if kind == "variable":
-            sides = [side.size for side in node.variable.shape.dim]
-            if any(side < 0 for side in sides):
-                raise ValueError("a variable of unknown size")
-            size += math.prod(sides)
+            size += _elements(node.variable.shape.dim, "a variable")
         if kind == "function":
             names += node.function.concrete_functions
         if kind == "bare_concrete_function":

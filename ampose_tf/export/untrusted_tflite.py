@@ -14,7 +14,8 @@ import numpy as np
 
 MAX_BYTES = 512 * 2**20
 # Of all tensors that one call computes.
-_MAX_COMPUTED = 512 * 2**20
+# An interpreter reuses memory; the trial limits what it takes.
+_MAX_COMPUTED = 2**33
 _MAX_TABLES = 200_000
 _MAX_RANK = 6
 _MAX_NAME = 2000
@@ -328,22 +329,25 @@ def _check_subgraph(subgraph, codes, buffers, reader):
         else:
             computed += size
     inputs, outputs = subgraph["inputs"], subgraph["outputs"]
+    if max(len(inputs), len(outputs)) > len(tensors):
+        raise ValueError("a graph of more inputs or outputs than tensors")
     for index in (*inputs, *outputs):
         _check_index(index, tensors, "a graph's input or output")
-    written = {int(index) for index in inputs}
-    if written & known or len(written) < len(inputs):
+    given = {int(index) for index in inputs}
+    if given & known or len(given) < len(inputs):
         raise ValueError("an input of a graph that is a constant, or another")
+    there = known | given
     for operator in subgraph["operators"]:
         _check_index(operator["code"], codes, "an operator's code")
         _check_operator(operator, codes[operator["code"]], tensors, reader)
         taken = {int(index) for index in operator["inputs"] if index >= 0}
         made = [int(index) for index in operator["outputs"]]
-        if not taken <= written | known:
+        if not taken <= there:
             raise ValueError("an operator reads what is not yet computed")
-        if (written | known).intersection(made) or len(set(made)) < len(made):
+        if not there.isdisjoint(made) or len(set(made)) < len(made):
             raise ValueError("an operator writes what is there already")
-        written.update(made)
-    if not {int(index) for index in outputs} <= written | known:
+        there.update(made)
+    if not {int(index) for index in outputs} <= there:
         raise ValueError("an output of a graph that is not computed")
     return computed
 
@@ -354,8 +358,8 @@ def _check_tensor(tensor, buffers):
     if tensor["is_variable"] or tensor["name"] is None:
         raise ValueError("a tensor that is a variable, or has no name")
     _check_index(tensor["buffer"], buffers, "a tensor's buffer")
-    shape = [int(side) for side in tensor["shape"]]
-    signature = [int(side) for side in tensor["shape_signature"]]
+    shape = [int(side) for side in tensor["shape"][: _MAX_RANK + 1]]
+    signature = [int(s) for s in tensor["shape_signature"][: _MAX_RANK + 1]]
     if len(shape) > _MAX_RANK or (shape and min(shape) < 1):
         raise ValueError(f"a tensor of shape {shape[: _MAX_RANK + 1]}")
     if signature and len(signature) != len(shape):

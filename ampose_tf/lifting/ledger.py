@@ -7,9 +7,11 @@ kill at any time a file with the recorded SHA-256 is known to be done.
 """
 
 import contextlib
+import errno
 import json
 import os
 import pathlib
+import stat
 import threading
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -154,4 +156,9 @@ def _ending(name):
 
 def _open(path, flags):
     # Files are not written through links, see `files`.
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    descriptor = os.open(path, flags, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "Expected a file", str(path))
+    return descriptor

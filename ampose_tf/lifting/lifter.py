@@ -35,6 +35,7 @@ from ampose_tf.lifting.motion import (
     ensemble_spread,
 )
 from ampose_tf.lifting.predictor import load_predictor
+from ampose_tf.lifting.schema import MAX_METRES
 from ampose_tf.lifting.smoothing import (
     METHODS,
     Butterworth,
@@ -356,7 +357,8 @@ class Lifter:
             else:
                 poses_3d = predict(keypoints_2d, seen)
                 spread_m = np.full(seen.shape, np.nan, np.float32)
-        if not np.isfinite(poses_3d).all():
+        # NaN is in no range.
+        if not (np.abs(poses_3d) <= MAX_METRES).all():
             raise ValueError(
                 f"{self._model}: its poses hold NaN or infinite values"
             )

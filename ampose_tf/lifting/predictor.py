@@ -240,6 +240,10 @@ def load_predictor(
         with _needing_tensorflow(path):
             described = _checked_metadata(path, trusted)
             lift = runtime.saved_model(path)
+            if not trusted:
+                from ampose_tf.export import untrusted
+
+                lift = untrusted.as_tried(lift)
         size = sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
         threads = 1
     else:

@@ -20,7 +20,7 @@ from ampose_tf.lifting.untrusted import (
 
 # Metres. Lifted from what is no person, joints and places may be far away;
 # their squares are float32, too.
-_MAX_METRES = 1e9
+MAX_METRES = 1e9
 # A square is assumed around people who may be out of the image, and what was
 # not seen is made up beyond them.
 _MAX_PIXEL = 10 * MAX_PIXEL
@@ -52,14 +52,14 @@ class Values(NamedTuple):
 # Of one person, by name.
 ROWS = {
     "frame_numbers": Values(np.int64, 0, untrusted.MAX_FRAME),
-    "poses_3d": Values(np.float32, -_MAX_METRES, _MAX_METRES),
+    "poses_3d": Values(np.float32, -MAX_METRES, MAX_METRES),
     "root_positions": Values(
-        np.float32, -_MAX_METRES, _MAX_METRES, may_lack=True
+        np.float32, -MAX_METRES, MAX_METRES, may_lack=True
     ),
     "keypoints_px": Values(np.float32, -_MAX_PIXEL, _MAX_PIXEL, may_lack=True),
     "scores": Values(np.float32, 0, 1),
     "seen": Values(bool, 0, 1),
-    "spread_m": Values(np.float32, 0, _MAX_METRES, may_lack=True),
+    "spread_m": Values(np.float32, 0, MAX_METRES, may_lack=True),
 }
 _WHOLE = (np.int64, bool)
 

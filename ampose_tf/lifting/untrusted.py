@@ -109,7 +109,10 @@ def parse(text: str | bytes, object_of: Callable | None = None):
 def _integer(digits):
     if len(digits) > 4000:  # Python's own bound is 4300.
         raise ValueError(f"not read: a number of {len(digits)} digits")
-    return int(digits)
+    # As orjson does beyond 64 bits; as keys, larger numbers can be chosen so
+    # that their hashes are one.
+    value = int(digits)
+    return value if -(2**63) <= value < 2**64 else float(digits)
 
 
 def _as_utf8(text):

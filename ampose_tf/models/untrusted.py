@@ -27,6 +27,8 @@ _MOST = {
     "mlp_ratio": 16,
     "gcn_mlp_ratio": 16,
 }
+# Five times those of the paper's network.
+_MAX_PARAMETERS = 100_000_000
 _MAX_JOINTS = 32
 _MAX_HIDDEN = 8192
 _MAX_NAME = 100
@@ -64,11 +66,16 @@ def read(path: str | os.PathLike) -> tuple[str, dict, bytes]:
         name, arguments = _checked(json.loads(text))
         (weights,) = _members(file, WEIGHTS, MAX_BYTES)
     lifter = arguments.get("lifter", arguments)
-    least = lifter["depth"] * lifter["width"] ** 2
+    depth, width = lifter["depth"], lifter["width"]
+    least = depth * width**2
+    # Of a block: attention, its MLP, and a GCN with three kernels twice.
+    wide = 4 + 2 * lifter["mlp_ratio"] + 6 * max(1, lifter["gcn_mlp_ratio"])
+    if least * wide > _MAX_PARAMETERS:
+        raise ValueError(f"depth {depth} and width {width} are too large")
     if least > len(weights):
         raise ValueError(
-            f"weights of {len(weights)} bytes, too few for depth "
-            f"{lifter['depth']} and width {lifter['width']}"
+            f"weights of {len(weights)} bytes, too few for depth {depth} and "
+            f"width {width}"
         )
     return name, arguments, weights
 
