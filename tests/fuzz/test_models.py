@@ -130,7 +130,17 @@ def test_tflite_runs(tflites, tmp_path):
             outcome(lambda: describe.describe(path), path)
 
     run()
-    assert 0.2 < np.mean(refused) < 1
+    # So few may all be refused.
+    assert np.mean(refused) > 0.2
+
+
+def test_a_tflite_with_another_description_is_run(tmp_path):
+    path = tmp_path / "model.tflite"
+    content = RELEASED[0].read_bytes()
+    changed = content.replace(b"MLIR Converted.", b"\x1b[2J verted.   ")
+    assert changed != content
+    path.write_bytes(changed)
+    assert check_poses(path)
 
 
 def damaged_weights(path, damages, form):
