@@ -16,8 +16,10 @@ from ampose_tf.data.poses import Poses
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory):
     """What tests remember of models is not the user's business."""
-    home = pathlib.Path.home() / ".cache"
-    user = pathlib.Path(os.environ.get("XDG_CACHE_HOME", home))
+    # An empty one counts as unset.
+    user = pathlib.Path(
+        os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         # Its list of fonts takes seconds to make.

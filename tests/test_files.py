@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 import pytest
 
@@ -259,26 +258,36 @@ def test_a_new_directory_without_overwriting(tmp_path):
 
 
 def test_one_of_many_writers_wins(tmp_path):
+    """All have written before the end of a common pipe lets them go on."""
     code = """
-        import sys, time
+        import sys
         from ampose_tf import files
         try:
             with files.replacing(sys.argv[1], overwrite=False) as temporary:
                 temporary.write_text(sys.argv[2])
-                time.sleep(max(0, float(sys.argv[3]) - time.time()))
+                print("written", flush=True)
+                sys.stdin.read()
         except FileExistsError:
             sys.exit(3)
     """
-    start = str(time.time() + 1.5)
+    source, sink = os.pipe()
     writers = [
         subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(code)]
-            + [str(tmp_path / "a"), str(number), start]
+            + [str(tmp_path / "a"), str(number)],
+            stdin=source,
+            stdout=subprocess.PIPE,
         )
-        for number in range(6)
+        for number in range(3)
     ]
-    statuses = [writer.wait(60) for writer in writers]
-    assert sorted(statuses) == [0, 3, 3, 3, 3, 3]
+    os.close(source)
+    for writer in writers:
+        assert writer.stdout.readline() == b"written\n"
+    os.close(sink)
+    for writer in writers:
+        writer.communicate(timeout=60)
+    statuses = [writer.returncode for writer in writers]
+    assert sorted(statuses) == [0, 3, 3]
     assert (tmp_path / "a").read_text() == str(statuses.index(0))
     assert names(tmp_path) == ["a"]
 
@@ -308,7 +317,7 @@ def test_names_up_to_the_limit_of_the_file_system(tmp_path, name):
 
 
 class ForeignError(Exception):
-    """As of TensorFlow, which is no OSError."""
+    """TensorFlow's errors are not OSErrors either."""
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+from unittest import mock
 
 import keras
 import numpy as np
@@ -243,115 +245,142 @@ def test_files_of_a_finished_run_are_verified(tmp_path, poses, whole, name):
     assert_same_run(whole, run)
 
 
-def test_an_earlier_best_cannot_be_made_again(tmp_path, poses, monkeypatch):
-    config = config_of()
-    end = Recorder.on_epoch_end
+def progress_of(run):
+    with np.load(run / "checkpoint.npz") as stored:
+        return json.loads(str(stored["progress"]))
 
-    def worse(self, epoch, logs=None):
-        end(self, epoch, logs | {"val_mpjpe_mm": 100.0 + epoch})
 
-    monkeypatch.setattr(Recorder, "on_epoch_end", worse)
-    training.train(config, *poses, tmp_path)
-    best = (tmp_path / "best.keras").read_bytes()
-    (tmp_path / "best.keras").write_bytes(b"garbage")
-    for missing in ("x", "last.keras", "files.json"):
-        (tmp_path / missing).unlink(missing_ok=True)
-        if missing != "files.json":
-            with pytest.raises(ValueError, match=r"best\.keras .*put that ba"):
-                training.train(config, *poses, tmp_path)
-    (tmp_path / "best.keras").unlink()
-    with pytest.raises(FileNotFoundError, match=r"best\.keras"):
-        training.train(config, *poses, tmp_path)
-    (tmp_path / "best.keras").write_bytes(best)
-    training.train(config, *poses, tmp_path)
-    assert (tmp_path / "best.keras").read_bytes() == best
-    assert all((tmp_path / name).exists() for name in ARTEFACTS)
+def change_progress(run, **changed):
+    with np.load(run / "checkpoint.npz") as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    progress = json.loads(str(arrays["progress"])) | changed
+    arrays["progress"] = np.array(json.dumps(progress))
+    np.savez(run / "checkpoint.npz", **arrays)
+
+
+def test_an_earlier_best_cannot_be_made_again(tmp_path, poses, whole):
+    run, config = copied(whole, tmp_path), config_of()
+    first, second = progress_of(run)["history"]
+    history = [first, dict(second, val_mpjpe_mm=1 + first["val_mpjpe_mm"])]
+    change_progress(run, history=history, best_epoch=0)
+    best = (run / "best.keras").read_bytes()
+    (run / "best.keras").write_bytes(b"garbage")
+    known = json.loads((run / "files.json").read_bytes())
+    # The digests of the epoch before are there after a kill.
+    for epochs, missing in ((2, "x"), (2, "last.keras"), (1, "last.keras")):
+        (run / "files.json").write_text(json.dumps(known | {"epochs": epochs}))
+        (run / missing).unlink(missing_ok=True)
+        with pytest.raises(ValueError, match=r"best\.keras .*put that back"):
+            training.train(config, *poses, run)
+    (run / "files.json").unlink()
+    (run / "best.keras").unlink()
+    with pytest.raises(FileNotFoundError, match=r"no file .*best\.keras"):
+        training.train(config, *poses, run)
+    (run / "best.keras").write_bytes(best)
+    training.train(config, *poses, run)
+    assert (run / "best.keras").read_bytes() == best
+    assert all((run / name).exists() for name in ARTEFACTS)
 
 
 @pytest.mark.parametrize(
     "content",
     [b"", b"[]", b"{}", b"\xff", b'{"epochs": 2, "sha256": {}}', b"[" * 4096],
 )
-def test_a_damaged_list_of_digests(tmp_path, poses, whole, content):
+def test_a_damaged_list_of_digests(tmp_path, content):
+    (tmp_path / "files.json").write_bytes(content)
+    recorder = Recorder(tmp_path, mock.Mock())
+    with pytest.raises(ValueError, match=r"files\.json: damaged, expected"):
+        recorder._digests()
+
+
+def test_a_run_with_a_damaged_list_of_digests(tmp_path, poses, whole):
     run = copied(whole, tmp_path)
-    (run / "files.json").write_bytes(content)
+    (run / "files.json").write_bytes(b"{}")
     with pytest.raises(ValueError, match=r"files\.json: damaged, expected"):
         training.train(config_of(), *poses, run)
 
 
-@pytest.mark.parametrize("name", ["checkpoint.npz", "config.json", ".lock"])
+READERS = {
+    "checkpoint.npz": lambda run: Recorder(run, mock.MagicMock()).resume(),
+    "config.json": lambda run: training.claim(run, config_of()),
+    "files.json": lambda run: Recorder(run, mock.Mock())._digests(),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
 @pytest.mark.parametrize("kind", ["pipe", "dangling", "folder"])
-def test_what_is_no_file(tmp_path, poses, whole, name, kind):
+def test_what_is_no_file(tmp_path, name, kind):
+    path = tmp_path / name
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(tmp_path / "outside")
+    with pytest.raises(OSError, match=name):
+        READERS[name](tmp_path)
+    assert not (tmp_path / "outside").exists()
+
+
+@pytest.mark.parametrize("name", ["checkpoint.npz", "config.json", ".lock"])
+def test_a_run_with_a_link_to_nothing(tmp_path, poses, whole, name):
     run = copied(whole, tmp_path)
     (run / name).unlink(missing_ok=True)
-    if kind == "pipe":
-        os.mkfifo(run / name)
-    elif kind == "folder":
-        (run / name).mkdir()
-    else:
-        (run / name).symlink_to(tmp_path / "outside")
-    with pytest.raises((ValueError, OSError), match=name):
+    (run / name).symlink_to(tmp_path / "outside")
+    with pytest.raises(OSError, match=name):
         training.train(config_of(), *poses, run)
     assert not (tmp_path / "outside").exists()
 
 
 def test_progress_of_another_config(tmp_path, poses, whole):
     run = copied(whole, tmp_path)
-    with np.load(run / "checkpoint.npz") as stored:
-        arrays = {name: stored[name] for name in stored.files}
-    progress = json.loads(str(arrays["progress"]))
-    row = dict(progress["history"][-1], epoch=3, val_mpjpe_mm=1e9)
+    (run / "files.json").unlink()
+    progress = progress_of(run)
+    history = progress["history"]
+    row = dict(history[-1], epoch=3, val_mpjpe_mm=1e9)
     unfinished = {"learning_rate": 1, "seconds": 1, "metrics": [1]}
-    for changed, message in (
-        ({"history": [*progress["history"], row]}, "more epochs than train"),
-        ({"unfinished": unfinished | {"steps": 2}}, "more epochs than train"),
-        (
-            {
-                "history": progress["history"][:1],
-                "best_epoch": 0,
-                "unfinished": unfinished | {"steps": 4},
-            },
-            "unfinished: steps: expected 1 to 3",
-        ),
-        (
-            {
-                "history": progress["history"][:1],
-                "best_epoch": 0,
-                "unfinished": unfinished | {"steps": 3},
-            },
-            "unfinished: metrics: expected",
-        ),
+    for rows, steps, message in (
+        ([*history, row], None, "more epochs than train"),
+        (history, 2, "more epochs than train"),
+        (history[:1], 4, "unfinished: steps: expected 1 to 3"),
+        (history[:1], 3, "unfinished: metrics: expected"),
     ):
-        text = np.array(json.dumps(progress | changed))
-        np.savez(run / "checkpoint.npz", **arrays | {"progress": text})
-        with contextlib.suppress(FileNotFoundError):
-            (run / "files.json").unlink()
+        change_progress(
+            run,
+            history=rows,
+            best_epoch=min(progress["best_epoch"], len(rows) - 1),
+            unfinished=steps and unfinished | {"steps": steps},
+        )
         with pytest.raises(ValueError, match=message):
             training.train(config_of(), *poses, run)
 
 
 def test_status_and_line_of_the_script(tmp_path):
-    """A SIGTERM while it starts, and one that ends a run of its own."""
+    """A SIGINT in its second epoch."""
     command = demo_command(
         tmp_path / "run", tmp_path / "data", "--config.train.epochs=10000"
     )
-    for number, status in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
-        with subprocess.Popen(
-            command,
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            for line in process.stdout:
-                if number is signal.SIGTERM or "Epoch 2/" in line:
-                    break
-            process.send_signal(number)
-            _, errors = process.communicate(timeout=120)
-        assert process.returncode == status
-        # TensorFlow says if there is no GPU.
-        assert "Traceback" not in errors
-        line = errors.splitlines()[-1]
-        assert errors.count("train.py: ") == 1
-        assert line.startswith(f"train.py: ended by {number.name}")
+    said = tmp_path / "said"
+    with (
+        said.open("w") as file,
+        subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=file, text=True
+        ) as process,
+    ):
+        # The loop ends with it, too.
+        limit = threading.Timer(300, process.kill)
+        limit.start()
+        for line in process.stdout:
+            if "Epoch 2/" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+        limit.cancel()
+    assert process.returncode == 130
+    errors = said.read_text()
+    # TensorFlow says if there is no GPU.
+    assert "Traceback" not in errors
+    assert errors.count("train.py: ") == 1
+    line = errors.splitlines()[-1]
+    assert line.startswith("train.py: ended by SIGINT")
     assert "checkpoint.npz holds; run it again to go on" in line

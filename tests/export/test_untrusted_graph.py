@@ -455,7 +455,7 @@ def test_damaged_variables(folder):
         "variables/x",
     ],
 )
-def test_files_that_exports_have_not(folder, name):
+def test_files_of_other_programs_are_refused(folder, name):
     path = folder / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"x")

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import random
 import shutil
 import zipfile
@@ -29,10 +28,9 @@ from tests.fuzz import damage
 from tests.fuzz.damage import DAMAGES
 from tests.fuzz.test_files import (
     EXAMPLES,
-    MOST_SECONDS,
     NUMBERS,
-    check_message,
     fuzzed,
+    outcome,
 )
 
 KEYPOINTS_2D = np.random.default_rng(0).uniform(-1, 1, (3, 17, 2))
@@ -47,31 +45,12 @@ RELEASED = [
     for format in ("float32", "float16", "dynamic_int8", "float16_lift_coco17")
 ]
 WHICH = strategies.integers(0, len(RELEASED) - 1)
-# Each takes seconds.
-LOADS = 2 if EXAMPLES <= 200 else EXAMPLES * 3 // 100
 
 
 @pytest.fixture(scope="module")
 def model():
     keras.utils.set_random_seed(3)
     return AMPose(H36M_17.adjacency(), depth=1, width=8, heads=2)
-
-
-def processor_time():
-    """Returns that of this process and its children."""
-    return sum(os.times()[:4])
-
-
-def outcome(call, path):
-    """Returns a result, or None of what was refused as it should be."""
-    start = processor_time()
-    try:
-        result = call()
-    except (ValueError, OSError) as error:
-        result = None
-        check_message(str(error), path)
-    assert processor_time() - start < MOST_SECONDS
-    return result
 
 
 def poses(path):
@@ -151,7 +130,17 @@ def test_tflite_runs(tflites, tmp_path):
             outcome(lambda: describe.describe(path), path)
 
     run()
-    assert 0.2 < np.mean(refused) < 1
+    # So few may all be refused.
+    assert np.mean(refused) > 0.2
+
+
+def test_a_tflite_with_another_description_is_run(tmp_path):
+    path = tmp_path / "model.tflite"
+    content = RELEASED[0].read_bytes()
+    changed = content.replace(b"MLIR Converted.", b"\x1b[2J verted.   ")
+    assert changed != content
+    path.write_bytes(changed)
+    assert check_poses(path)
 
 
 def damaged_weights(path, damages, form):
@@ -341,10 +330,34 @@ def test_saved_model_checker(exported, tmp_path):
     assert 0.2 < np.mean(refused) < 0.99
 
 
+@pytest.fixture
+def folder(exported, tmp_path):
+    """A copy of an export, to damage."""
+    return shutil.copytree(exported, tmp_path / "1")
+
+
+def test_a_saved_model_with_another_name_is_loaded(folder):
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    path = folder / "saved_model.pb"
+    message = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    message.meta_graphs[0].meta_info_def.tensorflow_version = "x"
+    path.write_bytes(message.SerializeToString())
+    assert check_poses(folder)
+
+
+def test_a_saved_model_without_the_end_of_its_weights_is_refused(folder):
+    (path,) = (folder / "variables").glob("*.data-*")
+    path.write_bytes(path.read_bytes()[:-100])
+    assert not check_poses(folder)
+
+
+# Each takes seconds.
+@pytest.mark.slow
 def test_saved_model_loads(exported, tmp_path):
     refused = []
 
-    @fuzzed(LOADS)
+    @fuzzed(max(20, EXAMPLES * 3 // 100))
     @hypothesis.given(DAMAGES, NUMBERS)
     def run(damages, form):
         folder = tmp_path / "1"
@@ -361,4 +374,4 @@ def test_saved_model_loads(exported, tmp_path):
         refused.append(not check_poses(folder))
 
     run()
-    assert len(refused) < 5 or np.mean(refused) > 0.2
+    assert np.mean(refused) > 0.2

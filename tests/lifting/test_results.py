@@ -325,7 +325,7 @@ def test_pickled_members_are_refused(motion, tmp_path):
 
 @ENDINGS
 def test_more_people_than_a_frame_holds_are_refused(tmp_path, ending):
-    """As of keypoints, and before anything is made of each."""
+    """Readers of keypoints have the same limit."""
     (track,) = film(frames=1).motion.tracks
     path = tmp_path / f"clip{ending}"
     for people in (200, 201):

@@ -1,4 +1,4 @@
-"""Hand-made `.keras` files: nothing is built of what is not checked."""
+"""Hand-made `.keras` files: what their checks refuse builds no model."""
 
 import io
 import json
@@ -56,31 +56,44 @@ def test_unchanged_it_is_loaded(write):
     stored.load(write())
 
 
-def test_every_design_is_loaded(tmp_path):
-    adjacency = H36M_17.adjacency()
-    lifter = AMPose(adjacency, **CONFIG).get_config()
-    for number, saved in enumerate(
-        (
-            AMPose(adjacency, **CONFIG, gcn="two_residual", gcn_norm="bn"),
-            AMPose(adjacency, **CONFIG, gcn="transformer", dropout=0.1),
-            AMPose(adjacency, **CONFIG, gcn="convnext", position="shared"),
-            AMPose(adjacency, **CONFIG, gcn="vanilla", gc_bias="shared"),
-            AMPose(adjacency, **CONFIG, gcn="none", initializer="torch"),
-            AMPose(adjacency, **CONFIG, gcn="gcn_only", dtype="mixed_float16"),
-            AMPose(adjacency, **CONFIG, seen_input=True, frame="person"),
-            RefinedLifter(lifter, hidden=5, dtype="mixed_bfloat16"),
-        )
+MORE_DESIGNS = [
+    {"gcn": "transformer", "dropout": 0.1},
+    {"gcn": "convnext", "position": "shared"},
+    {"gcn": "vanilla", "gc_bias": "shared"},
+    {"gcn": "none", "initializer": "torch"},
+    {"seen_input": True, "frame": "person"},
+]
+
+
+def assert_loaded(saved, path):
+    saved.save(path)
+    found, refinement = stored.load_both(path)
+    assert (refinement is not None) == isinstance(saved, RefinedLifter)
+    expected = getattr(saved, "lifter", saved)
+    assert found.get_config() == expected.get_config()
+    for one, other in zip(
+        found.get_weights(), expected.get_weights(), strict=True
     ):
-        path = tmp_path / f"{number}.keras"
-        saved.save(path)
-        found, refinement = stored.load_both(path)
-        assert (refinement is not None) == isinstance(saved, RefinedLifter)
-        expected = getattr(saved, "lifter", saved)
-        assert found.get_config() == expected.get_config()
-        for one, other in zip(
-            found.get_weights(), expected.get_weights(), strict=True
-        ):
-            np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    "design",
+    [
+        {"gcn": "two_residual", "gcn_norm": "bn"},
+        {"gcn": "gcn_only", "dtype": "mixed_float16"},
+        *(pytest.param(d, marks=pytest.mark.slow) for d in MORE_DESIGNS),
+    ],
+)
+def test_every_design_is_loaded(tmp_path, design):
+    model = AMPose(H36M_17.adjacency(), **CONFIG, **design)
+    assert_loaded(model, tmp_path / "model.keras")
+
+
+def test_a_refinement_is_loaded(tmp_path):
+    lifter = AMPose(H36M_17.adjacency(), **CONFIG).get_config()
+    model = RefinedLifter(lifter, hidden=5, dtype="mixed_bfloat16")
+    assert_loaded(model, tmp_path / "model.keras")
 
 
 def test_released_models_are_loaded():
@@ -142,17 +155,19 @@ ADJACENCY = H36M_17.adjacency().tolist()
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        (of_config(depth=100), "depth: expected 1 to 24, got 100"),
+        (of_config(depth=100_000), "depth: expected 1 to"),
+        (of_config(depth=25), "depth: expected 1 to 24, got 25"),
         (of_config(depth=0), "depth"),
         (of_config(depth=-1), "depth"),
         (of_config(depth=True), "depth"),
         (of_config(depth=1.0), "depth"),
         (of_config(depth=24, width=4096, heads=1), "are too large"),
-        (of_config(width=5000), "width: expected 1 to 4096"),
+        (of_config(width=10**9), "width: expected 1 to"),
+        (of_config(width=4098), "width: expected 1 to 4096"),
         (of_config(heads=0), "heads"),
         (of_config(heads=3), "width 4 is not divisible by 3"),
-        (of_config(mlp_ratio=20), "mlp_ratio: expected 1 to 16"),
-        (of_config(gcn_mlp_ratio=20), "gcn_mlp_ratio: expected 1 to 16"),
+        (of_config(mlp_ratio=17), "mlp_ratio: expected 1 to 16"),
+        (of_config(gcn_mlp_ratio=17), "gcn_mlp_ratio: expected 1 to 16"),
         (of_config(dropout=1.5), "dropout"),
         (of_config(dropout=float("nan")), "dropout"),
         (of_config(gcn="gat" * 10_000), "gcn: expected one of"),
@@ -267,21 +282,9 @@ def huge(file):
     file.create_dataset(DENSE, (2**40,), np.float32)
 
 
-def elsewhere(file):
-    del file[DENSE]
-    file[DENSE] = h5py.ExternalLink("/etc/hostname", "/x")
-
-
 def a_link(file):
     del file[DENSE]
     file[DENSE] = h5py.SoftLink("/layers")
-
-
-def outside(file):
-    del file[DENSE]
-    file.create_dataset(
-        DENSE, (2, 4), np.float32, external=[("/etc/hostname", 0, 32)]
-    )
 
 
 def in_a_circle(file):
@@ -303,30 +306,45 @@ def of_another_shape(file):
     file[DENSE] = values.T
 
 
-def many(file):
-    for number in range(20_001):
-        file.create_group(f"many/{number}")
-
-
 @pytest.mark.parametrize(
     ("change", "match"),
     [
         (packed, "packed|more than"),
         (never_written, "cut off"),
         (huge, "more than 268435456 bytes"),
-        (elsewhere, "missing, or a link"),
         (a_link, "missing, or a link"),
-        (outside, "another file"),
         (in_a_circle, "more than 20000"),
         (texts, "no numbers"),
         (not_finite, "not finite"),
         (of_another_shape, "of another model"),
-        (many, "more than 20000"),
     ],
 )
 def test_weights_that_are_refused(write, members, change, match):
     content = changed_weights(members, change)
     assert_refused(write(model=content), match)
+
+
+@pytest.mark.parametrize("kind", ["link", "external"])
+def test_weights_in_another_file_are_refused(write, members, tmp_path, kind):
+    """HDF5 itself reads them."""
+    secret = np.arange(8, dtype=np.float32).reshape(2, 4)
+    other, path = tmp_path / "other", tmp_path / "weights.h5"
+    path.write_bytes(members["model.weights.h5"])
+    with h5py.File(path, "a") as file:
+        shape = file[DENSE].shape
+        del file[DENSE]
+        if kind == "link":
+            with h5py.File(other, "w") as opened:
+                opened["x"] = secret
+            file[DENSE] = h5py.ExternalLink(str(other), "/x")
+        else:
+            secret.tofile(other)
+            place = [(str(other), 0, secret.nbytes)]
+            file.create_dataset(DENSE, shape, np.float32, external=place)
+    with h5py.File(path) as file:
+        np.testing.assert_array_equal(file[DENSE][()], secret)
+    match = {"link": "missing, or a link", "external": "another file"}[kind]
+    assert_refused(write(model=path.read_bytes()), match)
 
 
 def test_weights_that_unpack_to_too_much(write, tmp_path, monkeypatch):

@@ -3,7 +3,6 @@ import io
 import os
 import resource
 import tarfile
-import time
 
 import numpy as np
 import pytest
@@ -325,18 +324,19 @@ def test_what_hangs_or_takes_all_memory_is_named(
             official_human36m.prepare(source, tmp_path / "output")
 
 
-def test_an_archive_with_an_endless_name_is_refused(source, tmp_path):
+def test_an_archive_with_an_endless_name_is_refused(
+    source, tmp_path, monkeypatch
+):
     """Of 5 MB and 4 GB: `tarfile` keeps names in memory."""
     path = pack(source, "S1")
     entry = tarfile.TarInfo("././@LongLink")
     entry.type, entry.size = tarfile.GNUTYPE_LONGNAME, 2**32
     header = gzip.compress(entry.tobuf(tarfile.GNU_FORMAT))
     path.write_bytes(header + gzip.compress(bytes(2**24)) * 2**8)
+    monkeypatch.setattr(official_human36m, "_LONGEST_S", 1)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.monotonic()
     with pytest.raises(ValueError, match="_S1.tgz: "):
         official_human36m.prepare(source, tmp_path / "output")
-    assert time.monotonic() - start < 15
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert after - before < 2**18  # KiB.
 
