@@ -28,6 +28,9 @@ _FILES = re.compile(
     r"|variables/variables\.(index|data-\d{5}-of-\d{5})"
 )
 
+# What file managers leave in folders, beside names that begin with a dot.
+_LEFT_BY_OTHERS = frozenset({"desktop.ini", "Thumbs.db"})
+
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 _COMPUTING = frozenset(
     {
@@ -120,6 +123,9 @@ _LISTS = {"_all_variables", "_misc_assets"}
 def check_folder(path: pathlib.Path) -> list[pathlib.Path]:
     """Returns a SavedModel's files, looking at none of them.
 
+    Those that file managers leave there, which TensorFlow does not read, are
+    no files of it.
+
     Raises:
         OSError: If a folder cannot be read.
         ValueError: If there is a file that exports do not have, a symlink,
@@ -134,6 +140,9 @@ def check_folder(path: pathlib.Path) -> list[pathlib.Path]:
             is_folder = stat.S_ISDIR(said.st_mode)
             if not is_folder and not stat.S_ISREG(said.st_mode):
                 raise ValueError(f"{name!r} is a link or no file")
+            is_hidden = entry.name.startswith(".")
+            if not is_folder and (is_hidden or entry.name in _LEFT_BY_OTHERS):
+                continue
             if not _FILES.fullmatch(name) or len(found) > _MAX_ENTRIES:
                 raise ValueError(f"{name!r} is not a file that exports have")
             if is_folder:

@@ -451,6 +451,7 @@ def test_damaged_variables(folder):
         "debug/saved_model_debug_info.pb",
         "assets/words.txt",
         "variables/x",
+        ".git/config",
     ],
 )
 def test_files_that_exports_have_not(folder, name):
@@ -458,6 +459,20 @@ def test_files_that_exports_have_not(folder, name):
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"x")
     assert_refused(folder, "is not a file that exports have")
+
+
+@pytest.mark.parametrize("place", ["", "variables"])
+def test_what_file_managers_leave_is_no_file_of_it(folder, place):
+    inside = untrusted_graph.check_folder(folder)
+    for name in (".DS_Store", "._saved_model.pb", "desktop.ini", "Thumbs.db"):
+        (folder / place / name).write_bytes(b"x")
+    assert untrusted_graph.check_folder(folder) == inside
+    load_predictor(folder)
+
+
+def test_a_hidden_link_is_refused(folder):
+    (folder / ".DS_Store").symlink_to("saved_model.pb")
+    assert_refused(folder, "'.DS_Store' is a link or no file")
 
 
 @pytest.mark.parametrize("name", ["variables", "saved_model.pb"])
