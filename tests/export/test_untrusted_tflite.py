@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import struct
 import time
 import zipfile
@@ -270,8 +271,18 @@ def test_metadata_that_is_refused(tmp_path, content):
     for read in (runtime.metadata, load_predictor):
         with pytest.raises(ValueError, match="exported by this project"):
             read(path)
-    with pytest.raises(ValueError, match="exported by this|not a readable"):
+    with pytest.raises(ValueError, match=f"^{re.escape(str(path))}: "):
         describe.describe(path)
+
+
+def test_describe_says_why_it_refuses_a_file(tmp_path):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(changed(call_itself))
+    with pytest.raises(ValueError, match="WHILE") as caught:
+        describe.describe(path)
+    assert str(caught.value) == (
+        f"{path}: the operator WHILE is not one that exports have"
+    )
 
 
 def test_describe_prints_no_control_characters(tmp_path):
