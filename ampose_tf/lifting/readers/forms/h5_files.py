@@ -25,6 +25,10 @@ from ampose_tf.lifting.readers.records import Account, Detection, Recording
 from ampose_tf.lifting.readers.sequences import Numbered, Options
 from ampose_tf.lifting.untrusted import MAX_BYTES, brief, shown
 
+# Address space for reading, in bytes: within the limits of size, arrays are
+# copied several times.
+_MEMORY = 4 * 2**30
+
 _COORDINATES = ("x", "y", "likelihood")
 
 
@@ -49,7 +53,9 @@ def read(
         raise ValueError(f"larger than {MAX_BYTES} bytes")
     try:
         # HDF5 is a library in C.
-        numbers, people, names, third = confined.call(_people, os.fspath(path))
+        numbers, people, names, third = confined.call(
+            _people, os.fspath(path), memory=_MEMORY
+        )
     except ImportError as error:
         # The child process does not tell which subclass it was.
         if str(error) != "No module named 'h5py'":
