@@ -40,6 +40,29 @@ def opened(path: str | os.PathLike) -> BinaryIO:
     return file
 
 
+def content(path: str | os.PathLike, most: int) -> bytes:
+    """Returns what is in a file.
+
+    Args:
+        path: Of the file.
+        most: Bytes.
+
+    Raises:
+        OSError: If it cannot be read, or is not a file.
+        ValueError: If it is larger. The message does not name the file.
+    """
+    with opened(path) as file:
+        # Python takes memory for as many bytes as are asked for, of each of
+        # thousands of files in a folder; what is no file has no size.
+        size = min(most, os.fstat(file.fileno()).st_size)
+        found = file.read(size + 1)
+        if len(found) > size:
+            found += file.read(most - size)
+    if len(found) > most:
+        raise ValueError(f"larger than {most} bytes")
+    return found
+
+
 def _open_at_once(path, flags):
     """Opens even a pipe that nothing writes to."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

@@ -216,11 +216,7 @@ def _read(stem):
                 f"{npz_path.name}, {json_path.name}"
             )
     try:
-        with reading.opened(json_path) as file:
-            content = file.read(_LONGEST_CARD + 1)
-        if len(content) > _LONGEST_CARD:
-            raise ValueError(f"more than {_LONGEST_CARD} bytes")
-        card = json.loads(content)
+        card = json.loads(reading.content(json_path, _LONGEST_CARD))
         joints = tuple(card["joints"])
         splits = [set(_subjects(card, s)) for s in ("train", "validation")]
         for key in card.get("meta", {}):

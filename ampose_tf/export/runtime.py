@@ -375,13 +375,11 @@ def _inside(value):
 
 def _metadata_text(path):
     if not path.is_dir():
-        with open(path, "rb") as file:
+        with reading.opened(path) as file:
             members = unpacking.zip_members(file, _MAX_METADATA, METADATA)
             return dict(members)[METADATA]
     file = path / "assets.extra" / METADATA
-    if not file.is_file() or file.stat().st_size > _MAX_METADATA:
-        raise ValueError("no file, or too large")
-    return file.read_bytes()
+    return reading.content(file, _MAX_METADATA)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,8 @@ import pathlib
 import re
 import stat
 
+from ampose_tf import reading
+
 _MAX_GRAPH_BYTES = 16 * 2**20
 _MAX_BYTES = 512 * 2**20
 _MAX_ENTRIES = 64
@@ -165,13 +167,13 @@ def check(path: pathlib.Path) -> None:
     from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf import saved_model_pb2
 
-    if path.stat().st_size > _MAX_GRAPH_BYTES:
-        raise ValueError(f"a graph of over {_MAX_GRAPH_BYTES // 2**20} MiB")
     model = saved_model_pb2.SavedModel()
     try:
-        model.ParseFromString(path.read_bytes())
+        model.ParseFromString(reading.content(path, _MAX_GRAPH_BYTES))
     except DecodeError as error:
         raise ValueError("saved_model.pb is damaged") from error
+    except ValueError as error:
+        raise ValueError(f"saved_model.pb: {error}") from error
     if len(model.meta_graphs) != 1:
         raise ValueError(f"it has {len(model.meta_graphs)} graphs, not one")
     (whole,) = model.meta_graphs

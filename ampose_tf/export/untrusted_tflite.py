@@ -12,6 +12,8 @@ import struct
 
 import numpy as np
 
+from ampose_tf import reading
+
 MAX_BYTES = 512 * 2**20
 # Of all tensors that one call computes.
 _MAX_COMPUTED = 512 * 2**20
@@ -137,9 +139,7 @@ def check_file(path: pathlib.Path) -> bytes:
 
     Raises as `check`, and OSError.
     """
-    if path.stat().st_size > MAX_BYTES:
-        raise ValueError(f"larger than {MAX_BYTES // 2**20} MiB")
-    content = path.read_bytes()
+    content = reading.content(path, MAX_BYTES)
     check(content)
     return content
 

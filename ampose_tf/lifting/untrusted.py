@@ -45,17 +45,7 @@ def read(path: str | os.PathLike, most: int | None = None) -> bytes:
         OSError: If it cannot be read, or is not a file.
         ValueError: If it is larger.
     """
-    most = MAX_BYTES if most is None else most
-    with reading.opened(path) as file:
-        # Python takes memory for as many bytes as are asked for, of each of
-        # thousands of files in a folder; what is no file has no size.
-        size = min(most, os.fstat(file.fileno()).st_size)
-        content = file.read(size + 1)
-        if len(content) > size:
-            content += file.read(most - size)
-    if len(content) > most:
-        raise ValueError(f"larger than {most} bytes")
-    return content
+    return reading.content(path, MAX_BYTES if most is None else most)
 
 
 def unpacked(content: bytes) -> bytes:

@@ -11,7 +11,7 @@ import os
 
 import numpy as np
 
-from ampose_tf import hdf5, unpacking
+from ampose_tf import hdf5, reading, unpacking
 from ampose_tf.config import Model
 from ampose_tf.config.fields import check_section, section_from
 
@@ -58,7 +58,7 @@ def read(path: str | os.PathLike) -> tuple[str, dict, bytes]:
         ValueError: If it is of another class, or an argument is out of its
             range. What is damaged in the zip archive may raise others.
     """
-    with open(path, "rb") as file:
+    with reading.opened(path) as file:
         # One after the other: most of what is wrong is in the first.
         (text,) = _members(file, "config.json", _MAX_CONFIG_BYTES)
         name, arguments = _checked(json.loads(text))

@@ -426,7 +426,7 @@ def test_a_damaged_graph(folder, content):
 def test_a_graph_that_is_too_large(folder):
     with open(folder / "saved_model.pb", "ab") as file:
         file.truncate(17 * 2**20)
-    assert_refused(folder, "over 16 MiB")
+    assert_refused(folder, "saved_model.pb: larger than 16777216 bytes")
 
 
 def test_variables_that_are_too_large(folder):

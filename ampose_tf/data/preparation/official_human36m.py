@@ -175,10 +175,10 @@ def _in_folder(folder):
         # macOS leaves such files about.
         if path.name.startswith("."):
             continue
-        with reading.opened(path) as file:
-            content = file.read(_LARGEST_FILE + 1)
-        if len(content) > _LARGEST_FILE:
-            raise ValueError(f"{path}: too large for a recording of poses")
+        try:
+            content = reading.content(path, _LARGEST_FILE)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
         yield path.stem, str(path), content
 
 
