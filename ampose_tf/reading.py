@@ -93,8 +93,9 @@ def guarded() -> Iterator[None]:
     except MemoryError as error:
         raise ValueError("takes more memory than there is") from error
     except Exception as error:
+        reason = f"{type(error).__name__}: {line(str(error), 100)}"
         raise ValueError(
-            f"is damaged or not supported ({type(error).__name__})"
+            f"is damaged or not supported ({reason.removesuffix(': ')})"
         ) from error
 
 

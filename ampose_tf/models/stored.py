@@ -73,8 +73,9 @@ def _load(path):
 
 def _load_weights(model, file):
     try:
-        model.load_weights(file)
-    except Exception as error:
+        with reading.guarded():
+            model.load_weights(file)
+    except (OSError, ValueError) as error:
         # It lists the layers, one in a line.
         raise ValueError("its weights are of another model") from error
     if not all(np.isfinite(weight).all() for weight in model.get_weights()):

@@ -186,7 +186,7 @@ def _archived(path, subject):
     """Yields a subject's files of an archive, none of it onto the disk."""
     size = 0
     try:
-        with tarfile.open(path, "r:gz") as members:
+        with reading.guarded(), tarfile.open(path, "r:gz") as members:
             for member in members:
                 name = pathlib.PurePosixPath(member.name)
                 where = f"{path}: {member.name}"
@@ -209,11 +209,10 @@ def _archived(path, subject):
                     yield name.stem, where, content
     except _Refused:
         raise
-    # `tarfile` and decompressors raise whatever they like for damage.
-    except Exception as error:
+    except (OSError, ValueError) as error:
         raise ValueError(
             f"{path}: not a readable .tgz archive, or an incomplete one "
-            f"({type(error).__name__}: {error})"
+            f"({error})"
         ) from error
 
 
@@ -230,16 +229,15 @@ def _read_joints(content, where):
         file.write(content)
         file.flush()
         try:
-            recording = cdflib.CDF(file.name)
-            variables = recording.cdf_info()
-            names = [*variables.zVariables, *variables.rVariables]
-            pose = recording.varget("Pose") if "Pose" in names else None
-        # It follows offsets in the file unchecked: damage raises anything.
-        except Exception as error:
+            with reading.guarded():
+                recording = cdflib.CDF(file.name)
+                variables = recording.cdf_info()
+                names = [*variables.zVariables, *variables.rVariables]
+                pose = recording.varget("Pose") if "Pose" in names else None
+        except (OSError, ValueError) as error:
             text = str(error).replace(file.name, "it")
             raise ValueError(
-                f"{where}: not a readable CDF file, or a damaged one "
-                f"({type(error).__name__}: {text})"
+                f"{where}: not a readable CDF file, or a damaged one ({text})"
             ) from error
     if pose is None:
         raise ValueError(
