@@ -213,7 +213,8 @@ def _check_keys(keys, known, name):
     for key in keys:
         if key not in known:
             raise ValueError(
-                f"{name} has {key[:80]!r}, which exports have not"
+                f"{name} has {reading.shown(repr(key))}, which exports do not "
+                "have"
             )
 
 
@@ -221,7 +222,8 @@ def _check_apart(names, savers):
     for name in names:
         if name in savers:
             raise ValueError(
-                f"{name[:80]!r}, which saves or restores, is called by others"
+                f"{reading.shown(repr(name))}, which saves or restores, is "
+                "called by others"
             )
 
 
@@ -246,13 +248,16 @@ def _check_operators(nodes, admitted, functions):
     for node in nodes:
         if node.op not in admitted:
             raise ValueError(
-                f"the operator {node.op[:80]!r} is not one that exports have"
+                f"the operator {reading.shown(repr(node.op))} is not one that "
+                "exports have"
             )
         for reference in _references(node.attr):
             if node.op not in _CALLS or node.attr["f"].func != reference:
                 raise ValueError(f"{node.op} with a function of its own")
             if reference.name not in functions:
-                raise ValueError(f"no function {reference.name[:80]!r}")
+                raise ValueError(
+                    f"no function {reading.shown(repr(reference.name))}"
+                )
 
 
 def _savers(whole, called):
@@ -333,7 +338,9 @@ def _check_size(functions, called):
             if sizes[name] > _MAX_NODES:
                 raise ValueError(f"more than {_MAX_NODES} operators")
         elif name in entered:
-            raise ValueError(f"the function {name[:80]!r} calls itself")
+            raise ValueError(
+                f"the function {reading.shown(repr(name))} calls itself"
+            )
         else:
             entered.add(name)
             waiting += missing
@@ -370,16 +377,15 @@ def _check_objects(graph, functions, savers):
             # Python's own attributes, and methods of TensorFlow's classes.
             name = child.local_name
             if name.startswith("_") and name not in _LISTS:
-                raise ValueError(f"an object named {name[:80]!r}")
+                raise ValueError(
+                    f"an object named {reading.shown(repr(name))}"
+                )
             if not 0 <= child.node_id < len(graph.nodes):
                 raise ValueError(f"no object {child.node_id}")
         kind = node.WhichOneof("kind")
-        if kind == "user_object" and node.user_object.identifier not in (
-            _OBJECTS
-        ):
-            raise ValueError(
-                f"an object of kind {node.user_object.identifier[:80]!r}"
-            )
+        named = node.user_object.identifier
+        if kind == "user_object" and named not in _OBJECTS:
+            raise ValueError(f"an object of kind {reading.shown(repr(named))}")
         if kind == "variable":
             sides = [side.size for side in node.variable.shape.dim]
             if any(side < 0 for side in sides):
@@ -394,4 +400,4 @@ def _check_objects(graph, functions, savers):
     _check_apart(names, savers)
     for name in names:
         if name not in functions:
-            raise ValueError(f"no function {name[:80]!r}")
+            raise ValueError(f"no function {reading.shown(repr(name))}")

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ampose_tf import reading
 from ampose_tf.data.poses import FRAME, ROOT, UNITS
 from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.untrusted import (
@@ -15,7 +16,6 @@ from ampose_tf.lifting.untrusted import (
     MAX_PEOPLE,
     MAX_PIXEL,
     brief,
-    shown,
 )
 
 # Metres. Lifted from what is no person, joints and places may be far away;
@@ -206,4 +206,4 @@ def _texts(name, values):
     for value in values:
         if not isinstance(value, str):
             raise ValueError(f"{name}: expected texts, got {brief(value)}")
-    return tuple(shown(value, _MAX_TEXT) for value in values)
+    return tuple(reading.shown(value, _MAX_TEXT) for value in values)

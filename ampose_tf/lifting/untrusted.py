@@ -10,7 +10,6 @@ import numpy as np
 import orjson
 
 from ampose_tf import reading, unpacking
-from ampose_tf.reading import shown
 
 # Of a file, of what an .npz unpacks to, of all files of a folder, and of
 # standard input. An hour of one person at 30 frames a second is 100 MB of
@@ -212,7 +211,7 @@ def brief(value) -> str:
         if not value:
             return "an empty object"
         keys = ", ".join(brief(key) for key in list(value)[:8])
-        keys = shown(keys, 120)
+        keys = reading.shown(keys, 120)
         return f"an object with {keys}{', …' if len(value) > 8 else ''}"
     if isinstance(value, (list, tuple)):
         if not value:
@@ -228,5 +227,7 @@ def brief(value) -> str:
     if isinstance(value, int) and value.bit_length() > 128:
         return "a number of more than 38 digits"
     if isinstance(value, str):
-        return shown(repr(str(value[:40])), 40)
-    return shown(str(value[:40] if isinstance(value, bytes) else value), 40)
+        return reading.shown(repr(str(value[:40])), 40)
+    return reading.shown(
+        str(value[:40] if isinstance(value, bytes) else value), 40
+    )

@@ -96,10 +96,14 @@ def check_weights(path: str | os.PathLike) -> None:
                     continue
                 dataset = hdf5.dataset(group, name)
                 if dataset.chunks or dataset.dtype.kind not in "biufV":
-                    raise ValueError(f"{name[:80]!r}: packed, or no numbers")
+                    raise ValueError(
+                        f"{reading.shown(repr(name))}: packed, or no numbers"
+                    )
                 size += dataset.id.get_storage_size()
                 if dataset.nbytes > dataset.id.get_storage_size():
-                    raise ValueError(f"{name[:80]!r}: it is cut off")
+                    raise ValueError(
+                        f"{reading.shown(repr(name))}: it is cut off"
+                    )
     if size > os.path.getsize(path):
         raise ValueError("weights that overlap")
 
@@ -120,7 +124,7 @@ def _checked(whole):
         "ampose_tf>AMPose",
         "ampose_tf>RefinedLifter",
     ):
-        raise ValueError(f"holds a {str(name)[:_MAX_NAME]}, no AMPose")
+        raise ValueError(f"holds a {reading.shown(str(name))}, no AMPose")
     if whole["registered_name"] != f"ampose_tf>{name}":
         raise ValueError("config.json: a class of two names")
     if not isinstance(arguments, dict):
