@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 # Of a message, its script's name included.
-LONGEST = 300
+_LONGEST = 300
 
 _ELLIPSIS = " … "
 
@@ -117,7 +117,7 @@ def escaped(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def line(text: str, most: int = LONGEST) -> str:
+def line(text: str, most: int = _LONGEST) -> str:
     """Returns a message as one line, without its middle if it is long."""
     text = escaped(" ".join(text.split()))
     if len(text) <= most:

@@ -15,6 +15,7 @@ from ampose_tf.lifting.untrusted import (
     MAX_FRAMES,
     MAX_PEOPLE,
     MAX_PIXEL,
+    SPARSE,
     brief,
 )
 
@@ -26,9 +27,6 @@ _MAX_METRES = 1e9
 _MAX_PIXEL = 10 * MAX_PIXEL
 # What JSON's readers keep exact.
 _MAX_ID = 2**53
-# As readers of keypoints have it: numbers that are further apart are no
-# frames of one clip.
-_SPARSE = 20
 _MAX_TEXTS = 1000
 _MAX_TEXT = 4000
 
@@ -114,7 +112,7 @@ def check_frames(tracks: Iterable) -> None:
             f"{numbers[counts.argmax()]:.0f}"
         )
     first, last = numbers[0], numbers[-1]
-    if last - first >= max(MAX_FRAMES, _SPARSE * len(numbers)):
+    if last - first >= max(MAX_FRAMES, SPARSE * len(numbers)):
         raise ValueError(
             f"frame_numbers: {len(numbers)} from {first:.0f} to {last:.0f} "
             "are too far apart for one clip"

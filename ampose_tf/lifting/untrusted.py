@@ -29,6 +29,10 @@ MAX_PIXEL = 100_000  # Of a coordinate, either sign, and of an image's side.
 MAX_PEOPLE = 200  # In one frame.
 MAX_FRAMES = 1_000_000  # In a clip: nine hours at 30 a second.
 MAX_FRAME = 10_000_000  # Of a frame's number.
+# Numbers count the frames of one clip if at least one of so many is there, or
+# all lie within so many, an hour at 30 a second.
+SPARSE = 20
+HOUR = 108_000
 MIN_FPS = 1e-6  # One every eleven days.
 MAX_FPS = 10_000
 
