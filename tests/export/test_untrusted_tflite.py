@@ -15,6 +15,7 @@ from ampose_tf.export import (
     describe,
     flatbuffer,
     runtime,
+    tflite_tables,
     untrusted_tflite,
 )
 from ampose_tf.lifting.predictor import load_predictor
@@ -220,7 +221,7 @@ def test_unchanged_it_is_taken():
 
 def test_tables_are_counted(monkeypatch):
     """A few bytes may name one table a million times."""
-    monkeypatch.setattr(untrusted_tflite, "_MAX_TABLES", 1000)
+    monkeypatch.setattr(tflite_tables, "_MAX_TABLES", 1000)
     assert_refused(WHOLE, "more than 1000 tables")
 
 
