@@ -83,8 +83,8 @@ def guarded() -> Iterator[None]:
 
     Raises:
         ImportError: If the block raises it.
-        OSError: Likewise.
-        ValueError: Likewise; or the block raises any other exception.
+        OSError: If the block raises it.
+        ValueError: If the block raises it, or any other exception.
     """
     try:
         yield

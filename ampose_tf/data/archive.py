@@ -107,7 +107,7 @@ def _explained(source, kind):
         if isinstance(error, OSError) and error.filename is not None:
             raise
         raise ValueError(
-            f"{start}not a readable {kind} file, or a damaged one "
+            f"{start}not a readable {kind} file "
             f"({reading.line(str(error), 100)})"
         ) from error
 

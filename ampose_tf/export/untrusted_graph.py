@@ -162,7 +162,8 @@ def check(path: pathlib.Path) -> None:
 
     Raises:
         OSError: If it cannot be read.
-        ValueError: If it is damaged, or has anything that exports have not.
+        ValueError: If it is damaged, or has anything that exports do not
+            have.
     """
     from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf import saved_model_pb2
@@ -347,7 +348,7 @@ def _check_size(functions, called):
 
 
 def _check_constants(whole):
-    """Checks that constants are not larger than the file makes believe."""
+    """Checks that constants are not larger than the limit."""
     size = 0
     graph = whole.graph_def
     for nodes in (graph.node, *(f.node_def for f in graph.library.function)):

@@ -35,9 +35,9 @@ _WHERE = (
 # At 50 frames per second, an hour in one file and 15 in one archive.
 _LARGEST_FILE = 64 * 2**20
 _LARGEST_ARCHIVE = 2**30
-# How long reading a subject may take, and for each byte of it.
+# Reading a subject may take so many seconds, and one more for so many bytes.
 _LONGEST_S = 8
-_SLOWEST = 2**22
+_BYTES_PER_SECOND = 2**22
 
 
 def prepare(
@@ -145,7 +145,7 @@ def _read(source, subject):
             _read_all,
             str(where),
             subject,
-            seconds=_LONGEST_S + size / _SLOWEST,
+            seconds=_LONGEST_S + size / _BYTES_PER_SECOND,
         )
     except ValueError as error:
         if str(error).startswith(str(where)):
