@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 # Of a message, its script's name included.
-LONGEST = 300
+_LONGEST = 300
 
 _ELLIPSIS = " … "
 
@@ -40,6 +40,29 @@ def opened(path: str | os.PathLike) -> BinaryIO:
     return file
 
 
+def content(path: str | os.PathLike, most: int) -> bytes:
+    """Returns what is in a file.
+
+    Args:
+        path: Of the file.
+        most: Bytes.
+
+    Raises:
+        OSError: If it cannot be read, or is not a file.
+        ValueError: If it is larger. The message does not name the file.
+    """
+    with opened(path) as file:
+        # Python takes memory for as many bytes as are asked for, of each of
+        # thousands of files in a folder; what is no file has no size.
+        size = min(most, os.fstat(file.fileno()).st_size)
+        found = file.read(size + 1)
+        if len(found) > size:
+            found += file.read(most - size)
+    if len(found) > most:
+        raise ValueError(f"larger than {most} bytes")
+    return found
+
+
 def _open_at_once(path, flags):
     """Opens even a pipe that nothing writes to."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
@@ -60,8 +83,8 @@ def guarded() -> Iterator[None]:
 
     Raises:
         ImportError: If the block raises it.
-        OSError: Likewise.
-        ValueError: Likewise; or the block raises any other exception.
+        OSError: If the block raises it.
+        ValueError: If the block raises it, or any other exception.
     """
     try:
         yield
@@ -70,8 +93,9 @@ def guarded() -> Iterator[None]:
     except MemoryError as error:
         raise ValueError("takes more memory than there is") from error
     except Exception as error:
+        reason = f"{type(error).__name__}: {line(str(error), 100)}"
         raise ValueError(
-            f"is damaged or not supported ({type(error).__name__})"
+            f"is damaged or not supported ({reason.removesuffix(': ')})"
         ) from error
 
 
@@ -93,7 +117,7 @@ def escaped(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def line(text: str, most: int = LONGEST) -> str:
+def line(text: str, most: int = _LONGEST) -> str:
     """Returns a message as one line, without its middle if it is long."""
     text = escaped(" ".join(text.split()))
     if len(text) <= most:

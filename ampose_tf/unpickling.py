@@ -49,7 +49,7 @@ def load(file: BinaryIO, what: str):
         value = _ArraysOnlyUnpickler(file, size).load()
     except Refused:
         raise
-    # `pickle` and NumPy raise whatever they like for damage.
+    # Damage may raise any exception.
     except Exception as error:
         message = reading.line(str(error), 100)
         raise Refused(

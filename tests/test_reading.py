@@ -49,7 +49,7 @@ def test_pipes_of_a_shell_are_read_as_they_come():
         (ValueError("joints: got 3"), ValueError, "^joints: got 3$"),
         (FileNotFoundError(2, "No", "a"), FileNotFoundError, "'a'"),
         (ModuleNotFoundError("h5py"), ImportError, "h5py"),
-        (IndexError("x"), ValueError, r"^is damaged .* \(IndexError\)$"),
+        (IndexError("x"), ValueError, r"^is damaged .* \(IndexError: x\)$"),
         (RecursionError(), ValueError, r"\(RecursionError\)$"),
         (ZeroDivisionError(), ValueError, r"\(ZeroDivisionError\)$"),
         (MemoryError(), ValueError, "^takes more memory"),

@@ -145,9 +145,4 @@ def flatten(section, prefix: str = "") -> dict:
 
 
 def _brief(value):
-    """Returns a value in a few printable characters."""
-    if isinstance(value, int) and value.bit_length() > 128:
-        return "a number of more than 38 digits"
-    if isinstance(value, (dict, list, tuple)) and len(value) > 9:
-        return f"a {type(value).__name__} of {len(value)}"
     return reading.shown(repr(value), 40)

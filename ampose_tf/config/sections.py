@@ -422,11 +422,7 @@ def load(path: str | os.PathLike) -> Config:
         ValueError: If it holds no valid configuration.
     """
     try:
-        with reading.opened(path) as file:
-            content = file.read(_MOST_BYTES + 1)
-        if len(content) > _MOST_BYTES:
-            raise ValueError(f"larger than {_MOST_BYTES} bytes")
-        return from_json(content.decode("utf-8"))
+        return from_json(reading.content(path, _MOST_BYTES).decode("utf-8"))
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: its text is not UTF-8") from error
     except ValueError as error:

@@ -92,20 +92,23 @@ def write(path: str | os.PathLike, **values) -> None:
 
 @contextlib.contextmanager
 def _explained(source, kind):
-    """Turns whatever reading raises into one line, with the file's name."""
+    """Turns what reading raises into one line with the file's name.
+
+    Some errors quote half the file.
+    """
     start = "" if isinstance(source, bytes) else f"{source}: "
     try:
-        yield
+        with reading.guarded():
+            yield
     except (unpickling.Refused, unpacking.TooLarge) as error:
         raise ValueError(f"{start}{error}") from error
-    # NumPy and decompressors raise whatever they like for damage.
-    except Exception as error:
+    except (OSError, ValueError) as error:
         # What decompression raises, unlike opening, names no file.
         if isinstance(error, OSError) and error.filename is not None:
             raise
         raise ValueError(
-            f"{start}not a readable {kind} file, or a damaged one "
-            f"({_described(error)})"
+            f"{start}not a readable {kind} file "
+            f"({reading.line(str(error), 100)})"
         ) from error
 
 
@@ -115,11 +118,6 @@ def _opened(source):
         if isinstance(source, bytes)
         else reading.opened(source)
     )
-
-
-def _described(error):
-    """Returns an error in one line; some quote half the file."""
-    return f"{type(error).__name__}: {reading.line(str(error), 100)}"
 
 
 def _read_member(name, content):

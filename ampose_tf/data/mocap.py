@@ -216,23 +216,17 @@ def _read(stem):
                 f"{npz_path.name}, {json_path.name}"
             )
     try:
-        with reading.opened(json_path) as file:
-            content = file.read(_LONGEST_CARD + 1)
-        if len(content) > _LONGEST_CARD:
-            raise ValueError(f"more than {_LONGEST_CARD} bytes")
-        card = json.loads(content)
-        joints = tuple(card["joints"])
-        splits = [set(_subjects(card, s)) for s in ("train", "validation")]
-        for key in card.get("meta", {}):
-            if not isinstance(_description(card, key), str):
-                raise TypeError(f"description of {key} is not a text")
-    except OSError:
-        raise
-    # Whatever JSON that says something else ends in.
-    except Exception as error:
+        with reading.guarded():
+            card = json.loads(reading.content(json_path, _LONGEST_CARD))
+            joints = tuple(card["joints"])
+            splits = [set(_subjects(card, s)) for s in ("train", "validation")]
+            for key in card.get("meta", {}):
+                if not isinstance(_description(card, key), str):
+                    raise ValueError(f"description of {key} is not a text")
+    except ValueError as error:
         raise ValueError(
             f"{json_path}: not the card of a motion archive: "
-            f"{reading.line(repr(error), 150)}"
+            f"{reading.line(str(error), 150)}"
         ) from error
     if joints != skeleton.H36M_17.joints:
         raise ValueError(

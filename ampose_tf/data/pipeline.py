@@ -102,7 +102,7 @@ def motion_batches(
         epochs: Which epochs, counted from 0.
         seen_input: Whether the network is told which joints were seen. If
             not, nothing is hidden from it.
-        first_step: As of `training_batches`.
+        first_step: See `training_batches`.
 
     Returns:
         Of (keypoints_2d (B, 17, 2), poses_3d (B, 17, 3)); with `seen_input`

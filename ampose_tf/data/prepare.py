@@ -34,6 +34,7 @@ _OWN_FLAGS = {
     "mpi_inf_3dhp": ("sequences", "official"),
     "mocap": ("name", "validation", "amc_fps", "bvh_unit_m", "strict"),
 }
+_LIBRARIES = {"human36m": "cdflib", "mpi_inf_3dhp": "h5py"}
 NAMED = f"one data set: {', '.join(_PREPARE)}"
 
 
@@ -115,6 +116,7 @@ def main(options: flags.FlagValues, data_sets: list[str]) -> int | None:
         The exit status, 4 if some recordings of many were left out.
 
     Raises:
+        ImportError: If a library is there, but cannot be loaded.
         OSError: If a file is missing or cannot be written.
         ValueError: If the command line or a file is wrong, or a library is
             missing.
@@ -134,8 +136,12 @@ def main(options: flags.FlagValues, data_sets: list[str]) -> int | None:
             source=options.source, output=options.output, **own
         )
     except ImportError as error:
+        library = _LIBRARIES.get(data_set)
+        # Some come from a child process, of which no subclass is known.
+        if str(error) != f"No module named {library!r}":
+            raise
         raise ValueError(
-            f"needs the library {error.name}: pip install "
+            f"needs the library {library}: pip install "
             "'ampose_tf[prepare]' brings it"
         ) from error
     return 4 if left_out else None

@@ -78,21 +78,17 @@ def load(config: Config, split: str) -> Poses | Motion3D:
 def paths(config: Config) -> tuple[pathlib.Path, ...]:
     """Returns the files that a config's poses come from."""
     data = config.data
-    names = {
-        "mocap": [
-            f"{name}{ending}"
+    root = pathlib.Path(data.root)
+    if data.dataset == "mocap":
+        return tuple(
+            root / f"{name}{ending}"
             for name in data.archives
             for ending in (".npz", ".json")
-        ],
-        "mpi_inf_3dhp": [mpi_inf_3dhp.FILE],
-    }.get(
-        data.dataset,
-        [
-            human36m.FILE_3D,
-            human36m.FILE_2D.format(keypoints=data.keypoints),
-        ],
-    )
-    return tuple(pathlib.Path(data.root, name) for name in names)
+        )
+    if data.dataset == "mpi_inf_3dhp":
+        return (root / mpi_inf_3dhp.FILE,)
+    detections = human36m.FILE_2D.format(keypoints=data.keypoints)
+    return root / human36m.FILE_3D, root / detections
 
 
 def is_generated(config: Config) -> bool:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from absl import flags
 
-from ampose_tf import config, files
+from ampose_tf import config, files, reading
 from ampose_tf.data import archive
 from ampose_tf.data.poses import Poses
 from ampose_tf.evaluation import metrics
@@ -150,23 +150,24 @@ def read(path: str | os.PathLike) -> Shown:
         ValueError: Where it is not one of these.
     """
     try:
-        stored = archive.read(path)
-        arrays = {name: stored[name] for name in Shown._fields}
-        shown = Shown(**(arrays | {"data": str(arrays["data"])}))
-        count, joints = shown.predicted.shape[:2]
-        by_joint_count(joints)
-        shapes = [array.shape for array in shown[:4]]
-        expected = [(count, joints, n) for n in (2, 3, 3)]
-        if not count or shapes != [*expected, (count,)]:
-            raise ValueError(f"arrays of shapes {shapes}")
-    except OSError:
-        raise
-    # Whatever values of another kind or shape end in.
-    except Exception as error:
+        with reading.guarded():
+            return _shown(archive.read(path))
+    except ValueError as error:
         raise ValueError(
             f"{path}: expected the .npz that evaluate.py --report leaves "
             f"({error})"
         ) from error
+
+
+def _shown(stored):
+    arrays = {name: stored[name] for name in Shown._fields}
+    shown = Shown(**(arrays | {"data": str(arrays["data"])}))
+    count, joints = shown.predicted.shape[:2]
+    by_joint_count(joints)
+    shapes = [array.shape for array in shown[:4]]
+    expected = [(count, joints, n) for n in (2, 3, 3)]
+    if not count or shapes != [*expected, (count,)]:
+        raise ValueError(f"arrays of shapes {shapes}")
     return shown
 
 

@@ -28,17 +28,15 @@ def describe(path: pathlib.Path) -> str:
     """Returns all that is known of a file, as text.
 
     Raises:
-        OSError: Where there is no such file.
-        ValueError: Where it is no `.tflite` of this project's.
+        OSError: If there is no such file.
+        ValueError: If it is damaged, or no `.tflite` of this project's.
     """
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
     try:
         untrusted_tflite.check_file(path)
     except ValueError as error:
-        raise ValueError(
-            f"{path}: not a readable .tflite file: {error}"
-        ) from error
+        raise ValueError(f"{path}: {error}") from error
     known = runtime.metadata(path)
     tables = runtime.tables(path)
     lines = [f"{path}: {path.stat().st_size:,} bytes", ""]

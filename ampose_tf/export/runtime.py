@@ -61,10 +61,10 @@ def saved_signatures(
     import tensorflow as tf
 
     try:
-        loaded = tf.saved_model.load(str(path))
-    # There is no list of what it raises.
-    except Exception as error:
-        reason = reading.shown(str(error) or type(error).__name__, 150)
+        with reading.guarded():
+            loaded = tf.saved_model.load(str(path))
+    except (OSError, ValueError) as error:
+        reason = reading.shown(str(error), 150)
         raise ValueError(
             f"{path}: not a readable SavedModel: {reason}"
         ) from error
@@ -344,27 +344,31 @@ def metadata(path: str | os.PathLike) -> dict:
     """
     path = pathlib.Path(path)
     try:
-        described = json.loads(_metadata_text(path))
-        if not isinstance(described, dict):
-            raise ValueError("it is not an object")
-        for name, kind in _METADATA.items():
-            if name not in described:
-                raise ValueError(f"it lacks {name}")
-            value = described[name]
-            if type(value) is not kind or not str(value).isprintable():
-                raise ValueError(f"{name}: expected {kind.__name__}")
-        inner = [described]
-        for _ in range(_MAX_DEPTH):
-            inner = [value for outer in inner for value in _inside(outer)]
-        if inner:
-            raise ValueError("it is nested too deeply")
-    # What is damaged in a zip archive may raise what zlib or struct do.
-    except Exception as error:
+        with reading.guarded():
+            described = json.loads(_metadata_text(path))
+            _check_metadata(described)
+    except (OSError, ValueError) as error:
         raise ValueError(
             f"{path}: no {METADATA} inside; not exported by this "
             "project, or damaged"
         ) from error
     return described
+
+
+def _check_metadata(described):
+    if not isinstance(described, dict):
+        raise ValueError("it is not an object")
+    for name, kind in _METADATA.items():
+        if name not in described:
+            raise ValueError(f"it lacks {name}")
+        value = described[name]
+        if type(value) is not kind or not str(value).isprintable():
+            raise ValueError(f"{name}: expected {kind.__name__}")
+    inner = [described]
+    for _ in range(_MAX_DEPTH):
+        inner = [value for outer in inner for value in _inside(outer)]
+    if inner:
+        raise ValueError("it is nested too deeply")
 
 
 def _inside(value):
@@ -375,13 +379,11 @@ def _inside(value):
 
 def _metadata_text(path):
     if not path.is_dir():
-        with open(path, "rb") as file:
+        with reading.opened(path) as file:
             members = unpacking.zip_members(file, _MAX_METADATA, METADATA)
             return dict(members)[METADATA]
     file = path / "assets.extra" / METADATA
-    if not file.is_file() or file.stat().st_size > _MAX_METADATA:
-        raise ValueError("no file, or too large")
-    return file.read_bytes()
+    return reading.content(file, _MAX_METADATA)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,8 @@ import pathlib
 import re
 import stat
 
+from ampose_tf import reading
+
 _MAX_GRAPH_BYTES = 16 * 2**20
 _MAX_BYTES = 512 * 2**20
 _MAX_ENTRIES = 64
@@ -27,6 +29,9 @@ _FILES = re.compile(
     r"|assets\.extra/ampose\.json"
     r"|variables/variables\.(index|data-\d{5}-of-\d{5})"
 )
+
+# What file managers leave in folders, beside names that begin with a dot.
+_LEFT_BY_OTHERS = frozenset({"desktop.ini", "Thumbs.db"})
 
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 _COMPUTING = frozenset(
@@ -120,6 +125,9 @@ _LISTS = {"_all_variables", "_misc_assets"}
 def check_folder(path: pathlib.Path) -> list[pathlib.Path]:
     """Returns a SavedModel's files, looking at none of them.
 
+    Those that file managers leave there, which TensorFlow does not read, are
+    no files of it.
+
     Raises:
         OSError: If a folder cannot be read.
         ValueError: If there is a file that exports do not have, a symlink,
@@ -134,6 +142,9 @@ def check_folder(path: pathlib.Path) -> list[pathlib.Path]:
             is_folder = stat.S_ISDIR(said.st_mode)
             if not is_folder and not stat.S_ISREG(said.st_mode):
                 raise ValueError(f"{name!r} is a link or no file")
+            is_hidden = entry.name.startswith(".")
+            if not is_folder and (is_hidden or entry.name in _LEFT_BY_OTHERS):
+                continue
             if not _FILES.fullmatch(name) or len(found) > _MAX_ENTRIES:
                 raise ValueError(f"{name!r} is not a file that exports have")
             if is_folder:
@@ -151,18 +162,19 @@ def check(path: pathlib.Path) -> None:
 
     Raises:
         OSError: If it cannot be read.
-        ValueError: If it is damaged, or has anything that exports have not.
+        ValueError: If it is damaged, or has anything that exports do not
+            have.
     """
     from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf import saved_model_pb2
 
-    if path.stat().st_size > _MAX_GRAPH_BYTES:
-        raise ValueError(f"a graph of over {_MAX_GRAPH_BYTES // 2**20} MiB")
     model = saved_model_pb2.SavedModel()
     try:
-        model.ParseFromString(path.read_bytes())
+        model.ParseFromString(reading.content(path, _MAX_GRAPH_BYTES))
     except DecodeError as error:
         raise ValueError("saved_model.pb is damaged") from error
+    except ValueError as error:
+        raise ValueError(f"saved_model.pb: {error}") from error
     if len(model.meta_graphs) != 1:
         raise ValueError(f"it has {len(model.meta_graphs)} graphs, not one")
     (whole,) = model.meta_graphs
@@ -202,7 +214,8 @@ def _check_keys(keys, known, name):
     for key in keys:
         if key not in known:
             raise ValueError(
-                f"{name} has {key[:80]!r}, which exports have not"
+                f"{name} has {reading.shown(repr(key))}, which exports do not "
+                "have"
             )
 
 
@@ -210,7 +223,8 @@ def _check_apart(names, savers):
     for name in names:
         if name in savers:
             raise ValueError(
-                f"{name[:80]!r}, which saves or restores, is called by others"
+                f"{reading.shown(repr(name))}, which saves or restores, is "
+                "called by others"
             )
 
 
@@ -235,13 +249,16 @@ def _check_operators(nodes, admitted, functions):
     for node in nodes:
         if node.op not in admitted:
             raise ValueError(
-                f"the operator {node.op[:80]!r} is not one that exports have"
+                f"the operator {reading.shown(repr(node.op))} is not one that "
+                "exports have"
             )
         for reference in _references(node.attr):
             if node.op not in _CALLS or node.attr["f"].func != reference:
                 raise ValueError(f"{node.op} with a function of its own")
             if reference.name not in functions:
-                raise ValueError(f"no function {reference.name[:80]!r}")
+                raise ValueError(
+                    f"no function {reading.shown(repr(reference.name))}"
+                )
 
 
 def _savers(whole, called):
@@ -322,14 +339,16 @@ def _check_size(functions, called):
             if sizes[name] > _MAX_NODES:
                 raise ValueError(f"more than {_MAX_NODES} operators")
         elif name in entered:
-            raise ValueError(f"the function {name[:80]!r} calls itself")
+            raise ValueError(
+                f"the function {reading.shown(repr(name))} calls itself"
+            )
         else:
             entered.add(name)
             waiting += missing
 
 
 def _check_constants(whole):
-    """Checks that constants are not larger than the file makes believe."""
+    """Checks that constants are not larger than the limit."""
     size = 0
     graph = whole.graph_def
     for nodes in (graph.node, *(f.node_def for f in graph.library.function)):
@@ -368,16 +387,15 @@ def _check_objects(graph, functions, savers):
             # Python's own attributes, and methods of TensorFlow's classes.
             name = child.local_name
             if name.startswith("_") and name not in _LISTS:
-                raise ValueError(f"an object named {name[:80]!r}")
+                raise ValueError(
+                    f"an object named {reading.shown(repr(name))}"
+                )
             if not 0 <= child.node_id < len(graph.nodes):
                 raise ValueError(f"no object {child.node_id}")
         kind = node.WhichOneof("kind")
-        if kind == "user_object" and node.user_object.identifier not in (
-            _OBJECTS
-        ):
-            raise ValueError(
-                f"an object of kind {node.user_object.identifier[:80]!r}"
-            )
+        named = node.user_object.identifier
+        if kind == "user_object" and named not in _OBJECTS:
+            raise ValueError(f"an object of kind {reading.shown(repr(named))}")
         if kind == "variable":
             size += _elements(node.variable.shape.dim, "a variable")
         if kind == "function":
@@ -389,4 +407,4 @@ def _check_objects(graph, functions, savers):
     _check_apart(names, savers)
     for name in names:
         if name not in functions:
-            raise ValueError(f"no function {name[:80]!r}")
+            raise ValueError(f"no function {reading.shown(repr(name))}")

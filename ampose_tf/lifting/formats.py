@@ -133,7 +133,7 @@ def read(
                 recording, image_size, person_score, account
             )
     except ValueError as error:
-        message = untrusted.shown(str(error), _LONGEST_MESSAGE)
+        message = reading.shown(str(error), _LONGEST_MESSAGE)
         raise ValueError(f"{path}: {message}") from error
 
 

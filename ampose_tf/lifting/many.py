@@ -191,12 +191,10 @@ def _refuse_other(known, folder, difference):
 
 
 def _line(clip, error):
-    line = " ".join(str(error).split())
+    line = str(error).strip()
     if not isinstance(error, (ValueError, OSError)) or not line:
         line = f"{type(error).__name__}: {line}".rstrip(": ")
-    name = " ".join(readable(str(clip)).split())
-    line = readable(line)
-    return line if name in line else f"{name}: {line}"
+    return line if str(clip) in line else f"{clip}: {line}"
 
 
 def _common(noted: Iterable[tuple[pathlib.Path, Iterable[str]]]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ampose_tf.camera import SCREEN_NORMALISATIONS
+from ampose_tf.lifting import untrusted
 from ampose_tf.skeleton import H36M_17, Skeleton
 
 # Of videos of which nobody says their frame rate.
@@ -16,11 +17,6 @@ ASSUMED_FPS = 30.0
 
 # Upwards in the frame of a camera that is held level: y points down.
 LEVEL = (0.0, -1.0, 0.0)
-
-# A file with every frame may have so many for each with people in it, or an
-# hour of 30 a second.
-_SPARSE = 20
-_HOUR = 108_000
 
 # From the sole to the ankle, which Human3.6M's skeleton calls the foot.
 ANKLE_HEIGHT_M = 0.09
@@ -211,7 +207,7 @@ def check_gaps(path: pathlib.Path, written: int, there: int) -> None:
     Raises:
         ValueError: If nearly all are gaps, and more than an hour's.
     """
-    if written > max(_SPARSE * there, _HOUR):
+    if written > max(untrusted.SPARSE * there, untrusted.HOUR):
         raise ValueError(
             f"{path.name}: {path.suffix} has every frame, and of {written} "
             f"there are people in {there}; .npz and .html leave frames out"

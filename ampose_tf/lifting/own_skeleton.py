@@ -77,7 +77,7 @@ def _checked(value):
         wrong = set(named) ^ set(weights if isinstance(weights, dict) else ())
         raise ValueError(
             f"weights: expected all of {', '.join(named)} and nothing else; "
-            f"see {min(wrong, default='its type')[:40]!r}"
+            f"see {untrusted.brief(min(wrong, default='its type'))}"
         )
     return Conversion(
         name,
@@ -109,7 +109,7 @@ def _checked_sides(sides, joints):
             or not all(joint in joints for joint in pair)
         ):
             raise ValueError(
-                f"sides: expected pairs of joints, got {str(pair)[:80]!r}"
+                f"sides: expected pairs of joints, got {untrusted.brief(pair)}"
             )
         paired.extend(pair)
     if len(set(paired)) < len(paired):
@@ -136,7 +136,8 @@ def _checked_weights(joint, weights, joints, sides):
     for source, weight in weights.items():
         if source not in joints:
             raise ValueError(
-                f"weights: {joint}: there is no joint {source[:40]!r}"
+                f"weights: {joint}: there is no joint "
+                f"{untrusted.brief(source)}"
             )
         if (
             isinstance(weight, bool)

@@ -1,5 +1,6 @@
 """`.npz` and `.json` files that hold a whole motion and explain themselves."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -7,6 +8,7 @@ import pathlib
 import numpy as np
 import orjson
 
+from ampose_tf import reading
 from ampose_tf.camera import normalize_screen
 from ampose_tf.data import archive
 from ampose_tf.data.poses import FRAME, ROOT, UNITS
@@ -143,7 +145,8 @@ def is_saved(path: str | os.PathLike) -> bool:
     path = pathlib.Path(path)
     if not path.is_file():
         return False
-    try:
+    # A reader of keypoints says what is wrong.
+    with contextlib.suppress(OSError, ValueError), reading.guarded():
         if path.suffix == ".npz":
             return is_motion(_members(path, only="format"))
         if path.suffix == ".json":
@@ -151,9 +154,6 @@ def is_saved(path: str | os.PathLike) -> bool:
             # Keypoints, which may be large, are not parsed for this.
             if FORMAT.encode() in content:
                 return is_motion(untrusted.parse(content))
-    # A reader of keypoints says what is wrong.
-    except Exception:
-        return False
     return False
 
 
@@ -168,18 +168,15 @@ def load(path: str | os.PathLike) -> Motion:
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
     try:
-        if path.suffix == ".npz":
-            return _of_npz(_members(path))
-        if path.suffix == ".json":
-            return _of_json(untrusted.parse(untrusted.read(path)))
-    except OSError:
-        raise
-    # What values of another kind or shape end in.
-    except Exception as error:
-        message = f"{type(error).__name__}: {error}"
+        with reading.guarded():
+            if path.suffix == ".npz":
+                return _of_npz(_members(path))
+            if path.suffix == ".json":
+                return _of_json(untrusted.parse(untrusted.read(path)))
+    except ValueError as error:
         raise ValueError(
             f"{path}: not a motion that ampose_tf wrote: "
-            f"{untrusted.shown(message, 200)}"
+            f"{reading.shown(str(error), 200)}"
         ) from error
     raise ValueError(f"{path}: expected an .npz or a .json")
 

@@ -8,14 +8,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ampose_tf import reading
 from ampose_tf.data.poses import FRAME, ROOT, UNITS
 from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.untrusted import (
     MAX_FRAMES,
     MAX_PEOPLE,
     MAX_PIXEL,
+    SPARSE,
     brief,
-    shown,
 )
 
 # Metres. Lifted from what is no person, joints and places may be far away;
@@ -26,9 +27,6 @@ MAX_METRES = 1e9
 _MAX_PIXEL = 10 * MAX_PIXEL
 # What JSON's readers keep exact.
 _MAX_ID = 2**53
-# As readers of keypoints have it: numbers that are further apart are no
-# frames of one clip.
-_SPARSE = 20
 _MAX_TEXTS = 1000
 _MAX_TEXT = 4000
 
@@ -114,7 +112,7 @@ def check_frames(tracks: Iterable) -> None:
             f"{numbers[counts.argmax()]:.0f}"
         )
     first, last = numbers[0], numbers[-1]
-    if last - first >= max(MAX_FRAMES, _SPARSE * len(numbers)):
+    if last - first >= max(MAX_FRAMES, SPARSE * len(numbers)):
         raise ValueError(
             f"frame_numbers: {len(numbers)} from {first:.0f} to {last:.0f} "
             "are too far apart for one clip"
@@ -206,4 +204,4 @@ def _texts(name, values):
     for value in values:
         if not isinstance(value, str):
             raise ValueError(f"{name}: expected texts, got {brief(value)}")
-    return tuple(shown(value, _MAX_TEXT) for value in values)
+    return tuple(reading.shown(value, _MAX_TEXT) for value in values)

@@ -10,7 +10,6 @@ import numpy as np
 import orjson
 
 from ampose_tf import reading, unpacking
-from ampose_tf.reading import shown
 
 # Of a file, of what an .npz unpacks to, of all files of a folder, and of
 # standard input. An hour of one person at 30 frames a second is 100 MB of
@@ -30,6 +29,10 @@ MAX_PIXEL = 100_000  # Of a coordinate, either sign, and of an image's side.
 MAX_PEOPLE = 200  # In one frame.
 MAX_FRAMES = 1_000_000  # In a clip: nine hours at 30 a second.
 MAX_FRAME = 10_000_000  # Of a frame's number.
+# Numbers count the frames of one clip if at least one of so many is there, or
+# all lie within so many, an hour at 30 a second.
+SPARSE = 20
+HOUR = 108_000
 MIN_FPS = 1e-6  # One every eleven days.
 MAX_FPS = 10_000
 
@@ -45,17 +48,7 @@ def read(path: str | os.PathLike, most: int | None = None) -> bytes:
         OSError: If it cannot be read, or is not a file.
         ValueError: If it is larger.
     """
-    most = MAX_BYTES if most is None else most
-    with reading.opened(path) as file:
-        # Python takes memory for as many bytes as are asked for, of each of
-        # thousands of files in a folder; what is no file has no size.
-        size = min(most, os.fstat(file.fileno()).st_size)
-        content = file.read(size + 1)
-        if len(content) > size:
-            content += file.read(most - size)
-    if len(content) > most:
-        raise ValueError(f"larger than {most} bytes")
-    return content
+    return reading.content(path, MAX_BYTES if most is None else most)
 
 
 def unpacked(content: bytes) -> bytes:
@@ -225,7 +218,7 @@ def brief(value) -> str:
         if not value:
             return "an empty object"
         keys = ", ".join(brief(key) for key in list(value)[:8])
-        keys = shown(keys, 120)
+        keys = reading.shown(keys, 120)
         return f"an object with {keys}{', …' if len(value) > 8 else ''}"
     if isinstance(value, (list, tuple)):
         if not value:
@@ -241,5 +234,7 @@ def brief(value) -> str:
     if isinstance(value, int) and value.bit_length() > 128:
         return "a number of more than 38 digits"
     if isinstance(value, str):
-        return shown(repr(str(value[:40])), 40)
-    return shown(str(value[:40] if isinstance(value, bytes) else value), 40)
+        return reading.shown(repr(str(value[:40])), 40)
+    return reading.shown(
+        str(value[:40] if isinstance(value, bytes) else value), 40
+    )

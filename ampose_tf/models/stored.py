@@ -30,8 +30,8 @@ def load(path: str | os.PathLike) -> AMPose:
     Of a `RefinedLifter`, its lifter; see `load_both`.
 
     Raises:
-        OSError: Where there is no such file.
-        ValueError: Where it is no `.keras` file, damaged, or no AMPose.
+        OSError: If there is no such file.
+        ValueError: If it is no `.keras` file, damaged, or no AMPose.
     """
     return load_both(path)[0]
 
@@ -73,8 +73,9 @@ def _load(path):
 
 def _load_weights(model, file):
     try:
-        model.load_weights(file)
-    except Exception as error:
+        with reading.guarded():
+            model.load_weights(file)
+    except (OSError, ValueError) as error:
         # It lists the layers, one in a line.
         raise ValueError("its weights are of another model") from error
     if not all(np.isfinite(weight).all() for weight in model.get_weights()):
@@ -83,7 +84,7 @@ def _load_weights(model, file):
 
 @contextlib.contextmanager
 def _in_one_line(path):
-    """Says which file it was, whatever came of it."""
+    """Adds the file's name to every error."""
     try:
         with reading.guarded():
             try:
@@ -91,7 +92,7 @@ def _in_one_line(path):
             except zipfile.BadZipFile as error:
                 raise ValueError(str(error)) from error
     except (OSError, ValueError) as error:
-        # h5py raises OSErrors that are none of the system's.
+        # h5py raises OSErrors without an errno.
         if isinstance(error, OSError) and error.errno is not None:
             raise
         reason = reading.shown(str(error), 200)
@@ -106,7 +107,7 @@ def check_fits(
     """Checks that a model takes what a config's data gives.
 
     Raises:
-        ValueError: Where joints or normalisation differ.
+        ValueError: If joints or normalisation differ.
     """
     if joints != config.data.joints:
         raise ValueError(

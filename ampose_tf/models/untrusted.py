@@ -11,7 +11,7 @@ import os
 
 import numpy as np
 
-from ampose_tf import hdf5, unpacking
+from ampose_tf import hdf5, reading, unpacking
 from ampose_tf.config import Model
 from ampose_tf.config.fields import check_section, section_from
 
@@ -60,7 +60,7 @@ def read(path: str | os.PathLike) -> tuple[str, dict, bytes]:
         ValueError: If it is of another class, or an argument is out of its
             range. What is damaged in the zip archive may raise others.
     """
-    with open(path, "rb") as file:
+    with reading.opened(path) as file:
         # One after the other: most of what is wrong is in the first.
         (text,) = _members(file, "config.json", _MAX_CONFIG_BYTES)
         name, arguments = _checked(json.loads(text))
@@ -103,10 +103,14 @@ def check_weights(path: str | os.PathLike) -> None:
                     continue
                 dataset = hdf5.dataset(group, name)
                 if dataset.chunks or dataset.dtype.kind not in "biufV":
-                    raise ValueError(f"{name[:80]!r}: packed, or no numbers")
+                    raise ValueError(
+                        f"{reading.shown(repr(name))}: packed, or no numbers"
+                    )
                 size += dataset.id.get_storage_size()
                 if dataset.nbytes > dataset.id.get_storage_size():
-                    raise ValueError(f"{name[:80]!r}: it is cut off")
+                    raise ValueError(
+                        f"{reading.shown(repr(name))}: it is cut off"
+                    )
     if size > os.path.getsize(path):
         raise ValueError("weights that overlap")
 
@@ -127,7 +131,7 @@ def _checked(whole):
         "ampose_tf>AMPose",
         "ampose_tf>RefinedLifter",
     ):
-        raise ValueError(f"holds a {str(name)[:_MAX_NAME]}, no AMPose")
+        raise ValueError(f"holds a {reading.shown(str(name))}, no AMPose")
     if whole["registered_name"] != f"ampose_tf>{name}":
         raise ValueError("config.json: a class of two names")
     if not isinstance(arguments, dict):

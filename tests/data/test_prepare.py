@@ -151,7 +151,7 @@ def test_a_missing_library_is_named(
     path.write_bytes(b"something")
     (tmp_path / "TS1").mkdir()
     (tmp_path / "TS1" / "annot_data.mat").write_bytes(b"something")
-    text = f"raise ModuleNotFoundError('', name={library!r})"
+    text = f'raise ModuleNotFoundError("No module named {library!r}")'
     (tmp_path / f"{library}.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
     message = fails(
@@ -165,6 +165,16 @@ def test_a_missing_library_is_named(
         f"needs the library {library}: pip install 'ampose_tf[prepare]' "
         "brings it"
     )
+
+
+def test_a_broken_library_is_not_a_missing_one(run, tmp_path, monkeypatch):
+    path = tmp_path / "S1/MyPoseFeatures/D3_Positions/Eating.cdf"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"something")
+    (tmp_path / "cdflib.py").write_text("from re import nothing")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ImportError, match="cannot import name 'nothing'"):
+        run("human36m", f"--source={tmp_path}", f"--output={tmp_path / 'x'}")
 
 
 def test_help_names_the_subcommands(run, capsys):

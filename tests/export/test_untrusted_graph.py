@@ -428,7 +428,7 @@ def test_a_damaged_graph(folder, content):
 def test_a_graph_that_is_too_large(folder):
     with open(folder / "saved_model.pb", "ab") as file:
         file.truncate(17 * 2**20)
-    assert_refused(folder, "over 16 MiB")
+    assert_refused(folder, "saved_model.pb: larger than 16777216 bytes")
 
 
 def test_variables_that_are_too_large(folder):
@@ -453,6 +453,7 @@ def test_damaged_variables(folder):
         "debug/saved_model_debug_info.pb",
         "assets/words.txt",
         "variables/x",
+        ".git/config",
     ],
 )
 def test_files_of_other_programs_are_refused(folder, name):
@@ -460,6 +461,20 @@ def test_files_of_other_programs_are_refused(folder, name):
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"x")
     assert_refused(folder, "is not a file that exports have")
+
+
+@pytest.mark.parametrize("place", ["", "variables"])
+def test_what_file_managers_leave_is_no_file_of_it(folder, place):
+    inside = untrusted_graph.check_folder(folder)
+    for name in (".DS_Store", "._saved_model.pb", "desktop.ini", "Thumbs.db"):
+        (folder / place / name).write_bytes(b"x")
+    assert untrusted_graph.check_folder(folder) == inside
+    load_predictor(folder)
+
+
+def test_a_hidden_link_is_refused(folder):
+    (folder / ".DS_Store").symlink_to("saved_model.pb")
+    assert_refused(folder, "'.DS_Store' is a link or no file")
 
 
 @pytest.mark.parametrize("name", ["variables", "saved_model.pb"])

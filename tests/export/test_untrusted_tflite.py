@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import struct
 import zipfile
 
@@ -13,6 +14,7 @@ from ampose_tf.export import (
     describe,
     flatbuffer,
     runtime,
+    tflite_tables,
     untrusted_tflite,
 )
 from ampose_tf.lifting.predictor import load_predictor
@@ -216,7 +218,7 @@ def test_unchanged_it_is_taken():
 
 def test_tables_are_counted(monkeypatch):
     """A few bytes may name one table a million times."""
-    monkeypatch.setattr(untrusted_tflite, "_MAX_TABLES", 1000)
+    monkeypatch.setattr(tflite_tables, "_MAX_TABLES", 1000)
     assert_refused(WHOLE, "more than 1000 tables")
 
 
@@ -271,8 +273,18 @@ def test_metadata_that_is_refused(tmp_path, make):
     for read in (runtime.metadata, load_predictor):
         with pytest.raises(ValueError, match="exported by this project"):
             read(path)
-    with pytest.raises(ValueError, match="exported by this|not a readable"):
+    with pytest.raises(ValueError, match=f"^{re.escape(str(path))}: "):
         describe.describe(path)
+
+
+def test_describe_says_why_it_refuses_a_file(tmp_path):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(changed(call_itself))
+    with pytest.raises(ValueError, match="WHILE") as caught:
+        describe.describe(path)
+    assert str(caught.value) == (
+        f"{path}: the operator WHILE is not one that exports have"
+    )
 
 
 def test_describe_prints_no_control_characters(tmp_path):

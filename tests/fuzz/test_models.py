@@ -17,6 +17,7 @@ from ampose_tf import weights
 from ampose_tf.export import (
     describe,
     saved_model,
+    tflite_tables,
     untrusted_graph,
     untrusted_tflite,
 )
@@ -68,7 +69,7 @@ def check_poses(path):
 def tables(content):
     """Returns the places of a `.tflite` that are not a weight's bytes."""
     inside = np.ones(len(content), bool)
-    for buffer in untrusted_tflite.tables(content)["buffers"]:
+    for buffer in tflite_tables.Reader(content).model()["buffers"]:
         data = buffer["data"]
         if len(data) > 64:
             start = data.ctypes.data - np.frombuffer(content, "B").ctypes.data

@@ -7,6 +7,7 @@ import os
 import numpy as np
 import pytest
 
+from ampose_tf import reading
 from ampose_tf.lifting import untrusted
 
 
@@ -86,7 +87,7 @@ def test_depth_is_what_is_nested(coding):
     ],
 )
 def test_text_is_shown_in_one_line(text, expected):
-    assert untrusted.shown(text) == expected
+    assert reading.shown(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -142,16 +143,16 @@ def test_what_gzip_unpacks_to_is_bounded(monkeypatch):
 
 def test_what_has_no_size_is_bounded_too():
     for count, message in ((1000, None), (1001, "larger than 1000 bytes")):
-        reading, writing = os.pipe()
-        os.write(writing, bytes(count))
-        os.close(writing)
-        path = f"/dev/fd/{reading}"
+        source, sink = os.pipe()
+        os.write(sink, bytes(count))
+        os.close(sink)
+        path = f"/dev/fd/{source}"
         if message is None:
             assert untrusted.read(path, 1000) == bytes(1000)
         else:
             with pytest.raises(ValueError, match=message):
                 untrusted.read(path, 1000)
-        os.close(reading)
+        os.close(source)
 
 
 @pytest.mark.parametrize("size", [0, 1, 1000])

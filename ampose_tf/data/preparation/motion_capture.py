@@ -204,9 +204,11 @@ def _descriptions(source):
     """Returns {"01_02": what is done} of CMU's index, if it is there."""
     found = {}
     for path in sorted(source.rglob(_CMU_INDEX)):
-        with reading.opened(path) as file:
-            text = file.read(_LONGEST_INDEX).decode("utf-8", "replace")
-        for line in text.splitlines():
+        try:
+            content = reading.content(path, _LONGEST_INDEX)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+        for line in content.decode("utf-8", "replace").splitlines():
             entry = _CMU_LINE.fullmatch(line.strip())
             if entry:
                 found[entry[1]] = entry[2]

@@ -24,13 +24,10 @@ def read(path: str | os.PathLike) -> list[str]:
         OSError: If it cannot be read.
         ValueError: If it is larger than any recording.
     """
-    with reading.opened(path) as file:
-        content = file.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise ValueError(
-            f"{path}: expected at most {MOST_BYTES >> 20} MiB of text, got "
-            "more"
-        )
+    try:
+        content = reading.content(path, MOST_BYTES)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     if content.count(b"\n") + content.count(b"\r") > _MOST_LINES:
         raise ValueError(f"{path}: more than {_MOST_LINES} lines")
     # Comments hold bytes of forgotten encodings; what is read is ASCII.

@@ -61,10 +61,7 @@ def _read(path):
     if not os.path.isfile(path):
         raise FileNotFoundError(f"no file {path}")
     try:
-        with reading.opened(path) as file:
-            text = file.read(_MOST_BYTES + 1)
-        if len(text) > _MOST_BYTES:
-            raise ValueError(f"larger than {_MOST_BYTES} bytes")
+        text = reading.content(path, _MOST_BYTES)
         element = xml.etree.ElementTree.fromstring(text).find(".//w0")
         if element is None:
             raise ValueError("no element w0")

@@ -35,9 +35,9 @@ _WHERE = (
 # At 50 frames per second, an hour in one file and 15 in one archive.
 _LARGEST_FILE = 64 * 2**20
 _LARGEST_ARCHIVE = 2**30
-# How long reading a subject may take, and for each byte of it.
+# Reading a subject may take so many seconds, and one more for so many bytes.
 _LONGEST_S = 8
-_SLOWEST = 2**22
+_BYTES_PER_SECOND = 2**22
 
 
 def prepare(
@@ -145,7 +145,7 @@ def _read(source, subject):
             _read_all,
             str(where),
             subject,
-            seconds=_LONGEST_S + size / _SLOWEST,
+            seconds=_LONGEST_S + size / _BYTES_PER_SECOND,
         )
     except ValueError as error:
         if str(error).startswith(str(where)):
@@ -175,10 +175,10 @@ def _in_folder(folder):
         # macOS leaves such files about.
         if path.name.startswith("."):
             continue
-        with reading.opened(path) as file:
-            content = file.read(_LARGEST_FILE + 1)
-        if len(content) > _LARGEST_FILE:
-            raise ValueError(f"{path}: too large for a recording of poses")
+        try:
+            content = reading.content(path, _LARGEST_FILE)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
         yield path.stem, str(path), content
 
 
@@ -186,7 +186,7 @@ def _archived(path, subject):
     """Yields a subject's files of an archive, none of it onto the disk."""
     size = 0
     try:
-        with tarfile.open(path, "r:gz") as members:
+        with reading.guarded(), tarfile.open(path, "r:gz") as members:
             for member in members:
                 name = pathlib.PurePosixPath(member.name)
                 where = f"{path}: {member.name}"
@@ -209,11 +209,10 @@ def _archived(path, subject):
                     yield name.stem, where, content
     except _Refused:
         raise
-    # `tarfile` and decompressors raise whatever they like for damage.
-    except Exception as error:
+    except (OSError, ValueError) as error:
         raise ValueError(
             f"{path}: not a readable .tgz archive, or an incomplete one "
-            f"({type(error).__name__}: {error})"
+            f"({error})"
         ) from error
 
 
@@ -230,16 +229,15 @@ def _read_joints(content, where):
         file.write(content)
         file.flush()
         try:
-            recording = cdflib.CDF(file.name)
-            variables = recording.cdf_info()
-            names = [*variables.zVariables, *variables.rVariables]
-            pose = recording.varget("Pose") if "Pose" in names else None
-        # It follows offsets in the file unchecked: damage raises anything.
-        except Exception as error:
+            with reading.guarded():
+                recording = cdflib.CDF(file.name)
+                variables = recording.cdf_info()
+                names = [*variables.zVariables, *variables.rVariables]
+                pose = recording.varget("Pose") if "Pose" in names else None
+        except (OSError, ValueError) as error:
             text = str(error).replace(file.name, "it")
             raise ValueError(
-                f"{where}: not a readable CDF file, or a damaged one "
-                f"({type(error).__name__}: {text})"
+                f"{where}: not a readable CDF file, or a damaged one ({text})"
             ) from error
     if pose is None:
         raise ValueError(

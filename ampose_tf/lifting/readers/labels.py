@@ -17,10 +17,6 @@ from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.readers import vocabulary
 from ampose_tf.lifting.readers.records import Account
 
-# Numbers count frames if at least one of so many is there, or all lie within
-# so many, an hour at 30 a second; otherwise they are names.
-_SPARSE = 20
-_HOUR = 108_000
 # Frames a second that films have.
 _SLOWEST, _FASTEST = 0.5, 1000
 # Nanoseconds since 1970 are 2e18.
@@ -62,7 +58,7 @@ def check_span(numbers: Collection[int]) -> None:
     strides = set(np.diff(sorted(numbers)).tolist())
     if len(numbers) > 3 and len(strides) == 1 and last <= untrusted.MAX_FRAME:
         return  # A constant stride is time.
-    if last - first + 1 > max(_SPARSE * len(numbers), _HOUR):
+    if last - first + 1 > max(untrusted.SPARSE * len(numbers), untrusted.HOUR):
         raise ValueError(
             f"{len(numbers)} frames with numbers from {first} to {last}; "
             "expected those of one clip, counted from its first frame on"
@@ -126,7 +122,7 @@ def of_images(labels: Sequence[int | str], account: Account) -> list[int]:
     strides = set(np.diff(ordered).tolist())
     constant = len(ordered) > 2 and len(strides) == 1
     if max(ordered, default=0) <= untrusted.MAX_FRAME and (
-        constant or span <= _SPARSE * len(numbers)
+        constant or span <= untrusted.SPARSE * len(numbers)
     ):
         return numbers
     account.note(

@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ampose_tf import reading
 from ampose_tf.conversion import Conversion
 from ampose_tf.lifting.readers import vocabulary
-from ampose_tf.lifting.untrusted import brief, shown
+from ampose_tf.lifting.untrusted import brief
 
 # Names that a note lists, and their letters; what is kept of a file or stream
 # of any length; and the letters of a note.
@@ -28,7 +29,7 @@ class Account:
     def note(self, sentence: str) -> None:
         """Adds a sentence, once."""
         if len(self._notes) < _MOST:
-            self._notes[shown(sentence, _LONGEST)] = None
+            self._notes[reading.shown(sentence, _LONGEST)] = None
 
     def unread(self, names: Iterable[str], what: str = "fields") -> None:
         """Adds names of fields or columns that no reader knows."""

@@ -181,6 +181,12 @@ def test_nobody_of_cmus_database(tmp_path):
     assert "validation: Anna" in lines
 
 
+def test_an_index_of_unlikely_size(tmp_path):
+    write_cmu(tmp_path)
+    write(tmp_path, "cmu-mocap-index-text.txt", "x" * (2**22 + 1))
+    refused(tmp_path, ValueError, "index-text.txt: larger than 4194304 bytes")
+
+
 def test_descriptions(tmp_path):
     write_cmu(tmp_path, "01_02")
     write_cmu(tmp_path, "01_03")
@@ -486,4 +492,4 @@ def test_arguments(tmp_path):
 def test_a_file_of_unlikely_size(tmp_path, monkeypatch):
     write_cmu(tmp_path)
     monkeypatch.setattr(motion_text, "MOST_BYTES", 10_000)
-    refused(tmp_path, ValueError, r"01_02\.amc: expected at most")
+    refused(tmp_path, ValueError, r"01_02\.amc: larger than 10000 bytes")

@@ -169,7 +169,12 @@ def test_other_files_are_refused(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="tracks: expected SLEAP's"):
         read(path)
 
-    (tmp_path / "h5py.py").write_text("raise ImportError")
+    library = tmp_path / "h5py.py"
+    library.write_text("raise ModuleNotFoundError(\"No module named 'h5py'\")")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ValueError, match=r"pip install 'ampose_tf\[h5\]'"):
+        read(path)
+    # A longer file: the compiled one may be of the same second.
+    library.write_text("from re import nothing  # There is no such function.")
+    with pytest.raises(ImportError, match="cannot import name 'nothing'"):
         read(path)

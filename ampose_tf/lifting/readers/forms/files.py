@@ -105,7 +105,7 @@ def _is_yolo(path):
     try:
         with reading.opened(path) as file:
             line = file.readline(_LONGEST_LABEL)
-    except OSError:  # No file, or not ours to read.
+    except OSError:  # No file, or no permission.
         return False
     return not line.strip() or yolo.is_label(line.decode("latin-1"))
 

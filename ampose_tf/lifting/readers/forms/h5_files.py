@@ -18,12 +18,16 @@ import pathlib
 
 import numpy as np
 
-from ampose_tf import confined, hdf5, unpickling
+from ampose_tf import confined, hdf5, reading, unpickling
 from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.readers import sequences
 from ampose_tf.lifting.readers.records import Account, Detection, Recording
 from ampose_tf.lifting.readers.sequences import Numbered, Options
-from ampose_tf.lifting.untrusted import MAX_BYTES, brief, shown
+from ampose_tf.lifting.untrusted import MAX_BYTES, brief
+
+# Address space for reading, in bytes: within the limits of size, arrays are
+# copied several times.
+_MEMORY = 4 * 2**30
 
 _COORDINATES = ("x", "y", "likelihood")
 
@@ -39,6 +43,7 @@ def read(
         account: Account of the file.
 
     Raises:
+        ImportError: If h5py is installed, but cannot be loaded.
         OSError: If the file cannot be read.
         ValueError: If it is neither tool's, too large or damaged, or if h5py
             is not installed.
@@ -48,8 +53,13 @@ def read(
         raise ValueError(f"larger than {MAX_BYTES} bytes")
     try:
         # HDF5 is a library in C.
-        numbers, people, names, third = confined.call(_people, os.fspath(path))
+        numbers, people, names, third = confined.call(
+            _people, os.fspath(path), memory=_MEMORY
+        )
     except ImportError as error:
+        # The child process does not tell which subclass it was.
+        if str(error) != "No module named 'h5py'":
+            raise
         raise ValueError(
             "HDF5 is read with h5py; pip install 'ampose_tf[h5]' brings it"
         ) from error
@@ -63,19 +73,17 @@ def _people(path):
     import h5py
 
     try:
-        with h5py.File(path, "r") as file:
+        with reading.guarded(), h5py.File(path, "r") as file:
             if hdf5.has(file, "tracks") and hdf5.has(file, "node_names"):
                 return _sleap(file)
             return _deeplabcut(file)
-    except ValueError:
-        raise
-    # h5py raises whatever it likes for damage.
-    except Exception as error:
-        if isinstance(error, OSError) and error.filename is not None:
+    except OSError as error:
+        # Those of h5py's own for damage name no file.
+        if error.filename is not None:
             raise
         raise ValueError(
             "not a readable HDF5 file, or a damaged one "
-            f"({type(error).__name__}: {shown(str(error), 120)})"
+            f"({reading.shown(str(error), 120)})"
         ) from error
 
 
@@ -296,7 +304,7 @@ def _numbers(index, count):
 
 
 def _floats(values, what):
-    return untrusted.numbers(values, shown(what))
+    return untrusted.numbers(values, reading.shown(what))
 
 
 def _unpickled(content, what):
