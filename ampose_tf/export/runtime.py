@@ -355,6 +355,9 @@ def metadata(path: str | os.PathLike) -> dict:
     return described
 
 
+_LONGEST = 1000
+
+
 def _check_metadata(described):
     if not isinstance(described, dict):
         raise ValueError("it is not an object")
@@ -364,6 +367,8 @@ def _check_metadata(described):
         value = described[name]
         if type(value) is not kind or not str(value).isprintable():
             raise ValueError(f"{name}: expected {kind.__name__}")
+        if len(str(value)) > _LONGEST:
+            raise ValueError(f"{name}: of over {_LONGEST} characters")
     inner = [described]
     for _ in range(_MAX_DEPTH):
         inner = [value for outer in inner for value in _inside(outer)]
