@@ -117,8 +117,9 @@ def never(model, subgraph):
 
 
 def many(model, subgraph):
-    tensor = subgraph.tensors[subgraph.operators[5].outputs[0]]
-    tensor.shape = np.array([2**17, 2**15], np.int32)
+    for operator in subgraph.operators[5:25]:
+        tensor = subgraph.tensors[operator.outputs[0]]
+        tensor.shape = np.array([2**14, 2**13], np.int32)
 
 
 def no_subgraph(model, subgraph):
