@@ -26,6 +26,7 @@ from ampose_tf import config, files, training
 from ampose_tf.data import sources
 from ampose_tf.models import elements, layers
 from ampose_tf.models.inputs import InputChannels
+from ampose_tf.models.recorder import LAST
 from ampose_tf.skeleton import H36M_17
 from benchmarks import conditions
 
@@ -168,7 +169,7 @@ def main(options):
     training.train(
         experiment, motion, judged_on["fixed"].poses, workdir, model
     )
-    last = keras.models.load_model(workdir / training.LAST)
+    last = keras.models.load_model(workdir / LAST)
     judged = conditions.judge(_Predictor(last), judged_on)
     print(conditions.as_text(judged))
     files.write_text(

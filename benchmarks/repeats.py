@@ -13,6 +13,7 @@ from ampose_tf.data import sources
 from ampose_tf.data.poses import Poses
 from ampose_tf.evaluation import protocols
 from ampose_tf.lifting.predictor import load_predictor
+from ampose_tf.models.recorder import LAST
 
 _ERRORS = ("mpjpe_mm", "single_mpjpe_mm", "p_mpjpe_mm")
 
@@ -51,7 +52,7 @@ def rounds(
                 validation,
                 folder,
             )
-            judged = judge(folder / training.LAST, validation)
+            judged = judge(folder / LAST, validation)
             run = runs.setdefault(name, judged | {e: [] for e in _ERRORS})
             for error in _ERRORS:
                 run[error] += judged[error]

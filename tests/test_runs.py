@@ -322,7 +322,7 @@ def test_what_is_no_file(tmp_path, name, kind):
     assert not (tmp_path / "outside").exists()
 
 
-@pytest.mark.parametrize("name", ["checkpoint.npz", "config.json", ".lock"])
+@pytest.mark.parametrize("name", ["checkpoint.npz", "config.json", locks.NAME])
 def test_a_run_with_a_link_to_nothing(tmp_path, poses, whole, name):
     run = copied(whole, tmp_path)
     (run / name).unlink(missing_ok=True)

@@ -360,7 +360,8 @@ class Lifter:
         # NaN is in no range.
         if not (np.abs(poses_3d) <= MAX_METRES).all():
             raise ValueError(
-                f"{self._model}: its poses hold NaN or infinite values"
+                f"{self._model}: its poses hold NaN or values beyond "
+                f"{MAX_METRES:g} m"
             )
         ends = np.cumsum([len(track.frames) for track, _ in people])[:-1]
         parts = [

@@ -513,7 +513,7 @@ def test_describe_says_what_a_file_is(tmp_path, released, make_poses):
         assert needed in described, needed
     text = tmp_path / "text.tflite"
     text.write_text("not a model")
-    with pytest.raises(ValueError, match="text.tflite: not a readable"):
+    with pytest.raises(ValueError, match="text.tflite: not a .tflite file"):
         describe.describe(text)
     with pytest.raises(OSError, match="no file"):
         describe.describe(tmp_path / "missing.tflite")

@@ -161,7 +161,8 @@ def file_functions(path):
         "WriteFile'": nested,
         "SaveV2": save,
         "RestoreV2": restore,
-        "TextLineDataset|_tf_data_function": data,
+        # Whichever comes first in the file.
+        "TextLineDataset|TensorSliceDataset|_tf_data_function": data,
     }
 
 

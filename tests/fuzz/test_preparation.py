@@ -92,7 +92,7 @@ def damaged_text(content, damages):
     return b"\n".join(b" ".join(words) for words in lines)
 
 
-def rate(refused, low=0.2, high=0.99):
+def rate(refused, low=0.2, high=0.999):
     """Damage that is never found, or always, would test little."""
     assert low < np.mean(refused) < high, np.mean(refused)
 

@@ -13,7 +13,7 @@ import hypothesis
 import numpy as np
 import pytest
 
-from ampose_tf import interrupts, training
+from ampose_tf import interrupts, locks, training
 from ampose_tf.config import Config, Data, Model, Train
 from tests import processor
 from tests.fuzz import damage
@@ -34,7 +34,7 @@ FILES = (
     "history.csv",
     "best.keras",
     "last.keras",
-    ".lock",
+    locks.NAME,
 )
 
 
@@ -53,7 +53,7 @@ def workdir(tmp_path_factory, poses):
         pytest.raises(interrupts.Interrupted),
     ):
         training.train(CONFIG, *poses, path)
-    (path / ".lock").write_text("process 1 on x since 2026-01-01 00:00:00")
+    (path / locks.NAME).write_text("process 1 on x since 2026-01-01 00:00:00")
     return path
 
 

@@ -18,7 +18,7 @@ from ampose_tf.lifting import untrusted
         '{"a": 1, "a": true}',
         "[NaN, Infinity, -Infinity, 1e400]",
         '["\\\\ud800"]',
-        str(10**400),
+        str(2**64 - 1),
     ],
 )
 @pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
@@ -27,6 +27,14 @@ def test_json_is_what_python_reads(text, coding):
     found = untrusted.parse(text.encode(coding))
     assert repr(found) == repr(expected)
     assert repr(untrusted.parse(text)) == repr(expected)
+
+
+@pytest.mark.parametrize("text", ["[18446744073709551616, NaN]", "[1e99]"])
+def test_numbers_over_64_bits_are_rounded(text):
+    """Whole ones could be chosen so that, as keys, they hash alike."""
+    first = untrusted.parse(text)[0]
+    assert type(first) is float and first == json.loads(text)[0]
+    assert untrusted.parse(f"[{10**400}, NaN]")[0] == float("inf")
 
 
 @pytest.mark.parametrize(
