@@ -324,10 +324,6 @@ def _compressed(request):
     )
 
 
-# A teacher of a teacher, and so on.
-_MOST_EARLIER = 10
-
-
 def origin_of(model_path: pathlib.Path) -> dict[str, str]:
     """Returns what a model was trained on, see `sources.origin`.
 
@@ -338,10 +334,13 @@ def origin_of(model_path: pathlib.Path) -> dict[str, str]:
     Raises:
         ValueError: Where one of these files, or one of the data, is damaged.
     """
-    origins = []
+    origins, seen = [], set()
     path = pathlib.Path(model_path)
     while True:
         run = path.with_name("config.json")
+        if run.resolve() in seen:
+            raise ValueError(f"{run}: the model learned from itself")
+        seen.add(run.resolve())
         if not run.is_file():
             origins.append(_origin_of_released(path))
             break
@@ -351,8 +350,6 @@ def origin_of(model_path: pathlib.Path) -> dict[str, str]:
         if not earlier:
             break
         path = pathlib.Path(earlier)
-        if len(origins) > _MOST_EARLIER:
-            raise ValueError(f"{run}: learnt from a model that learnt from it")
     return functools.reduce(_joined, reversed(origins))
 
 

@@ -35,8 +35,8 @@ def handled() -> Iterator[None]:
     It is raised at once or, within `deferred`, by `check`. The second signal
     does what it did before the block. What swallows the exception, as
     destructors do, does not swallow the signal: `check` raises it again.
-    Blocks may lie in each other; in threads other than the main one, signals
-    are left alone.
+    Blocks may be nested. In threads other than the main one, signals are left
+    alone.
     """
     global _received
     is_main = threading.current_thread() is threading.main_thread()

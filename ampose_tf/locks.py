@@ -1,9 +1,9 @@
 """Locks between processes, on a file that says who holds it.
 
-The system drops a lock when its process dies, whatever it dies of. Where it
+The system drops a lock when its process ends, however it ends. Where it
 has no such locks, as on some network file systems, the file itself is the
 lock: it is taken over from a process of this host that is known to be dead,
-and left by another host it has to be removed by hand.
+and one that another host has left has to be removed by hand.
 """
 
 import contextlib
@@ -112,11 +112,11 @@ def _check_dead(descriptor, path):
         return  # Its process died before it signed.
     if holder is not None and holder[2] == socket.gethostname():
         try:
-            os.kill(int(holder[1]), 0)
+            # Of another user's process it is an error, too.
+            with contextlib.suppress(PermissionError):
+                os.kill(int(holder[1]), 0)
         except ProcessLookupError:
             return
-        except PermissionError:
-            pass
     raise _refusal(path, holder, f"; if that is gone, remove {path}")
 
 

@@ -44,8 +44,8 @@ def content(path: str | os.PathLike, most: int) -> bytes:
     """Returns what is in a file.
 
     Args:
-        path: Of the file.
-        most: Bytes.
+        path: Path of the file.
+        most: Bytes that it may have.
 
     Raises:
         OSError: If it cannot be read, or is not a file.

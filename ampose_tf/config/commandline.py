@@ -195,7 +195,7 @@ def _is_debugging(options):
     """Whether --debug is set, also if parsing did not come to it."""
     if options.is_parsed():
         return options.debug
-    pattern = re.compile("--?debug(=(1|t|true|y|yes))?", re.IGNORECASE)
+    pattern = re.compile("--?debug(=(1|t|true))?", re.IGNORECASE)
     return any(pattern.fullmatch(argument) for argument in sys.argv)
 
 
@@ -205,10 +205,11 @@ def _of_output(error):
         sys.stdout.flush()
     except OSError as failure:
         error = failure
-    is_named = getattr(error, "filename", None) is not None
-    if is_named or getattr(error, "errno", None) not in _OF_OUTPUT:
-        return None
-    # Files name themselves; what failed to be printed is lost.
+    else:
+        # Files name themselves; what failed to be printed is lost.
+        is_named = getattr(error, "filename", None) is not None
+        if is_named or getattr(error, "errno", None) not in _OF_OUTPUT:
+            return None
     _drop_output()
     return f"standard output: {error.strerror}"
 

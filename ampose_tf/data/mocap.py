@@ -20,7 +20,7 @@ from ampose_tf.config.ranges import Cameras
 from ampose_tf.data import archive
 from ampose_tf.data.poses import Poses, concatenate, make_poses
 
-_LONGEST_CARD = 2**26  # Bytes.
+LONGEST_CARD = 2**26  # Bytes.
 
 # Shortest and longest bone of children and adults, per edge of the skeleton.
 _LEG = [(0.02, 0.25), (0.2, 0.65), (0.2, 0.65)]
@@ -217,7 +217,7 @@ def _read(stem):
             )
     try:
         with reading.guarded():
-            card = json.loads(reading.content(json_path, _LONGEST_CARD))
+            card = json.loads(reading.content(json_path, LONGEST_CARD))
             joints = tuple(card["joints"])
             splits = [set(_subjects(card, s)) for s in ("train", "validation")]
             for key in card.get("meta", {}):

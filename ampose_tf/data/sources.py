@@ -146,8 +146,6 @@ def origin(config: Config) -> dict[str, str]:
     return {"training_data": described, "licence": _licence(config)}
 
 
-# Of a motion archive's JSON, and of the licence in it.
-_MOST_OF_A_CARD = 2**26
 _LONGEST_LICENCE = 5000
 
 
@@ -159,8 +157,9 @@ def _licence(config):
             path = pathlib.Path(data.root, f"{name}.json")
             licence = f"{name}: not stated"
             try:
-                with reading.guarded(), reading.opened(path) as file:
-                    card = json.loads(file.read(_MOST_OF_A_CARD))
+                with reading.guarded():
+                    content = reading.content(path, mocap.LONGEST_CARD)
+                    card = json.loads(content)
                     licence = str(card.get("licence", licence))
             except FileNotFoundError:
                 pass

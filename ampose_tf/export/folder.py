@@ -56,8 +56,8 @@ def earlier(output: pathlib.Path) -> dict:
     if not path.is_file():
         return {}
     try:
-        with reading.guarded(), reading.opened(path) as file:
-            report = json.loads(file.read(_MOST_BYTES))
+        with reading.guarded():
+            report = json.loads(reading.content(path, _MOST_BYTES))
             names = list(report.get("of_another_model", []))
             for kind in _KINDS:
                 names += report[kind].keys()

@@ -29,6 +29,7 @@ _METADATA = {
 }
 _MAX_METADATA = 2**20
 _MAX_DEPTH = 8
+_LONGEST = 1000  # Characters of a text that is shown.
 
 # LiteRT has no setting for what it says when all is well.
 _GREETING = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
@@ -353,9 +354,6 @@ def metadata(path: str | os.PathLike) -> dict:
             "project, or damaged"
         ) from error
     return described
-
-
-_LONGEST = 1000
 
 
 def _check_metadata(described):

@@ -10,12 +10,24 @@ import hashlib
 import importlib.metadata
 import os
 import pathlib
+import re
+import stat
 from collections.abc import Callable
 
 import numpy as np
 
 from ampose_tf import __version__, confined, files, reading
-from ampose_tf.export import runtime
+from ampose_tf.export import runtime, untrusted_graph, untrusted_tflite
+
+_FILES = re.compile(
+    r"saved_model\.pb|fingerprint\.pb|assets|assets\.extra|variables"
+    r"|assets\.extra/ampose\.json"
+    r"|variables/variables\.(index|data-\d{5}-of-\d{5})"
+)
+
+# What file managers leave in folders, beside names that begin with a dot.
+_LEFT_BY_OTHERS = frozenset({"desktop.ini", "Thumbs.db"})
+_MAX_ENTRIES = 64
 
 _TRUST = "; if you trust the file, add --trust_model"
 # Poses of the trial; a SavedModel takes any number.
@@ -50,8 +62,6 @@ def check(path: pathlib.Path, described: dict) -> None:
 
 
 def _check_tflite(path, described):
-    from ampose_tf.export import untrusted_tflite
-
     content = untrusted_tflite.check_file(path)
     with _remembered(content, "ai-edge-litert") as is_known:
         if not is_known:
@@ -60,15 +70,48 @@ def _check_tflite(path, described):
 
 
 def _check_saved_model(path, described):
-    from ampose_tf.export import untrusted_graph
-
-    inside = untrusted_graph.check_folder(path)
+    inside = check_folder(path)
     untrusted_graph.check(path / "saved_model.pb")
     content = files.sha256(path, inside).encode()
     with _remembered(content, "tensorflow") as is_known:
         if not is_known:
             given = described["joints"], described["seen_input"]
             confined.call(_try_saved_model, str(path), *given, **_START)
+
+
+def check_folder(path: pathlib.Path) -> list[pathlib.Path]:
+    """Returns a SavedModel's files, looking at none of them.
+
+    Those that file managers leave there, which TensorFlow does not read, are
+    left out.
+
+    Raises:
+        OSError: If a folder cannot be read.
+        ValueError: If there is a file that exports do not have, a symlink,
+            or too much.
+    """
+    found, size = [], 0
+    folders = [path]
+    while folders:
+        for entry in folders.pop().iterdir():
+            name = entry.relative_to(path).as_posix()
+            said = entry.lstat()
+            is_folder = stat.S_ISDIR(said.st_mode)
+            if not is_folder and not stat.S_ISREG(said.st_mode):
+                raise ValueError(f"{name!r} is a link or no file")
+            is_hidden = entry.name.startswith(".")
+            if not is_folder and (is_hidden or entry.name in _LEFT_BY_OTHERS):
+                continue
+            if not _FILES.fullmatch(name) or len(found) > _MAX_ENTRIES:
+                raise ValueError(f"{name!r} is not a file that exports have")
+            if is_folder:
+                folders.append(entry)
+            else:
+                found.append(entry)
+                size += said.st_size
+    if size > untrusted_graph.MAX_BYTES:
+        raise ValueError(f"more than {untrusted_graph.MAX_BYTES // 2**20} MiB")
+    return found
 
 
 def tflite_in_batches(path: pathlib.Path, batch: int) -> Callable | None:

@@ -10,28 +10,16 @@ names, which nothing else may call; `tf.saved_model.load` does not run them.
 import collections
 import math
 import pathlib
-import re
-import stat
 
 from ampose_tf import reading
 
 _MAX_GRAPH_BYTES = 16 * 2**20
-_MAX_BYTES = 512 * 2**20
-_MAX_ENTRIES = 64
+MAX_BYTES = 512 * 2**20  # Of a folder, and of all variables.
 # Of a constant; and of all.
 _MAX_CONSTANTS = 64 * 2**20
 # What signatures compute, each function counted wherever it is called.
 _MAX_NODES = 200_000
 _MAX_OBJECTS = 20_000
-
-_FILES = re.compile(
-    r"saved_model\.pb|fingerprint\.pb|assets|assets\.extra|variables"
-    r"|assets\.extra/ampose\.json"
-    r"|variables/variables\.(index|data-\d{5}-of-\d{5})"
-)
-
-# What file managers leave in folders, beside names that begin with a dot.
-_LEFT_BY_OTHERS = frozenset({"desktop.ini", "Thumbs.db"})
 
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 _COMPUTING = frozenset(
@@ -110,7 +98,8 @@ _OBJECT_FIELDS = {
     "function",
     "bare_concrete_function",
 }
-# Lists and the like; of others TensorFlow and Keras have code of their own.
+# Lists and dictionaries. For other objects TensorFlow and Keras run code of
+# their own.
 _OBJECTS = {
     "_generic_user_object",
     "signature_map",
@@ -120,41 +109,6 @@ _OBJECTS = {
 }
 # As the exports of earlier versions have them.
 _LISTS = {"_all_variables", "_misc_assets"}
-
-
-def check_folder(path: pathlib.Path) -> list[pathlib.Path]:
-    """Returns a SavedModel's files, looking at none of them.
-
-    Those that file managers leave there, which TensorFlow does not read, are
-    no files of it.
-
-    Raises:
-        OSError: If a folder cannot be read.
-        ValueError: If there is a file that exports do not have, a symlink,
-            or too much.
-    """
-    found, size = [], 0
-    folders = [path]
-    while folders:
-        for entry in folders.pop().iterdir():
-            name = entry.relative_to(path).as_posix()
-            said = entry.lstat()
-            is_folder = stat.S_ISDIR(said.st_mode)
-            if not is_folder and not stat.S_ISREG(said.st_mode):
-                raise ValueError(f"{name!r} is a link or no file")
-            is_hidden = entry.name.startswith(".")
-            if not is_folder and (is_hidden or entry.name in _LEFT_BY_OTHERS):
-                continue
-            if not _FILES.fullmatch(name) or len(found) > _MAX_ENTRIES:
-                raise ValueError(f"{name!r} is not a file that exports have")
-            if is_folder:
-                folders.append(entry)
-            else:
-                found.append(entry)
-                size += said.st_size
-    if size > _MAX_BYTES:
-        raise ValueError(f"more than {_MAX_BYTES // 2**20} MiB")
-    return found
 
 
 def check(path: pathlib.Path) -> None:
@@ -364,14 +318,14 @@ def _check_constants(whole):
 
 
 def _elements(sides, name):
-    """Returns how many elements a tensor has; too many as one too many."""
+    """Returns how many elements a tensor has, at most `MAX_BYTES`."""
     # TensorFlow's own limit.
     if len(sides) > 254 or any(side.size < 0 for side in sides):
         raise ValueError(f"{name} of unknown size or too many sides")
     # A product of large numbers would take its time.
     if any(side.size == 0 for side in sides):
         return 0
-    return min(math.prod(min(s.size, _MAX_BYTES) for s in sides), _MAX_BYTES)
+    return min(math.prod(min(s.size, MAX_BYTES) for s in sides), MAX_BYTES)
 
 
 def _check_objects(graph, functions, savers):
@@ -402,8 +356,8 @@ def _check_objects(graph, functions, savers):
             names += node.function.concrete_functions
         if kind == "bare_concrete_function":
             names.append(node.bare_concrete_function.concrete_function_name)
-    if 4 * size > _MAX_BYTES:
-        raise ValueError(f"variables of over {_MAX_BYTES // 2**20} MiB")
+    if 4 * size > MAX_BYTES:
+        raise ValueError(f"variables of over {MAX_BYTES // 2**20} MiB")
     _check_apart(names, savers)
     for name in names:
         if name not in functions:

@@ -89,7 +89,7 @@ class Lifter:
             by itself.
         threads: Threads that a `.tflite` file is run in; None for as many as
             there are cores. Poses do not depend on it.
-        trust_model: See `trust` of `load_predictor`.
+        trust_model: See `load_predictor`.
 
     Raises:
         OSError: If there is no model.

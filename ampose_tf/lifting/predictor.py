@@ -10,7 +10,7 @@ from concurrent import futures
 
 import numpy as np
 
-from ampose_tf import weights
+from ampose_tf import reading, weights
 from ampose_tf.camera import SCREEN_NORMALISATIONS
 from ampose_tf.export import runtime
 from ampose_tf.skeleton import by_joint_count
@@ -273,7 +273,7 @@ def _checked_metadata(path, trusted):
     if described["normalisation"] not in SCREEN_NORMALISATIONS:
         raise ValueError(
             f"{path}: keypoints normalised by "
-            f"{described['normalisation'][:80]!r}; expected "
+            f"{reading.shown(repr(described['normalisation']))}; expected "
             f"{' or '.join(SCREEN_NORMALISATIONS)}"
         )
     if not trusted:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from ampose_tf import files
+from ampose_tf import files, reading
 from ampose_tf.data import archive
 
 # Of the text of the progress, in which an epoch has some 200.
@@ -108,8 +108,8 @@ def _check(path, arrays, variables):
     """Checks that arrays of a file can be the values of variables."""
     for name in sorted(set(arrays) ^ set(variables)):
         raise ValueError(
-            f"{path}: checkpoint of another model ({name[:40]} is in one of "
-            "them only)"
+            f"{path}: checkpoint of another model ({reading.shown(name, 40)} "
+            "is in one of them only)"
         )
     for name, variable in variables.items():
         array, expected = arrays[name], np.asarray(variable)

@@ -36,8 +36,8 @@ class Recorder(keras.callbacks.Callback):
         workdir: The run's folder.
         model: What is trained, compiled; with a method `rebuilt`.
         teacher: The file of its teacher; empty for none.
-        data: As `checkpoint.Progress`.
-        sources: Likewise.
+        data: See `checkpoint.Progress`.
+        sources: See `checkpoint.Progress`.
 
     Attributes:
         history: One row for each finished epoch.
@@ -160,19 +160,19 @@ class Recorder(keras.callbacks.Callback):
         if not os.path.lexists(path):
             return {}
         try:
-            with reading.opened(path) as file:
-                known = json.loads(file.read(_MOST_BYTES))
-            digests = [known["sha256"][n] for n in (BEST, LAST, HISTORY)]
-            if isinstance(known["epochs"], int) and all(
-                isinstance(digest, str) for digest in digests
-            ):
-                return known
-        except (KeyError, TypeError, ValueError, RecursionError):
-            pass
-        raise ValueError(
-            f"{path}: damaged, expected the SHA-256 of the run's files; "
-            "remove it if you trust them"
-        )
+            with reading.guarded():
+                known = json.loads(reading.content(path, _MOST_BYTES))
+                digests = [known["sha256"][n] for n in (BEST, LAST, HISTORY)]
+                if not isinstance(known["epochs"], int) or not all(
+                    isinstance(digest, str) for digest in digests
+                ):
+                    raise ValueError("expected texts and a number of epochs")
+        except ValueError as error:
+            raise ValueError(
+                f"{path}: damaged, expected the SHA-256 of the run's files; "
+                "remove it if you trust them"
+            ) from error
+        return known
 
     def on_epoch_begin(self, epoch, logs=None):
         self._start = time.monotonic()

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from ampose_tf.export import runtime, saved_model, untrusted_graph
+from ampose_tf.export import runtime, saved_model, untrusted, untrusted_graph
 from ampose_tf.lifting.predictor import load_predictor
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.skeleton import H36M_17
@@ -466,10 +466,10 @@ def test_files_of_other_programs_are_refused(folder, name):
 
 @pytest.mark.parametrize("place", ["", "variables"])
 def test_what_file_managers_leave_is_no_file_of_it(folder, place):
-    inside = untrusted_graph.check_folder(folder)
+    inside = untrusted.check_folder(folder)
     for name in (".DS_Store", "._saved_model.pb", "desktop.ini", "Thumbs.db"):
         (folder / place / name).write_bytes(b"x")
-    assert untrusted_graph.check_folder(folder) == inside
+    assert untrusted.check_folder(folder) == inside
     load_predictor(folder)
 
 
@@ -493,7 +493,7 @@ def test_a_pipe_is_refused(folder):
 
 
 def test_exports_are_good(exported):
-    inside = untrusted_graph.check_folder(exported)
+    inside = untrusted.check_folder(exported)
     assert {path.name for path in inside} == {
         "saved_model.pb",
         "fingerprint.pb",
@@ -516,7 +516,7 @@ def test_exports_are_good(exported):
 def test_every_design_is_good(tmp_path, design):
     model = AMPose(H36M_17.adjacency(), depth=1, width=4, heads=2, **design)
     saved_model.write(model, tmp_path / "1", "x: test")
-    untrusted_graph.check_folder(tmp_path / "1")
+    untrusted.check_folder(tmp_path / "1")
     untrusted_graph.check(tmp_path / "1" / "saved_model.pb")
 
 

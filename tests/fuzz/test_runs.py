@@ -14,19 +14,14 @@ import numpy as np
 import pytest
 
 from ampose_tf import interrupts, locks, training
-from ampose_tf.config import Config, Data, Model, Train
 from tests import processor
 from tests.fuzz import damage
 from tests.fuzz.damage import DAMAGES
 from tests.fuzz.test_files import MOST_SECONDS, NUMBERS, fuzzed
-from tests.test_runs import signalled
+from tests.test_runs import config_of, signalled
 
 EXAMPLES = min(300, int(os.environ.get("AMPOSE_FUZZ_EXAMPLES", 12)))
-CONFIG = Config(
-    data=Data(dataset="synthetic"),
-    model=Model(depth=1, width=6, heads=2, dropout=0.2),
-    train=Train(epochs=3, batch_size=7, learning_rate=1e-2),
-)
+CONFIG = config_of(epochs=3)
 FILES = (
     "checkpoint.npz",
     "config.json",

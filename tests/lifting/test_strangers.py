@@ -1,5 +1,6 @@
 """lift.py and files, names and streams that were made to break it."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -147,17 +148,24 @@ def test_a_line_without_end_takes_little_memory(tmp_path):
     assert int(peak) < 200 * 1024
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_a_stream(tmp_path, number):
+@contextlib.contextmanager
+def streaming(folder):
+    """Yields lift.py, which has been given a frame on standard input."""
     with subprocess.Popen(
         command("--keypoints=-", SIZE),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        cwd=tmp_path,
+        cwd=folder,
     ) as process:
         process.stdin.write(FRAME)
         process.stdin.flush()
+        yield process
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_stream(tmp_path, number):
+    with streaming(tmp_path) as process:
         assert json.loads(process.stdout.readline())["frame_number"] == 0
         process.send_signal(number)
         said = process.stderr.read().decode()
@@ -166,15 +174,7 @@ def test_a_signal_ends_a_stream(tmp_path, number):
 
 
 def test_a_closed_pipe_ends_a_stream(tmp_path):
-    with subprocess.Popen(
-        command("--keypoints=-", SIZE),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=tmp_path,
-    ) as process:
-        process.stdin.write(FRAME)
-        process.stdin.flush()
+    with streaming(tmp_path) as process:
         process.stdout.readline()
         process.stdout.close()
         process.stdin.write(FRAME * 3)
