@@ -1,0 +1,93 @@
+/** The worker, as the page sees it. */
+
+import type { ImageSize } from "../lifting/lifter";
+import type { Keypoints } from "../lifting/skeleton";
+import type { Answer, Backend, Choice, Found, Request } from "./messages";
+
+export type FrameAnswer = Extract<Answer, { kind: "frame" }>;
+
+/** Poses that are lifted between two steps of a progress bar. */
+const BATCH = 64;
+const MOST_THREADS = 4;
+
+/** Threads that leave the page a processor; 1 where they cannot be had. */
+function threadsToUse(): number {
+  if (!globalThis.crossOriginIsolated) return 1;
+  return Math.max(1, Math.min(MOST_THREADS, navigator.hardwareConcurrency - 1));
+}
+
+export class Engine {
+  readonly ready: Promise<Backend>;
+  private readonly worker: Worker;
+  private readonly waiting = new Map<
+    number,
+    { resolve: (answer: Answer) => void; reject: (error: Error) => void }
+  >();
+  private count = 0;
+
+  constructor(choice: Choice) {
+    this.worker = new Worker(new URL("./worker.ts", import.meta.url), { name: "ampose" });
+    const assets = new URL("assets/", document.baseURI).href;
+    this.ready = this.answered(0).then((answer) => {
+      if (answer.kind !== "ready") throw new Error(`unexpected ${answer.kind}`);
+      return answer.backend;
+    });
+    this.worker.addEventListener("message", ({ data }: MessageEvent<Answer>) => {
+      const id = data.kind === "ready" ? 0 : data.id;
+      const waiting = this.waiting.get(id);
+      this.waiting.delete(id);
+      if (data.kind === "failed") waiting?.reject(new Error(data.message));
+      else waiting?.resolve(data);
+    });
+    this.worker.addEventListener("error", (event) => {
+      const error = new Error(event.message || "the page's worker cannot be loaded");
+      for (const { reject } of this.waiting.values()) reject(error);
+      this.waiting.clear();
+    });
+    this.send({ kind: "start", assets, threads: threadsToUse(), choice });
+  }
+
+  /** Loads other networks; images that wait are lifted by those before. */
+  async choose(choice: Choice): Promise<void> {
+    await this.ask((id) => ({ kind: "choose", id, choice }));
+  }
+
+  /** @param fresh Whether another video begins. */
+  async frame(image: ImageBitmap, fresh: boolean): Promise<FrameAnswer> {
+    return (await this.ask((id) => ({ kind: "frame", id, image, fresh }), [image])) as FrameAnswer;
+  }
+
+  /** Lifts people of a file, each in an image of the same size. */
+  async lift(
+    people: Keypoints[],
+    size: ImageSize,
+    placed: boolean,
+    progress: (done: number) => void,
+  ): Promise<(Found | null)[]> {
+    const lifted: (Found | null)[] = [];
+    for (let start = 0; start < people.length; start += BATCH) {
+      const batch = people.slice(start, start + BATCH);
+      const answer = await this.ask((id) => ({ kind: "lift", id, people: batch, size, placed }));
+      if (answer.kind === "lifted") lifted.push(...answer.people);
+      progress(lifted.length);
+    }
+    return lifted;
+  }
+
+  private async ask(make: (id: number) => Request, transfer: Transferable[] = []): Promise<Answer> {
+    await this.ready;
+    this.count += 1;
+    const id = this.count;
+    const answer = this.answered(id);
+    this.send(make(id), transfer);
+    return answer;
+  }
+
+  private answered(id: number): Promise<Answer> {
+    return new Promise((resolve, reject) => this.waiting.set(id, { resolve, reject }));
+  }
+
+  private send(request: Request, transfer: Transferable[] = []): void {
+    this.worker.postMessage(request, transfer);
+  }
+}

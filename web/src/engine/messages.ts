@@ -1,0 +1,52 @@
+/** What the page and its worker say to each other. */
+
+import type { ImageSize, Pose } from "../lifting/lifter";
+import type { Point } from "../lifting/root";
+import type { Keypoints } from "../lifting/skeleton";
+
+export type LifterName = "ampose_s" | "ampose_t";
+export type DetectorName = "lite" | "full";
+
+export interface Choice {
+  lifter: LifterName;
+  detector: DetectorName;
+}
+
+/** Milliseconds of an image's stages. */
+export interface Times {
+  /** From the browser's image to pixels. */
+  read: number;
+  /** Searching the image; 0 while a person is followed. */
+  detect: number;
+  landmarks: number;
+  lift: number;
+}
+
+/** A person who was found in an image, and lifted. */
+export interface Found {
+  keypoints: Keypoints;
+  pose: Pose;
+  root: Point | null;
+}
+
+/** What the networks run on. */
+export interface Backend {
+  threads: number;
+  /** Of the detector; the lifter always runs on the processor. */
+  accelerator: "webgpu" | "wasm";
+  /** Why not WebGPU, or how far it is off. */
+  reason: string;
+}
+
+export type Request =
+  | { kind: "start"; assets: string; threads: number; choice: Choice }
+  | { kind: "choose"; id: number; choice: Choice }
+  | { kind: "frame"; id: number; image: ImageBitmap; fresh: boolean }
+  | { kind: "lift"; id: number; people: Keypoints[]; size: ImageSize; placed: boolean };
+
+export type Answer =
+  | { kind: "ready"; backend: Backend }
+  | { kind: "chosen"; id: number }
+  | { kind: "frame"; id: number; size: ImageSize; found: Found | null; times: Times }
+  | { kind: "lifted"; id: number; people: (Found | null)[] }
+  | { kind: "failed"; id: number; message: string };

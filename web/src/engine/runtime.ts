@@ -1,0 +1,99 @@
+/** LiteRT.js in a worker: networks as functions of arrays. */
+
+import {
+  getWebGpuDevice,
+  loadAndCompile,
+  loadLiteRt,
+  supportsFeature,
+  Tensor,
+  type CompiledModel,
+} from "@litertjs/core";
+
+export type Accelerator = "webgpu" | "wasm";
+
+/** Loads the runtime that suits the browser from a folder. */
+export async function load(assets: string, threads: number): Promise<void> {
+  const simd = await supportsFeature("relaxedSimd");
+  const name = !simd
+    ? "litert_wasm_compat_internal"
+    : threads > 1
+      ? "litert_wasm_threaded_internal"
+      : "litert_wasm_internal";
+  const script = `${assets}${name}.js`;
+  // In a worker, the runtime would look beside the worker's script for its
+  // own, and start its threads with that.
+  (self as unknown as { Module: object }).Module = {
+    locateFile: (file: string) => assets + file,
+    mainScriptUrlOrBlob: script,
+    print: () => undefined,
+    printErr: (line: string) => {
+      if (/error|fatal/i.test(line)) console.error(line);
+    },
+  };
+  await loadLiteRt(script);
+}
+
+/** Whether LiteRT found a GPU. */
+export function hasGpu(): boolean {
+  return Boolean(getWebGpuDevice());
+}
+
+/** A network of float32 arrays. */
+export class Network {
+  private constructor(
+    private readonly model: CompiledModel,
+    private readonly accelerator: Accelerator,
+  ) {}
+
+  /** @throws If the accelerator cannot run the whole network. */
+  static async load(
+    content: Uint8Array,
+    accelerator: Accelerator,
+    threads: number,
+  ): Promise<Network> {
+    const model = await loadAndCompile(content, {
+      accelerator,
+      cpuOptions: { numThreads: threads },
+      gpuOptions: { precision: "fp32" },
+    });
+    if (accelerator === "webgpu" && !model.isFullyAccelerated) {
+      model.delete();
+      throw new Error("not all of the network runs on the GPU");
+    }
+    return new Network(model, accelerator);
+  }
+
+  /**
+   * Runs the network.
+   *
+   * @param inputs Values and shape by name, or of the only input.
+   * @param wanted Outputs by index, in the order of the answer.
+   */
+  async run(
+    inputs: Record<string, [Float32Array, number[]]>,
+    wanted: number[],
+  ): Promise<Float32Array[]> {
+    const given: Record<string, Tensor> = {};
+    const made: Tensor[] = [];
+    try {
+      for (const { name } of this.model.getInputDetails()) {
+        const [values, shape] = inputs[name] ?? inputs["*"]!;
+        const tensor = new Tensor(values, shape);
+        given[name] = this.accelerator === "webgpu" ? await tensor.moveTo("webgpu") : tensor;
+        made.push(given[name]);
+      }
+      const outputs = await this.model.run(given);
+      const tensors = this.model.getOutputDetails().map(({ name }) => outputs[name]!);
+      made.push(...tensors);
+      const read: Float32Array[] = [];
+      for (const index of wanted) read.push((await tensors[index]!.data()) as Float32Array);
+      return read;
+    } finally {
+      for (const tensor of made) tensor.delete();
+    }
+  }
+
+  delete(): void {
+    this.model.delete();
+  }
+}

@@ -1,0 +1,144 @@
+/** People's poses over time, and how they look in a room. */
+
+import { floorOf, LEVEL, lowestAnkle, rotationToWorld, turned } from "./floor";
+import type { ImageSize, Pose } from "./lifter";
+import { fillRoots, type Point } from "./root";
+import { COUNT, type Keypoints } from "./skeleton";
+import { OneEuroStream, type OneEuro } from "./smoothing";
+
+/** One person in one frame. */
+export interface Row {
+  frame: number;
+  /** (17, 3) metres, camera frame, from the hip. */
+  joints: Float32Array;
+  /** The hip in the camera's frame; null where it is not known. */
+  root: Point | null;
+  /** (17, 2) pixels; NaN where not known. */
+  pixels: Float32Array;
+  scores: Float32Array;
+  seen: boolean[];
+  /** (17) metres; NaN where not known. */
+  spread: Float32Array;
+}
+
+export interface Track {
+  id: number;
+  /** In order of their frames, which differ. */
+  rows: Row[];
+}
+
+export interface Motion {
+  tracks: Track[];
+  imageSize: ImageSize;
+  /** Where the image begins in the file's pixels. */
+  imageCorner: [number, number];
+  fps: number | null;
+  up: Point;
+  notes: string[];
+}
+
+/** What the page draws of one person: the same row, and its place. */
+export interface Shown {
+  row: Row;
+  /** (17, 3) metres in the room: x right, y away from the camera, z up. */
+  room: Float32Array;
+}
+
+/** Returns the row of a person who was found and lifted. */
+export function rowOf(frame: number, found: Keypoints, pose: Pose, root: Point | null): Row {
+  const pixels = found.pixels.map((value, i) => (pose.seen[i >> 1] ? value : NaN));
+  return { frame, joints: pose.joints, root, pixels, scores: found.scores, seen: pose.seen, spread: pose.spread };
+}
+
+/** One-Euro for one person's joints and root. */
+export class RowSmoother {
+  private joints: OneEuroStream;
+  private roots: OneEuroStream;
+
+  constructor(settings: OneEuro) {
+    this.joints = new OneEuroStream(settings);
+    this.roots = new OneEuroStream(settings);
+  }
+
+  set settings(settings: OneEuro) {
+    this.joints.settings = this.roots.settings = settings;
+  }
+
+  step(row: Row, seconds: number): Row {
+    return {
+      ...row,
+      joints: Float32Array.from(this.joints.step(row.joints, seconds)),
+      root: row.root && (Array.from(this.roots.step(row.root, seconds)) as Point),
+    };
+  }
+}
+
+/** Returns the motion with the roots of every track known, or none. */
+export function withRoots(motion: Motion): Motion {
+  const tracks = motion.tracks.map((track) => {
+    const roots = fillRoots(
+      track.rows.map((row) => row.frame),
+      track.rows.map((row) => row.root),
+    );
+    return { ...track, rows: track.rows.map((row, i) => ({ ...row, root: roots && roots[i]! })) };
+  });
+  return { ...motion, tracks };
+}
+
+/** Returns the motion smoothed; its roots are all known in a track, or none. */
+export function smoothed(motion: Motion, settings: OneEuro, fps: number): Motion {
+  const tracks = motion.tracks.map((track) => {
+    const smoother = new RowSmoother(settings);
+    return { ...track, rows: track.rows.map((row) => smoother.step(row, row.frame / fps)) };
+  });
+  const note =
+    `Poses are smoothed over time by One-Euro: ${settings.minCutoffHz} Hz at rest, ` +
+    `${settings.betaPerM} Hz for each m/s.`;
+  return { ...motion, tracks, notes: [...motion.notes, note] };
+}
+
+/**
+ * Returns everybody in a room with the floor at 0, by frame number.
+ *
+ * As `floor.world_positions` in Python: people without a root stand above the
+ * origin, with the lower ankle at its height in every frame.
+ */
+export function inRoom(motion: Motion): Map<number, Shown[]> {
+  const rows = rotationToWorld(motion.up);
+  const placed = motion.tracks.map((track) =>
+    track.rows.map((row) => ({ row, room: turned(row.joints, row.root, rows) })),
+  );
+  const lowest = placed.flat().flatMap(({ row, room }) => (row.root ? [lowestAnkle(room)] : []));
+  const floor = lowest.length > 0 ? floorOf(lowest) : 0;
+  const frames = new Map<number, Shown[]>();
+  for (const shown of placed.flat()) {
+    lower(shown.room, shown.row.root ? floor : floorOf([lowestAnkle(shown.room)]));
+    frames.set(shown.row.frame, [...(frames.get(shown.row.frame) ?? []), shown]);
+  }
+  return frames;
+}
+
+function lower(room: Float32Array, height: number): void {
+  for (let j = 0; j < COUNT; j += 1) room[3 * j + 2]! -= height;
+}
+
+/** The room of a person who is filmed now, whose floor is not known ahead. */
+export class LiveRoom {
+  private lowest: number[] = [];
+  private readonly rows = rotationToWorld(LEVEL);
+
+  /** @param memory Frames by which the floor goes. */
+  constructor(private readonly memory = 300) {}
+
+  place(row: Row): Shown {
+    const room = turned(row.joints, row.root, this.rows);
+    if (row.root) {
+      this.lowest.push(lowestAnkle(room));
+      if (this.lowest.length > this.memory) this.lowest.shift();
+      lower(room, floorOf(this.lowest));
+    } else {
+      lower(room, floorOf([lowestAnkle(room)]));
+    }
+    return { row, room };
+  }
+}
