@@ -1,29 +1,33 @@
-"""Writes what the page shares with the Python package, `src/tables.json`.
+"""Writes what the page takes from the Python package.
 
     python web/tables.py
 
-Skeletons, conversions, default settings and the words of a saved result are
-defined in Python alone; a test holds the file equal to them.
+`src/tables.json` has skeletons, conversions, default settings and the words
+of a saved result, which are defined in Python alone; `public/example.json`
+has the keypoints of docs/walking.npz. A test holds both equal to them.
 """
 
 import dataclasses
 import json
 import pathlib
 
+import numpy as np
+
 from ampose_tf import weights
-from ampose_tf.conversion import CONVERSIONS, SEEN_SCORE
+from ampose_tf.conversion import SEEN_SCORE
 from ampose_tf.data.poses import FRAME, ROOT, UNITS
 from ampose_tf.export import runtime
 from ampose_tf.lifting import root, smoothing
+from ampose_tf.lifting.keypoints import SKELETONS
 from ampose_tf.lifting.motion import ANKLE_HEIGHT_M, ASSUMED_FPS
 from ampose_tf.lifting.results import FORMAT
 from ampose_tf.lifting.schema import MAX_METRES
 from ampose_tf.lifting.untrusted import MAX_FRAME, MAX_PIXEL
 from ampose_tf.skeleton import H36M_17
 
-PATH = pathlib.Path(__file__).parent / "src/tables.json"
+WEB = pathlib.Path(__file__).parent
 
-_SKELETONS = ("MediaPipe-33", "COCO-17")
+_SKELETONS = ("MediaPipe-33", "COCO-17", "H36M-17")
 _MODELS = ("ampose_s", "ampose_t")
 
 
@@ -39,14 +43,14 @@ def tables() -> dict:
         },
         "conversions": {
             name: {
-                "joints": CONVERSIONS[name].joints,
+                "joints": SKELETONS[name].joints,
                 "sides": [
-                    [CONVERSIONS[name].joints.index(one) for one in pair]
-                    for pair in CONVERSIONS[name].sides
+                    [SKELETONS[name].joints.index(one) for one in pair]
+                    for pair in SKELETONS[name].sides
                 ],
                 "alternatives": [
                     [sorted(weights.items()) for weights in alternatives]
-                    for alternatives in CONVERSIONS[name].alternatives
+                    for alternatives in SKELETONS[name].alternatives
                 ],
             }
             for name in _SKELETONS
@@ -74,10 +78,28 @@ def _described(name):
     return {"normalisation": metadata["normalisation"]}
 
 
-def text() -> str:
-    """Returns the text of the file."""
-    return json.dumps(tables(), indent=1) + "\n"
+def example() -> dict:
+    """Returns the keypoints of the page's example, of a generated person."""
+    with np.load(WEB.parent / "docs/walking.npz") as clip:
+        return {
+            "skeleton": "H36M-17",
+            "image_size": clip["image_size"].tolist(),
+            "fps": clip["fps"].item(),
+            "frames": [
+                {"keypoints": np.round(pixels.astype(float), 1).tolist()}
+                for pixels in clip["keypoints_px"]
+            ],
+        }
+
+
+def files() -> dict[str, str]:
+    """Returns the files' texts, by their paths within `web/`."""
+    return {
+        "src/tables.json": json.dumps(tables(), indent=1) + "\n",
+        "public/example.json": json.dumps(example()) + "\n",
+    }
 
 
 if __name__ == "__main__":
-    PATH.write_text(text(), encoding="utf-8")
+    for path, text in files().items():
+        (WEB / path).write_text(text, encoding="utf-8")

@@ -2,7 +2,9 @@
  * 2D keypoints from files, in a few of the forms that `lift.py` reads:
  *
  * - `{"frames": [...], "image_size": [w, h], "fps": n}`, each frame a list of
- *   MediaPipe's 33 landmarks, `{x, y, visibility}` from 0 to 1 (empty: none);
+ *   MediaPipe's 33 landmarks, `{x, y, visibility}` from 0 to 1 (empty: none),
+ *   or `{"keypoints": [[x, y, s], ...]}` in pixels, of 17 joints that are
+ *   COCO's unless a `"skeleton"` beside the frames is `"H36M-17"`;
  * - COCO's results, `[{"image_id": 0, "keypoints": [x, y, s, ...], "score": s}]`;
  * - rtmlib's, `[{"frame": 0, "keypoints": [[[x, y], ...]], "scores": [[...]]}]`.
  *
@@ -42,7 +44,7 @@ export interface Clip {
 /** Returns the keypoints that parsed JSON holds. */
 export function read(content: unknown): Clip {
   const bodies = isObject(content) && Array.isArray(content.frames)
-    ? landmarkFrames(content)
+    ? framesOf(content, content.frames)
     : list(content, "the file").flatMap(bodiesOf);
   const best = new Map<number, Body>();
   for (const body of bodies) {
@@ -75,10 +77,16 @@ export function read(content: unknown): Clip {
   return assumeSize(clip, [...best.values()]);
 }
 
-function landmarkFrames(content: JsonObject): Body[] {
-  const [width, height] = numbers(content.image_size, "image_size", 2, SIDE) as ImageSize;
-  const frames = content.frames as unknown[];
+function framesOf(content: JsonObject, frames: unknown[]): Body[] {
   checkCount(frames.length);
+  if (!frames.some(Array.isArray)) {
+    const bodies = frames.flatMap(bodiesOf);
+    if (content.skeleton !== "H36M-17") return bodies;
+    return bodies.map((body) =>
+      body.skeleton === "COCO-17" ? { ...body, skeleton: "H36M-17" } : body,
+    );
+  }
+  const [width, height] = numbers(content.image_size, "image_size", 2, SIDE) as ImageSize;
   return frames.flatMap((frame, index): Body[] => {
     const landmarks = list(frame, "frames");
     if (landmarks.length === 0) return [];

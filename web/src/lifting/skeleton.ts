@@ -44,7 +44,7 @@ interface Conversion {
 
 const CONVERSIONS = tables.conversions as unknown as Record<string, Conversion>;
 
-export type SkeletonName = "MediaPipe-33" | "COCO-17";
+export type SkeletonName = "MediaPipe-33" | "COCO-17" | "H36M-17";
 
 /** Returns the names of another skeleton's joints. */
 export function jointsOf(name: SkeletonName): readonly string[] {

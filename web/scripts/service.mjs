@@ -1,0 +1,48 @@
+// Writes dist/sw.js, which knows the files of this build, and dist/_headers,
+// which some static hosts send.
+import { createHash } from "node:crypto";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join, relative, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const web = dirname(dirname(fileURLToPath(import.meta.url)));
+const dist = join(web, "dist");
+const entries = await readdir(dist, { recursive: true, withFileTypes: true });
+const names = entries
+  .filter((entry) => entry.isFile())
+  .map((entry) => relative(dist, join(entry.parentPath, entry.name)).split(sep).join("/"))
+  .filter((name) => name !== "sw.js" && name !== "_headers")
+  .sort();
+const hash = createHash("sha256");
+for (const name of names) hash.update(name).update(await readFile(join(dist, name)));
+const isModel = (name) => name.startsWith("assets/");
+
+// The page's own policy, and what a <meta> cannot say.
+const page = await readFile(join(dist, "index.html"), "utf8");
+const [, meta] = /http-equiv="Content-Security-Policy"\s+content="([^"]*)"/.exec(page);
+const policy = `${meta.replace(/\s+/g, " ").trim()}; frame-ancestors 'self'`;
+
+const template = await readFile(join(web, "service", "sw.js"), "utf8");
+const text = (values) => values.map((value) => JSON.stringify(value)).join(", ");
+await writeFile(
+  join(dist, "sw.js"),
+  template
+    .replace("@version@", hash.digest("hex").slice(0, 16))
+    .replace('"@shell@"', text(names.filter((name) => !isModel(name))))
+    .replace('"@models@"', text(names.filter(isModel)))
+    .replace("@policy@", policy),
+);
+await writeFile(
+  join(dist, "_headers"),
+  [
+    "/*",
+    `  Content-Security-Policy: ${policy}`,
+    "  Cross-Origin-Opener-Policy: same-origin",
+    "  Cross-Origin-Embedder-Policy: require-corp",
+    "  Cross-Origin-Resource-Policy: same-origin",
+    "  Permissions-Policy: camera=(self), microphone=(), geolocation=()",
+    "  Referrer-Policy: no-referrer",
+    "  X-Content-Type-Options: nosniff",
+    "",
+  ].join("\n"),
+);

@@ -1,0 +1,78 @@
+// The service worker: the page without a network, and headers that a static
+// host may not send. The build fills in what belongs to the page.
+"use strict";
+
+const VERSION = "@version@";
+const SHELL = ["@shell@"];
+const MODELS = ["@models@"];
+const POLICY = "@policy@";
+
+const CACHE = `ampose ${VERSION}`;
+const scope = self.registration.scope;
+const urlOf = (name) => new URL(name, scope).href;
+const SHELL_URLS = new Set(SHELL.map(urlOf));
+const MODEL_URLS = new Set(MODELS.map(urlOf));
+const START = urlOf("index.html");
+
+self.addEventListener("install", (event) => {
+  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(SHELL_URLS)));
+});
+
+self.addEventListener("activate", (event) => {
+  event.waitUntil(
+    caches
+      .keys()
+      .then((names) =>
+        Promise.all(
+          names
+            .filter((name) => name.startsWith("ampose ") && name !== CACHE)
+            .map((name) => caches.delete(name)),
+        ),
+      )
+      .then(() => self.clients.claim()),
+  );
+});
+
+// Threads need a page that is isolated from other origins.
+function withHeaders(response) {
+  const headers = new Headers(response.headers);
+  headers.set("Cross-Origin-Opener-Policy", "same-origin");
+  headers.set("Cross-Origin-Embedder-Policy", "require-corp");
+  headers.set("Cross-Origin-Resource-Policy", "same-origin");
+  headers.set("Content-Security-Policy", POLICY);
+  return new Response(response.body, { status: response.status, headers });
+}
+
+async function kept(url) {
+  const cache = await caches.open(CACHE);
+  const found = await cache.match(url);
+  if (found) return found;
+  const response = await fetch(url);
+  if (response.ok) await cache.put(url, response.clone());
+  return response;
+}
+
+self.addEventListener("fetch", (event) => {
+  const { request } = event;
+  if (request.method !== "GET") return;
+  const url = new URL(request.url);
+  url.hash = url.search = "";
+  const plain = request.mode === "navigate" && url.href === scope ? START : url.href;
+  if (SHELL_URLS.has(plain) || MODEL_URLS.has(plain)) {
+    event.respondWith(kept(plain).then(withHeaders));
+  }
+});
+
+// The page asks for the models that it has not loaded, once it is ready.
+self.addEventListener("message", (event) => {
+  if (event.data !== "keep") return;
+  const keep = Promise.all(
+    MODELS.filter((name) => name.endsWith(".tflite")).map((name) => kept(urlOf(name))),
+  );
+  event.waitUntil(
+    keep.then(
+      () => event.source.postMessage("kept"),
+      () => undefined, // Without a network; the page asks again next time.
+    ),
+  );
+});

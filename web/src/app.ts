@@ -1,0 +1,406 @@
+/** What happens when: sources in, pictures and files out. */
+
+import { Engine, type FrameAnswer } from "./engine/client";
+import type { Backend, Choice } from "./engine/messages";
+import { FileError, MAX_BYTES, MAX_ROWS, parse } from "./files/checks";
+import * as keypointFiles from "./files/keypoints";
+import * as results from "./files/results";
+import { LEVEL } from "./lifting/floor";
+import type { ImageSize } from "./lifting/lifter";
+import { inRoom, LiveRoom, rowOf, RowSmoother, smoothed, withRoots, type Motion, type Row } from "./lifting/motion";
+import { rateOf, Recording } from "./lifting/recording";
+import { DEFAULT } from "./lifting/smoothing";
+import { element, messageOf, save, say } from "./page";
+import { Settings } from "./settings";
+import tables from "./tables.json";
+import { Curves, sampleOf } from "./view/curves";
+import { cameraMessage, Film } from "./view/film";
+import { Meters } from "./view/meters";
+import { Overlay } from "./view/overlay";
+import { Player } from "./view/player";
+import { Stage, type ViewName } from "./view/stage";
+import { installTheme } from "./view/theme";
+
+interface Clip {
+  name: string;
+  motion: Motion;
+  /** Whether the page lifted it; a loaded result is as its maker left it. */
+  ours: boolean;
+}
+
+type Mode = "idle" | "camera" | "video" | "clip";
+
+export class App {
+  private mode: Mode = "idle";
+  private clip: Clip | null = null;
+  private recording: Recording | null = null;
+  private isRecording = false;
+  private name = "camera";
+  private times: number[] = [];
+  private smoother = new RowSmoother(DEFAULT);
+  private live = new LiveRoom();
+  private imageSize: ImageSize = [1, 1];
+  private readonly stage: Stage | null;
+  private readonly overlay = new Overlay(element<HTMLCanvasElement>("overlay"));
+  private readonly curves = new Curves(element("angles"));
+  private readonly meters = new Meters(element("rate"), element("marker-ms"), element("lifter-ms"));
+  private readonly settings: Settings;
+  private readonly engine: Engine;
+  private readonly film: Film;
+  private readonly player: Player;
+
+  constructor() {
+    this.stage = this.makeStage();
+    this.settings = new Settings({
+      onChoice: (choice) => void this.choose(choice),
+      onSmoothing: () => this.onSmoothing(),
+      onMirror: () => this.onMirror(),
+      onDevice: () => this.mode === "camera" && void this.startCamera(),
+    });
+    this.engine = new Engine(this.settings.choice);
+    this.film = new Film(element<HTMLVideoElement>("video"), this.engine, {
+      onImage: (answer, seconds) => this.onImage(answer, seconds),
+      onEnd: () => this.stop(),
+      onError: (message) => this.fail(message),
+    });
+    this.player = new Player(
+      {
+        bar: element("timeline"),
+        play: element<HTMLButtonElement>("play"),
+        seek: element<HTMLInputElement>("seek"),
+        clock: element<HTMLOutputElement>("clock"),
+      },
+      (people, seconds) => {
+        const size = this.clip?.motion.imageSize ?? [1, 1];
+        this.overlay.show(people.map(({ row }) => row), size, true);
+        this.stage?.show(people);
+        this.curves.mark(people[0]?.row ?? null, seconds);
+      },
+    );
+    installTheme(element<HTMLButtonElement>("theme"), () => {
+      this.stage?.theme();
+      this.overlay.draw();
+      this.curves.draw();
+    });
+    this.enter("idle");
+  }
+
+  get ready(): Promise<Backend> {
+    return this.engine.ready;
+  }
+
+  private makeStage(): Stage | null {
+    try {
+      return new Stage(element<HTMLCanvasElement>("stage"), () => this.markView(null));
+    } catch {
+      const note = document.createElement("p");
+      note.className = "broken";
+      note.textContent = "The 3D view needs WebGL, which this browser does not offer. Recording works.";
+      element("room").append(note);
+      return null;
+    }
+  }
+
+  view(name: ViewName): void {
+    this.stage?.look(name);
+    this.markView(name);
+  }
+
+  private markView(name: ViewName | null): void {
+    for (const button of document.querySelectorAll<HTMLElement>("[data-view]")) {
+      button.setAttribute("aria-pressed", String(button.dataset.view === name));
+    }
+  }
+
+  async startCamera(): Promise<void> {
+    this.leave();
+    this.name = "camera";
+    say("Waiting for the camera…");
+    try {
+      this.begin("camera");
+      await this.film.startCamera(this.settings.deviceId);
+      if (!this.film.isCamera) return;
+      say("Looking for a person…");
+      await this.settings.listDevices();
+    } catch (error) {
+      this.film.stop();
+      this.enter("idle");
+      say(error instanceof DOMException ? cameraMessage(error) : `No camera: ${messageOf(error)}.`, true);
+    }
+  }
+
+  async open(file: File): Promise<void> {
+    this.leave();
+    this.name = file.name;
+    try {
+      if (/\.json$/i.test(file.name) || file.type === "application/json") {
+        if (file.size > MAX_BYTES) {
+          throw new FileError(`more than ${MAX_BYTES / 2 ** 20} MiB; lift.py takes larger files`);
+        }
+        await this.openText(await file.text(), file.name);
+      } else {
+        say("Opening the video…");
+        this.begin("video");
+        this.startRecording();
+        await this.film.startFile(file);
+        say("Lifting the video as fast as this device can…");
+      }
+    } catch (error) {
+      this.film.stop();
+      this.recording = null;
+      this.isRecording = false;
+      this.enter(this.clip ? "clip" : "idle");
+      say(`${file.name}: ${messageOf(error)}`, true);
+    }
+  }
+
+  /** Reads a saved result, or keypoints, which are lifted. */
+  async openText(text: string, name: string): Promise<void> {
+    const content = parse(text);
+    if (results.isResult(content)) {
+      let motion: Motion;
+      try {
+        motion = results.read(content);
+      } catch (error) {
+        throw new FileError(`not a result that AMPose wrote: ${messageOf(error)}`);
+      }
+      this.load({ name, motion, ours: false });
+      return;
+    }
+    const read = keypointFiles.read(content);
+    say("Lifting…");
+    const people = await this.engine.lift(
+      read.people.map(({ keypoints }) => keypoints),
+      read.imageSize,
+      read.sizeKnown,
+      (done) => say(`Lifting: ${done} of ${read.people.length} poses`),
+    );
+    const rows = people.flatMap((found, i): Row[] =>
+      found ? [rowOf(read.people[i]!.frame, found.keypoints, found.pose, found.root)] : [],
+    );
+    if (rows.length === 0) throw new FileError("no joint of anybody is seen");
+    const { imageSize, imageCorner, fps, notes } = read;
+    const motion = withRoots({
+      tracks: [{ id: 0, rows }],
+      imageSize,
+      imageCorner,
+      fps,
+      up: LEVEL,
+      notes: [...notes, "The camera is taken as level."],
+    });
+    this.load({ name, motion, ours: true });
+  }
+
+  async example(): Promise<void> {
+    this.leave();
+    try {
+      const response = await fetch(new URL("example.json", document.baseURI));
+      await this.openText(await response.text(), "example.json");
+    } catch (error) {
+      say(`The example cannot be loaded: ${messageOf(error)}`, true);
+    }
+  }
+
+  /** Ends the camera, the video or the clip. */
+  stop(): void {
+    const recorded = this.recording?.count ?? 0;
+    if (this.mode === "clip") {
+      this.clip = null;
+      this.leave();
+      say("Ready.");
+      return;
+    }
+    this.finishRecording();
+    this.leave();
+    if (this.clip && recorded > 0) this.load(this.clip);
+    else say("Stopped.");
+  }
+
+  toggleRecording(): void {
+    if (this.mode !== "camera") return;
+    if (!this.isRecording) {
+      this.startRecording();
+      say("Recording.");
+      return;
+    }
+    const count = this.recording?.count ?? 0;
+    this.finishRecording();
+    this.enter(this.mode);
+    say(count > 0 ? `${count} poses recorded; download them, or stop to look at them.` : "No person was recorded.");
+  }
+
+  download(): void {
+    if (!this.clip) return;
+    const { motion, name } = this.shown(this.clip);
+    const stem = name.replace(/\.[^.]*$/, "").replace(/[^\w-]+/g, "_") || "clip";
+    const time = new Date().toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
+    const { lifter, detector } = this.settings.choice;
+    save(
+      results.write(motion, {
+        input: name,
+        model: `${lifter}_float32.tflite`,
+        detector: `BlazePose ${detector}, in the browser`,
+      }),
+      `${stem}-${time}.json`,
+    );
+    say("Saved. lift.py --keypoints=FILE.json --formats=bvh writes other formats.");
+  }
+
+  private startRecording(): void {
+    this.recording = null;
+    this.isRecording = true;
+    this.times = [];
+    this.enter(this.mode);
+  }
+
+  private finishRecording(): void {
+    const { recording } = this;
+    this.recording = null;
+    this.isRecording = false;
+    if (!recording) return;
+    const fps = this.film.isCamera ? this.film.fps : (rateOf(this.times) ?? tables.assumed_fps);
+    const motion = recording.finish(fps, [
+      `Distances assume a field of view of ${tables.field_of_view_deg} degrees along the image's longer side.`,
+      "The camera is taken as level.",
+    ]);
+    if (motion) this.clip = { name: this.name, motion, ours: true };
+  }
+
+  private onImage({ size, found, times }: FrameAnswer, seconds: number): void {
+    if (this.mode !== "camera" && this.mode !== "video") return;
+    this.meters.add(times, found !== null);
+    this.times.push(seconds);
+    if (this.times.length > MAX_ROWS) this.times.shift();
+    if (size[0] !== this.imageSize[0] || size[1] !== this.imageSize[1]) this.onSize(size);
+    element("image").dataset.found = String(found !== null);
+    if (!found) {
+      this.overlay.show([], size, false);
+      this.stage?.show([]);
+      return;
+    }
+    const row = rowOf(0, found.keypoints, found.pose, found.root);
+    if (this.isRecording) this.record(row, seconds);
+    const shown = this.settings.smoothing ? this.smoother.step(row, seconds) : row;
+    this.overlay.show([shown], size, false);
+    this.stage?.show([this.live.place(shown)]);
+    this.curves.push(shown, seconds);
+    if (element("status").textContent === "Looking for a person…") say("Following a person.");
+  }
+
+  private record(row: Row, seconds: number): void {
+    this.recording ??= new Recording(this.imageSize, MAX_ROWS);
+    this.recording.add(row, seconds);
+    if (this.recording.full) this.toggleRecording();
+  }
+
+  /** A phone was turned: what was recorded is of another image. */
+  private onSize(size: ImageSize): void {
+    this.imageSize = size;
+    this.restart();
+    if (this.isRecording && this.recording) {
+      this.finishRecording();
+      this.enter(this.mode);
+      say("The image's size has changed, and the recording ended.");
+    }
+  }
+
+  /** Forgets the motion so far. */
+  private restart(): void {
+    this.smoother = new RowSmoother(this.settings.smoothing ?? DEFAULT);
+    this.live = new LiveRoom();
+  }
+
+  private begin(mode: Mode): void {
+    this.restart();
+    this.meters.clear();
+    this.curves.clear();
+    this.times = [];
+    this.imageSize = [1, 1];
+    this.enter(mode);
+  }
+
+  /** Ends what is shown; the last recording stays, to be downloaded. */
+  private leave(): void {
+    this.finishRecording();
+    this.film.stop();
+    this.player.unload();
+    this.overlay.clear();
+    this.stage?.show([]);
+    this.curves.clear();
+    this.meters.clear();
+    this.enter("idle");
+  }
+
+  private shown(clip: Clip): Clip {
+    const { smoothing } = this.settings;
+    if (!clip.ours || !smoothing) return clip;
+    const fps = clip.motion.fps ?? tables.assumed_fps;
+    return { ...clip, motion: smoothed(clip.motion, smoothing, fps) };
+  }
+
+  private load(clip: Clip, keepTime = false): void {
+    const { motion } = this.shown(clip);
+    const fps = motion.fps ?? tables.assumed_fps;
+    this.clip = clip;
+    const frames = inRoom(motion);
+    this.curves.load(motion.tracks[0]!.rows.map((row) => sampleOf(row, row.frame / fps)));
+    if (!keepTime) this.stage?.begin(frames.get(motion.tracks[0]!.rows[0]!.frame)!);
+    this.player.load(frames, fps, keepTime);
+    this.enter("clip");
+    const count = motion.tracks.reduce((sum, track) => sum + track.rows.length, 0);
+    element("notes").textContent = motion.notes.join(" ");
+    say(`${clip.name}: ${count} poses${motion.tracks.length > 1 ? ` of ${motion.tracks.length} people` : ""}.`);
+  }
+
+  private onSmoothing(): void {
+    if (this.settings.smoothing) this.smoother.settings = this.settings.smoothing;
+    if (this.mode === "clip" && this.clip) this.load(this.clip, true);
+  }
+
+  private onMirror(): void {
+    // The picture alone: left stays the person's left.
+    element("film").classList.toggle("mirrored", this.mode === "camera" && this.settings.mirrored);
+  }
+
+  private async choose(choice: Choice): Promise<void> {
+    const before = element("status").textContent!;
+    say("Loading the network…");
+    try {
+      await this.engine.choose(choice);
+      say(before);
+    } catch (error) {
+      this.fail(`The network cannot be loaded: ${messageOf(error)}`);
+    }
+  }
+
+  private fail(message: string): void {
+    this.stop();
+    say(message, true);
+  }
+
+  private enter(mode: Mode): void {
+    this.mode = mode;
+    document.body.dataset.mode = mode;
+    document.body.dataset.recording = String(this.isRecording);
+    const running = mode === "camera" || mode === "video";
+    element("welcome").hidden = mode !== "idle";
+    element("recording").hidden = !(this.isRecording && mode === "camera");
+    element<HTMLButtonElement>("stop").disabled = mode === "idle";
+    element<HTMLButtonElement>("record").disabled = mode !== "camera";
+    element("record").setAttribute("aria-pressed", String(this.isRecording));
+    element<HTMLButtonElement>("download").disabled = running && this.isRecording ? true : !this.clip;
+    if (!running) delete element("image").dataset.found;
+    if (mode !== "clip") element("notes").textContent = "";
+    this.onMirror();
+  }
+
+  /** Space and arrows move through a clip. */
+  onKey(key: string): boolean {
+    if (this.mode !== "clip") return false;
+    if (key === " ") this.player.toggle();
+    else if (key === "ArrowRight") this.player.step(1);
+    else if (key === "ArrowLeft") this.player.step(-1);
+    else return false;
+    return true;
+  }
+}

@@ -1,0 +1,72 @@
+/** Rows that are kept while they come, and become a motion at the end. */
+
+import { LEVEL } from "./floor";
+import type { ImageSize } from "./lifter";
+import type { Motion, Row } from "./motion";
+import { withRoots } from "./motion";
+
+/** Rates that videos have; one near a measured rate is meant. */
+const USUAL_FPS = [10, 12, 15, 20, 24000 / 1001, 24, 25, 30000 / 1001, 30, 48, 50, 60000 / 1001, 60, 90, 100, 120, 240];
+const NEAR = 0.004;
+/** Of the steps between frames, so many may be longer: frames were missed. */
+const STEADY = 0.25;
+
+/** Returns the frames per second of a video's times, or null for too few. */
+export function rateOf(seconds: number[]): number | null {
+  const steps = seconds
+    .slice(1)
+    .map((time, i) => time - seconds[i]!)
+    .filter((step) => step > 0)
+    .sort((a, b) => a - b);
+  if (steps.length < 2) return null;
+  const rate = 1 / steps[Math.floor(STEADY * steps.length)]!;
+  const nearest = USUAL_FPS.reduce((best, one) =>
+    Math.abs(one - rate) < Math.abs(best - rate) ? one : best,
+  );
+  return Math.abs(nearest - rate) < NEAR * rate ? nearest : Math.round(100 * rate) / 100;
+}
+
+export class Recording {
+  private readonly rows: { row: Row; seconds: number }[] = [];
+
+  constructor(
+    readonly imageSize: ImageSize,
+    private readonly most: number,
+  ) {}
+
+  get count(): number {
+    return this.rows.length;
+  }
+
+  get full(): boolean {
+    return this.rows.length >= this.most;
+  }
+
+  add(row: Row, seconds: number): void {
+    if (!this.full) this.rows.push({ row, seconds });
+  }
+
+  /**
+   * Returns what was recorded, with the frames counted from the first.
+   *
+   * @param fps By which times become frames' numbers; of two rows in one
+   *   frame, the first is kept.
+   */
+  finish(fps: number, notes: string[]): Motion | null {
+    const start = this.rows[0]?.seconds ?? 0;
+    const kept: Row[] = [];
+    for (const { row, seconds } of this.rows) {
+      const frame = Math.round((seconds - start) * fps);
+      if (frame > (kept.at(-1)?.frame ?? -1)) kept.push({ ...row, frame });
+    }
+    if (kept.length === 0) return null;
+    return withRoots({
+      tracks: [{ id: 0, rows: kept }],
+      imageSize: this.imageSize,
+      imageCorner: [0, 0],
+      fps,
+      up: LEVEL,
+      notes,
+    });
+  }
+}

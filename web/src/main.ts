@@ -1,0 +1,83 @@
+import "./style.css";
+
+import { App } from "./app";
+import { install, keepModels } from "./offline";
+import { element, messageOf, say } from "./page";
+import type { ViewName } from "./view/stage";
+
+const VIEWS: ViewName[] = ["half", "front", "side", "top"];
+
+async function main(): Promise<void> {
+  await install();
+  const app = new App();
+  const file = element<HTMLInputElement>("file");
+  const actions: Record<string, () => void> = {
+    camera: () => void app.startCamera(),
+    open: () => file.click(),
+    example: () => void app.example(),
+    stop: () => app.stop(),
+    record: () => app.toggleRecording(),
+    download: () => app.download(),
+  };
+  for (const button of document.querySelectorAll<HTMLButtonElement>("[data-does]")) {
+    button.addEventListener("click", () => actions[button.dataset.does!]!());
+  }
+  for (const button of document.querySelectorAll<HTMLButtonElement>("[data-view]")) {
+    button.addEventListener("click", () => app.view(button.dataset.view as ViewName));
+  }
+  file.addEventListener("change", () => {
+    const [chosen] = file.files ?? [];
+    file.value = "";
+    if (chosen) void app.open(chosen);
+  });
+  installKeys(app);
+  installDrop(app);
+  try {
+    const { threads, accelerator, reason } = await app.ready;
+    const where = accelerator === "webgpu" ? "WebGPU" : threads > 1 ? `${threads} threads` : "one thread";
+    element("backend").textContent = `The detector runs on ${where} (${reason}).`;
+    if (element("status").textContent === "Loading…") say("Ready.");
+    document.body.dataset.ready = accelerator;
+    if (await keepModels()) document.body.dataset.kept = "yes";
+  } catch (error) {
+    say(`The networks cannot be loaded: ${messageOf(error)}. Load the page again.`, true);
+  }
+}
+
+/** Single keys, unless the user is in a field. */
+function installKeys(app: App): void {
+  const keys: Record<string, string> = { c: "camera", o: "open", s: "stop", r: "record", d: "download" };
+  document.addEventListener("keydown", (event) => {
+    const target = event.target as HTMLElement;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (target.matches("input, select, textarea")) return;
+    const view = VIEWS[Number(event.key) - 1];
+    if (view) app.view(view);
+    else if (event.key === "t") element("theme").click();
+    else if (keys[event.key]) element(keys[event.key]!).click();
+    // A button is pressed by space.
+    else if (event.key === " " && target.matches("button")) return;
+    else if (!app.onKey(event.key)) return;
+    event.preventDefault();
+  });
+}
+
+function installDrop(app: App): void {
+  const body = document.body;
+  let depth = 0;
+  const show = (change: number) => {
+    depth = change ? depth + change : 0;
+    body.classList.toggle("dropping", depth > 0);
+  };
+  body.addEventListener("dragenter", () => show(1));
+  body.addEventListener("dragleave", () => show(-1));
+  body.addEventListener("dragover", (event) => event.preventDefault());
+  body.addEventListener("drop", (event) => {
+    event.preventDefault();
+    show(0);
+    const [dropped] = event.dataTransfer?.files ?? [];
+    if (dropped) void app.open(dropped);
+  });
+}
+
+main().catch((error: unknown) => say(messageOf(error), true));

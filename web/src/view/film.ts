@@ -1,0 +1,214 @@
+/** A camera or a video file, image by image to the engine. */
+
+import type { Engine, FrameAnswer } from "../engine/client";
+
+/** Asked of the camera; it may give another size. */
+const ASKED = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 } };
+const ASSUMED_FPS = 30;
+/** Browsers play no slower. */
+const SLOWEST = 0.0625;
+
+export interface FilmEvents {
+  /** @param seconds Of the image, since the camera's start or in the video. */
+  onImage(answer: FrameAnswer, seconds: number): void;
+  /** The video is at its end, or the camera was unplugged. */
+  onEnd(): void;
+  onError(message: string): void;
+}
+
+interface Waiting {
+  image: ImageBitmap;
+  seconds: number;
+}
+
+/** Returns what a browser's refusal of the camera means. */
+export function cameraMessage(error: unknown): string {
+  const name = error instanceof DOMException ? error.name : "";
+  switch (name) {
+    case "NotAllowedError":
+    case "SecurityError":
+      return "The camera was refused. Allow it in the browser's address bar and start again, or open a video.";
+    case "NotFoundError":
+    case "OverconstrainedError":
+      return "No camera was found. Connect one and start again, or open a video.";
+    case "NotReadableError":
+    case "AbortError":
+      return "The camera cannot be read; another program may be using it. Close it and start again.";
+    default:
+      return `The camera cannot be started: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+export class Film {
+  /** Frames per second that the camera says it makes. */
+  fps = ASSUMED_FPS;
+  private stream: MediaStream | null = null;
+  private url = "";
+  private run = 0;
+  private busy = false;
+  private fresh = true;
+  private waiting: Waiting | null = null;
+  private presented = 0;
+
+  constructor(
+    private readonly video: HTMLVideoElement,
+    private readonly engine: Engine,
+    private readonly events: FilmEvents,
+  ) {
+    document.addEventListener("visibilitychange", () => this.onVisibility());
+  }
+
+  get isCamera(): boolean {
+    return this.stream !== null;
+  }
+
+  get isRunning(): boolean {
+    return this.stream !== null || this.url !== "";
+  }
+
+  /** @throws What the browser says if there is no camera for us. */
+  async startCamera(deviceId: string): Promise<void> {
+    this.stop();
+    if (!navigator.mediaDevices) {
+      throw new Error("this page needs https:// or localhost for a camera");
+    }
+    const run = this.run;
+    const stream = await navigator.mediaDevices.getUserMedia({
+      audio: false,
+      video: { ...ASKED, ...(deviceId ? { deviceId: { exact: deviceId } } : { facingMode: "user" }) },
+    });
+    if (run !== this.run) {
+      for (const track of stream.getTracks()) track.stop();
+      return; // Stopped while the user was asked.
+    }
+    this.stream = stream;
+    const [track] = stream.getVideoTracks();
+    this.fps = track!.getSettings().frameRate || ASSUMED_FPS;
+    track!.addEventListener("ended", () => {
+      if (this.stream === stream) this.events.onEnd();
+    });
+    this.video.srcObject = stream;
+    await this.begin();
+  }
+
+  /** @throws If the browser cannot play the file. */
+  async startFile(file: Blob): Promise<void> {
+    this.stop();
+    this.url = URL.createObjectURL(file);
+    this.video.src = this.url;
+    await new Promise<void>((resolve, reject) => {
+      this.video.onloadeddata = () => resolve();
+      this.video.onerror = () =>
+        reject(new Error("this browser cannot play the file; try .mp4 (H.264) or .webm"));
+    });
+    if (!this.video.videoWidth) throw new Error("the file has no pictures");
+    this.video.onended = () => void this.drained().then(() => this.events.onEnd());
+    await this.begin();
+  }
+
+  /** Ends the camera or the video; nothing that is on its way counts. */
+  stop(): void {
+    this.run += 1;
+    for (const track of this.stream?.getTracks() ?? []) track.stop();
+    this.stream = null;
+    this.video.onended = this.video.onerror = this.video.onloadeddata = null;
+    this.video.pause();
+    this.video.srcObject = null;
+    if (this.url) {
+      this.video.removeAttribute("src");
+      this.video.load();
+      URL.revokeObjectURL(this.url);
+      this.url = "";
+    }
+    this.waiting?.image.close();
+    this.waiting = null;
+  }
+
+  private async begin(): Promise<void> {
+    this.fresh = true;
+    this.presented = 0;
+    this.video.playbackRate = 1;
+    this.listen(this.run, performance.now());
+    await this.video.play();
+  }
+
+  private listen(run: number, start: number): void {
+    if (run !== this.run) return;
+    if ("requestVideoFrameCallback" in this.video) {
+      this.video.requestVideoFrameCallback((now, { mediaTime, presentedFrames }) => {
+        if (run !== this.run) return;
+        this.listen(run, start);
+        this.onImage(run, this.stream ? (now - start) / 1000 : mediaTime, presentedFrames);
+      });
+    } else {
+      requestAnimationFrame((now) => {
+        if (run !== this.run) return;
+        this.listen(run, start);
+        const seconds = this.stream ? (now - start) / 1000 : this.video.currentTime;
+        if (!this.video.ended) this.onImage(run, seconds, this.presented + 1);
+      });
+    }
+  }
+
+  private onImage(run: number, seconds: number, presented: number): void {
+    const missed = presented - this.presented > 1 && this.presented > 0;
+    this.presented = presented;
+    if (document.hidden) return;
+    // A file waits for us; a camera does not.
+    if (!this.stream && (missed || this.waiting)) {
+      this.video.playbackRate = Math.max(SLOWEST, 0.85 * this.video.playbackRate);
+    }
+    void this.take(run, seconds);
+  }
+
+  /** Hands on an image, or keeps the newest one until there is time. */
+  private async take(run: number, seconds: number): Promise<void> {
+    try {
+      const image = await createImageBitmap(this.video);
+      if (run !== this.run) {
+        image.close();
+        return;
+      }
+      this.waiting?.image.close();
+      this.waiting = { image, seconds };
+      if (!this.busy) await this.work(run);
+    } catch (error) {
+      if (run === this.run) this.events.onError(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  private async work(run: number): Promise<void> {
+    this.busy = true;
+    try {
+      while (this.waiting && run === this.run) {
+        const { image, seconds } = this.waiting;
+        this.waiting = null;
+        const answer = await this.engine.frame(image, this.fresh);
+        this.fresh = false;
+        if (run === this.run) this.events.onImage(answer, seconds);
+      }
+    } finally {
+      this.busy = false;
+    }
+    // An image of the next video came while ours was lifted.
+    if (this.waiting) await this.work(this.run);
+  }
+
+  /** Waits until the last image is lifted. */
+  private async drained(): Promise<void> {
+    while (this.busy || this.waiting) await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+
+  /** A page that no one sees films no one. */
+  private onVisibility(): void {
+    if (!this.isRunning) return;
+    for (const track of this.stream?.getVideoTracks() ?? []) track.enabled = !document.hidden;
+    if (document.hidden) {
+      this.video.pause();
+    } else {
+      this.fresh = true;
+      this.presented = 0;
+      void this.video.play();
+    }
+  }
+}
