@@ -35,6 +35,9 @@ export class App {
   private clip: Clip | null = null;
   private recording: Recording | null = null;
   private isRecording = false;
+  private isFollowing = false;
+  /** Counts what the user has asked for; what is older comes too late. */
+  private task = 0;
   private name = "camera";
   private times: number[] = [];
   private smoother = new RowSmoother(DEFAULT);
@@ -131,6 +134,7 @@ export class App {
 
   async open(file: File): Promise<void> {
     this.leave();
+    this.clip = null;
     this.name = file.name;
     try {
       if (/\.json$/i.test(file.name) || file.type === "application/json") {
@@ -149,13 +153,14 @@ export class App {
       this.film.stop();
       this.recording = null;
       this.isRecording = false;
-      this.enter(this.clip ? "clip" : "idle");
+      this.enter("idle");
       say(`${file.name}: ${messageOf(error)}`, true);
     }
   }
 
   /** Reads a saved result, or keypoints, which are lifted. */
   async openText(text: string, name: string): Promise<void> {
+    const { task } = this;
     const content = parse(text);
     if (results.isResult(content)) {
       let motion: Motion;
@@ -175,6 +180,7 @@ export class App {
       read.sizeKnown,
       (done) => say(`Lifting: ${done} of ${read.people.length} poses`),
     );
+    if (task !== this.task) return;
     const rows = people.flatMap((found, i): Row[] =>
       found ? [rowOf(read.people[i]!.frame, found.keypoints, found.pose, found.root)] : [],
     );
@@ -274,6 +280,7 @@ export class App {
     if (size[0] !== this.imageSize[0] || size[1] !== this.imageSize[1]) this.onSize(size);
     element("image").dataset.found = String(found !== null);
     if (!found) {
+      this.isFollowing = false;
       this.overlay.show([], size, false);
       this.stage?.show([]);
       return;
@@ -282,7 +289,10 @@ export class App {
     if (this.isRecording) this.record(row, seconds);
     const shown = this.settings.smoothing ? this.smoother.step(row, seconds) : row;
     this.overlay.show([shown], size, false);
-    this.stage?.show([this.live.place(shown)]);
+    const placed = [this.live.place(shown, seconds)];
+    if (this.isFollowing) this.stage?.show(placed);
+    else this.stage?.begin(placed);
+    this.isFollowing = true;
     this.curves.push(shown, seconds);
     if (element("status").textContent === "Looking for a person…") say("Following a person.");
   }
@@ -306,11 +316,13 @@ export class App {
 
   /** Forgets the motion so far. */
   private restart(): void {
+    this.isFollowing = false;
     this.smoother = new RowSmoother(this.settings.smoothing ?? DEFAULT);
     this.live = new LiveRoom();
   }
 
   private begin(mode: Mode): void {
+    this.clip = null;
     this.restart();
     this.meters.clear();
     this.curves.clear();
@@ -321,6 +333,7 @@ export class App {
 
   /** Ends what is shown; the last recording stays, to be downloaded. */
   private leave(): void {
+    this.task += 1;
     this.finishRecording();
     this.film.stop();
     this.player.unload();
@@ -342,7 +355,7 @@ export class App {
     const { motion } = this.shown(clip);
     const fps = motion.fps ?? tables.assumed_fps;
     this.clip = clip;
-    const frames = inRoom(motion);
+    const frames = inRoom(motion, fps);
     this.curves.load(motion.tracks[0]!.rows.map((row) => sampleOf(row, row.frame / fps)));
     if (!keepTime) this.stage?.begin(frames.get(motion.tracks[0]!.rows[0]!.frame)!);
     this.player.load(frames, fps, keepTime);

@@ -27,7 +27,7 @@ export async function load(assets: string, threads: number): Promise<void> {
     mainScriptUrlOrBlob: script,
     print: () => undefined,
     printErr: (line: string) => {
-      if (/error|fatal/i.test(line)) console.error(line);
+      if (/^(ERROR|FATAL)/.test(line)) console.error(line);
     },
   };
   await loadLiteRt(script);

@@ -142,7 +142,8 @@ function trackOf(content: JsonObject, most: number): Track {
       throw new FileError(`frame_numbers: expected increasing whole numbers, got ${brief(value)}`);
     }
     before = frame;
-    const root = numbers(roots[i], "root_positions", 3, { ...METRES, mayLack: true }) as Point;
+    const place = numbers(roots[i], "root_positions", 3, { ...METRES, mayLack: true });
+    const root = place.map(Math.fround) as Point;
     return {
       frame,
       joints: table(poses[i], "poses_3d", COUNT, 3, METRES),

@@ -97,23 +97,35 @@ export function smoothed(motion: Motion, settings: OneEuro, fps: number): Motion
   return { ...motion, tracks, notes: [...motion.notes, note] };
 }
 
+/** Seconds around a frame by which its floor goes: longer than a jump. */
+const FLOOR_S = 1.5;
+
 /**
  * Returns everybody in a room with the floor at 0, by frame number.
  *
- * As `floor.world_positions` in Python: people without a root stand above the
+ * For the eye: unlike `floor.world_positions` in Python, the floor is where
+ * a person's ankles are lowest around each moment, so that one who walks
+ * before a tilted camera does not rise. People without a root stand above the
  * origin, with the lower ankle at its height in every frame.
  */
-export function inRoom(motion: Motion): Map<number, Shown[]> {
+export function inRoom(motion: Motion, fps: number): Map<number, Shown[]> {
   const rows = rotationToWorld(motion.up);
-  const placed = motion.tracks.map((track) =>
-    track.rows.map((row) => ({ row, room: turned(row.joints, row.root, rows) })),
-  );
-  const lowest = placed.flat().flatMap(({ row, room }) => (row.root ? [lowestAnkle(room)] : []));
-  const floor = lowest.length > 0 ? floorOf(lowest) : 0;
   const frames = new Map<number, Shown[]>();
-  for (const shown of placed.flat()) {
-    lower(shown.room, shown.row.root ? floor : floorOf([lowestAnkle(shown.room)]));
-    frames.set(shown.row.frame, [...(frames.get(shown.row.frame) ?? []), shown]);
+  for (const track of motion.tracks) {
+    const placed = track.rows.map((row) => ({ row, room: turned(row.joints, row.root, rows) }));
+    const lowest = placed.map(({ room }) => lowestAnkle(room));
+    let first = 0;
+    let end = 0;
+    for (const shown of placed) {
+      const { frame, root } = shown.row;
+      while (track.rows[first]!.frame < frame - FLOOR_S * fps) first += 1;
+      while (end < placed.length && track.rows[end]!.frame <= frame + FLOOR_S * fps) end += 1;
+      const around = root ? lowest.slice(first, end) : [lowestAnkle(shown.room)];
+      lower(shown.room, floorOf(around));
+      const others = frames.get(frame);
+      if (others) others.push(shown);
+      else frames.set(frame, [shown]);
+    }
   }
   return frames;
 }
@@ -122,23 +134,21 @@ function lower(room: Float32Array, height: number): void {
   for (let j = 0; j < COUNT; j += 1) room[3 * j + 2]! -= height;
 }
 
-/** The room of a person who is filmed now, whose floor is not known ahead. */
+/** The room of a person who is filmed now: the floor is that of before. */
 export class LiveRoom {
-  private lowest: number[] = [];
+  private before: { seconds: number; lowest: number }[] = [];
   private readonly rows = rotationToWorld(LEVEL);
 
-  /** @param memory Frames by which the floor goes. */
-  constructor(private readonly memory = 300) {}
-
-  place(row: Row): Shown {
+  place(row: Row, seconds: number): Shown {
     const room = turned(row.joints, row.root, this.rows);
-    if (row.root) {
-      this.lowest.push(lowestAnkle(room));
-      if (this.lowest.length > this.memory) this.lowest.shift();
-      lower(room, floorOf(this.lowest));
-    } else {
-      lower(room, floorOf([lowestAnkle(room)]));
+    const lowest = lowestAnkle(room);
+    if (!row.root) {
+      lower(room, floorOf([lowest]));
+      return { row, room };
     }
+    this.before = this.before.filter((one) => one.seconds > seconds - FLOOR_S);
+    this.before.push({ seconds, lowest });
+    lower(room, floorOf(this.before.map((one) => one.lowest)));
     return { row, room };
   }
 }

@@ -11,11 +11,12 @@ const BONE_RADIUS = 0.026;
 const JOINT_RADIUS = 0.042;
 const HEAD_RADIUS = 0.1;
 const HIP_M = 0.85;
-const FLOOR_M = 40;
+const FLOOR_M = 24;
+const SQUARE_M = 0.5;
 const MOST_PEOPLE = 24;
 
 const FOV_DEG = 35;
-const DISTANCE_M = 4.3;
+const DISTANCE_M = 3.7;
 /** Where the views are from the person; exactly above, up would be anywhere. */
 const VIEWS = {
   half: [0.75, -1, 0.38],
@@ -28,7 +29,7 @@ export type ViewName = keyof typeof VIEWS;
 const HEAD = joint("Head");
 const TURN_RAD = Math.PI / 24;
 /** Of the way to the person that the view goes in each frame. */
-const FOLLOWING = 0.1;
+const FOLLOWING = 0.15;
 
 /** As many joints and bones of one look as a frame has. */
 class Look {
@@ -65,7 +66,7 @@ export class Stage {
   private readonly scene = new THREE.Scene();
   private readonly camera = new THREE.PerspectiveCamera(FOV_DEG, 1, 0.05, 100);
   private readonly controls: OrbitControls;
-  private readonly grid = new THREE.GridHelper(FLOOR_M, 2 * FLOOR_M);
+  private readonly grid = floorLines();
   private readonly solid: Look;
   private readonly guessed: Look;
   private readonly shadows: Look;
@@ -80,8 +81,14 @@ export class Stage {
     private readonly canvas: HTMLCanvasElement,
     private readonly onTurn: () => void,
   ) {
-    this.renderer = new THREE.WebGLRenderer({ canvas, antialias: true, alpha: true, stencil: true });
-    this.software = /swiftshader|llvmpipe|software/i.test(rendererName(this.renderer));
+    // A processor that draws has better things to do than smooth edges.
+    this.software = drawsInSoftware();
+    this.renderer = new THREE.WebGLRenderer({
+      canvas,
+      antialias: !this.software,
+      alpha: true,
+      stencil: true,
+    });
     this.camera.up.set(0, 0, 1);
     this.controls = new OrbitControls(this.camera, canvas);
     this.controls.maxPolarAngle = 0.56 * Math.PI;
@@ -105,8 +112,6 @@ export class Stage {
         stencilZPass: THREE.ReplaceStencilOp,
       }),
     );
-    this.grid.rotation.x = Math.PI / 2;
-    (this.grid.material as THREE.LineBasicMaterial).vertexColors = false;
     const sky = new THREE.HemisphereLight("#ffffff", "#8b95a5", 2.4);
     sky.position.set(0, 0, 1);
     const sun = new THREE.DirectionalLight("#ffffff", 1.4);
@@ -126,10 +131,8 @@ export class Stage {
       this.colours[side].set(style.getPropertyValue(`--${side}`).trim());
     }
     const paper = style.getPropertyValue("--room").trim();
-    this.scene.fog = new THREE.Fog(paper, 7, 19);
-    const lines = this.grid.material as THREE.LineBasicMaterial;
-    lines.color.set(style.getPropertyValue("--grid").trim());
-    lines.needsUpdate = true;
+    this.scene.fog = new THREE.Fog(paper, 4, 11);
+    this.grid.material.color.set(style.getPropertyValue("--grid").trim());
     this.show(this.people);
   }
 
@@ -230,7 +233,6 @@ export class Stage {
 
   private resize(): void {
     const { clientWidth: width, clientHeight: height } = this.canvas;
-    // A processor that draws has better things to do.
     this.renderer.setPixelRatio(this.software ? 1 : Math.min(window.devicePixelRatio || 1, 2));
     this.renderer.setSize(width, height, false);
     this.camera.aspect = width / Math.max(height, 1);
@@ -257,8 +259,25 @@ function middle(people: Shown[]): THREE.Vector3 | null {
   return box.getCenter(new THREE.Vector3()).setZ(HIP_M);
 }
 
-function rendererName(renderer: THREE.WebGLRenderer): string {
-  const context = renderer.getContext();
-  const info = context.getExtension("WEBGL_debug_renderer_info");
-  return info ? String(context.getParameter(info.UNMASKED_RENDERER_WEBGL)) : "";
+/** Returns a grid of short lines: long ones behind the camera may vanish. */
+function floorLines(): THREE.LineSegments<THREE.BufferGeometry, THREE.LineBasicMaterial> {
+  const half = FLOOR_M / 2;
+  const points: number[] = [];
+  for (let across = -half; across <= half; across += SQUARE_M) {
+    for (let along = -half; along < half; along += SQUARE_M) {
+      points.push(across, along, 0, across, along + SQUARE_M, 0);
+      points.push(along, across, 0, along + SQUARE_M, across, 0);
+    }
+  }
+  const geometry = new THREE.BufferGeometry();
+  geometry.setAttribute("position", new THREE.Float32BufferAttribute(points, 3));
+  return new THREE.LineSegments(geometry, new THREE.LineBasicMaterial());
+}
+
+function drawsInSoftware(): boolean {
+  const context = document.createElement("canvas").getContext("webgl2");
+  const info = context?.getExtension("WEBGL_debug_renderer_info");
+  const name = info ? String(context!.getParameter(info.UNMASKED_RENDERER_WEBGL)) : "";
+  context?.getExtension("WEBGL_lose_context")?.loseContext();
+  return /swiftshader|llvmpipe|software/i.test(name);
 }
