@@ -209,16 +209,14 @@ export class App {
 
   /** Ends the camera, the video or the clip. */
   stop(): void {
-    const recorded = this.recording?.count ?? 0;
     if (this.mode === "clip") {
       this.clip = null;
       this.leave();
       say("Ready.");
       return;
     }
-    this.finishRecording();
     this.leave();
-    if (this.clip && recorded > 0) this.load(this.clip);
+    if (this.clip) this.load(this.clip);
     else say("Stopped.");
   }
 

@@ -1,0 +1,131 @@
+"""The built page on a static host, opened in Debian's Chromium."""
+
+import contextlib
+import functools
+import http.server
+import pathlib
+import threading
+
+import pytest
+
+from tests.commands import ROOT
+
+DIST = ROOT / "web/dist"
+CHROMIUM = pathlib.Path("/usr/bin/chromium")
+# The page works in any folder.
+FOLDER = "/some/folder/"
+CAMERA = ("--use-fake-device-for-media-stream",)
+ALLOWED = ("--use-fake-ui-for-media-stream",)
+
+
+class _Host(http.server.SimpleHTTPRequestHandler):
+    """A host that sends files, and no header of its own."""
+
+    extensions_map = {
+        **http.server.SimpleHTTPRequestHandler.extensions_map,
+        ".js": "text/javascript",
+        ".wasm": "application/wasm",
+    }
+
+    def translate_path(self, path):
+        if not path.startswith(FOLDER):
+            return str(DIST / "nothing")
+        return super().translate_path("/" + path.removeprefix(FOLDER))
+
+    def log_message(self, *_):
+        pass
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_):
+        """A browser that closes a connection is no error."""
+
+
+@contextlib.contextmanager
+def hosted():
+    """Yields the page's address while it is served."""
+    handler = functools.partial(_Host, directory=DIST)
+    with _Server(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}{FOLDER}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture(scope="session")
+def site():
+    """Returns the page's address."""
+    if not (DIST / "sw.js").is_file():
+        pytest.skip("web/dist is not built: make web")
+    with hosted() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Returns a function that starts Chromium with flags, once for each."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    if not CHROMIUM.is_file():
+        pytest.skip(f"{CHROMIUM} is not installed")
+    with sync_api.sync_playwright() as playwright:
+        started = {}
+
+        def start(*flags):
+            if flags not in started:
+                started[flags] = playwright.chromium.launch(
+                    executable_path=CHROMIUM, args=["--no-sandbox", *flags]
+                )
+            return started[flags]
+
+        yield start
+        for browser in started.values():
+            browser.close()
+
+
+@pytest.fixture
+def visit(site, chromium):
+    """Returns a function that opens the page, which must make no trouble.
+
+    Afterwards, no request may have gone elsewhere, and neither an error nor
+    a violation of the page's policy been reported.
+    """
+    trouble, contexts = [], []
+
+    def on_request(request):
+        if not request.url.startswith((site, "blob:", "data:")):
+            trouble.append(f"asked for {request.url}")
+
+    def on_console(message):
+        if message.type in ("error", "assert"):
+            trouble.append(message.text)
+
+    def open_page(*flags, address=site, script=None, ready=True, **options):
+        context = chromium(*flags).new_context(
+            **{"viewport": {"width": 1280, "height": 760}, **options}
+        )
+        contexts.append(context)
+        if address == site:
+            context.on("request", on_request)
+        page = context.new_page()
+        page.on("console", on_console)
+        page.on("pageerror", lambda error: trouble.append(str(error)))
+        page.add_init_script(
+            "addEventListener('securitypolicyviolation', event =>"
+            " console.error('policy: ' + event.violatedDirective))"
+        )
+        if script:
+            page.add_init_script(script)
+        page.goto(address)
+        if ready:
+            page.wait_for_selector("body[data-ready]", timeout=60_000)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert trouble == []

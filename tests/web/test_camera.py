@@ -1,0 +1,160 @@
+"""The page with a camera, in front of which a drawn person raises an arm."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import ampose_tf
+from ampose_tf.skeleton import H36M_17
+from tests.commands import ROOT
+from tests.web import film
+from tests.web.conftest import ALLOWED, CAMERA
+
+FRAMES = 40
+
+
+@pytest.fixture(scope="session")
+def filmed(tmp_path_factory):
+    """Returns the flags of a Chromium whose camera shows the person."""
+    path = tmp_path_factory.mktemp("film") / "person.mjpeg"
+    film.write(path, FRAMES)
+    return (*ALLOWED, *CAMERA, f"--use-file-for-fake-video-capture={path}")
+
+
+def start(page):
+    page.click("#camera")
+    page.wait_for_selector("#image[data-found=true]", timeout=60_000)
+
+
+def test_a_recording_becomes_a_bvh(visit, filmed, tmp_path):
+    page = visit(*filmed)
+    start(page)
+    page.keyboard.press("r")
+    assert page.locator("#recording").is_visible()
+    page.wait_for_timeout(4000)
+    page.keyboard.press("r")
+    with page.expect_download() as download:
+        page.keyboard.press("d")
+    path = tmp_path / "recorded.json"
+    download.value.save_as(path)
+    # Stopped, the recording plays.
+    page.keyboard.press("s")
+    page.wait_for_selector("body[data-mode=clip]")
+    assert page.locator("#timeline").is_visible()
+
+    motion = ampose_tf.load_motion(path)
+    (track,) = motion.tracks
+    assert motion.image_size == film.SIZE
+    assert len(track.frames) >= 5 and track.frames[0] == 0
+    assert track.seen.mean() > 0.9
+    # The person's left is on the right of the picture, mirrored or not.
+    left, right = (H36M_17.joints.index(f"{side}Wrist") for side in "LR")
+    x = track.keypoints_px[..., 0]
+    assert (x[:, left] > x[:, right]).all()
+    heights = np.ptp(track.keypoints_px[..., 1], axis=0)
+    assert heights[left] > 5 * heights[right]
+    # Two to twelve metres away, upright.
+    assert 2 < np.median(track.root[:, 2]) < 12
+    head = H36M_17.joints.index("Head")
+    assert (track.poses_3d[:, head, 1] < -0.3).all()
+    assert motion.provenance["input"] == "camera"
+    assert_lift_py_reads(path)
+
+
+def assert_lift_py_reads(path):
+    subprocess.run(
+        [
+            sys.executable,
+            ROOT / "lift.py",
+            f"--keypoints={path}",
+            f"--output={path.parent}",
+            "--formats=bvh,trc,csv",
+        ],
+        cwd=ROOT,
+        check=True,
+    )
+    for ending in ("bvh", "trc", "csv"):
+        assert path.with_suffix(f".{ending}").stat().st_size > 500
+
+
+def test_camera_is_mirrored_paused_and_stopped(visit, filmed):
+    page = visit(*filmed)
+    start(page)
+    # The picture alone is mirrored: neither 3D nor texts are in it.
+    turned = "getComputedStyle(document.getElementById('film')).transform"
+    assert page.evaluate(turned) == "matrix(-1, 0, 0, 1, 0, 0)"
+    assert page.locator("#film :not(video, canvas)").count() == 0
+    page.evaluate("document.getElementById('mirror').click()")
+    assert page.evaluate(turned) == "none"
+
+    # A page that no one sees films no one.
+    hide = """hidden => {
+        Object.defineProperty(
+            document, 'hidden', {value: hidden, configurable: true}
+        );
+        document.dispatchEvent(new Event('visibilitychange'));
+    }"""
+    page.evaluate(
+        "window.video = document.getElementById('video');"
+        "window.track = video.srcObject.getVideoTracks()[0]"
+    )
+    page.evaluate(hide, True)
+    assert page.evaluate("[track.enabled, video.paused]") == [False, True]
+    page.evaluate(hide, False)
+    assert page.evaluate("[track.enabled, video.paused]") == [True, False]
+
+    page.click("#stop")
+    assert page.evaluate("track.readyState") == "ended"
+    assert page.evaluate("video.srcObject") is None
+    assert page.inner_text("#status") == "Stopped."
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        # Without a user who allows it, a headless browser refuses.
+        (CAMERA, "The camera was refused."),
+        (ALLOWED, "No camera was found."),
+    ],
+    ids=["refused", "none"],
+)
+def test_the_page_says_why_there_is_no_camera(visit, flags, message):
+    page = visit(*flags)
+    page.click("#camera")
+    status = page.locator("#status.error")
+    status.wait_for()
+    assert status.inner_text().startswith(message)
+    assert status.get_attribute("role") == "alert"
+    assert page.locator("#welcome").is_visible()
+    # The page goes on.
+    page.click("#welcome [data-does=example]")
+    page.wait_for_selector("body[data-mode=clip]")
+
+
+def test_a_video_is_lifted_frame_by_frame(visit, tmp_path):
+    imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
+    path = tmp_path / "person.mp4"
+    writer = imageio_ffmpeg.write_frames(
+        str(path), film.SIZE, fps=film.FPS, codec="libx264"
+    )
+    writer.send(None)
+    for frame in range(30):
+        writer.send(film.picture(frame / 30).tobytes())
+    writer.close()
+    page = visit()
+    page.set_input_files("#file", path)
+    page.wait_for_selector("body[data-mode=clip]", timeout=60_000)
+    with page.expect_download() as download:
+        page.click("#download")
+    saved = tmp_path / "saved.json"
+    download.value.save_as(saved)
+    assert json.loads(saved.read_text())["provenance"]["input"] == "person.mp4"
+    motion = ampose_tf.load_motion(saved)
+    (track,) = motion.tracks
+    # A slow machine misses frames before the film waits for it.
+    assert motion.fps == film.FPS or len(track.frames) < 15
+    assert len(track.frames) >= 8
+    assert track.frames[-1] <= 30
