@@ -38,7 +38,8 @@ def test_the_policy_admits_no_script_but_the_pages(visit):
     assert "default-src 'none'" in policy and "unsafe-inline" not in policy
     assert not re.search(r"https?:|\*|'unsafe-eval'", policy)
     served = page.evaluate(
-        "fetch('index.html').then(r => r.headers.get('Content-Security-Policy'))"
+        "fetch('index.html')"
+        ".then(response => response.headers.get('Content-Security-Policy'))"
     )
     assert served == f"{policy}; frame-ancestors 'self'"
     assert served in (DIST / "_headers").read_text()
@@ -48,7 +49,10 @@ def test_the_policy_admits_no_script_but_the_pages(visit):
 
 def test_threads_are_used_where_there_are_processors_for_them(visit):
     """The service worker isolates the page, which it takes one reload for."""
-    three = "Object.defineProperty(Navigator.prototype, 'hardwareConcurrency', {get: () => 3})"
+    three = (
+        "Object.defineProperty("
+        "Navigator.prototype, 'hardwareConcurrency', {get: () => 3})"
+    )
     page = visit(script=three)
     assert page.evaluate("crossOriginIsolated")
     assert "2 threads" in page.text_content("#backend")
@@ -102,7 +106,8 @@ def test_the_keyboard_is_enough(visit):
         press("Tab")
         reached.append(
             page.evaluate(
-                "document.activeElement.id || document.activeElement.dataset.view"
+                "document.activeElement.id"
+                " || document.activeElement.dataset.view"
             )
         )
     for name in (
@@ -165,7 +170,8 @@ def test_the_theme_is_the_systems_until_it_is_switched(visit):
 def test_settings_are_kept(visit):
     page = visit()
     page.evaluate(
-        "for (const one of ['lite', 'ampose_t']) document.querySelector(`[value=${one}]`).click();"
+        "for (const one of ['lite', 'ampose_t'])"
+        "    document.querySelector(`[value=${one}]`).click();"
         "document.getElementById('smooth').click()"
     )
     page.reload()

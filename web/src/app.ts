@@ -75,7 +75,7 @@ export class App {
       },
       (people, seconds) => {
         const size = this.clip?.motion.imageSize ?? [1, 1];
-        this.overlay.show(people.map(({ row }) => row), size, true);
+        this.overlay.show(people.map(({ row }) => row), size, null);
         this.stage?.show(people);
         this.curves.mark(people[0]?.row ?? null, seconds);
       },
@@ -270,8 +270,8 @@ export class App {
     if (motion) this.clip = { name: this.name, motion, ours: true };
   }
 
-  private onImage({ size, found, times }: FrameAnswer, seconds: number): void {
-    if (this.mode !== "camera" && this.mode !== "video") return;
+  private onImage({ image, found, times }: FrameAnswer, seconds: number): void {
+    const size: ImageSize = [image.width, image.height];
     this.meters.add(times, found !== null);
     this.times.push(seconds);
     if (this.times.length > MAX_ROWS) this.times.shift();
@@ -279,14 +279,14 @@ export class App {
     element("image").dataset.found = String(found !== null);
     if (!found) {
       this.isFollowing = false;
-      this.overlay.show([], size, false);
+      this.overlay.show([], size, image);
       this.stage?.show([]);
       return;
     }
     const row = rowOf(0, found.keypoints, found.pose, found.root);
     if (this.isRecording) this.record(row, seconds);
     const shown = this.settings.smoothing ? this.smoother.step(row, seconds) : row;
-    this.overlay.show([shown], size, false);
+    this.overlay.show([shown], size, image);
     const placed = [this.live.place(shown, seconds)];
     if (this.isFollowing) this.stage?.show(placed);
     else this.stage?.begin(placed);

@@ -47,6 +47,13 @@ export type Request =
 export type Answer =
   | { kind: "ready"; backend: Backend }
   | { kind: "chosen"; id: number }
-  | { kind: "frame"; id: number; size: ImageSize; found: Found | null; times: Times }
+  | {
+      kind: "frame";
+      id: number;
+      /** The same image, to be shown with what was found in it, and closed. */
+      image: ImageBitmap;
+      found: Found | null;
+      times: Times;
+    }
   | { kind: "lifted"; id: number; people: (Found | null)[] }
   | { kind: "failed"; id: number; message: string };

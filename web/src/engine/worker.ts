@@ -28,8 +28,8 @@ let accelerator: Accelerator = "wasm";
 const networks = new Map<string, Promise<Network>>();
 let choice: Choice = { lifter: "ampose_s", detector: "full" };
 
-function answer(message: Answer): void {
-  postMessage(message);
+function answer(message: Answer, transfer: Transferable[] = []): void {
+  postMessage(message, { transfer });
 }
 
 function network(name: string, where: Accelerator = "wasm"): Promise<Network> {
@@ -144,7 +144,6 @@ async function frame(id: number, image: ImageBitmap, fresh: boolean): Promise<vo
     canvas.height = height!;
   }
   context.drawImage(image, 0, 0, width!, height!);
-  image.close();
   const picture = context.getImageData(0, 0, width!, height!);
   const read = performance.now() - start;
   if (fresh) tracker.reset();
@@ -158,7 +157,7 @@ async function frame(id: number, image: ImageBitmap, fresh: boolean): Promise<vo
     found = await lifted(convert("MediaPipe-33", pixels, person.scores), size, true);
   }
   const times: Times = { read, ...stages, lift: found ? performance.now() - begun : 0 };
-  answer({ kind: "frame", id, size, found, times });
+  answer({ kind: "frame", id, image, found, times }, [image]);
 }
 
 async function lifted(keypoints: Keypoints, size: ImageSize, placed: boolean): Promise<Found | null> {

@@ -44,7 +44,9 @@ export class Curves {
     for (const name of ANGLES) {
       const card = document.createElement("article");
       const title = document.createElement("h3");
-      title.textContent = `${name[0]!.toUpperCase()}${name.slice(1)} flexion`;
+      const measure = document.createElement("small");
+      measure.textContent = " flexion";
+      title.append(`${name[0]!.toUpperCase()}${name.slice(1)}`, measure);
       const values = {} as Card["values"];
       const list = document.createElement("p");
       for (const side of ["left", "right"] as const) {

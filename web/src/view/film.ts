@@ -5,11 +5,16 @@ import type { Engine, FrameAnswer } from "../engine/client";
 /** Asked of the camera; it may give another size. */
 const ASKED = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 } };
 const ASSUMED_FPS = 30;
+const BUSY = ["NotReadableError", "AbortError"];
+const PAUSE_MS = 700;
 /** Browsers play no slower. */
 const SLOWEST = 0.0625;
 
 export interface FilmEvents {
-  /** @param seconds Of the image, since the camera's start or in the video. */
+  /**
+   * @param answer Its image is the receiver's to close.
+   * @param seconds Of the image, since the camera's start or in the video.
+   */
   onImage(answer: FrameAnswer, seconds: number): void;
   /** The video is at its end, or the camera was unplugged. */
   onEnd(): void;
@@ -36,6 +41,17 @@ export function cameraMessage(error: unknown): string {
       return "The camera cannot be read; another program may be using it. Close it and start again.";
     default:
       return `The camera cannot be started: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+/** A camera that was just let go may need a moment: it is asked twice. */
+async function askForCamera(asked: MediaStreamConstraints): Promise<MediaStream> {
+  try {
+    return await navigator.mediaDevices.getUserMedia(asked);
+  } catch (error) {
+    if (!(error instanceof DOMException) || !BUSY.includes(error.name)) throw error;
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    return navigator.mediaDevices.getUserMedia(asked);
   }
 }
 
@@ -73,7 +89,7 @@ export class Film {
       throw new Error("this page needs https:// or localhost for a camera");
     }
     const run = this.run;
-    const stream = await navigator.mediaDevices.getUserMedia({
+    const stream = await askForCamera({
       audio: false,
       video: { ...ASKED, ...(deviceId ? { deviceId: { exact: deviceId } } : { facingMode: "user" }) },
     });
@@ -186,6 +202,7 @@ export class Film {
         const answer = await this.engine.frame(image, this.fresh);
         this.fresh = false;
         if (run === this.run) this.events.onImage(answer, seconds);
+        else answer.image.close();
       }
     } finally {
       this.busy = false;

@@ -1,4 +1,4 @@
-/** The 2D skeleton, over the film or alone. */
+/** The 2D skeleton, over the image that it was found in or alone. */
 
 import type { ImageSize } from "../lifting/lifter";
 import type { Row } from "../lifting/motion";
@@ -19,24 +19,25 @@ export function contain([width, height]: ImageSize, boxWidth: number, boxHeight:
 export class Overlay {
   private readonly context: CanvasRenderingContext2D;
   private people: Row[] = [];
-  private size: ImageSize = [1, 1];
-  private framed = false;
+  private size: ImageSize = [0, 0];
+  private image: ImageBitmap | null = null;
 
   constructor(private readonly canvas: HTMLCanvasElement) {
     this.context = canvas.getContext("2d")!;
     new ResizeObserver(() => this.draw()).observe(canvas);
   }
 
-  /** @param framed Whether the image's border is drawn, where there is no film. */
-  show(people: Row[], size: ImageSize, framed: boolean): void {
+  /** @param image Which is closed when the next one comes; null for none. */
+  show(people: Row[], size: ImageSize, image: ImageBitmap | null): void {
+    this.image?.close();
     this.people = people;
     this.size = size;
-    this.framed = framed;
+    this.image = image;
     this.draw();
   }
 
   clear(): void {
-    this.show([], [1, 1], false);
+    this.show([], [0, 0], null);
   }
 
   draw(): void {
@@ -49,10 +50,14 @@ export class Overlay {
     }
     context.clearRect(0, 0, canvas.width, canvas.height);
     const style = getComputedStyle(canvas);
+    if (this.size[0] === 0) return;
     const { left, top, scale } = contain(this.size, canvas.width, canvas.height);
-    if (this.framed) {
+    const place = [left, top, this.size[0] * scale, this.size[1] * scale] as const;
+    if (this.image) {
+      context.drawImage(this.image, ...place);
+    } else {
       context.fillStyle = style.getPropertyValue("--film");
-      context.fillRect(left, top, this.size[0] * scale, this.size[1] * scale);
+      context.fillRect(...place);
     }
     for (const row of this.people) {
       const at = (j: number): [number, number] => [
