@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test test-all fuzz smoke lint clean
+.PHONY: install demo test test-all fuzz smoke web web-packages web-test lint clean
 
 install: $(VENV)/installed
 
@@ -49,5 +49,18 @@ smoke: install
 	rm -rf build/smoke
 	bash tests/wheel/smoke.sh $(BIN)/python build/smoke
 
+# The browser page, into web/dist: needs npm and Node 20.19 or newer.
+web-packages: web/node_modules/.package-lock.json
+
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json
+	cd web && npm ci
+
+web: web-packages
+	cd web && npm run build
+
+web-test: web install
+	cd web && npm test
+	$(BIN)/python -m pytest tests/web
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) build dist *.egg-info web/dist web/node_modules web/public/assets

@@ -29,6 +29,15 @@ def checkout(tmp_path):
     return run, tools
 
 
+@pytest.fixture
+def able(checkout):
+    """A checkout on a machine with Chromium and Node."""
+    run, tools = checkout
+    for name in ("chromium", "npm", "node"):
+        write_tool(tools / name, "")
+    return run, tools
+
+
 def run_ci(run, tools):
     ended = subprocess.run(
         [tools / "bash", run],
@@ -40,23 +49,36 @@ def run_ci(run, tools):
     return ended.stdout.splitlines(), ended.stderr
 
 
-def test_ci_tests_all_with_the_files_beside_it(checkout):
-    run, tools = checkout
-    write_tool(tools / "chromium", "")
-    assert run_ci(run, tools) == (["make test-all for nothing"], "")
+MADE = [
+    f"make {target} for nothing"
+    for target in ("test-all", "web-packages", "web-test")
+]
+
+
+def test_ci_tests_all_with_the_files_beside_it(able):
+    run, tools = able
+    assert run_ci(run, tools) == (MADE, "")
     (run.parents[2] / "shared/real").mkdir(parents=True)
-    ((line,), _) = run_ci(run, tools)
+    ((line, *_), _) = run_ci(run, tools)
     path = line.removeprefix("make test-all for ")
     assert os.path.samefile(path, run.parents[2] / "shared/real")
 
 
-def test_ci_installs_a_browser(checkout):
-    run, tools = checkout
+def test_ci_installs_a_browser_and_npm(able):
+    run, tools = able
+    for name in ("chromium", "npm"):
+        (tools / name).unlink()
     write_tool(tools / "apt-get", 'echo "apt-get $*"')
     lines, said = run_ci(run, tools)
     assert [line.split()[1] for line in lines[:2]] == ["update", "install"]
-    assert lines[1].endswith(" chromium") and said == ""
-    assert lines[2:] == ["make test-all for nothing"]
+    assert lines[1].endswith(" chromium")
+    assert lines[2] == MADE[0]
+    assert lines[4].endswith(" nodejs npm") and len(lines) == 5
+    # The stand-in has installed nothing.
+    assert said == (
+        ".ci/run: there is no Chromium; tests of the browser page are "
+        "skipped\n"
+    )
 
 
 @pytest.mark.parametrize("status", [100, None])
@@ -66,8 +88,32 @@ def test_ci_says_that_there_is_no_browser(checkout, status):
     if status is not None:
         write_tool(tools / "apt-get", f"exit {status}")
     lines, said = run_ci(run, tools)
-    assert lines == ["make test-all for nothing"]
-    assert said.endswith("cannot be installed; tests of the viewer skip\n")
+    assert lines == MADE[:1]
+    assert "cannot be installed; tests of the viewer skip\n" in said
+    assert said.endswith("tests of the browser page are skipped\n")
+
+
+@pytest.mark.parametrize(
+    ("tool", "script", "reason"),
+    [
+        ("npm", None, "there is no npm"),
+        ("node", "exit 1", "Node is older than 20.19"),
+        (
+            "make",
+            'echo "make $* for nothing"; [ $1 != web-packages ]',
+            "npm cannot install the page's packages",
+        ),
+    ],
+)
+def test_ci_says_why_the_page_is_not_tested(able, tool, script, reason):
+    run, tools = able
+    if script is None:
+        (tools / tool).unlink()
+    else:
+        write_tool(tools / tool, script)
+    lines, said = run_ci(run, tools)
+    assert lines[0] == MADE[0] and MADE[2] not in lines
+    assert f".ci/run: {reason}; tests of the browser page are skip" in said
 
 
 def test_slow_tests_come_last():

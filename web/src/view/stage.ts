@@ -30,6 +30,8 @@ const HEAD = joint("Head");
 const TURN_RAD = Math.PI / 24;
 /** Of the way to the person that the view goes in each frame. */
 const FOLLOWING = 0.15;
+/** From so far away it jumps: another person, or the clip's start again. */
+const FAR_M = 0.8;
 
 /** As many joints and bones of one look as a frame has. */
 class Look {
@@ -157,8 +159,8 @@ export class Stage {
     this.people = people;
     for (const look of [this.solid, this.guessed, this.shadows]) look.clear();
     for (const shown of people.slice(0, MOST_PEOPLE)) this.put(shown);
-    const step = middle(people)?.sub(this.controls.target).multiplyScalar(FOLLOWING);
-    if (step) this.move(step);
+    const step = middle(people)?.sub(this.controls.target);
+    if (step) this.move(step.multiplyScalar(step.length() > FAR_M ? 1 : FOLLOWING));
     this.ask();
   }
 

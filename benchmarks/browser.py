@@ -1,0 +1,117 @@
+r"""How fast the browser page is, and in how many frames it finds a person.
+
+    make web
+    python -m benchmarks.browser --film=clip.mjpeg --detector=full --seconds=30
+
+Chromium plays the film as a webcam, without a GPU; `ffmpeg -i clip.mp4 -vf
+scale=640:-2,pad=640:480:0:-1 -q:v 3 -an clip.mjpeg` makes one. Prints the
+share of frames with a person, frames a second, and the milliseconds of each
+stage, medians and 95th percentiles, beside the machine's load.
+"""
+
+import functools
+import http.server
+import os
+import pathlib
+import threading
+
+import numpy as np
+from absl import flags
+
+from ampose_tf.config import commandline
+
+_DIST = pathlib.Path(__file__).parents[1] / "web/dist"
+_STAGES = ("read", "detect", "landmarks", "lift")
+# Collects what the page's worker answers.
+_LISTEN = """
+window.frames_seen = [];
+window.Worker = class extends Worker {
+  constructor(...given) {
+    super(...given);
+    this.addEventListener("message", ({ data }) => {
+      if (data.kind !== "frame") return;
+      const { found, times } = data;
+      frames_seen.push([performance.now(), Number(found !== null),
+        times.read, times.detect, times.landmarks, times.lift]);
+    });
+  }
+};
+"""
+
+
+class _Host(http.server.SimpleHTTPRequestHandler):
+    extensions_map = {
+        **http.server.SimpleHTTPRequestHandler.extensions_map,
+        ".js": "text/javascript",
+        ".wasm": "application/wasm",
+    }
+
+    def log_message(self, *_):
+        pass
+
+
+def define_flags(flag_values):
+    for define, name, default, meaning in (
+        (flags.DEFINE_string, "film", None, "A `.mjpeg` or `.y4m`."),
+        (flags.DEFINE_string, "detector", "full", "`full` or `lite`."),
+        (flags.DEFINE_string, "lifter", "ampose_s", "Released model."),
+        (flags.DEFINE_integer, "seconds", 30, "How long it is filmed."),
+    ):
+        define(
+            name,
+            default,
+            meaning,
+            required=default is None,
+            flag_values=flag_values,
+        )
+
+
+def main(options):
+    from playwright.sync_api import sync_playwright
+
+    handler = functools.partial(_Host, directory=_DIST)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium",
+            args=[
+                "--no-sandbox",
+                "--use-fake-ui-for-media-stream",
+                "--use-fake-device-for-media-stream",
+                f"--use-file-for-fake-video-capture={options.film}",
+            ],
+        )
+        page = browser.new_page(viewport={"width": 1280, "height": 760})
+        page.add_init_script(_LISTEN)
+        page.goto(f"http://127.0.0.1:{server.server_port}/")
+        page.wait_for_selector("body[data-ready]", timeout=60_000)
+        for value in (options.detector, options.lifter):
+            page.evaluate(f"document.querySelector('[value={value}]').click()")
+        page.locator("#status", has_text="Ready").wait_for()
+        page.click("#camera")
+        page.wait_for_selector("#image[data-found]", timeout=60_000)
+        page.evaluate("frames_seen.length = 0")
+        page.wait_for_timeout(1000 * options.seconds)
+        frames = np.array(page.evaluate("frames_seen"))
+        browser.close()
+    server.shutdown()
+    rates = 1000 / np.diff(frames[:, 0])
+    found = frames[:, 1] == 1
+    print(
+        f"{options.detector}, {options.lifter}: a person in {found.sum()} of "
+        f"{len(frames)} frames ({found.mean():.1%}), "
+        f"{np.median(rates):.1f} frames/s (median), load "
+        f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"
+    )
+    for stage, times in zip(_STAGES, frames[:, 2:].T, strict=True):
+        used = times[times > 0]
+        if len(used):
+            print(
+                f"  {stage}: {np.median(used):.1f} ms, 95 % "
+                f"{np.percentile(used, 95):.1f} ms, in {len(used)} frames"
+            )
+
+
+if __name__ == "__main__":
+    commandline.run(main, define_flags)
