@@ -47,15 +47,17 @@ def test_the_policy_admits_no_script_but_the_pages(visit):
     assert not re.search(inline, (DIST / "index.html").read_text())
 
 
-def test_threads_are_used_where_there_are_processors_for_them(visit):
+@pytest.mark.parametrize(
+    ("processors", "said"), [(1, "one thread"), (3, "2 threads")]
+)
+def test_threads_are_as_many_as_processors_allow(visit, processors, said):
     """The service worker isolates the page, which it takes one reload for."""
-    three = (
-        "Object.defineProperty("
-        "Navigator.prototype, 'hardwareConcurrency', {get: () => 3})"
+    page = visit(
+        script="Object.defineProperty(Navigator.prototype, "
+        f"'hardwareConcurrency', {{get: () => {processors}}})"
     )
-    page = visit(script=three)
-    assert page.evaluate("crossOriginIsolated")
-    assert "2 threads" in page.text_content("#backend")
+    assert page.evaluate("crossOriginIsolated") == (processors > 1)
+    assert said in page.text_content("#backend")
     show_example(page)
 
 

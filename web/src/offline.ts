@@ -6,8 +6,8 @@ const PATIENCE_MS = 4000;
 /**
  * Waits until the service worker serves this page, or for a while.
  *
- * With its headers the page may use threads, which takes one reload; where
- * there are too few processors for threads, there is none.
+ * With its headers the page may use threads, which takes one reload; with
+ * one processor there is none.
  */
 export async function install(): Promise<void> {
   if (!("serviceWorker" in navigator)) return;
@@ -17,7 +17,7 @@ export async function install(): Promise<void> {
   } catch {
     return; // Private windows may forbid it; the page works, with a network.
   }
-  const able = navigator.serviceWorker.controller && navigator.hardwareConcurrency > 2;
+  const able = navigator.serviceWorker.controller && navigator.hardwareConcurrency > 1;
   if (able && !crossOriginIsolated && !sessionStorage.getItem(TRIED)) {
     sessionStorage.setItem(TRIED, "yes");
     location.reload();

@@ -10,10 +10,14 @@ export type FrameAnswer = Extract<Answer, { kind: "frame" }>;
 const BATCH = 64;
 const MOST_THREADS = 4;
 
-/** Threads that leave the page a processor; 1 where they cannot be had. */
+/**
+ * Threads for the detector: all of two processors, and of more all but one;
+ * 1 where there can be none.
+ */
 function threadsToUse(): number {
-  if (!globalThis.crossOriginIsolated) return 1;
-  return Math.max(1, Math.min(MOST_THREADS, navigator.hardwareConcurrency - 1));
+  const { hardwareConcurrency } = navigator;
+  if (!globalThis.crossOriginIsolated || hardwareConcurrency < 2) return 1;
+  return Math.max(2, Math.min(MOST_THREADS, hardwareConcurrency - 1));
 }
 
 export class Engine {

@@ -36,7 +36,9 @@ function network(name: string, where: Accelerator = "wasm"): Promise<Network> {
   const key = `${name} ${where}`;
   let found = networks.get(key);
   if (!found) {
-    found = fetched(name).then((content) => Network.load(content, where, threads));
+    // The lifter is too small for threads: they would cost it time.
+    const several = name.startsWith("ampose") ? 1 : threads;
+    found = fetched(name).then((content) => Network.load(content, where, several));
     // A failed download is tried again when it is asked for again.
     found.catch(() => networks.delete(key));
     networks.set(key, found);
