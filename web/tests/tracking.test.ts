@@ -36,34 +36,34 @@ describe("tracking", () => {
   it("runs the detector only until a person is found", async () => {
     const stub = new Stub();
     const tracker = new Tracker(stub);
-    const [first] = await tracker.find(picture);
+    const [first] = await tracker.find(picture, 1);
     // The whole image is 200 pixels wide: the person is in its middle.
     expect(first!.hips[0]).toBeCloseTo(100, 4);
     expect(first!.hips[1]).toBeCloseTo(50, 4);
-    await tracker.find(picture);
-    await tracker.find(picture);
+    await tracker.find(picture, 2);
+    await tracker.find(picture, 3);
     expect(stub.calls).toEqual(["detect", "landmarks", "landmarks", "landmarks"]);
   });
 
   it("searches the same image again when the person is lost", async () => {
     const stub = new Stub();
     const tracker = new Tracker(stub);
-    await tracker.find(picture);
+    await tracker.find(picture, 4);
     stub.presence = 0;
     stub.calls = [];
-    const [lost] = await tracker.find(picture);
+    const [lost] = await tracker.find(picture, 5);
     expect(lost).toBeNull();
     expect(stub.calls).toEqual(["landmarks", "detect", "landmarks"]);
     stub.presence = 1;
     stub.calls = [];
-    await tracker.find(picture);
+    await tracker.find(picture, 6);
     expect(stub.calls).toEqual(["detect", "landmarks"]);
   });
 
   it("also searches a part of an image without a person", async () => {
     const stub = new Stub();
     stub.detected = false;
-    const [person] = await new Tracker(stub).find(picture);
+    const [person] = await new Tracker(stub).find(picture, 7);
     expect(person).toBeNull();
     expect(stub.calls).toEqual(["detect", "detect"]);
   });
@@ -71,10 +71,10 @@ describe("tracking", () => {
   it("forgets whom it followed", async () => {
     const stub = new Stub();
     const tracker = new Tracker(stub);
-    await tracker.find(picture);
+    await tracker.find(picture, 8);
     tracker.reset();
     stub.calls = [];
-    await tracker.find(picture);
+    await tracker.find(picture, 9);
     expect(stub.calls[0]).toBe("detect");
   });
 });

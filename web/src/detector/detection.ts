@@ -47,6 +47,7 @@ export function decode(
       boxes[at + 2 * k + 1]! / DETECTOR_SIZE + centres[2 * i + 1]!,
     ];
     const [x, y] = point(0);
+    if (!(boxes[at + 2]! >= 0 && boxes[at + 3]! >= 0)) continue;
     const halfWidth = boxes[at + 2]! / DETECTOR_SIZE / 2;
     const halfHeight = boxes[at + 3]! / DETECTOR_SIZE / 2;
     found.push({

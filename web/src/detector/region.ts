@@ -29,6 +29,47 @@ export function personRegion(hips: [number, number], top: [number, number]): Reg
   };
 }
 
+/**
+ * The two points of a person's region over time, with less tremble.
+ *
+ * A region that trembles makes the landmarks within it tremble. As MediaPipe's
+ * pose_landmark_filtering: One-Euro for each coordinate by itself, with speeds
+ * in diameters of the circle about the person a second.
+ */
+export class Steady {
+  private static readonly CUTOFF_HZ = 0.01;
+  private static readonly BETA = 10;
+  private static readonly OF_SPEED_HZ = 1;
+  private raw: number[] | null = null;
+  private points: number[] = [];
+  private speeds: number[] = [];
+  private seconds = 0;
+
+  /** @param seconds Later every time; others begin anew. */
+  step(hips: [number, number], top: [number, number], seconds: number): Region {
+    const now = [...hips, ...top];
+    const elapsed = seconds - this.seconds;
+    if (!this.raw || !(elapsed > 0)) {
+      this.points = now;
+      this.speeds = now.map(() => 0);
+    } else {
+      const before = this.raw;
+      const diameter = 2 * Math.max(Math.hypot(top[0] - hips[0], top[1] - hips[1]), 1e-6);
+      const share = (hz: number) => 1 / (1 + 1 / (2 * Math.PI * hz * elapsed));
+      this.points = this.points.map((point, i) => {
+        const speed = (now[i]! - before[i]!) / diameter / elapsed;
+        this.speeds[i]! += share(Steady.OF_SPEED_HZ) * (speed - this.speeds[i]!);
+        const cutoff = Steady.CUTOFF_HZ + Steady.BETA * Math.abs(this.speeds[i]!);
+        return point + share(cutoff) * (now[i]! - point);
+      });
+    }
+    this.raw = now;
+    this.seconds = seconds;
+    const [hipX, hipY, topX, topY] = this.points as [number, number, number, number];
+    return personRegion([hipX, hipY], [topX, topY]);
+  }
+}
+
 /** Returns the square that holds the whole image, with bars beside it. */
 export function wholeImage(width: number, height: number): Region {
   return { x: width / 2, y: height / 2, side: Math.max(width, height), angle: 0 };

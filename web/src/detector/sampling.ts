@@ -9,10 +9,11 @@ export interface Picture {
   height: number;
 }
 
+/** What lies beyond a picture: black, or its border's own colours. */
+export type Beyond = "black" | "border";
+
 /**
  * Samples a square of a picture by bilinear interpolation.
- *
- * What lies beyond the picture is black.
  *
  * @param size Pixels of the result's side.
  * @param low What a black pixel becomes.
@@ -23,6 +24,7 @@ export function sample(
   picture: Picture,
   region: Region,
   size: number,
+  beyond: Beyond,
   low: number,
   high: number,
   into: Float32Array,
@@ -40,34 +42,29 @@ export function sample(
     let x = x0 - 0.5 - sin * row;
     let y = y0 - 0.5 + cos * row;
     for (let column = 0; column < size; column += 1) {
-      const left = Math.floor(x);
-      const top = Math.floor(y);
-      const right = x - left;
-      const down = y - top;
-      if (left >= 0 && top >= 0 && left < width - 1 && top < height - 1) {
+      const outside = x < -0.5 || y < -0.5 || x > width - 0.5 || y > height - 0.5;
+      if (outside && beyond === "black") {
+        into[at] = into[at + 1] = into[at + 2] = low;
+      } else {
+        const inX = Math.min(Math.max(x, 0), width - 1);
+        const inY = Math.min(Math.max(y, 0), height - 1);
+        const left = Math.max(0, Math.min(inX | 0, width - 2));
+        const top = Math.max(0, Math.min(inY | 0, height - 2));
+        const right = inX - left;
+        const down = inY - top;
         const a = (1 - right) * (1 - down) * scale;
         const b = right * (1 - down) * scale;
         const c = (1 - right) * down * scale;
         const d = right * down * scale;
         const p = stride * top + 4 * left;
-        const q = p + stride;
-        into[at] = low + a * data[p]! + b * data[p + 4]! + c * data[q]! + d * data[q + 4]!;
+        // Of a picture of one row or column, the next is the same.
+        const q = height > 1 ? p + stride : p;
+        const n = width > 1 ? 4 : 0;
+        into[at] = low + a * data[p]! + b * data[p + n]! + c * data[q]! + d * data[q + n]!;
         into[at + 1] =
-          low + a * data[p + 1]! + b * data[p + 5]! + c * data[q + 1]! + d * data[q + 5]!;
+          low + a * data[p + 1]! + b * data[p + n + 1]! + c * data[q + 1]! + d * data[q + n + 1]!;
         into[at + 2] =
-          low + a * data[p + 2]! + b * data[p + 6]! + c * data[q + 2]! + d * data[q + 6]!;
-      } else if (left >= -1 && top >= -1 && left < width && top < height) {
-        for (let channel = 0; channel < 3; channel += 1) {
-          const pixel = (i: number, j: number) =>
-            i < 0 || j < 0 || i >= width || j >= height ? 0 : data[stride * j + 4 * i + channel]!;
-          into[at + channel] =
-            low +
-            scale *
-              ((1 - down) * ((1 - right) * pixel(left, top) + right * pixel(left + 1, top)) +
-                down * ((1 - right) * pixel(left, top + 1) + right * pixel(left + 1, top + 1)));
-        }
-      } else {
-        into[at] = into[at + 1] = into[at + 2] = low;
+          low + a * data[p + 2]! + b * data[p + n + 2]! + c * data[q + 2]! + d * data[q + n + 2]!;
       }
       at += 3;
       x += cos;

@@ -3,7 +3,7 @@
 import { anchorCentres, DETECTOR_SIZE } from "./anchors";
 import { decode, suppress, type Detection } from "./detection";
 import { LANDMARKS_SIZE, personOf, type Person } from "./landmarks";
-import { personRegion, searchRegions, toImage, type Region } from "./region";
+import { personRegion, searchRegions, Steady, toImage, type Region } from "./region";
 import { sample, type Picture } from "./sampling";
 
 /** BlazePose's two networks, wherever they run. */
@@ -26,6 +26,7 @@ export interface Stages {
  */
 export class Tracker {
   private region: Region | null = null;
+  private steady = new Steady();
   private searched = 0;
   private readonly centres = anchorCentres();
   private readonly small = new Float32Array(DETECTOR_SIZE * DETECTOR_SIZE * 3);
@@ -39,17 +40,22 @@ export class Tracker {
     this.searched = 0;
   }
 
-  /** Returns the person in a picture, or null, and how long it took. */
-  async find(picture: Picture): Promise<[Person | null, Stages]> {
+  /**
+   * Returns the person in a picture, or null, and how long it took.
+   *
+   * @param seconds When, later every time.
+   */
+  async find(picture: Picture, seconds: number): Promise<[Person | null, Stages]> {
     const stages = { detect: 0, landmarks: 0 };
     let person: Person | null = null;
     if (this.region) person = await this.look(picture, this.region, stages);
     // Lost, or not found yet: the same image is searched at once.
     if (!person) {
+      this.steady = new Steady();
       this.region = await this.search(picture, stages);
       if (this.region) person = await this.look(picture, this.region, stages);
     }
-    this.region = person && personRegion(person.hips, person.top);
+    this.region = person && this.steady.step(person.hips, person.top, seconds);
     return [person, stages];
   }
 
@@ -60,7 +66,7 @@ export class Tracker {
     const places = [whole!, parts[this.searched % parts.length]!];
     this.searched += 1;
     for (const place of places) {
-      sample(picture, place, DETECTOR_SIZE, -1, 1, this.small);
+      sample(picture, place, DETECTOR_SIZE, "black", -1, 1, this.small);
       const [boxes, logits] = await this.networks.detect(this.small);
       const best: Detection | undefined = suppress(decode(boxes, logits, this.centres))[0];
       if (best) {
@@ -75,7 +81,7 @@ export class Tracker {
 
   private async look(picture: Picture, region: Region, stages: Stages): Promise<Person | null> {
     const start = performance.now();
-    sample(picture, region, LANDMARKS_SIZE, 0, 1, this.large);
+    sample(picture, region, LANDMARKS_SIZE, "border", 0, 1, this.large);
     const [values, presence, heatmap] = await this.networks.landmarks(this.large);
     const person = personOf(values, presence, heatmap, region);
     stages.landmarks += performance.now() - start;

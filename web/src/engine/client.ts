@@ -56,9 +56,10 @@ export class Engine {
     await this.ask((id) => ({ kind: "choose", id, choice }));
   }
 
-  /** @param fresh Whether another video begins. */
-  async frame(image: ImageBitmap, fresh: boolean): Promise<FrameAnswer> {
-    return (await this.ask((id) => ({ kind: "frame", id, image, fresh }), [image])) as FrameAnswer;
+  /** @param fresh Whether another video begins, or time has not gone on. */
+  async frame(image: ImageBitmap, seconds: number, fresh: boolean): Promise<FrameAnswer> {
+    const answer = await this.ask((id) => ({ kind: "frame", id, image, seconds, fresh }), [image]);
+    return answer as FrameAnswer;
   }
 
   /** Lifts people of a file, each in an image of the same size. */

@@ -41,7 +41,7 @@ export interface Backend {
 export type Request =
   | { kind: "start"; assets: string; threads: number; choice: Choice }
   | { kind: "choose"; id: number; choice: Choice }
-  | { kind: "frame"; id: number; image: ImageBitmap; fresh: boolean }
+  | { kind: "frame"; id: number; image: ImageBitmap; seconds: number; fresh: boolean }
   | { kind: "lift"; id: number; people: Keypoints[]; size: ImageSize; placed: boolean };
 
 export type Answer =

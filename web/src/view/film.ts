@@ -199,7 +199,7 @@ export class Film {
       while (this.waiting && run === this.run) {
         const { image, seconds } = this.waiting;
         this.waiting = null;
-        const answer = await this.engine.frame(image, this.fresh);
+        const answer = await this.engine.frame(image, seconds, this.fresh);
         this.fresh = false;
         if (run === this.run) this.events.onImage(answer, seconds);
         else answer.image.close();

@@ -1,0 +1,74 @@
+"""The page finds the joints that the package finds."""
+
+import numpy as np
+import pytest
+
+import ampose_tf
+from ampose_tf.conversion import MEDIAPIPE_33
+from tests.commands import ROOT
+from tests.web import film
+from tests.web.conftest import ALLOWED, CAMERA
+
+blazepose = pytest.importorskip("ampose_tf.lifting.blazepose")
+
+
+def network(name):
+    """Returns one of the page's networks, run by LiteRT in Python."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(
+        str(ROOT / f"web/dist/assets/{name}.tflite"), num_threads=1
+    )
+    interpreter.allocate_tensors()
+    (given,) = interpreter.get_input_details()
+
+    def run(pixels):
+        interpreter.set_tensor(given["index"], pixels)
+        interpreter.invoke()
+        return tuple(
+            interpreter.get_tensor(made["index"])
+            for made in interpreter.get_output_details()
+        )
+
+    return run
+
+
+def test_the_page_finds_what_the_package_finds(visit, tmp_path):
+    """A person who stands still, in pixels of an image of 640 by 480."""
+    from ampose_tf.lifting.blazepose import detection, landmarks, regions
+
+    picture = film.picture(0.35)
+    path = tmp_path / "still.mjpeg"
+    with path.open("wb") as file:
+        for _ in range(4):
+            picture.save(file, "JPEG", quality=95)
+    page = visit(
+        *ALLOWED, *CAMERA, f"--use-file-for-fake-video-capture={path}"
+    )
+    page.click("#camera")
+    page.wait_for_selector("#image[data-found=true]", timeout=60_000)
+    page.click("#record")
+    page.wait_for_timeout(2000)
+    page.click("#record")
+    with page.expect_download() as download:
+        page.click("#download")
+    download.value.save_as(tmp_path / "still.json")
+    (track,) = ampose_tf.load_motion(tmp_path / "still.json").tracks
+
+    image = np.asarray(picture)
+    (found,) = detection.Detector(network("pose_detection"))(image)
+    mark = landmarks.Landmarker(network("pose_landmark_full"))
+    region = found.region
+    for _ in range(len(track.frames) + 1):
+        pose = mark(image, region)
+        region = regions.around(*pose.alignment)
+    pixels = MEDIAPIPE_33.convert(pose.pixels, pose.scores)
+    scores = MEDIAPIPE_33.convert_scores(pose.scores)
+    apart = np.linalg.norm(track.keypoints_px - pixels, axis=-1)
+    # The camera's colours are coarser than the picture's, and each image's
+    # region follows from the landmarks before: they wander by some pixels.
+    assert np.median(apart) < 2
+    assert np.percentile(apart, 95) < 6
+    np.testing.assert_allclose(
+        np.median(track.scores, axis=0), scores, atol=0.05
+    )
