@@ -16,7 +16,7 @@ import tables from "./tables.json";
 import { Curves, sampleOf } from "./view/curves";
 import { cameraMessage, Film } from "./view/film";
 import { Meters } from "./view/meters";
-import { Overlay } from "./view/overlay";
+import { Overlay, viewOf, type View } from "./view/overlay";
 import { Player } from "./view/player";
 import { Stage, type ViewName } from "./view/stage";
 import { installTheme } from "./view/theme";
@@ -33,6 +33,7 @@ type Mode = "idle" | "camera" | "video" | "clip";
 export class App {
   private mode: Mode = "idle";
   private clip: Clip | null = null;
+  private clipView: View | null = null;
   private recording: Recording | null = null;
   private isRecording = false;
   private isFollowing = false;
@@ -75,7 +76,7 @@ export class App {
       },
       (people, seconds) => {
         const size = this.clip?.motion.imageSize ?? [1, 1];
-        this.overlay.show(people.map(({ row }) => row), size, null);
+        this.overlay.show(people.map(({ row }) => row), size, null, this.clipView);
         this.stage?.show(people);
         this.curves.mark(people[0]?.row ?? null, seconds);
       },
@@ -354,6 +355,7 @@ export class App {
     const fps = motion.fps ?? tables.assumed_fps;
     this.clip = clip;
     const frames = inRoom(motion, fps);
+    this.clipView = viewOf(motion.tracks.flatMap((track) => track.rows), motion.imageSize);
     this.curves.load(motion.tracks[0]!.rows.map((row) => sampleOf(row, row.frame / fps)));
     if (!keepTime) this.stage?.begin(frames.get(motion.tracks[0]!.rows[0]!.frame)!);
     this.player.load(frames, fps, keepTime);

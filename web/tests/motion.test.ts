@@ -5,7 +5,7 @@ import { inRoom, LiveRoom, rowOf, smoothed, type Motion, type Row } from "../src
 import { rateOf, Recording } from "../src/lifting/recording";
 import { COUNT, joint } from "../src/lifting/skeleton";
 import { DEFAULT } from "../src/lifting/smoothing";
-import { contain } from "../src/view/overlay";
+import { contain, viewOf } from "../src/view/overlay";
 
 /** Someone whose feet are 0.8 m below the hip, y pointing down. */
 function row(frame: number, root: Row["root"], feet = 0.8): Row {
@@ -118,7 +118,21 @@ describe("recordings", () => {
   });
 });
 
-it("an image is shown whole, in the middle of its panel", () => {
-  expect(contain([640, 480], 640, 640)).toEqual({ left: 0, top: 80, scale: 1 });
-  expect(contain([480, 640], 640, 320)).toEqual({ left: 200, top: 0, scale: 0.5 });
+describe("the 2D view", () => {
+  it("shows an image whole, in the middle of its panel", () => {
+    const whole = (width: number, height: number) => ({ x: 0, y: 0, width, height });
+    expect(contain(whole(640, 480), 640, 640)).toEqual({ left: 0, top: 80, scale: 1 });
+    expect(contain(whole(480, 640), 640, 320)).toEqual({ left: 200, top: 0, scale: 0.5 });
+  });
+
+  it("shows the part of an image that people are in", () => {
+    const one = row(0, null);
+    one.pixels.fill(200);
+    one.pixels.set([100, 300, 200, 100], 0);
+    // 200 high: 30 around them, and nothing beyond the image.
+    expect(viewOf([one], [640, 310])).toEqual({ x: 70, y: 70, width: 160, height: 240 });
+    expect(contain(viewOf([one], [640, 310]), 320, 480)).toEqual({ left: -140, top: -140, scale: 2 });
+    one.seen.fill(false);
+    expect(viewOf([one], [640, 310])).toEqual({ x: 0, y: 0, width: 640, height: 310 });
+  });
 });

@@ -10,10 +10,51 @@ export interface Placed {
   scale: number;
 }
 
-/** Returns where an image is that is shown whole in a box, in its middle. */
-export function contain([width, height]: ImageSize, boxWidth: number, boxHeight: number): Placed {
-  const scale = Math.min(boxWidth / width, boxHeight / height);
-  return { left: (boxWidth - width * scale) / 2, top: (boxHeight - height * scale) / 2, scale };
+/** A part of an image, in its pixels. */
+export interface View {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+/** Returns where an image is, a part of which fills a box as far as it can. */
+export function contain(view: View, boxWidth: number, boxHeight: number): Placed {
+  const scale = Math.min(boxWidth / view.width, boxHeight / view.height);
+  return {
+    left: boxWidth / 2 - (view.x + view.width / 2) * scale,
+    top: boxHeight / 2 - (view.y + view.height / 2) * scale,
+    scale,
+  };
+}
+
+/** Around people, as a share of their extent. */
+const MARGIN = 0.15;
+
+/** Returns the part of the image in which people are in all rows. */
+export function viewOf(rows: Iterable<Row>, [width, height]: ImageSize): View {
+  const low = [width, height];
+  const high = [0, 0];
+  for (const { pixels, seen } of rows) {
+    seen.forEach((one, j) => {
+      for (const axis of [0, 1]) {
+        const value = pixels[2 * j + axis]!;
+        if (!one || !Number.isFinite(value)) continue;
+        low[axis] = Math.min(low[axis]!, value);
+        high[axis] = Math.max(high[axis]!, value);
+      }
+    });
+  }
+  if (!(low[0]! < high[0]! && low[1]! < high[1]!)) return { x: 0, y: 0, width, height };
+  const margin = MARGIN * Math.max(high[0]! - low[0]!, high[1]! - low[1]!);
+  const x = Math.max(0, low[0]! - margin);
+  const y = Math.max(0, low[1]! - margin);
+  return {
+    x,
+    y,
+    width: Math.min(width, high[0]! + margin) - x,
+    height: Math.min(height, high[1]! + margin) - y,
+  };
 }
 
 export class Overlay {
@@ -21,18 +62,23 @@ export class Overlay {
   private people: Row[] = [];
   private size: ImageSize = [0, 0];
   private image: ImageBitmap | null = null;
+  private view: View | null = null;
 
   constructor(private readonly canvas: HTMLCanvasElement) {
     this.context = canvas.getContext("2d")!;
     new ResizeObserver(() => this.draw()).observe(canvas);
   }
 
-  /** @param image Which is closed when the next one comes; null for none. */
-  show(people: Row[], size: ImageSize, image: ImageBitmap | null): void {
+  /**
+   * @param image Which is closed when the next one comes; null for none.
+   * @param view The part that is to be seen; null for the whole image.
+   */
+  show(people: Row[], size: ImageSize, image: ImageBitmap | null, view: View | null = null): void {
     this.image?.close();
     this.people = people;
     this.size = size;
     this.image = image;
+    this.view = view;
     this.draw();
   }
 
@@ -51,7 +97,8 @@ export class Overlay {
     context.clearRect(0, 0, canvas.width, canvas.height);
     const style = getComputedStyle(canvas);
     if (this.size[0] === 0) return;
-    const { left, top, scale } = contain(this.size, canvas.width, canvas.height);
+    const view = this.view ?? { x: 0, y: 0, width: this.size[0], height: this.size[1] };
+    const { left, top, scale } = contain(view, canvas.width, canvas.height);
     const place = [left, top, this.size[0] * scale, this.size[1] * scale] as const;
     if (this.image) {
       context.drawImage(this.image, ...place);
