@@ -63,3 +63,17 @@ for (const [packed, name, hash] of BLAZEPOSE) {
 for (const name of ["ampose_s", "ampose_t"]) {
   await copyFile(join(weights, `${name}_float32.tflite`), join(publicFolder, `${name}.tflite`));
 }
+
+// What the built page holds of others, which their licences ask to be said.
+const read = (...parts) => readFile(join(web, ...parts), "utf8");
+await writeFile(
+  join(publicFolder, "licences.txt"),
+  [
+    "This page contains, beside AMPose (Apache License 2.0, below):",
+    "LiteRT.js, https://github.com/google-ai-edge/LiteRT, Apache License 2.0;",
+    "BlazePose's networks of MediaPipe, https://github.com/google-ai-edge/mediapipe, Apache License 2.0;",
+    "three.js, https://threejs.org:\n",
+    await read("node_modules", "three", "LICENSE"),
+    await read("..", "LICENSE"),
+  ].join("\n"),
+);
