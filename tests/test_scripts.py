@@ -132,7 +132,7 @@ def readme(folder):
         if command.startswith("pip "):
             assert command == "pip install -e ."
         elif command.startswith("make "):
-            assert command.split()[1] in ("demo", "test")
+            assert command.split()[1] in ("demo", "test", "web")
         elif command.startswith("bash "):
             assert "--dry_run" in command
             subprocess.run(

@@ -154,7 +154,7 @@ def test_a_video_is_lifted_frame_by_frame(visit, tmp_path):
     assert json.loads(saved.read_text())["provenance"]["input"] == "person.mp4"
     motion = ampose_tf.load_motion(saved)
     (track,) = motion.tracks
-    # A slow machine misses frames before the film waits for it.
-    assert motion.fps == film.FPS or len(track.frames) < 15
-    assert len(track.frames) >= 8
+    # Chromium may leave out some where it cannot show them in time.
+    assert motion.fps == film.FPS
+    assert len(track.frames) >= 20
     assert track.frames[-1] <= 30

@@ -123,3 +123,4 @@ def test_a_result_of_the_package_comes_back_as_it_was(visit, clip, tmp_path):
             getattr(track, name), getattr(other, name)
         )
     assert again.notes == motion.notes
+    assert again.provenance == motion.provenance

@@ -169,7 +169,7 @@ def test_the_theme_is_the_systems_until_it_is_switched(visit):
     theme = "document.documentElement.dataset.theme"
     assert page.evaluate(theme) == "light"
     page.emulate_media(color_scheme="dark")
-    assert page.evaluate(theme) == "dark"
+    page.wait_for_selector("[data-theme=dark]")
     page.click("#theme")
     assert page.evaluate(theme) == "light"
     page.reload()

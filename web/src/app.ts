@@ -6,7 +6,7 @@ import { FileError, MAX_BYTES, MAX_ROWS, parse } from "./files/checks";
 import * as keypointFiles from "./files/keypoints";
 import * as results from "./files/results";
 import { LEVEL } from "./lifting/floor";
-import type { ImageSize } from "./lifting/lifter";
+import { NORMALISATION, type ImageSize } from "./lifting/lifter";
 import { inRoom, LiveRoom, rowOf, RowSmoother, smoothed, withRoots, type Motion, type Row } from "./lifting/motion";
 import { rateOf, Recording } from "./lifting/recording";
 import { DEFAULT } from "./lifting/smoothing";
@@ -118,6 +118,7 @@ export class App {
 
   async startCamera(): Promise<void> {
     this.leave();
+    const { task } = this;
     this.name = "camera";
     say("Waiting for the camera…");
     try {
@@ -127,6 +128,7 @@ export class App {
       say("Looking for a person…");
       await this.settings.listDevices();
     } catch (error) {
+      if (task !== this.task) return; // The user has moved on.
       this.film.stop();
       this.enter("idle");
       say(error instanceof DOMException ? cameraMessage(error) : `No camera: ${messageOf(error)}.`, true);
@@ -135,6 +137,7 @@ export class App {
 
   async open(file: File): Promise<void> {
     this.leave();
+    const { task } = this;
     this.clip = null;
     this.name = file.name;
     try {
@@ -151,6 +154,7 @@ export class App {
         say("Lifting the video as fast as this device can…");
       }
     } catch (error) {
+      if (task !== this.task) return;
       this.film.stop();
       this.recording = null;
       this.isRecording = false;
@@ -194,6 +198,8 @@ export class App {
       fps,
       up: LEVEL,
       notes: [...notes, "The camera is taken as level."],
+      normalisation: NORMALISATION,
+      provenance: { input: name, model: this.model },
     });
     this.load({ name, motion, ours: true });
   }
@@ -239,16 +245,12 @@ export class App {
     const { motion, name } = this.shown(this.clip);
     const stem = name.replace(/\.[^.]*$/, "").replace(/[^\w-]+/g, "_") || "clip";
     const time = new Date().toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
-    const { lifter, detector } = this.settings.choice;
-    save(
-      results.write(motion, {
-        input: name,
-        model: `${lifter}_float32.tflite`,
-        detector: `BlazePose ${detector}, in the browser`,
-      }),
-      `${stem}-${time}.json`,
-    );
+    save(results.write(motion), `${stem}-${time}.json`);
     say("Saved. lift.py --keypoints=FILE.json --formats=bvh writes other formats.");
+  }
+
+  private get model(): string {
+    return `${this.settings.choice.lifter}_float32.tflite`;
   }
 
   private startRecording(): void {
@@ -264,10 +266,18 @@ export class App {
     this.isRecording = false;
     if (!recording) return;
     const fps = this.film.isCamera ? this.film.fps : (rateOf(this.times) ?? tables.assumed_fps);
-    const motion = recording.finish(fps, [
-      `Distances assume a field of view of ${tables.field_of_view_deg} degrees along the image's longer side.`,
-      "The camera is taken as level.",
-    ]);
+    const motion = recording.finish(
+      fps,
+      [
+        `Distances assume a field of view of ${tables.field_of_view_deg} degrees along the image's longer side.`,
+        "The camera is taken as level.",
+      ],
+      {
+        input: this.name,
+        model: this.model,
+        detector: `BlazePose ${this.settings.choice.detector}, in the browser`,
+      },
+    );
     if (motion) this.clip = { name: this.name, motion, ours: true };
   }
 

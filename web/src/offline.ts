@@ -14,15 +14,14 @@ export async function install(): Promise<void> {
   try {
     await navigator.serviceWorker.register(new URL("sw.js", document.baseURI));
     await Promise.race([controlled(), new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))]);
+    const able = navigator.serviceWorker.controller && navigator.hardwareConcurrency > 1;
+    if (!able || crossOriginIsolated || sessionStorage.getItem(TRIED)) return;
+    sessionStorage.setItem(TRIED, "yes");
   } catch {
     return; // Private windows may forbid it; the page works, with a network.
   }
-  const able = navigator.serviceWorker.controller && navigator.hardwareConcurrency > 1;
-  if (able && !crossOriginIsolated && !sessionStorage.getItem(TRIED)) {
-    sessionStorage.setItem(TRIED, "yes");
-    location.reload();
-    await new Promise(() => undefined); // Nothing is to begin before.
-  }
+  location.reload();
+  await new Promise(() => undefined); // Nothing is to begin before.
 }
 
 function controlled(): Promise<void> {

@@ -27,12 +27,14 @@ const motion: Motion = {
   fps: 29.97,
   up: LEVEL,
   notes: ["<b>A note</b>"],
+  normalisation: "width",
+  provenance: { input: "camera" },
 };
 
 type Json = Record<string, any>;
 
 function saved(change: (content: Json) => void = () => undefined): Json {
-  const content = JSON.parse(results.write(motion, { input: "camera" })) as Json;
+  const content = JSON.parse(results.write(motion)) as Json;
   change(content);
   return content;
 }
@@ -66,6 +68,8 @@ describe("saved results", () => {
     ["far frames", (c: Json) => (c.tracks[0].frame_numbers[1] = 1e12), "from 0 to 10000000"],
     ["up", (c: Json) => (c.up = [0, 0, 0]), "up: expected a vector of length 1"],
     ["ids", (c: Json) => c.tracks.push(c.tracks[0]), "track_id: expected different ones"],
+    ["normalisation", (c: Json) => (c.normalisation = "x"), "expected longest or width"],
+    ["provenance", (c: Json) => (c.provenance = []), "provenance: expected an object"],
     ["fps", (c: Json) => (c.fps = 0), "fps: expected a number"],
   ])("are refused for wrong %s", (_, change, message) => {
     expect(() => results.read(saved(change))).toThrow(message);

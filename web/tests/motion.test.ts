@@ -30,6 +30,8 @@ function motionOf(...rows: Row[]): Motion {
     fps: 10,
     up: LEVEL,
     notes: [],
+    normalisation: "longest",
+    provenance: {},
   };
 }
 
@@ -79,16 +81,17 @@ describe("recordings", () => {
   it("number frames from the first by the rate, each once", () => {
     const recording = new Recording([640, 480], 100);
     for (const seconds of [5, 5.04, 5.05, 5.16]) recording.add(row(0, [0, 0, seconds]), seconds);
-    const motion = recording.finish(25, ["A note."])!;
+    const motion = recording.finish(25, ["A note."], { input: "camera" })!;
     const [track] = motion.tracks;
     expect(track!.rows.map(({ frame }) => frame)).toEqual([0, 1, 4]);
     expect(track!.rows.map(({ root }) => root![2])).toEqual([5, 5.04, 5.16]);
     expect(motion.notes).toEqual(["A note."]);
+    expect(motion.provenance).toEqual({ input: "camera" });
   });
 
   it("hold no more than they may, and are nothing without a person", () => {
     const recording = new Recording([640, 480], 2);
-    expect(recording.finish(25, [])).toBeNull();
+    expect(recording.finish(25, [], {})).toBeNull();
     for (const seconds of [0, 1, 2]) recording.add(row(0, null), seconds);
     expect(recording.full).toBe(true);
     expect(recording.count).toBe(2);

@@ -29,12 +29,8 @@ export function isResult(content: unknown): content is JsonObject {
   return isObject(content) && content.format === WORDS.format;
 }
 
-/**
- * Returns the text of a saved result.
- *
- * @param motion Every track has rows, and the roots of all of them or none.
- */
-export function write(motion: Motion, provenance: Record<string, string>): string {
+/** Returns the text of a saved result, of tracks with all roots or none. */
+export function write(motion: Motion): string {
   const rows = (array: ArrayLike<number>, columns: number) =>
     Array.from({ length: array.length / columns }, (_, i) =>
       Array.from({ length: columns }, (_, k) => decimal(array[columns * i + k]!)),
@@ -46,12 +42,12 @@ export function write(motion: Motion, provenance: Record<string, string>): strin
     image_corner: motion.imageCorner,
     up: motion.up,
     notes: motion.notes,
-    normalisation: tables.models.ampose_s.normalisation,
+    normalisation: motion.normalisation,
     units: WORDS.units,
     frame: WORDS.frame,
     root: WORDS.root,
     format: WORDS.format,
-    provenance,
+    provenance: motion.provenance,
     fps: motion.fps,
     tracks: motion.tracks.map((track) => ({
       track_id: track.id,
@@ -109,6 +105,8 @@ export function read(content: JsonObject): Motion {
     fps: content.fps === null ? null : number(content.fps, "fps", { low: 1e-6, high: 10_000 }),
     up,
     notes: notes.map((note) => String(note).slice(0, MAX_NOTE)),
+    normalisation: normalisationOf(content.normalisation),
+    provenance: provenanceOf(content.provenance),
   };
   let left = MAX_ROWS;
   for (const track of tracks) {
@@ -119,6 +117,19 @@ export function read(content: JsonObject): Motion {
   const ids = motion.tracks.map((track) => track.id);
   if (new Set(ids).size < ids.length) throw new FileError("track_id: expected different ones");
   return motion;
+}
+
+function normalisationOf(value: unknown): string {
+  if (value === "longest" || value === "width") return value;
+  throw new FileError(`normalisation: expected longest or width, got ${brief(value)}`);
+}
+
+function provenanceOf(value: unknown): Record<string, string> {
+  if (value === undefined) return {};
+  if (!isObject(value)) throw new FileError(`provenance: expected an object, got ${brief(value)}`);
+  const pairs = Object.entries(value).slice(0, MAX_NOTES);
+  const cut = (text: unknown) => String(text).slice(0, MAX_NOTE);
+  return Object.fromEntries(pairs.map(([name, text]) => [cut(name), cut(text)]));
 }
 
 function trackOf(content: JsonObject, most: number): Track {

@@ -1,5 +1,6 @@
 /** From 2D to 3D, as the Python package's `Lifter` does by default. */
 
+import tables from "../tables.json";
 import { COUNT, isSeen, MIRRORED, type Keypoints } from "./skeleton";
 
 export type ImageSize = [width: number, height: number];
@@ -15,6 +16,9 @@ export interface Pose {
   spread: Float32Array;
   seen: boolean[];
 }
+
+/** What `normalize` does, in the words of a saved result; of both models. */
+export const NORMALISATION = tables.models.ampose_s.normalisation;
 
 /** Maps pixels so that the image's longest side becomes [-1, 1]: (17, 2). */
 export function normalize(pixels: ArrayLike<number>, [width, height]: ImageSize): Float32Array {

@@ -35,6 +35,10 @@ export interface Motion {
   fps: number | null;
   up: Point;
   notes: string[];
+  /** What the network's keypoints were divided by. */
+  normalisation: string;
+  /** What it was made of and how, by name. */
+  provenance: Record<string, string>;
 }
 
 /** What the page draws of one person: the same row, and its place. */

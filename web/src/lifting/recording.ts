@@ -1,7 +1,7 @@
 /** Rows that are kept while they come, and become a motion at the end. */
 
 import { LEVEL } from "./floor";
-import type { ImageSize } from "./lifter";
+import { NORMALISATION, type ImageSize } from "./lifter";
 import type { Motion, Row } from "./motion";
 import { withRoots } from "./motion";
 
@@ -52,7 +52,7 @@ export class Recording {
    * @param fps By which times become frames' numbers; of two rows in one
    *   frame, the first is kept.
    */
-  finish(fps: number, notes: string[]): Motion | null {
+  finish(fps: number, notes: string[], provenance: Record<string, string>): Motion | null {
     const start = this.rows[0]?.seconds ?? 0;
     const kept: Row[] = [];
     for (const { row, seconds } of this.rows) {
@@ -67,6 +67,8 @@ export class Recording {
       fps,
       up: LEVEL,
       notes,
+      normalisation: NORMALISATION,
+      provenance,
     });
   }
 }

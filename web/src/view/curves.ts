@@ -54,9 +54,11 @@ export class Curves {
         value.className = side;
         value.dataset.angle = `${name}-${side}`;
         value.textContent = "–";
-        value.setAttribute("aria-label", `${side} ${name}`);
+        const spoken = document.createElement("span");
+        spoken.className = "spoken";
+        spoken.textContent = `${side} `;
         values[side] = value;
-        list.append(value);
+        list.append(spoken, value);
       }
       const canvas = document.createElement("canvas");
       canvas.setAttribute("aria-hidden", "true");

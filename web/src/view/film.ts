@@ -9,6 +9,8 @@ const BUSY = ["NotReadableError", "AbortError"];
 const PAUSE_MS = 700;
 /** Browsers play no slower. */
 const SLOWEST = 0.0625;
+/** Images of a file that wait to be lifted before the film does. */
+const MOST_WAITING = 2;
 
 export interface FilmEvents {
   /**
@@ -63,7 +65,7 @@ export class Film {
   private run = 0;
   private busy = false;
   private fresh = true;
-  private waiting: Waiting | null = null;
+  private waiting: Waiting[] = [];
   private presented = 0;
 
   constructor(
@@ -136,8 +138,12 @@ export class Film {
       URL.revokeObjectURL(this.url);
       this.url = "";
     }
-    this.waiting?.image.close();
-    this.waiting = null;
+    this.forget();
+  }
+
+  private forget(): void {
+    for (const { image } of this.waiting) image.close();
+    this.waiting = [];
   }
 
   private async begin(): Promise<void> {
@@ -170,14 +176,14 @@ export class Film {
     const missed = presented - this.presented > 1 && this.presented > 0;
     this.presented = presented;
     if (document.hidden) return;
-    // A file waits for us; a camera does not.
-    if (!this.stream && (missed || this.waiting)) {
+    // The browser itself cannot show every image of a file at this speed.
+    if (!this.stream && missed) {
       this.video.playbackRate = Math.max(SLOWEST, 0.85 * this.video.playbackRate);
     }
     void this.take(run, seconds);
   }
 
-  /** Hands on an image, or keeps the newest one until there is time. */
+  /** Hands on an image, or keeps it until there is time. */
   private async take(run: number, seconds: number): Promise<void> {
     try {
       const image = await createImageBitmap(this.video);
@@ -185,35 +191,47 @@ export class Film {
         image.close();
         return;
       }
-      this.waiting?.image.close();
-      this.waiting = { image, seconds };
-      if (!this.busy) await this.work(run);
+      // A camera does not wait for us, and its newest image counts.
+      if (this.stream) this.forget();
+      this.waiting.push({ image, seconds });
+      if (!this.stream && this.waiting.length >= MOST_WAITING) this.video.pause();
+      if (!this.busy) await this.work();
     } catch (error) {
-      if (run === this.run) this.events.onError(error instanceof Error ? error.message : String(error));
+      if (run === this.run) this.fail(error);
     }
   }
 
-  private async work(run: number): Promise<void> {
+  private async work(): Promise<void> {
     this.busy = true;
     try {
-      while (this.waiting && run === this.run) {
-        const { image, seconds } = this.waiting;
-        this.waiting = null;
-        const answer = await this.engine.frame(image, seconds, this.fresh);
+      for (let next = this.waiting.shift(); next; next = this.waiting.shift()) {
+        const { run } = this;
+        if (!this.stream && this.waiting.length === 0) this.goOn();
+        const answer = await this.engine.frame(next.image, next.seconds, this.fresh);
         this.fresh = false;
-        if (run === this.run) this.events.onImage(answer, seconds);
+        if (run === this.run) this.events.onImage(answer, next.seconds);
         else answer.image.close();
       }
     } finally {
       this.busy = false;
     }
-    // An image of the next video came while ours was lifted.
-    if (this.waiting) await this.work(this.run);
+  }
+
+  private goOn(): void {
+    if (!this.video.paused || this.video.ended || document.hidden) return;
+    const { run } = this;
+    this.video.play().catch((error: unknown) => {
+      if (run === this.run) this.fail(error);
+    });
+  }
+
+  private fail(error: unknown): void {
+    this.events.onError(error instanceof Error ? error.message : String(error));
   }
 
   /** Waits until the last image is lifted. */
   private async drained(): Promise<void> {
-    while (this.busy || this.waiting) await new Promise((resolve) => setTimeout(resolve, 10));
+    while (this.busy || this.waiting.length > 0) await new Promise((resolve) => setTimeout(resolve, 10));
   }
 
   /** A page that no one sees films no one. */
@@ -225,7 +243,7 @@ export class Film {
     } else {
       this.fresh = true;
       this.presented = 0;
-      void this.video.play();
+      this.goOn();
     }
   }
 }
