@@ -235,3 +235,18 @@ def test_a_bad_file_is_one_line(visit, tmp_path):
         assert len(page.inner_text("#status")) < 300
         assert page.locator("#welcome").is_visible()
     show_example(page)
+
+
+def test_webgpu_has_to_be_exact_and_faster(visit):
+    """Played by a processor, it is exact and slower, and so is not used."""
+    page = visit(
+        "--enable-unsafe-webgpu",
+        "--enable-features=Vulkan,WebGPU",
+        "--use-webgpu-adapter=swiftshader",
+        "--use-vulkan=swiftshader",
+        script="Object.defineProperty(Navigator.prototype, "
+        "'hardwareConcurrency', {get: () => 1})",
+    )
+    said = page.text_content("#backend")
+    assert "one thread (WebGPU takes " in said
+    show_example(page)

@@ -7,8 +7,11 @@ const ASKED = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { idea
 const ASSUMED_FPS = 30;
 const BUSY = ["NotReadableError", "AbortError"];
 const PAUSE_MS = 700;
-/** Browsers play no slower. */
+/** Browsers play no slower; a file begins slowly, and gains speed. */
 const SLOWEST = 0.0625;
+const FIRST_RATE = 0.2;
+const FASTER = 1.006;
+const SLOWER = 0.7;
 /** Images of a file that wait to be lifted before the film does. */
 const MOST_WAITING = 2;
 
@@ -149,7 +152,7 @@ export class Film {
   private async begin(): Promise<void> {
     this.fresh = true;
     this.presented = 0;
-    this.video.playbackRate = 1;
+    this.video.playbackRate = this.stream ? 1 : FIRST_RATE;
     this.listen(this.run, performance.now());
     await this.video.play();
   }
@@ -177,8 +180,9 @@ export class Film {
     this.presented = presented;
     if (document.hidden) return;
     // The browser itself cannot show every image of a file at this speed.
-    if (!this.stream && missed) {
-      this.video.playbackRate = Math.max(SLOWEST, 0.85 * this.video.playbackRate);
+    if (!this.stream) {
+      const rate = this.video.playbackRate * (missed ? SLOWER : FASTER);
+      this.video.playbackRate = Math.min(1, Math.max(SLOWEST, rate));
     }
     void this.take(run, seconds);
   }
