@@ -44,7 +44,7 @@ def clip(tmp_path_factory):
                 }
             )
         frames.append(landmarks)
-    frames[3] = []  # nobody
+    frames[3] = []  # no person
     path = tmp_path_factory.mktemp("clip") / "landmarks.json"
     path.write_text(
         json.dumps({"frames": frames, "image_size": SIZE, "fps": 25})
@@ -91,7 +91,7 @@ def test_the_page_lifts_as_the_package_does(visit, clip, tmp_path):
         motion = lifted(page, clip, tmp_path)
         assert_same(motion, ampose_tf.Lifter(model)(clip))
         assert motion.provenance["model"] == f"{model}_float32.tflite"
-        assert any("field of view" in note for note in motion.notes) == 0
+        assert "field of view of 60 degrees" in motion.notes[0]
         page.click("#stop")
 
 

@@ -1,13 +1,12 @@
 /** What happens when: sources in, pictures and files out. */
 
+import { clipOf, DISTANCE_NOTE, finished, LEVEL_NOTE, rateOfClip, type Clip } from "./clips";
 import { Engine, type FrameAnswer } from "./engine/client";
 import type { Backend, Choice } from "./engine/messages";
-import { FileError, MAX_BYTES, MAX_ROWS, parse } from "./files/checks";
-import * as keypointFiles from "./files/keypoints";
+import { FileError, MAX_BYTES, MAX_ROWS } from "./files/checks";
 import * as results from "./files/results";
-import { LEVEL } from "./lifting/floor";
-import { NORMALISATION, type ImageSize } from "./lifting/lifter";
-import { inRoom, LiveRoom, rowOf, RowSmoother, smoothed, withRoots, type Motion, type Row } from "./lifting/motion";
+import type { ImageSize } from "./lifting/lifter";
+import { inRoom, LiveRoom, rowOf, RowSmoother, type Row } from "./lifting/motion";
 import { rateOf, Recording } from "./lifting/recording";
 import { DEFAULT } from "./lifting/smoothing";
 import { element, messageOf, save, say } from "./page";
@@ -20,13 +19,6 @@ import { Overlay, viewOf, type View } from "./view/overlay";
 import { Player } from "./view/player";
 import { Stage, type ViewName } from "./view/stage";
 import { installTheme } from "./view/theme";
-
-interface Clip {
-  name: string;
-  motion: Motion;
-  /** Whether the page lifted it; a loaded result is as its maker left it. */
-  ours: boolean;
-}
 
 type Mode = "idle" | "camera" | "video" | "clip";
 
@@ -163,45 +155,12 @@ export class App {
     }
   }
 
-  /** Reads a saved result, or keypoints, which are lifted. */
-  async openText(text: string, name: string): Promise<void> {
+  private async openText(text: string, name: string): Promise<void> {
     const { task } = this;
-    const content = parse(text);
-    if (results.isResult(content)) {
-      let motion: Motion;
-      try {
-        motion = results.read(content);
-      } catch (error) {
-        throw new FileError(`not a result that AMPose wrote: ${messageOf(error)}`);
-      }
-      this.load({ name, motion, ours: false });
-      return;
-    }
-    const read = keypointFiles.read(content);
-    say("Lifting…");
-    const people = await this.engine.lift(
-      read.people.map(({ keypoints }) => keypoints),
-      read.imageSize,
-      read.sizeKnown,
-      (done) => say(`Lifting: ${done} of ${read.people.length} poses`),
+    const clip = await clipOf(text, name, this.engine, this.model, (done, all) =>
+      say(`Lifting: ${done} of ${all} poses`),
     );
-    if (task !== this.task) return;
-    const rows = people.flatMap((found, i): Row[] =>
-      found ? [rowOf(read.people[i]!.frame, found.keypoints, found.pose, found.root)] : [],
-    );
-    if (rows.length === 0) throw new FileError("no joint of anybody is seen");
-    const { imageSize, imageCorner, fps, notes } = read;
-    const motion = withRoots({
-      tracks: [{ id: 0, rows }],
-      imageSize,
-      imageCorner,
-      fps,
-      up: LEVEL,
-      notes: [...notes, "The camera is taken as level."],
-      normalisation: NORMALISATION,
-      provenance: { input: name, model: this.model },
-    });
-    this.load({ name, motion, ours: true });
+    if (task === this.task) this.load(clip);
   }
 
   async example(): Promise<void> {
@@ -242,7 +201,7 @@ export class App {
 
   download(): void {
     if (!this.clip) return;
-    const { motion, name } = this.shown(this.clip);
+    const { motion, name } = finished(this.clip, this.settings.smoothing);
     const stem = name.replace(/\.[^.]*$/, "").replace(/[^\w-]+/g, "_") || "clip";
     const time = new Date().toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
     save(results.write(motion), `${stem}-${time}.json`);
@@ -268,10 +227,7 @@ export class App {
     const fps = this.film.isCamera ? this.film.fps : (rateOf(this.times) ?? tables.assumed_fps);
     const motion = recording.finish(
       fps,
-      [
-        `Distances assume a field of view of ${tables.field_of_view_deg} degrees along the image's longer side.`,
-        "The camera is taken as level.",
-      ],
+      [DISTANCE_NOTE, LEVEL_NOTE],
       {
         input: this.name,
         model: this.model,
@@ -353,16 +309,9 @@ export class App {
     this.enter("idle");
   }
 
-  private shown(clip: Clip): Clip {
-    const { smoothing } = this.settings;
-    if (!clip.ours || !smoothing) return clip;
-    const fps = clip.motion.fps ?? tables.assumed_fps;
-    return { ...clip, motion: smoothed(clip.motion, smoothing, fps) };
-  }
-
   private load(clip: Clip, keepTime = false): void {
-    const { motion } = this.shown(clip);
-    const fps = motion.fps ?? tables.assumed_fps;
+    const { motion } = finished(clip, this.settings.smoothing);
+    const fps = rateOfClip(clip);
     this.clip = clip;
     const frames = inRoom(motion, fps);
     this.clipView = viewOf(motion.tracks.flatMap((track) => track.rows), motion.imageSize);

@@ -1,0 +1,80 @@
+/** Clips: what was recorded, lifted from keypoints, or loaded. */
+
+import type { Engine } from "./engine/client";
+import { FileError, parse } from "./files/checks";
+import * as keypointFiles from "./files/keypoints";
+import * as results from "./files/results";
+import { LEVEL } from "./lifting/floor";
+import { NORMALISATION } from "./lifting/lifter";
+import { rowOf, smoothed, withRoots, type Motion, type Row } from "./lifting/motion";
+import type { OneEuro } from "./lifting/smoothing";
+import { messageOf } from "./page";
+import tables from "./tables.json";
+
+export const LEVEL_NOTE = "The camera is taken as level.";
+export const DISTANCE_NOTE =
+  `Distances assume a field of view of ${tables.field_of_view_deg} degrees ` +
+  "along the image's longer side.";
+
+export interface Clip {
+  name: string;
+  motion: Motion;
+  /** Whether the page lifted it; a loaded result is as its maker left it. */
+  ours: boolean;
+}
+
+/** Returns the frames per second by which a clip is shown. */
+export function rateOfClip({ motion }: Clip): number {
+  return motion.fps ?? tables.assumed_fps;
+}
+
+/** Returns the clip as it is shown and saved. */
+export function finished(clip: Clip, smoothing: OneEuro | null): Clip {
+  if (!clip.ours || !smoothing) return clip;
+  return { ...clip, motion: smoothed(clip.motion, smoothing, rateOfClip(clip)) };
+}
+
+/**
+ * Reads a saved result, or keypoints, which are lifted.
+ *
+ * @param model The name of the lifter's file.
+ * @param progress Called with the poses that are done, and all.
+ */
+export async function clipOf(
+  text: string,
+  name: string,
+  engine: Engine,
+  model: string,
+  progress: (done: number, all: number) => void,
+): Promise<Clip> {
+  const content = parse(text);
+  if (results.isResult(content)) {
+    try {
+      return { name, motion: results.read(content), ours: false };
+    } catch (error) {
+      throw new FileError(`not a result that AMPose wrote: ${messageOf(error)}`);
+    }
+  }
+  const { people, imageSize, imageCorner, sizeKnown, fps, notes } = keypointFiles.read(content);
+  const lifted = await engine.lift(
+    people.map(({ keypoints }) => keypoints),
+    imageSize,
+    sizeKnown,
+    (done) => progress(done, people.length),
+  );
+  const rows = lifted.flatMap((found, i): Row[] =>
+    found ? [rowOf(people[i]!.frame, found.keypoints, found.pose, found.root)] : [],
+  );
+  if (rows.length === 0) throw new FileError("no joint of anybody is seen");
+  const motion = withRoots({
+    tracks: [{ id: 0, rows }],
+    imageSize,
+    imageCorner,
+    fps,
+    up: LEVEL,
+    notes: [...notes, ...(sizeKnown ? [DISTANCE_NOTE] : []), LEVEL_NOTE],
+    normalisation: NORMALISATION,
+    provenance: { input: name, model },
+  });
+  return { name, motion, ours: true };
+}
