@@ -123,7 +123,8 @@ def test_exports(tmp_path):
     assert tried > 10 and snapshot(output) == written
 
 
-def test_preparing(tmp_path):
+@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.slow)])
+def test_preparing(tmp_path, step):
     source, output = tmp_path / "source", tmp_path / "out"
     source.mkdir()
 
@@ -141,7 +142,7 @@ def test_preparing(tmp_path):
     before = snapshot(output)
     assert members(before["mine.json"]) != members(written["mine.json"])
     tried = 0
-    for left in range(0, 99, 3):
+    for left in range(0, 99, step):
         with full(output, left) as disk, contextlib.suppress(OSError):
             prepare(1)
         if not disk.failed:
