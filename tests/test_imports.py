@@ -57,6 +57,8 @@ DOORS = {
     "lifting.readers.forms": {"lifting.formats"},
     "lifting.writers": {"lifting.saving"},
     "lifting.viewers": {"lifting.saving"},
+    "lifting.many": {"lifting.command"},
+    "lifting.blazepose": {"lifting.video"},
     # Its __init__ is the door.
     "lifting.doctor": set(),
 }

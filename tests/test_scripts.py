@@ -330,7 +330,8 @@ def test_a_missing_flag_is_named(folder, arguments):
     ended = run("python lift.py", folder, *arguments)
     assert ended.returncode == 2
     assert ended.stderr == (
-        "lift.py: --keypoints=... is missing; --help explains it\n"
+        "lift.py: --video=... or --keypoints=... is missing; --help explains "
+        "them\n"
     )
 
 

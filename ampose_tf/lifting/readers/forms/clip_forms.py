@@ -7,7 +7,9 @@
 * MMPose's video inferencer: a list of `{"frame_id", "instances"}`; its demos:
   `{"meta_info", "instance_info"}`, which count frames from 1.
 * `{"frames": […], "image_size": [width, height], "fps": 30}`, this project's
-  own: what tools do not say, beside frames in any form of `frame_forms`.
+  own: what tools do not say, beside frames in any form of `frame_forms`; also
+  `skeleton`, a name, and `notes`, sentences that are kept. `Keypoints.save`
+  writes it.
 * An object of frames by their numbers or images, as AlphaPose's
   `--format open`.
 * A list of frames in any of these forms, as text (Ultralytics' `to_json`) or
@@ -106,6 +108,10 @@ def read_clip(value, options: Options, account: Account) -> Recording:
         account,
         form,
     )
+    notes = about.get("notes")
+    if isinstance(notes, list) and all(isinstance(n, str) for n in notes):
+        for note in notes:
+            account.note(note)
     recording = recording._replace(
         third=confidence.kind_of(recording.third, options.format)
     )
@@ -194,7 +200,7 @@ def _opened(value, account):
             name
             for name, own in rest.items()
             if vocabulary.meaning(name) is None
-            and name not in ("meta_info", "skeleton", "categories")
+            and name not in ("meta_info", "skeleton", "categories", "notes")
             and not _describes(own)
         )
         about = (

@@ -1,0 +1,1 @@
+"""BlazePose: people in pictures. The door is `video`."""
