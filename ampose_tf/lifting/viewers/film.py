@@ -63,7 +63,11 @@ class Film:
             Stage(scene, motion.skeleton),
         )
         side = "right" if panels[1].side > 0 else "left"
-        extents = [_LOOSE * (panel.high - panel.low) for panel in panels]
+        looseness = (1.0 if on_pictures else _LOOSE, _LOOSE)
+        extents = [
+            loose * (panel.high - panel.low)
+            for panel, loose in zip(panels, looseness, strict=True)
+        ]
         aspects = [
             float(np.clip(wide / high, _NARROWEST, _WIDEST))
             for wide, high in extents
