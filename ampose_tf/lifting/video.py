@@ -17,6 +17,7 @@ from ampose_tf.conversion import MEDIAPIPE_33
 from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.blazepose import frames, timing
 from ampose_tf.lifting.keypoints import Keypoints, Track
+from ampose_tf.lifting.motion import ASSUMED_FPS
 
 # Letters of a list of frames in a note.
 _LONGEST_LIST = 100
@@ -78,7 +79,7 @@ def read_video(
             f"people: expected 1 to {untrusted.MAX_PEOPLE}, got {people}"
         )
     follower = following.Follower(detector=detector, people=people)
-    found, looked_at, ended = {}, [], ""
+    found, looked_at, ended, when = {}, [], "", -math.inf
     with frames.opened(path, start, end, every) as clip:
         pictures = iter(clip)
         try:
@@ -87,7 +88,8 @@ def read_video(
                 progress.bar(clip.expected, "frame") as done,
             ):
                 for picture in pictures:
-                    for person in follower.follow(picture.pixels):
+                    when = _later(clip.times, picture.index, when)
+                    for person in follower.follow(picture.pixels, when):
                         own = found.setdefault(person.track_id, [])
                         own.append((picture.index, *_settled(person)))
                     looked_at.append(picture.index)
@@ -177,6 +179,14 @@ def sha256(path: str | os.PathLike) -> str:
     return files.sha256(
         place, frames.images_in(place) if place.is_dir() else None
     )
+
+
+def _later(times, index, before):
+    """Returns a picture's time, later than the one before."""
+    time = math.nan if times is None else times[index]
+    if time > before:
+        return time
+    return 0.0 if before == -math.inf else before + 1 / ASSUMED_FPS
 
 
 def _settled(person):
