@@ -39,6 +39,13 @@ _ALPHA = re.compile(r"rgba|argb|abgr|bgra|yuva|gbrap|ya8|ya16|pal8|ayuv")
 _HDR = ("smpte2084", "arib-std-b67")
 
 
+_SHOWN = re.compile(r"\[showinfo@(all|kept) [^]]*\].* pts:\s*(-?\d+|NOPTS)")
+
+_WITHIN = re.compile(r" type:\S+ +(\S.*)")
+# Seconds that the time of a picture may be after the picture.
+_LATE_S = 10
+
+
 class Probed(NamedTuple):
     """What the first picture of a video says of all.
 
@@ -107,7 +114,7 @@ def probe(path: str | os.PathLike) -> Probed:
         line for line in said if re.search(r"Stream #.*: Video: ", line)
     ]
     if shown is None:
-        raise ValueError(f"{path}: {_why_nothing(said, streams)}")
+        raise ValueError(f"{path}: {_why_nothing(said)}")
     stream = streams[0] if streams else ""
     width, height = map(int, re.search(r" s:(\d+)x(\d+)", shown).groups())
     wide, high = map(int, re.search(r" sar:(\d+)/(\d+)", shown).groups())
@@ -197,8 +204,13 @@ class Decoder(contextlib.AbstractContextManager):
 
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
         """Yields the index in `times` and (H, W, 3) uint8, as RGB."""
+        index = -1
         while (picture := self._picture()) is not None:
-            yield self._kept.get(), picture
+            try:
+                index = self._kept.get(timeout=_LATE_S)
+            except queue.Empty:  # Lost in other lines.
+                index = min(index + 1, len(self.times) - 1)
+            yield index, picture
         self._listener.join()
         status = self._process.wait()
         if status < 0:
@@ -220,15 +232,20 @@ class Decoder(contextlib.AbstractContextManager):
         stream, tick = self._process.stderr, math.nan
         while content := stream.readline(_LONGEST_LINE):
             line = content.decode("utf-8", "replace")
-            if " pts_time:" in line:
-                if "[showinfo@all" in line:
-                    self.times.append(begin + tick * _ticks(line))
+            # Lines of several threads may be in one: each is looked for.
+            for which, ticks in _SHOWN.findall(line):
+                if which == "all":
+                    time = math.nan if ticks == "NOPTS" else int(ticks) * tick
+                    self.times.append(begin + time)
                 else:
                     self._kept.put(len(self.times) - 1)
-            elif " config in time_base:" in line:
+            if " config in time_base:" in line:
                 tick = _tick(line)
-            elif _is_error(line) and len(self.faults) < _MOST_FAULTS:
-                self.faults.append((self._last(), _plain(line)))
+            # Within such a line, others have no beginning of their own.
+            within = _WITHIN.search(line)
+            fault = within[1] if within else _is_error(line) and _plain(line)
+            if fault and len(self.faults) < _MOST_FAULTS:
+                self.faults.append((self._last(), _plain(fault)))
 
     def _last(self):
         return self.times[-1] if self.times else 0.0
@@ -308,7 +325,7 @@ def _is_error(line):
 
 def _plain(line):
     """Returns a line of ffmpeg's without the names of its parts."""
-    text = re.sub(r"\[[^]]* @ 0x[0-9a-f]+\] *|\[(error|fatal)\] *", "", line)
+    text = re.split(r"\[(?:error|fatal)\] *", line)[-1]
     return reading.shown(text.strip().rstrip("."), 100)
 
 
@@ -319,13 +336,12 @@ def _too_large(size):
     )
 
 
-def _why_nothing(said, streams):
+def _why_nothing(said):
     """Returns why there is no picture, in words."""
-    if streams:
-        size = re.search(r", (\d{2,7})x(\d{2,7})[, ]", streams[0])
-        if size and int(size[1]) * int(size[2]) > MAX_PIXELS:
-            return _too_large((int(size[1]), int(size[2])))
     text = "\n".join(said)
+    size = re.search(r"size (\d+)x(\d+) exceeds specified max pixel", text)
+    if size:
+        return _too_large(tuple(map(int, size.groups())))
     if "matches no streams" in text:
         return "no video in it" + (
             ", only sound" if ": Audio: " in text else ""
