@@ -7,6 +7,9 @@ from absl import flags
 from ampose_tf.conversion import SEEN_SCORE
 from ampose_tf.lifting.keypoints import PERSON_SCORE
 
+# Those of `blazepose.models`, which takes time to import.
+DETECTORS = ("lite", "full", "heavy")
+
 # What decides on the poses, beside the model.
 SETTINGS = (
     "image_size",
@@ -246,7 +249,7 @@ def _define_of_video(flag_values):
     flags.DEFINE_enum(
         "detector",
         "full",
-        ["lite", "full", "heavy"],
+        DETECTORS,
         "Of --video: the BlazePose model, better and slower from lite to "
         "heavy.",
         flag_values=flag_values,

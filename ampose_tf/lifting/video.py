@@ -21,6 +21,8 @@ from ampose_tf.lifting.motion import ASSUMED_FPS
 
 # Letters of a list of frames in a note.
 _LONGEST_LIST = 100
+# Frames in another.
+_MOST_SHOWN = 8
 
 
 class Shown(NamedTuple):
@@ -224,6 +226,16 @@ def _of_people(tracks, shown, size, people, most):
             f"{'is' if people == 1 else 'are'} followed, {which}; "
             f"--people={most}, in Python people={most}, follows all."
         )
+    if people == 1 and len(tracks) > 1:
+        later = [str(track.frames[0]) for track in tracks[1:]]
+        notes.append(
+            "The person who is followed was lost; those found in frames "
+            f"{_and(later)}, the same one or another, have tracks of their "
+            "own."
+            if len(later) > 1
+            else "The person who is followed was lost; the one found in frame "
+            f"{later[0]}, the same one or another, has a track of their own."
+        )
     there = np.unique(np.concatenate([track.frames for track in tracks]))
     empty = np.setdiff1d(shown, there)
     if len(empty):
@@ -232,6 +244,12 @@ def _of_people(tracks, shown, size, people, most):
             f"{_listed(empty, shown)}."
         )
     return notes
+
+
+def _and(names):
+    shown, rest = names[:_MOST_SHOWN], len(names) - _MOST_SHOWN
+    shown = [*shown, f"{rest} more"] if rest > 0 else shown
+    return f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
 def _place(track, size):

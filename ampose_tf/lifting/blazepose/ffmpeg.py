@@ -41,7 +41,8 @@ _HDR = ("smpte2084", "arib-std-b67")
 
 _SHOWN = re.compile(r"\[showinfo@(all|kept) [^]]*\].* pts:\s*(-?\d+|NOPTS)")
 
-_WITHIN = re.compile(r" type:\S+ +(\S.*)")
+_SHOWS = re.compile(r"\[showinfo@.*( pts:| color_range:)")
+_SHOWN_PARTS = re.compile(r"\[showinfo@[^]]*\] \[info\]|\b\w+: *\S+")
 # Seconds that the time of a picture may be after the picture.
 _LATE_S = 10
 
@@ -241,11 +242,13 @@ class Decoder(contextlib.AbstractContextManager):
                     self._kept.put(len(self.times) - 1)
             if " config in time_base:" in line:
                 tick = _tick(line)
-            # Within such a line, others have no beginning of their own.
-            within = _WITHIN.search(line)
-            fault = within[1] if within else _is_error(line) and _plain(line)
-            if fault and len(self.faults) < _MOST_FAULTS:
-                self.faults.append((self._last(), _plain(fault)))
+            # Within such a line, another has no beginning of its own.
+            within = ""
+            if _SHOWS.search(line):
+                within = _SHOWN_PARTS.sub("", line).strip()
+            is_fault = within or _is_error(line)
+            if is_fault and len(self.faults) < _MOST_FAULTS:
+                self.faults.append((self._last(), _plain(within or line)))
 
     def _last(self):
         return self.times[-1] if self.times else 0.0

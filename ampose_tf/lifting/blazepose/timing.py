@@ -96,15 +96,16 @@ def _rate(times, rates):
             and numbers[-1] - numbers[0] < _SPARSE * len(times)
         ):
             return rate
-    # The longest interval that most are multiples of.
+    # By the longest interval of which most others are multiples. All of them
+    # together tell it better, unless the rate itself changes.
     for step in np.quantile(steps[steps > 0], _QUANTILES):
-        # It is known better by all of them.
-        rate = np.rint(steps / step).sum() / (times[-1] - times[0])
-        rate = _exact(rate) if _is_possible(rate) else _exact(1 / step)
-        numbers = np.rint(times * rate)
-        if (np.diff(numbers) < 1).mean() <= _CROWDED:
-            break
-    return min(rate, untrusted.MAX_FPS)
+        together = np.rint(steps / step).sum() / (times[-1] - times[0])
+        for rate in (together, 1 / step):
+            rate = _exact(rate) if _is_possible(rate) else untrusted.MAX_FPS
+            numbers = np.rint(times * rate)
+            if (np.diff(numbers) < 1).mean() <= _CROWDED:
+                return rate
+    return rate
 
 
 def _is_possible(rate):
