@@ -1,20 +1,25 @@
 """Following people from image to image.
 
 A person's landmarks say where the person's region of the next image is, as in
-MediaPipe's pose_landmark_cpu.pbtxt. The detector is asked
+MediaPipe's pose_landmark_cpu.pbtxt. Beyond it:
 
-* for every image in which fewer people are followed than wanted and someone
-  was lost within the last second, and otherwise for every fifth such image;
-* for every 30th image, to count the people.
+* A person who is lost is looked for at once, and for a second, around where
+  they would be: the detector sees squares of two sizes there, turned by
+  quarters, for it knows few people who are upside down. For five images their
+  place is kept for them; a newcomer who has it later gives it back.
+* The detector sees the whole image as long as no one is followed, every fifth
+  image while fewer people are followed than wanted, and every 30th to count
+  the people.
+* Where it finds no one new and there are too few, it sees tiles of a half and
+  of a third of the image's shorter side, and so finds a person of 15 % of the
+  height: all of them in the first image and in the one in which the last
+  person is lost, and later eight, in turn.
+* A new person has to be found twice: the landmarks' own region must give
+  nearly the same landmarks.
 
-Where the whole image shows no one, tiles of it are searched, of a half and of
-a quarter of its shorter side: all of them in the first image and in the one
-in which the last person is lost, and in others eight, in turn. A person of 15
-% of the image's height is found so.
-
-A person keeps the number of their track. One who was lost and is found where
-they would have moved to within two seconds has the same number as before; who
-is found elsewhere has a new one.
+A person keeps the number of their track. One who is found again within two
+seconds about where they would be has the same number as before; who is found
+elsewhere, or after a cut, has a new one.
 """
 
 import dataclasses
@@ -36,20 +41,32 @@ from ampose_tf.lifting.blazepose import (
 _LEAST_PRESENCE = 0.5
 # Poses more alike, see `keypoints.similarity`, are of one person.
 _ALIKE = 0.3
+# How alike a new person's two poses are: of trees and walls they are below,
+# of people above 0.9, and in a somersault from 0.7 on.
+_SAME = 0.7
 
 _SECONDS = 1 / 30  # Between images whose times are not given.
 _AGAIN = 5  # Images from one search for further people to the next.
 _COUNTED = 30  # Images from one count of the people to the next.
-# How many images after the loss of a person the search is in every one, and
-# the person is remembered.
-_SOUGHT, _REMEMBERED = 30, 60
+# For how many images a lost person's place is kept, the person is looked for
+# nearby, and is remembered.
+_KEPT, _SOUGHT, _REMEMBERED = 5, 30, 60
 # How far from where they would be, in sides of their region, a lost person is
 # looked for, and how much farther for each image since.
 _NEAR, _FARTHER = 0.2, 0.02
 _MOST_CHANGE = 1.6  # Of a lost person's size.
+# Squares around a lost person: sides in sides of the region, and angles.
+_NEARBY = tuple(
+    (side, turn * math.pi / 2) for side in (1.1, 1.5) for turn in (0, 2, 1, 3)
+)
 
-_TILES = (2, 4)  # In the shorter side of the image.
+_TILES = (2, 3)  # In the shorter side of the image.
 _TILES_AT_ONCE = 8
+
+# Mean change of a colour from one image to the next, of 255, above which
+# it is of another scene.
+_CUT = 40
+_THUMBNAIL = 32
 
 
 class Person(NamedTuple):
@@ -66,7 +83,7 @@ class Person(NamedTuple):
     scores: np.ndarray
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False)
 class _Track:
     """A person who is followed, or was lost.
 
@@ -108,6 +125,10 @@ class _Track:
         self.region = regions.around(*self.steady(pose.alignment, seconds))
         self.pose, self.lost, self.likeness = pose, 0, 1.0
 
+    def expected(self):
+        """Returns where the region's centre may be: a jump ends."""
+        return self.region[:2] + self.velocity * min(self.lost, _KEPT)
+
     def distance(self, pose):
         """Returns how far a pose is from where a lost person may be.
 
@@ -117,9 +138,7 @@ class _Track:
         ratio = region.side / max(self.region.side, 1e-6)
         if not 1 / _MOST_CHANGE < ratio < _MOST_CHANGE:
             return math.inf
-        # A jump ends; who walks, walks on.
-        expected = self.region[:2] + self.velocity * min(self.lost, _AGAIN)
-        away = math.hypot(*(np.array(region[:2]) - expected))
+        away = math.hypot(*(np.array(region[:2]) - self.expected()))
         return away / (self.region.side * (_NEAR + _FARTHER * self.lost))
 
 
@@ -159,7 +178,7 @@ class Follower:
         self._ids = itertools.count()
         self._index = self._turn = 0
         self._seconds = -math.inf
-        self._size = None
+        self._size = self._thumbnail = None
         self.seen_at_once = 0
 
     def follow(
@@ -191,14 +210,17 @@ class Follower:
                 f"Expected a later image, got {seconds} s after "
                 f"{self._seconds} s"
             )
-        if image.shape != self._size:
-            self._tracks, self._lost, self._size = [], [], image.shape
         self._seconds = seconds
         image = np.ascontiguousarray(image)
+        is_cut = self._is_cut(image)
+        if is_cut:
+            self._tracks, self._lost = [], []
         some = bool(self._tracks)
         self._go_on(image)
-        is_first = self._index == 0 or (some and not self._tracks)
-        self._search(image, is_first)
+        for track in [t for t in self._lost if t.lost <= _SOUGHT]:
+            self._look_nearby(image, track)
+        self._search(image, is_cut or (some and not self._tracks))
+        self._give_back()
         self._index += 1
         self.seen_at_once = max(self.seen_at_once, len(self._tracks))
         return [
@@ -231,16 +253,28 @@ class Follower:
         track.lost = 1
         self._lost.append(track)
 
+    def _look_nearby(self, image, track):
+        """Looks for a lost person around where they would be."""
+        x, y = track.expected()
+        # At first all squares; later there is little hope.
+        squares = _NEARBY
+        if track.lost > _KEPT:
+            squares = [_NEARBY[track.lost % len(_NEARBY)]]
+        for side, angle in squares:
+            square = regions.Region(x, y, side * track.region.side, angle)
+            if not regions.is_usable(square, image):
+                return
+            poses = self._confirmed(image, self._detect(image, square))
+            near = [pose for pose in poses if track.distance(pose) <= 1]
+            if near:
+                self._resume(track, min(near, key=track.distance))
+                return
+
     def _search(self, image, everywhere):
         """Looks for people who are not followed, if it is time to."""
-        sought = any(track.lost <= _SOUGHT for track in self._lost)
         too_few = len(self._tracks) < self._people
-        every = 1 if not self._tracks else _AGAIN
-        if not (
-            self._index % _COUNTED == 0
-            or (too_few and (self._index % every == 0 or sought))
-            or (sought and self._index % _AGAIN == 0)
-        ):
+        is_due = too_few and (not self._tracks or self._index % _AGAIN == 0)
+        if not is_due and self._index % _COUNTED and not everywhere:
             return
         poses = self._confirmed(image, self._detect(image))
         self.seen_at_once = max(
@@ -248,70 +282,87 @@ class Follower:
         )
         if too_few and not poses:
             poses = self._in_tiles(image, everywhere)
-        self._resume(poses)
-        room = self._people - len(self._tracks)
-        for pose in sorted(poses, key=_size, reverse=True)[: max(room, 0)]:
+        for distance, track, index in sorted(
+            (
+                (track.distance(pose), track, index)
+                for track in self._lost
+                for index, pose in enumerate(poses)
+            ),
+            key=lambda pair: pair[0],
+        ):
+            if distance <= 1 and track in self._lost and poses[index]:
+                self._resume(track, poses[index])
+                poses[index] = None
+        poses = [pose for pose in poses if pose is not None]
+        kept = sum(track.lost <= _KEPT for track in self._lost)
+        room = max(self._people - len(self._tracks) - kept, 0)
+        for pose in sorted(poses, key=_size, reverse=True)[:room]:
             self._tracks.append(
                 _Track.begun(next(self._ids), pose, self._seconds)
             )
-        # Who was lost and is found again has the place of who came later.
+
+    def _give_back(self):
+        """Lets go of those who came last, if there are too many."""
         self._tracks.sort(key=lambda track: track.track_id)
         for track in self._tracks[self._people :]:
             self._lose(track)
 
-    def _resume(self, poses):
-        """Goes on with those who were lost; takes their poses away."""
-        pairs = sorted(
-            (
-                (track.distance(pose), track.track_id, index)
-                for track in self._lost
-                for index, pose in enumerate(poses)
-            ),
-        )
-        by_id = {track.track_id: track for track in self._lost}
-        taken = set()
-        for distance, track_id, index in pairs:
-            if distance > 1:
-                break
-            if track_id in by_id and index not in taken:
-                track = by_id.pop(track_id)
-                track.resume(poses[index], self._seconds)
-                self._lost.remove(track)
-                self._tracks.append(track)
-                taken.add(index)
-        poses[:] = [p for i, p in enumerate(poses) if i not in taken]
+    def _resume(self, track, pose):
+        track.resume(pose, self._seconds)
+        self._lost.remove(track)
+        self._tracks.append(track)
 
     def _in_tiles(self, image, everywhere):
-        tiles = [t for parts in _TILES for t in regions.tiles(image, parts)]
+        """Returns the poses of new people in tiles, the largest first."""
+        levels = [regions.tiles(image, parts) for parts in _TILES]
         if not everywhere:
+            every = [tile for level in levels for tile in level]
             turns = range(self._turn, self._turn + _TILES_AT_ONCE)
-            tiles = [tiles[turn % len(tiles)] for turn in turns]
+            levels = [[every[turn % len(every)] for turn in turns]]
             self._turn += _TILES_AT_ONCE
-        found = []
-        for tile in tiles:
-            found += self._detect(image, tile)
-        return self._confirmed(image, found)
+        for level in levels:
+            found = [d for tile in level for d in self._detect(image, tile)]
+            poses = self._confirmed(image, found)
+            if poses:
+                return poses
+        return []
 
     def _confirmed(self, image, found):
         """Returns the poses of people, each once, who are not followed."""
         known = [track.pose for track in self._tracks]
         poses = []
         # Every one takes time; what is left out comes in a later search.
-        found = sorted(found, key=lambda person: -person.score)
         tried = 0
-        for person in found:
+        for person in sorted(found, key=lambda person: -person.score):
             region = person.region
             if any(_is_near(region, pose) for pose in known + poses):
                 continue
             if tried == 2 * self._people + 2:
                 break
             tried += 1
-            pose = self._pose(image, region)
-            if pose is not None and not any(
-                _likeness(pose, other) > _ALIKE for other in known + poses
+            first = self._pose(image, region)
+            if first is None:
+                continue
+            pose = self._pose(image, regions.around(*first.alignment))
+            if (
+                pose is not None
+                and _likeness(first, pose) >= _SAME
+                and not any(_likeness(pose, p) > _ALIKE for p in known + poses)
             ):
                 poses.append(pose)
         return poses
+
+    def _is_cut(self, image):
+        """Whether an image shows another scene than the one before."""
+        rows, columns = (
+            (np.arange(_THUMBNAIL) + 0.5) / _THUMBNAIL * length
+            for length in image.shape[:2]
+        )
+        thumbnail = image[rows.astype(int)[:, None], columns.astype(int)]
+        thumbnail = thumbnail.astype(np.float32)
+        before, self._thumbnail = self._thumbnail, thumbnail
+        size, self._size = self._size, image.shape
+        return size != self._size or np.abs(thumbnail - before).mean() > _CUT
 
     def _pose(self, image, region):
         if not regions.is_usable(region, image):

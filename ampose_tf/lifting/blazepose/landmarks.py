@@ -63,7 +63,7 @@ def refine(points: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
         np.clip(rows, 0, height - 1)[:, :, None],
         np.clip(columns, 0, width - 1)[:, None, :],
         np.arange(count)[:, None, None],
-    ].astype(np.float64)
+    ]
     weights = np.where(exists, _sigmoid(logits), 0)
     mass = weights.sum(axis=(1, 2))
     moved = within & (weights.max(axis=(1, 2)) >= _LEAST_CONFIDENCE)
@@ -75,7 +75,8 @@ def refine(points: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
 
 
 def _sigmoid(logits):
-    return 1 / (1 + np.exp(-np.clip(logits, -100, 100)))
+    logits = np.clip(logits.astype(np.float64), -100, 100)
+    return 1 / (1 + np.exp(-logits))
 
 
 class Landmarker:
