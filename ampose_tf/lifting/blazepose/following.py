@@ -41,9 +41,10 @@ from ampose_tf.lifting.blazepose import (
 _LEAST_PRESENCE = 0.5
 # Poses more alike, see `keypoints.similarity`, are of one person.
 _ALIKE = 0.3
-# How alike a new person's two poses are: of trees and walls they are below,
-# of people above 0.9, and in a somersault from 0.7 on.
-_SAME = 0.7
+# How alike the two poses of a person are who is found: of people above 0.9,
+# in a somersault from 0.7 on, and of trees and walls below. Less is enough
+# where a person is expected.
+_SAME, _SAME_NEARBY = 0.9, 0.7
 
 _SECONDS = 1 / 30  # Between images whose times are not given.
 _AGAIN = 5  # Images from one search for further people to the next.
@@ -53,8 +54,8 @@ _COUNTED = 30  # Images from one count of the people to the next.
 _KEPT, _SOUGHT, _REMEMBERED = 5, 30, 60
 # How far from where they would be, in sides of their region, a lost person is
 # looked for, and how much farther for each image since.
-_NEAR, _FARTHER = 0.2, 0.02
-_MOST_CHANGE = 1.6  # Of a lost person's size.
+_NEAR, _FARTHER = 0.3, 0.02
+_MOST_CHANGE = 2.0  # Of a lost person's size.
 # Squares around a lost person: sides in sides of the region, and angles.
 _NEARBY = tuple(
     (side, turn * math.pi / 2) for side in (1.1, 1.5) for turn in (0, 2, 1, 3)
@@ -264,7 +265,8 @@ class Follower:
             square = regions.Region(x, y, side * track.region.side, angle)
             if not regions.is_usable(square, image):
                 return
-            poses = self._confirmed(image, self._detect(image, square))
+            found = self._detect(image, square)
+            poses = self._confirmed(image, found, _SAME_NEARBY)
             near = [pose for pose in poses if track.distance(pose) <= 1]
             if near:
                 self._resume(track, min(near, key=track.distance))
@@ -327,7 +329,7 @@ class Follower:
                 return poses
         return []
 
-    def _confirmed(self, image, found):
+    def _confirmed(self, image, found, same=_SAME):
         """Returns the poses of people, each once, who are not followed."""
         known = [track.pose for track in self._tracks]
         poses = []
@@ -346,7 +348,7 @@ class Follower:
             pose = self._pose(image, regions.around(*first.alignment))
             if (
                 pose is not None
-                and _likeness(first, pose) >= _SAME
+                and _likeness(first, pose) >= same
                 and not any(_likeness(pose, p) > _ALIKE for p in known + poses)
             ):
                 poses.append(pose)
@@ -380,5 +382,5 @@ def _is_near(region, pose):
     other = regions.around(*pose.alignment)
     away = math.hypot(region.x - other.x, region.y - other.y)
     larger = max(region.side, other.side)
-    alike = min(region.side, other.side) > larger / _MOST_CHANGE
-    return alike and away < _NEAR / 2 * larger
+    alike = min(region.side, other.side) > 0.6 * larger
+    return alike and away < 0.1 * larger
