@@ -64,6 +64,9 @@ class Keypoints(NamedTuple):
         tracks: At least one, in increasing order of their ids.
         notes: What was assumed, left out or not read, for the user: a
             sentence each.
+        of_video: Whether `video.read_video` found them: the image's size, the
+            order of joints, axes and the numbers of frames are then known,
+            and the doctor does not doubt them.
     """
 
     skeleton: str
@@ -72,6 +75,7 @@ class Keypoints(NamedTuple):
     frame_count: int
     tracks: tuple[Track, ...]
     notes: tuple[str, ...] = ()
+    of_video: bool = False
 
     def save(self, path: str | os.PathLike, overwrite: bool = False) -> None:
         """Writes a file that `formats.read` reads back as the same keypoints.
@@ -107,6 +111,7 @@ class Keypoints(NamedTuple):
             "image_size": self.image_size,
             "fps": self.fps,
             "notes": self.notes,
+            "of_video": self.of_video,
             "frames": [
                 {"frame": frame, "people": people[frame]}
                 for frame in sorted(people)

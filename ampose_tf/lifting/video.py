@@ -132,6 +132,7 @@ def read_video(
         int(here[-1]) + 1,
         tracks,
         tuple(reading.shown(note, 300) for note in notes),
+        of_video=True,
     )
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 import ampose_tf
 from ampose_tf.conversion import CONVERSIONS
-from ampose_tf.lifting import flags, formats, results, video
+from ampose_tf.lifting import doctor, flags, formats, results, video
 from ampose_tf.lifting.blazepose import following, models
 from ampose_tf.lifting.keypoints import Keypoints, Track
 from tests.filmed_clips import quarters
@@ -89,7 +89,7 @@ def test_keypoints_of_a_clip(clip):
     assert found.skeleton == "MediaPipe-33"
     assert found.skeleton in CONVERSIONS
     assert (found.image_size, found.fps) == ((640, 360), 25)
-    assert found.frame_count == 10
+    assert found.frame_count == 10 and found.of_video
     (track,) = found.tracks
     assert track.track_id == 4
     assert track.frames.tolist() == [0, 1, 2, 4, 5, 6, 7, 8, 9]
@@ -319,11 +319,21 @@ def test_small_pictures_stay_small(clip, lift, monkeypatch):
 
 
 def test_the_doctor_of_a_video(clip, lift, run_lift):
+    """It doubts nothing that a video tells for sure."""
     _, out, _ = run_lift(
         f"--video={clip}", "--doctor", "--save_keypoints=k.json"
     )
-    assert out.splitlines()[0].startswith("[i]") or "MediaPipe-33" in out
-    assert pathlib.Path("k.json").exists()
+    first, *lines = out.splitlines()
+    assert first == (
+        "1 person in 10 frames, MediaPipe-33, images of 640x360 pixels"
+    )
+    assert "[i] No one is found in 1 of 10 frames: 3." in lines
+    for kind in ("order", "image_size", "missing_frames", "y_up"):
+        assert [line for line in lines if line.startswith(f"[ ] {kind}: ")]
+    found = formats.read("k.json")
+    doubted = doctor.examine(found._replace(of_video=False))
+    assert "missing_frames" in {finding.kind for finding in doubted}
+    assert "missing_frames" not in {f.kind for f in doctor.examine(found)}
     assert not pathlib.Path("lifted").exists()
 
 
