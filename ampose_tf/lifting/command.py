@@ -180,6 +180,13 @@ def _lift_video(options):
     # A video takes long: whatever else may be wrong comes first.
     if options.save_keypoints is not None:
         keypoints.check_target(options.save_keypoints, options.overwrite)
+        if os.path.abspath(options.save_keypoints) in map(
+            os.path.abspath, paths
+        ):
+            raise ValueError(
+                f"--save_keypoints={options.save_keypoints} is one of the "
+                "results, too; give it another name"
+            )
     if options.doctor:
         _refuse(options, OF_RESULTS, _LIFTS_NOTHING)
     else:
@@ -195,6 +202,7 @@ def _lift_video(options):
         return _examine(options, people, None)
     motion = lifter(people, **clip)
     motion = _signed(options, motion, place, video.sha256(place))
+    saving.check(saving.targets(motion, paths), source, options.overwrite)
     footage = saving.Footage(
         functools.partial(video.shown, source, people.fps, **part),
         preview if options.preview else None,

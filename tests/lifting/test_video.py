@@ -348,6 +348,10 @@ def test_the_doctor_of_a_video(clip, lift, run_lift):
         (["--save_keypoints=k.npz"], "k.npz: keypoints are saved as JSON"),
         (["--doctor"], "--model is for lifting, and --doctor lifts nothing"),
         (["--output=clip.bvh", "--formats=bvh"], "says its format"),
+        (
+            ["--formats=json", "--save_keypoints=lifted/clip.json"],
+            "is one of the results, too",
+        ),
         (["--smooth=both"], "smooth: expected one of"),
     ],
 )
