@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from PIL import Image
 
 from ampose_tf import reading
 from ampose_tf.lifting.floor import rotation_to_world
@@ -114,6 +113,9 @@ def _content(motion):
 
 def _small(pictures):
     """Returns some pictures as small JPEGs, with the numbers of frames."""
+    # Pages without pictures do without it.
+    from PIL import Image
+
     chosen, size, every = [], 0, 1
     for place, (frame, pixels) in enumerate(pictures(longest=_PICTURE_SIDE)):
         if place % every:
