@@ -282,8 +282,8 @@ class Follower:
         self.seen_at_once = max(
             self.seen_at_once, len(poses) + len(self._tracks)
         )
-        if too_few and not poses:
-            poses = self._in_tiles(image, everywhere)
+        if too_few:
+            poses += self._in_tiles(image, everywhere, poses)
         for distance, track, index in sorted(
             (
                 (track.distance(pose), track, index)
@@ -314,24 +314,25 @@ class Follower:
         self._lost.remove(track)
         self._tracks.append(track)
 
-    def _in_tiles(self, image, everywhere):
+    def _in_tiles(self, image, everywhere, poses):
         """Returns the poses of new people in tiles, the largest first."""
         levels = [regions.tiles(image, parts) for parts in _TILES]
         if not everywhere:
             every = [tile for level in levels for tile in level]
             turns = range(self._turn, self._turn + _TILES_AT_ONCE)
             levels = [[every[turn % len(every)] for turn in turns]]
-            self._turn += _TILES_AT_ONCE
+        new = []
         for level in levels:
+            if len(self._tracks) + len(poses) + len(new) >= self._people:
+                break
             found = [d for tile in level for d in self._detect(image, tile)]
-            poses = self._confirmed(image, found)
-            if poses:
-                return poses
-        return []
+            new += self._confirmed(image, found, known=poses + new)
+            self._turn += _TILES_AT_ONCE
+        return new
 
-    def _confirmed(self, image, found, same=_SAME):
+    def _confirmed(self, image, found, same=_SAME, known=()):
         """Returns the poses of people, each once, who are not followed."""
-        known = [track.pose for track in self._tracks]
+        known = [*known, *(track.pose for track in self._tracks)]
         poses = []
         # Every one takes time; what is left out comes in a later search.
         tried = 0
