@@ -63,6 +63,9 @@ _NEARBY = tuple(
 
 _TILES = (2, 3)  # In the shorter side of the image.
 _TILES_AT_ONCE = 8
+# A person's region in tiles. Larger ones are of what is not in the tile: of
+# trunks and walls.
+_MOST_OF_TILE = 1.5
 
 # Mean change of a colour from one image to the next, of 255, above which
 # it is of another scene.
@@ -161,8 +164,8 @@ class Follower:
         Args:
             detector: One of `models.DETECTORS`, from the fastest to the most
                 exact.
-            people: How many to follow at a time; the largest in the image
-                come first.
+            people: How many to follow at a time; those who are largest in
+                the image, as far as they are seen, come first.
 
         Raises:
             OSError: If a file is missing; see `models.paths`.
@@ -298,7 +301,7 @@ class Follower:
         poses = [pose for pose in poses if pose is not None]
         kept = sum(track.lost <= _KEPT for track in self._lost)
         room = max(self._people - len(self._tracks) - kept, 0)
-        for pose in sorted(poses, key=_size, reverse=True)[:room]:
+        for pose in sorted(poses, key=_prominence)[:room]:
             self._tracks.append(
                 _Track.begun(next(self._ids), pose, self._seconds)
             )
@@ -315,7 +318,7 @@ class Follower:
         self._tracks.append(track)
 
     def _in_tiles(self, image, everywhere, poses):
-        """Returns the poses of new people in tiles, the largest first."""
+        """Returns the poses of further people, who are in tiles."""
         levels = [regions.tiles(image, parts) for parts in _TILES]
         if not everywhere:
             every = [tile for level in levels for tile in level]
@@ -325,7 +328,12 @@ class Follower:
         for level in levels:
             if len(self._tracks) + len(poses) + len(new) >= self._people:
                 break
-            found = [d for tile in level for d in self._detect(image, tile)]
+            found = [
+                person
+                for tile in level
+                for person in self._detect(image, tile)
+                if person.region.side < _MOST_OF_TILE * tile.side
+            ]
             new += self._confirmed(image, found, known=poses + new)
             self._turn += _TILES_AT_ONCE
         return new
@@ -374,8 +382,9 @@ class Follower:
         return pose if pose.presence >= _LEAST_PRESENCE else None
 
 
-def _size(pose):
-    return regions.around(*pose.alignment).side
+def _prominence(pose):
+    """Returns a sort key: the largest, as far as they are seen, first."""
+    return -regions.around(*pose.alignment).side * float(pose.scores.mean())
 
 
 def _is_near(region, pose):
