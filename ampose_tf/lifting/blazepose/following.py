@@ -63,6 +63,9 @@ _NEARBY = tuple(
 
 _TILES = (2, 3)  # In the shorter side of the image.
 _TILES_AT_ONCE = 8
+# A person's region in tiles. Larger ones are of what is not in the tile: of
+# trunks and walls.
+_MOST_OF_TILE = 1.5
 
 # Mean change of a colour from one image to the next, of 255, above which
 # it is of another scene.
@@ -161,8 +164,8 @@ class Follower:
         Args:
             detector: One of `models.DETECTORS`, from the fastest to the most
                 exact.
-            people: How many to follow at a time; the largest in the image
-                come first.
+            people: How many to follow at a time; those who are largest in
+                the image, as far as they are seen, come first.
 
         Raises:
             OSError: If a file is missing; see `models.paths`.
@@ -282,8 +285,8 @@ class Follower:
         self.seen_at_once = max(
             self.seen_at_once, len(poses) + len(self._tracks)
         )
-        if too_few and not poses:
-            poses = self._in_tiles(image, everywhere)
+        if too_few:
+            poses += self._in_tiles(image, everywhere, poses)
         for distance, track, index in sorted(
             (
                 (track.distance(pose), track, index)
@@ -298,7 +301,7 @@ class Follower:
         poses = [pose for pose in poses if pose is not None]
         kept = sum(track.lost <= _KEPT for track in self._lost)
         room = max(self._people - len(self._tracks) - kept, 0)
-        for pose in sorted(poses, key=_size, reverse=True)[:room]:
+        for pose in sorted(poses, key=_prominence)[:room]:
             self._tracks.append(
                 _Track.begun(next(self._ids), pose, self._seconds)
             )
@@ -314,24 +317,30 @@ class Follower:
         self._lost.remove(track)
         self._tracks.append(track)
 
-    def _in_tiles(self, image, everywhere):
-        """Returns the poses of new people in tiles, the largest first."""
+    def _in_tiles(self, image, everywhere, poses):
+        """Returns the poses of further people, who are in tiles."""
         levels = [regions.tiles(image, parts) for parts in _TILES]
         if not everywhere:
             every = [tile for level in levels for tile in level]
             turns = range(self._turn, self._turn + _TILES_AT_ONCE)
             levels = [[every[turn % len(every)] for turn in turns]]
-            self._turn += _TILES_AT_ONCE
+        new = []
         for level in levels:
-            found = [d for tile in level for d in self._detect(image, tile)]
-            poses = self._confirmed(image, found)
-            if poses:
-                return poses
-        return []
+            if len(self._tracks) + len(poses) + len(new) >= self._people:
+                break
+            found = [
+                person
+                for tile in level
+                for person in self._detect(image, tile)
+                if person.region.side < _MOST_OF_TILE * tile.side
+            ]
+            new += self._confirmed(image, found, known=poses + new)
+            self._turn += _TILES_AT_ONCE
+        return new
 
-    def _confirmed(self, image, found, same=_SAME):
+    def _confirmed(self, image, found, same=_SAME, known=()):
         """Returns the poses of people, each once, who are not followed."""
-        known = [track.pose for track in self._tracks]
+        known = [*known, *(track.pose for track in self._tracks)]
         poses = []
         # Every one takes time; what is left out comes in a later search.
         tried = 0
@@ -373,8 +382,9 @@ class Follower:
         return pose if pose.presence >= _LEAST_PRESENCE else None
 
 
-def _size(pose):
-    return regions.around(*pose.alignment).side
+def _prominence(pose):
+    """Returns a sort key: the largest, as far as they are seen, first."""
+    return -regions.around(*pose.alignment).side * float(pose.scores.mean())
 
 
 def _is_near(region, pose):

@@ -20,7 +20,6 @@ import pathlib
 import shutil
 import subprocess
 import sys
-import zipfile
 from typing import NamedTuple
 
 from absl import flags
@@ -231,7 +230,7 @@ def _from_wheel(path):
                             file, _MOST_BYTES, expected.wheel
                         )
                     )
-            except (ValueError, zipfile.BadZipFile) as error:
+            except ValueError as error:
                 raise ValueError(
                     f"{path}: not a wheel, or damaged; expected that of "
                     f"{_WHEEL}"
