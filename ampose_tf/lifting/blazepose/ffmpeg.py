@@ -351,6 +351,8 @@ def _why_nothing(said):
         )
     if "Format not on whitelist" in text:
         return "a playlist or no video; expected a file such as .mp4 or .webm"
+    if "moov atom not found" in text:
+        return "no video, or one that is cut short (moov atom not found)"
     # Those that say what was found rather than what became of it.
     faults = [_plain(line) for line in said if _is_error(line)]
     telling = [
