@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import textwrap
 
 import numpy as np
 import pytest
+from absl import flags as absl_flags
 from PIL import Image
 
 import ampose_tf
@@ -461,3 +463,23 @@ def test_a_signal_before_any_person_ends_at_once(clip, monkeypatch):
     # Without `handled`, as in a notebook, it is Python's own.
     with pytest.raises(KeyboardInterrupt):
         video.read_video(clip)
+
+
+PAGE = pathlib.Path(__file__).parents[2] / "docs/video.md"
+
+
+def test_the_page_names_what_there_is(clip, tmp_path, monkeypatch):
+    text = PAGE.read_text(encoding="utf-8")
+    options = absl_flags.FlagValues()
+    flags.define(options)
+    named = set(re.findall(r"--(\w+)", text))
+    assert set(flags.OF_VIDEO) <= named <= set(options)
+    assert models.COMMAND in text
+    for link in re.findall(r"\]\(([^)#]+)", text):
+        assert link.startswith("http") or (PAGE.parent / link).exists(), link
+    (snippet,) = re.findall(r"```python\n(.*?)```", text, flags=re.S)
+    monkeypatch.chdir(tmp_path)
+    pathlib.Path("clip.mp4").symlink_to(clip)
+    exec(snippet, {})
+    assert pathlib.Path("clip.bvh").read_text().startswith("HIERARCHY")
+    assert formats.read("clip_keypoints.json").frame_count == 10
