@@ -381,14 +381,23 @@ def test_data_that_is_missing_is_named_with_its_source(folder):
     assert not (folder / "x").exists()
 
 
-@pytest.mark.parametrize("arguments", [[], ["clip.json"]])
-def test_a_missing_flag_is_named(folder, arguments):
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            [],
+            "--video=... or --keypoints=... is missing; --help explains them",
+        ),
+        (
+            ["clip.json"],
+            "Unexpected argument 'clip.json'; flags start with --",
+        ),
+    ],
+)
+def test_a_missing_flag_is_named(folder, arguments, said):
     ended = run("python lift.py", folder, *arguments)
     assert ended.returncode == 2
-    assert ended.stderr == (
-        "lift.py: --video=... or --keypoints=... is missing; --help explains "
-        "them\n"
-    )
+    assert ended.stderr == f"lift.py: {said}\n"
 
 
 @pytest.mark.parametrize("script", scripts(), ids=lambda path: path.stem)

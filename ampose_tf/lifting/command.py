@@ -187,6 +187,8 @@ def _lift_video(options):
                 f"--save_keypoints={options.save_keypoints} is one of the "
                 "results, too; give it another name"
             )
+    if options.with_frames and not any(p.suffix == ".html" for p in paths):
+        raise ValueError("--with_frames is for .html; add it to --formats")
     if options.doctor:
         _refuse(options, OF_RESULTS, _LIFTS_NOTHING)
     else:
@@ -204,7 +206,7 @@ def _lift_video(options):
     motion = _signed(options, motion, place, video.sha256(place))
     saving.check(saving.targets(motion, paths), source, options.overwrite)
     footage = saving.Footage(
-        functools.partial(video.shown, source, people.fps, **part),
+        functools.partial(video.shown, source, people, **part),
         preview if options.preview else None,
         options.with_frames,
     )

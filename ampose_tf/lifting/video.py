@@ -138,7 +138,7 @@ def read_video(
 
 def shown(
     path: str | os.PathLike,
-    fps: float | None,
+    keypoints: Keypoints,
     *,
     start: float = 0.0,
     end: float = math.inf,
@@ -149,7 +149,7 @@ def shown(
 
     Args:
         path: As of `read_video`.
-        fps: Of its `Keypoints`.
+        keypoints: What it returned; pictures beyond its frames are left out.
         start: As there.
         end: As there.
         every: As there.
@@ -160,7 +160,7 @@ def shown(
         OSError: As `read_video`.
         ValueError: As `read_video`.
     """
-    count, done = timing.Counter(fps), 0
+    count, done = timing.Counter(keypoints.fps), 0
     with frames.opened(path, start, end, every, longest) as clip:
         for picture in clip:
             # Those in between are counted, too.
@@ -168,6 +168,8 @@ def shown(
                 time = math.nan if clip.times is None else clip.times[place]
                 number = count(time)
             done = picture.index + 1
+            if number >= keypoints.frame_count:
+                break
             yield Shown(number, picture.pixels)
 
 

@@ -1,5 +1,6 @@
 """Video to keypoints, and the command: with a follower that is not real."""
 
+import functools
 import json
 import pathlib
 import re
@@ -16,8 +17,9 @@ from PIL import Image
 import ampose_tf
 from ampose_tf.conversion import CONVERSIONS
 from ampose_tf.lifting import doctor, flags, formats, results, video
-from ampose_tf.lifting.blazepose import following, models
+from ampose_tf.lifting.blazepose import following, frames, models
 from ampose_tf.lifting.keypoints import Keypoints, Track
+from ampose_tf.lifting.viewers import web
 from tests.filmed_clips import quarters
 
 LANDMARKS = 33
@@ -121,10 +123,13 @@ def test_several_people_in_a_part_of_a_clip(clip):
     assert (found.fps, found.frame_count) == (25, 9)
     assert found.notes == ("No one is found in 1 of 4 frames: 8.",)
     shown = list(
-        video.shown(clip, found.fps, start=0.08, end=0.38, every=2, longest=64)
+        video.shown(clip, found, start=0.08, end=0.38, every=2, longest=64)
     )
     assert [frame for frame, _ in shown] == [2, 4, 6, 8]
     assert shown[0].pixels.shape == (36, 64, 3)
+    # Of a video that was ended before its end.
+    some = video.shown(clip, found._replace(frame_count=5), every=2)
+    assert [frame for frame, _ in some] == [0, 2, 4]
 
 
 def test_times_of_a_variable_rate(tmp_path):
@@ -136,7 +141,7 @@ def test_times_of_a_variable_rate(tmp_path):
     found = video.read_video(path)
     assert found.fps == pytest.approx(25, rel=1e-3)
     assert found.tracks[0].frames.tolist() == [0, 1, 3, 7]
-    assert [f for f, _ in video.shown(path, found.fps)] == [0, 1, 3, 4, 7]
+    assert [f for f, _ in video.shown(path, found)] == [0, 1, 3, 4, 7]
 
 
 def test_images_have_no_rate(tmp_path):
@@ -292,7 +297,8 @@ def test_a_preview_and_small_pictures(clip, lift):
         *(f"--video={clip}", "--formats=html", "--preview", "--with_frames"),
     )
     assert out.split() == ["lifted/clip.html", "lifted/clip_preview.mp4"]
-    shown = [picture for _, picture in video.shown(out.split()[1], 25.0)]
+    with frames.opened(out.split()[1]) as preview:
+        shown = [picture.pixels for picture in preview]
     # Also the frame without a person.
     assert len(shown) == 10
     height, width, _ = shown[0].shape
@@ -308,15 +314,14 @@ def test_a_preview_and_small_pictures(clip, lift):
     assert [p["frame"] for p in pictures] == list(range(10))
 
 
-def test_small_pictures_stay_small(clip, lift, monkeypatch):
+def test_small_pictures_stay_small(clip, monkeypatch):
     """Every other one is left out, until they are few enough."""
-    from ampose_tf.lifting.viewers import web
-
-    lift(f"--video={clip}", "--formats=html", "--with_frames")
-    content = web._small(lambda longest: video.shown(clip, 25, longest=320))
+    found = video.read_video(clip)
+    pictures = functools.partial(video.shown, clip, found)
+    content = web._small(pictures)
     size = len(content[0]["data"])
     monkeypatch.setattr(web, "_PICTURES_BYTES", 4 * size)
-    fewer = web._small(lambda longest: video.shown(clip, 25, longest=320))
+    fewer = web._small(pictures)
     assert [p["frame"] for p in fewer] == [0, 4, 8]
 
 
@@ -354,6 +359,7 @@ def test_the_doctor_of_a_video(clip, lift, run_lift):
             ["--formats=json", "--save_keypoints=lifted/clip.json"],
             "is one of the results, too",
         ),
+        (["--with_frames"], "--with_frames is for .html; add it to"),
         (["--smooth=both"], "smooth: expected one of"),
     ],
 )
