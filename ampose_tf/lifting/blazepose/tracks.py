@@ -16,6 +16,8 @@ _MOST_CHANGE = 2.0  # Of a lost person's size.
 _MOVING = 5  # Images for which a lost person moves on: a jump ends.
 _OF_VELOCITY = 0.3  # Weight of the newest in its running mean.
 
+_SEEN, _LEAST_SEEN = 0.5, 8
+
 
 class _Meeting(NamedTuple):
     """What was known of two people before one was taken for the other."""
@@ -121,6 +123,14 @@ def _surprise(region, velocity, pose, images):
 
 
 def likeness(pose: landmarks.Pose, other: landmarks.Pose) -> float:
-    """Returns how alike two poses are, see `keypoints.similarity`."""
-    every = np.ones(landmarks.COUNT, bool)
-    return float(keypoints.similarity(pose.pixels, every, other.pixels, every))
+    """Returns how alike two poses are, see `keypoints.similarity`.
+
+    Landmarks that are not seen, such as legs out of the image, are guesses
+    and do not count, unless fewer than eight are seen in both poses.
+    """
+    seen = pose.scores >= _SEEN, other.scores >= _SEEN
+    if (seen[0] & seen[1]).sum() < _LEAST_SEEN:
+        seen = (np.ones(landmarks.COUNT, bool),) * 2
+    return float(
+        keypoints.similarity(pose.pixels, seen[0], other.pixels, seen[1])
+    )
