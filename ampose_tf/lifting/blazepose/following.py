@@ -22,24 +22,23 @@ seconds about where they would be has the same number as before; who is found
 elsewhere, or after a cut, has a new one.
 """
 
-import dataclasses
 import itertools
 import math
 from typing import NamedTuple
 
 import numpy as np
 
-from ampose_tf.lifting import keypoints
 from ampose_tf.lifting.blazepose import (
     detection,
     landmarks,
     models,
     networks,
     regions,
+    tracks,
 )
 
 _LEAST_PRESENCE = 0.5
-# Poses more alike, see `keypoints.similarity`, are of one person.
+# Poses more alike, see `tracks.likeness`, are of one person.
 _ALIKE = 0.3
 # How alike the two poses of a person are who is found: of people above 0.9,
 # in a somersault from 0.7 on, and of trees and walls below. Less is enough
@@ -52,10 +51,6 @@ _COUNTED = 30  # Images from one count of the people to the next.
 # For how many images a lost person's place is kept, the person is looked for
 # nearby, and is remembered.
 _KEPT, _SOUGHT, _REMEMBERED = 5, 30, 60
-# How far from where they would be, in sides of their region, a lost person is
-# looked for, and how much farther for each image since.
-_NEAR, _FARTHER = 0.3, 0.02
-_MOST_CHANGE = 2.0  # Of a lost person's size.
 # Squares around a lost person: sides in sides of the region, and angles.
 _NEARBY = tuple(
     (side, turn * math.pi / 2) for side in (1.1, 1.5) for turn in (0, 2, 1, 3)
@@ -85,70 +80,6 @@ class Person(NamedTuple):
     track_id: int
     pixels: np.ndarray
     scores: np.ndarray
-
-
-@dataclasses.dataclass(eq=False)
-class _Track:
-    """A person who is followed, or was lost.
-
-    Attributes:
-        track_id: As in `Person`.
-        pose: In the last image in which the person was seen.
-        steady: Of the alignment points.
-        region: Of the next image.
-        velocity: (2,) pixels an image, of the region's centre.
-        lost: For how many images.
-        likeness: Of the last pose to the one before it.
-    """
-
-    track_id: int
-    pose: landmarks.Pose
-    steady: regions.Steady
-    region: regions.Region
-    velocity: np.ndarray
-    lost: int = 0
-    likeness: float = 1.0
-
-    @classmethod
-    def begun(cls, track_id, pose, seconds):
-        steady = regions.Steady()
-        region = regions.around(*steady(pose.alignment, seconds))
-        return cls(track_id, pose, steady, region, np.zeros(2))
-
-    def go_on(self, pose, seconds):
-        centre = self.region[:2]
-        self.likeness = _likeness(pose, self.pose)
-        self.region = regions.around(*self.steady(pose.alignment, seconds))
-        self.velocity += 0.3 * (
-            np.subtract(self.region[:2], centre) - self.velocity
-        )
-        self.pose = pose
-
-    def resume(self, pose, seconds):
-        self.steady = regions.Steady()
-        self.region = regions.around(*self.steady(pose.alignment, seconds))
-        self.pose, self.lost, self.likeness = pose, 0, 1.0
-
-    def expected(self):
-        """Returns where the region's centre may be: a jump ends."""
-        return self.region[:2] + self.velocity * min(self.lost, _KEPT)
-
-    def distance(self, pose):
-        """Returns how far a pose is from where a lost person may be.
-
-        In reaches: above 1 it is another person.
-        """
-        region = regions.around(*pose.alignment)
-        ratio = region.side / max(self.region.side, 1e-6)
-        if not 1 / _MOST_CHANGE < ratio < _MOST_CHANGE:
-            return math.inf
-        away = math.hypot(*(np.array(region[:2]) - self.expected()))
-        return away / (self.region.side * (_NEAR + _FARTHER * self.lost))
-
-
-def _likeness(pose, other):
-    every = np.ones(landmarks.COUNT, bool)
-    return float(keypoints.similarity(pose.pixels, every, other.pixels, every))
 
 
 class Follower:
@@ -191,8 +122,8 @@ class Follower:
         """Returns the people in the next image.
 
         Args:
-            image: (H, W, 3) uint8, RGB. After one of another size, everybody
-                is taken for new.
+            image: (H, W, 3) uint8, RGB. After one of another size, all people
+                count as new.
             seconds: When it was taken, later every time; None for 1/30 s
                 after the one before.
 
@@ -237,20 +168,25 @@ class Follower:
         for track in self._lost:
             track.lost += 1
         self._lost = [t for t in self._lost if t.lost <= _REMEMBERED]
+        found = []
         for track in list(self._tracks):
             pose = self._pose(image, track.region)
             if pose is None:
                 self._lose(track)
             else:
-                track.go_on(pose, self._seconds)
-        # Where two are on one body, it is whose moved less.
-        by_likeness = sorted(self._tracks, key=lambda t: -t.likeness)
+                found.append((track, pose))
+        # Where two are on one body, it is whose it suits better.
+        found.sort(key=lambda pair: pair[0].surprise(pair[1]))
         kept = []
-        for track in by_likeness:
-            if any(_likeness(track.pose, t.pose) > _ALIKE for t in kept):
+        for track, pose in found:
+            rivals = [t for t, p in kept if tracks.likeness(pose, p) > _ALIKE]
+            if rivals:
+                track.meet(rivals[0])
                 self._lose(track)
             else:
-                kept.append(track)
+                kept.append((track, pose))
+        for track, pose in kept:
+            track.go_on(pose, self._seconds)
 
     def _lose(self, track):
         self._tracks.remove(track)
@@ -303,7 +239,7 @@ class Follower:
         room = max(self._people - len(self._tracks) - kept, 0)
         for pose in sorted(poses, key=_prominence)[:room]:
             self._tracks.append(
-                _Track.begun(next(self._ids), pose, self._seconds)
+                tracks.Track.begun(next(self._ids), pose, self._seconds)
             )
 
     def _give_back(self):
@@ -357,8 +293,10 @@ class Follower:
             pose = self._pose(image, regions.around(*first.alignment))
             if (
                 pose is not None
-                and _likeness(first, pose) >= same
-                and not any(_likeness(pose, p) > _ALIKE for p in known + poses)
+                and tracks.likeness(first, pose) >= same
+                and not any(
+                    tracks.likeness(pose, p) > _ALIKE for p in known + poses
+                )
             ):
                 poses.append(pose)
         return poses
