@@ -5,6 +5,7 @@ import math
 import os
 import struct
 import sys
+import weakref
 import zlib
 
 import numpy as np
@@ -203,6 +204,16 @@ def test_frames_around_a_damage_are_kept(folder):
     _, pictures, _, notes = read(path)
     assert 20 < len(pictures) <= 50
     assert notes and notes[0].startswith("The video is damaged at about")
+
+
+def test_one_picture_is_in_memory_at_a_time(clip):
+    with frames.opened(clip) as opened:
+        known = []
+        for picture in opened:
+            known.append(weakref.ref(picture.pixels))
+            # This one, and the one before until the next is decoded.
+            assert sum(one() is not None for one in known) <= 2
+    assert len(known) == 10
 
 
 def test_a_decoder_is_ended_with_its_clip(clip):
