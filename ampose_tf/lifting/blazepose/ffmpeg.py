@@ -31,7 +31,8 @@ _CONTAINERS = (
     "h264,hevc,h263,av1,obu,ivf,flv,asf,gif,ogg,mxf,dv,nut,mjpeg,rm,vc1,wtv,"
     "yuv4mpegpipe,apng"
 )
-_PROBE_S = 60
+# Of the first picture: seconds, and bytes of messages.
+_PROBE_S, _MOST_SAID = 60, 2**20
 _LONGEST_LINE = 4096
 # Lines about damage that are kept; there is one for each block of a frame.
 _MOST_FAULTS = 20
@@ -95,21 +96,23 @@ def probe(path: str | os.PathLike) -> Probed:
         *_input(path),
         *("-frames:v", "1", "-vf", "showinfo=checksum=0", "-f", "null", "-"),
     ]
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    late = threading.Timer(_PROBE_S, process.kill)
+    late.start()
     try:
-        ended = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            timeout=_PROBE_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ValueError(
-            f"{path}: ffmpeg found no picture in {_PROBE_S} s"
-        ) from error
-    said = ended.stderr.decode("utf-8", "replace").splitlines()
+        with process.stderr as stream:
+            said = stream.read(_MOST_SAID).decode("utf-8", "replace")
+    finally:
+        late.cancel()
+        process.kill()
+        process.wait()
+    said = said.splitlines()
     shown = next((line for line in said if " pts_time:" in line), None)
     streams = [
         line for line in said if re.search(r"Stream #.*: Video: ", line)
