@@ -13,7 +13,7 @@ MediaPipe's pose_landmark_cpu.pbtxt. Beyond it:
 * Where it finds no one new and there are too few, it sees tiles of a half and
   of a third of the image's shorter side, and so finds a person of 15 % of the
   height: all of them in the first image and in the one in which the last
-  person is lost, and later eight, in turn.
+  person is lost, and in later ones four, in turn.
 * A new person has to be found twice: the landmarks' own region must give
   nearly the same landmarks.
 
@@ -57,7 +57,7 @@ _NEARBY = tuple(
 )
 
 _TILES = (2, 3)  # In the shorter side of the image.
-_TILES_AT_ONCE = 8
+_TILES_AT_ONCE = 4
 # A person's region in tiles. Larger ones are of what is not in the tile: of
 # trunks and walls.
 _MOST_OF_TILE = 1.5
