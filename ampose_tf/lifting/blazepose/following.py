@@ -10,16 +10,16 @@ MediaPipe's pose_landmark_cpu.pbtxt. Beyond it:
 * The detector sees the whole image as long as no one is followed, every fifth
   image while fewer people are followed than wanted, and every 30th to count
   the people.
-* Where it finds no one new and there are too few, it sees tiles of a half and
-  of a third of the image's shorter side, and so finds a person of 15 % of the
-  height: all of them in the first image and in the one in which the last
-  person is lost, and later eight, in turn.
+* If there are still too few people, it sees tiles of a half and of a third of
+  the image's shorter side, and so finds a person of 15 % of the height. In
+  the first image, and in one in which the last person is lost, these are all
+  tiles; in others they are four, in turn.
 * A new person has to be found twice: the landmarks' own region must give
   nearly the same landmarks.
 
 A person keeps the number of their track. One who is found again within two
-seconds about where they would be has the same number as before; who is found
-elsewhere, or after a cut, has a new one.
+seconds about where they would be has the same number as before; one who is
+found elsewhere, or after a cut, has a new one.
 """
 
 import itertools
@@ -57,7 +57,7 @@ _NEARBY = tuple(
 )
 
 _TILES = (2, 3)  # In the shorter side of the image.
-_TILES_AT_ONCE = 8
+_TILES_AT_ONCE = 4
 # A person's region in tiles. Larger ones are of what is not in the tile: of
 # trunks and walls.
 _MOST_OF_TILE = 1.5
