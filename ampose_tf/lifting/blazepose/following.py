@@ -56,7 +56,7 @@ _NEARBY = tuple(
     (side, turn * math.pi / 2) for side in (1.1, 1.5) for turn in (0, 2, 1, 3)
 )
 
-_TILES = (2, 3)  # In the shorter side of the image.
+_TILES = (1, 2, 3)  # In the shorter side of the image.
 _TILES_AT_ONCE = 4
 # A person's region in tiles. Larger ones are of what is not in the tile: of
 # trunks and walls.
