@@ -13,6 +13,7 @@ $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
+	$(BIN)/python -m ampose_tf.lifting.blazepose.models || echo "Without BlazePose's models, tests that need them skip."
 	touch $@
 
 # The main job on generated motion: train, export, evaluate all files, lift.

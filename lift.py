@@ -1,4 +1,12 @@
-r"""Lifts the keypoints of a clip to 3D.
+r"""Lifts people in a video, or the keypoints of a clip, to 3D.
+
+    python lift.py --video=clip.mp4 --output=lifted/ --formats=npz,bvh,html
+
+People are found by BlazePose, whose models this puts into your cache:
+
+    python -m ampose_tf.lifting.blazepose.models
+
+Keypoints of another detector are lifted in place of a video:
 
     python lift.py --keypoints=clip.json --image_size=1920x1080 \
         --output=lifted/ --formats=npz,bvh

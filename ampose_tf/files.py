@@ -39,6 +39,9 @@ _WITHOUT_LINKS = (
     errno.EOPNOTSUPP,
 )
 
+# What other systems give as a file's owner is 0.
+_USER = os.geteuid() if hasattr(os, "geteuid") else 0
+
 _tidied = set()
 
 
@@ -97,6 +100,21 @@ def workplace(folder: str | os.PathLike) -> Iterator[pathlib.Path]:
         remove_leftovers(folder)
         with _temporary(folder, folder) as place:
             yield place / _NEW
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[pathlib.Path]:
+    """Yields a folder in the system's folder for temporary files.
+
+    It goes with the block or, if the process is killed in it, with the next
+    block of another process.
+
+    Raises:
+        OSError: If it cannot be written or the disk is full.
+    """
+    parent = tempfile.gettempdir()
+    with _temporary(parent, parent) as place:
+        yield place / _NEW
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
@@ -158,8 +176,12 @@ def check_free(path: str | os.PathLike, overwrite: bool) -> None:
 
 
 def _is_leftover(entry):
-    is_named = _TEMPORARY.fullmatch(entry.name) is not None
-    return is_named and entry.is_dir(follow_symlinks=False)
+    return (
+        _TEMPORARY.fullmatch(entry.name) is not None
+        and entry.is_dir(follow_symlinks=False)
+        # Other users write to the system's temporary folder, too.
+        and entry.stat(follow_symlinks=False).st_uid == _USER
+    )
 
 
 def _remove_leftover(left):

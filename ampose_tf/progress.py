@@ -25,14 +25,14 @@ def show(shown: bool | None) -> None:
 
 
 @contextlib.contextmanager
-def bar(total: int, unit: str) -> Iterator[Callable[[int], object]]:
+def bar(total: int | None, unit: str) -> Iterator[Callable[[int], object]]:
     """Yields a function to call with the number of units that are done.
 
     The bar has the rate and the time left. While there is one, further ones,
     of the work's parts, are not shown.
 
     Args:
-        total: Number of units.
+        total: Number of units; None if it is not known.
         unit: What is counted, in the singular.
     """
     shown = _shown

@@ -173,9 +173,9 @@ class _ArraysOnlyUnpickler(pickle._Unpickler):
     def find_class(self, module, name):
         if (module, name) not in _ADMITTED:
             raise Refused(
-                f"refused: its pickle calls {module}.{name}"[:200]
-                + ", and a data file needs no more than NumPy's array "
-                "constructors"
+                f"refused: its pickle calls "
+                f"{reading.shown(f'{module}.{name}', 150)}, and a data file "
+                "needs no more than NumPy's array constructors"
             )
         return _ADMITTED[module, name]
 

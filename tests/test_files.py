@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 
 import pytest
@@ -154,6 +155,33 @@ def test_the_next_write_removes_leftovers(tmp_path):
     assert len(names(tmp_path)) == 1
     files.write_text(tmp_path / "b", "text")
     assert names(tmp_path) == ["b"]
+
+
+def test_scratch_of_a_killed_process_goes_with_the_next(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    died = run_python(
+        """
+        import os, signal
+        from ampose_tf import files
+        with files.scratch() as folder:
+            (folder / "weights").write_text("many")
+            os.kill(os.getpid(), signal.SIGKILL)
+        """
+    )
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    (left,) = names(tmp_path)
+    # Another user's is left to that user.
+    monkeypatch.setattr(files, "_USER", os.geteuid() + 1)
+    files.remove_leftovers(tmp_path)
+    assert names(tmp_path) == [left]
+    monkeypatch.undo()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(files, "_tidied", set())
+    with files.scratch() as folder:
+        (folder / "weights").touch()
+        assert left not in names(tmp_path)
+    assert names(tmp_path) == []
 
 
 def test_what_a_live_process_is_writing_stays(tmp_path):

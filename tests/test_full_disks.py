@@ -2,20 +2,23 @@
 
 import contextlib
 import errno
+import itertools
 import json
 import os
 import pathlib
 import re
 import subprocess
+import tempfile
 
 import numpy as np
 import pytest
 
-from ampose_tf import files, training
+from ampose_tf import files, training, weights
 from ampose_tf.data import archive
 from ampose_tf.data.preparation import motion_capture
 from ampose_tf.export import folder
 from ampose_tf.lifting import saving
+from ampose_tf.models import stored
 from tests import recorded
 from tests.failing import full, snapshot
 from tests.lifting.filmed import film
@@ -120,7 +123,8 @@ def test_exports(tmp_path):
     assert tried > 10 and snapshot(output) == written
 
 
-def test_preparing(tmp_path):
+@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.slow)])
+def test_preparing(tmp_path, step):
     source, output = tmp_path / "source", tmp_path / "out"
     source.mkdir()
 
@@ -138,7 +142,7 @@ def test_preparing(tmp_path):
     before = snapshot(output)
     assert members(before["mine.json"]) != members(written["mine.json"])
     tried = 0
-    for left in range(0, 99, 3):
+    for left in range(0, 99, step):
         with full(output, left) as disk, contextlib.suppress(OSError):
             prepare(1)
         if not disk.failed:
@@ -239,3 +243,21 @@ def test_a_small_disk(small_disk, motion):
             assert after[name] == before[name]
         np.load(output / "clip.npz").close()
     assert failed > used
+
+
+def test_loading_weights(tmp_path, monkeypatch):
+    """Keras reads them from a file."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    for left in itertools.count():
+        with full(temporary, left) as disk:
+            try:
+                stored.load(weights.RELEASED["ampose_t"])
+            except OSError as error:
+                assert error.errno == errno.ENOSPC
+                assert str(temporary) == error.filename
+        assert not any(temporary.iterdir())
+        if not disk.failed:
+            break
+    assert left >= 3

@@ -21,6 +21,7 @@ OF_AMPOSE_TF = {
     "load_motion": ("ampose_tf.lifting.results", "load"),
     "load_predictor": ("ampose_tf.lifting.predictor", "load_predictor"),
     "read_keypoints": ("ampose_tf.lifting.formats", "read"),
+    "read_video": ("ampose_tf.lifting.video", "read_video"),
 }
 PLACES = {
     ampose_tf: OF_AMPOSE_TF,

@@ -7,12 +7,15 @@ import resource
 import shlex
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from ampose_tf.data import archive, mpi_inf_3dhp
+from ampose_tf.lifting import results
+from ampose_tf.lifting.blazepose import models
 from ampose_tf.lifting.predictor import load_predictor
 from ampose_tf.skeleton import H36M_17, predict_mirrored
 from benchmarks.downloads import annotations, write_annotations
@@ -130,7 +133,9 @@ def readme(folder):
     ended = []
     for command in readme_commands():
         if command.startswith("pip "):
-            assert command == "pip install -e ."
+            assert command == "pip install -e '.[video]'"
+        elif "blazepose.models" in command or "--video=" in command:
+            continue  # See test_readmes_video.
         elif command.startswith("make "):
             assert command.split()[1] in ("demo", "test", "web")
         elif command.startswith("bash "):
@@ -202,6 +207,57 @@ def test_readme_snippets(folder, demo, monkeypatch, capsys):
         (3, 17, 3),
         (1, 17, 3),
     ]
+
+
+@pytest.fixture(scope="module")
+def demo_clip(tmp_path_factory):
+    """The clip of the README's first picture, from PyPI."""
+    folder = tmp_path_factory.mktemp("demo_clip")
+    fetched = subprocess.run(
+        [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        + ["--no-input", "--retries=0", "--timeout=10", "sports2d==0.8.34"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    wheels = list(folder.glob("*.whl"))
+    if fetched.returncode or not wheels:
+        pytest.skip("sports2d 0.8.34 cannot be fetched from PyPI")
+    with zipfile.ZipFile(wheels[0]) as wheel:
+        (name,) = [n for n in wheel.namelist() if n.endswith("Demo/demo.mp4")]
+        (folder / "demo.mp4").write_bytes(wheel.read(name))
+    return folder / "demo.mp4"
+
+
+def test_readmes_video(folder, request):
+    """The command as it stands, on the first second of the demo's clip."""
+    (command,) = [line for line in readme_commands() if "--video=" in line]
+    assert models.COMMAND in readme_commands()
+    try:
+        models.paths("full")
+    except OSError:
+        pytest.skip(f"BlazePose's models are missing; {models.COMMAND}")
+    clip = request.getfixturevalue("demo_clip")
+    (folder / "clip.mp4").symlink_to(clip)
+    ended = run(command, folder, "--end=1")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.split() == [
+        "lifted/clip.npz",
+        "lifted/clip.bvh",
+        "lifted/clip.html",
+    ]
+    motion = results.load(folder / "lifted/clip.npz")
+    (track,) = motion.tracks
+    assert (motion.fps, motion.image_size) == (30, (1768, 994))
+    assert len(track.frames) >= 28
+    # He stands on a roof, in the upper half of the image, head up.
+    head, foot = (
+        track.keypoints_px[:, motion.skeleton.joints.index(joint), 1]
+        for joint in ("Head", "LFoot")
+    )
+    assert (head < foot - 200).all() and (foot < 994 / 2).all()
 
 
 def test_readme_is_whole():
@@ -325,13 +381,23 @@ def test_data_that_is_missing_is_named_with_its_source(folder):
     assert not (folder / "x").exists()
 
 
-@pytest.mark.parametrize("arguments", [[], ["clip.json"]])
-def test_a_missing_flag_is_named(folder, arguments):
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            [],
+            "--video=... or --keypoints=... is missing; --help explains them",
+        ),
+        (
+            ["clip.json"],
+            "Unexpected argument 'clip.json'; flags start with --",
+        ),
+    ],
+)
+def test_a_missing_flag_is_named(folder, arguments, said):
     ended = run("python lift.py", folder, *arguments)
     assert ended.returncode == 2
-    assert ended.stderr == (
-        "lift.py: --keypoints=... is missing; --help explains it\n"
-    )
+    assert ended.stderr == f"lift.py: {said}\n"
 
 
 @pytest.mark.parametrize("script", scripts(), ids=lambda path: path.stem)

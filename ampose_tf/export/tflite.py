@@ -4,7 +4,6 @@ import contextlib
 import logging
 import pathlib
 import re
-import tempfile
 import warnings
 import zipfile
 
@@ -15,7 +14,7 @@ import tensorflow as tf
 # tests/test_private_apis.py.
 from tensorflow.lite.python.convert_phase import ConverterError
 
-from ampose_tf import conversion
+from ampose_tf import conversion, files
 from ampose_tf.export import flatbuffer, mobile, runtime, signatures
 from ampose_tf.models.ampose import AMPose
 
@@ -147,7 +146,8 @@ def _converted(model, format, names, batch, calibration):
             function, input_signature=specs, autograph=False
         )
         setattr(module, name, traced[name])
-    with tempfile.TemporaryDirectory() as folder:
+    with files.scratch() as place:
+        folder = str(place)
         concrete = {n: f.get_concrete_function() for n, f in traced.items()}
         try:
             tf.saved_model.save(module, folder, concrete)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ampose_tf.lifting.predictor import load_predictor
     from ampose_tf.lifting.results import load as load_motion
     from ampose_tf.lifting.smoothing import Butterworth, OneEuro
+    from ampose_tf.lifting.video import read_video
     from ampose_tf.models.ampose import AMPose
     from ampose_tf.skeleton import H36M_16, H36M_17
 else:
@@ -32,6 +33,7 @@ else:
             "load_motion": "ampose_tf.lifting.results:load",
             "load_predictor": "ampose_tf.lifting.predictor:load_predictor",
             "read_keypoints": "ampose_tf.lifting.formats:read",
+            "read_video": "ampose_tf.lifting.video:read_video",
         },
     )
 
@@ -49,4 +51,5 @@ __all__ = [
     "load_motion",
     "load_predictor",
     "read_keypoints",
+    "read_video",
 ]

@@ -1,4 +1,14 @@
-r"""Lifts the keypoints of a clip to 3D: what lift.py and ampose-lift run.
+r"""Lifts people in a video, or their keypoints, to 3D.
+
+What lift.py and ampose-lift run:
+
+    ampose-lift --video=clip.mp4 --output=lifted/ --formats=npz,bvh,html
+
+People are found by BlazePose, whose models this puts into your cache:
+
+    python -m ampose_tf.lifting.blazepose.models
+
+Keypoints of another detector are lifted in place of a video:
 
     ampose-lift --keypoints=clip.json --image_size=1920x1080 \
         --output=lifted/ --formats=npz,bvh
@@ -30,204 +40,35 @@ What looks wrong with a file, in plain words:
 
 import contextlib
 import dataclasses
+import functools
 import os
 import pathlib
 import sys
 
 from absl import flags
 
-from ampose_tf import __version__, config, files, progress, reading, weights
-from ampose_tf.conversion import SEEN_SCORE
-from ampose_tf.lifting.keypoints import PERSON_SCORE
+from ampose_tf import (
+    __version__,
+    config,
+    files,
+    interrupts,
+    progress,
+    reading,
+    weights,
+)
+from ampose_tf.lifting.flags import (
+    OF_KEYPOINTS,
+    OF_LIFTING,
+    OF_RESULTS,
+    OF_VIDEO,
+    SETTINGS,
+)
+from ampose_tf.lifting.flags import define as define_flags
 
-# What decides on the poses, beside the model.
-_SETTINGS = (
-    "image_size",
-    "fps",
-    "format",
-    "skeleton",
-    "frames",
-    "seen_score",
-    "person_score",
-    "smooth",
-    "fov_deg",
-    "intrinsics",
-    "height_m",
-    "up",
-)
-# What a saved result has behind it.
-_OF_LIFTING = (
-    "model",
-    "trust_model",
-    "doctor",
-    "clips",
-    "threads",
-    *_SETTINGS,
-)
+_LIFTS_NOTHING = "is for lifting, and --doctor lifts nothing"
 
 # A run that lifted some clips and failed at others.
 _SOME_FAILED = 4
-
-
-def define_flags(flag_values: flags.FlagValues) -> None:
-    """Defines the flags of `main`."""
-    flags.DEFINE_string(
-        "keypoints",
-        None,
-        "A keypoint file of any tool, a folder of one JSON file for each "
-        "frame, - for JSON lines on standard input, answered on standard "
-        "output, or a saved result, which is written in other formats; or "
-        "many clips: a quoted pattern, or a folder of clips.",
-        required=True,
-        flag_values=flag_values,
-    )
-    flags.DEFINE_enum(
-        "clips",
-        None,
-        ["each", "one"],
-        "Of a folder: each file is a clip, or together they are one. By "
-        "default they are one if each holds a single frame.",
-        flag_values=flag_values,
-    )
-    flags.DEFINE_string(
-        "model",
-        "ampose_s",
-        "ampose_s (the default) or ampose_t, which are released, or a .keras, "
-        "SavedModel folder or .tflite.",
-        flag_values=flag_values,
-    )
-    flags.DEFINE_bool(
-        "trust_model",
-        False,
-        "Run a .tflite or a SavedModel that is refused as untrusted. It may "
-        "then read and write your files.",
-        flag_values=flag_values,
-    )
-    flags.DEFINE_bool(
-        "doctor",
-        False,
-        "Lift nothing; say in plain words what looks wrong with the "
-        "keypoints.",
-        flag_values=flag_values,
-    )
-    flags.DEFINE_string(
-        "output",
-        None,
-        "Folder, by default lifted/, or a file whose ending says its format; "
-        "beside an .npz its .png is drawn.",
-        flag_values=flag_values,
-    )
-    flags.DEFINE_list(
-        "formats",
-        None,
-        "Of the files in the output folder, by default npz,png, of many "
-        "clips npz: npz, json, csv, angles (as .csv), trc, bvh, html, gif, "
-        "mp4, png.",
-        flag_values=flag_values,
-    )
-    flags.DEFINE_bool(
-        "overwrite",
-        False,
-        "Whether files that exist are replaced; of many clips, those that "
-        "were lifted from another input, by another model or with other "
-        "flags.",
-        flag_values=flag_values,
-    )
-    flags.DEFINE_integer(
-        "threads",
-        None,
-        "Threads to run a .tflite or a released model in, and clips that "
-        "are worked on at a time; by default as many as there are cores. "
-        "Poses do not depend on it.",
-        lower_bound=1,
-        flag_values=flag_values,
-    )
-    flags.DEFINE_string(
-        "image_size",
-        None,
-        "WIDTHxHEIGHT in pixels; where the file does not say it either, "
-        "normalised keypoints cannot be read, and for others a square around "
-        "the people is assumed, and where they stand is not estimated.",
-        flag_values=flag_values,
-    )
-    flags.DEFINE_float(
-        "fps",
-        None,
-        "The video's frames per second; where the file does not say it "
-        "either, 30 are assumed.",
-        flag_values=flag_values,
-    )
-    flags.DEFINE_string(
-        "format",
-        None,
-        "Format of the file, if it is not to be recognised.",
-        flag_values=flag_values,
-    )
-    flags.DEFINE_string(
-        "skeleton",
-        None,
-        "Skeleton of the file's joints, if it is not to be recognised: a "
-        "name, such as COCO-17, or a JSON file that describes one of your "
-        "own, see "
-        "python -m pydoc ampose_tf.lifting.own_skeleton.",
-        flag_values=flag_values,
-    )
-    flags.DEFINE_enum(
-        "frames",
-        None,
-        ["list", "people"],
-        "What bodies in a list are that says nothing else: frames one after "
-        "another, or people of one frame; by default it is told by ids that "
-        "come back and by how far bodies are from each other.",
-        flag_values=flag_values,
-    )
-    flags.DEFINE_float(
-        "person_score",
-        PERSON_SCORE,
-        "People are left out if their score, of the whole person, is lower.",
-        flag_values=flag_values,
-    )
-    flags.DEFINE_float(
-        "seen_score",
-        SEEN_SCORE,
-        "A joint counts as seen from this score on.",
-        flag_values=flag_values,
-    )
-    flags.DEFINE_string(
-        "smooth",
-        "none",
-        "Over time: none, butterworth (no lag, needs the whole clip) or "
-        "one_euro.",
-        flag_values=flag_values,
-    )
-    flags.DEFINE_float(
-        "fov_deg",
-        None,
-        "The camera's field of view along the image's longer side, in "
-        "degrees; 60 are assumed. It decides how far away people are, and "
-        "needs the image's size.",
-        flag_values=flag_values,
-    )
-    flags.DEFINE_string(
-        "intrinsics",
-        None,
-        "FX,FY,CX,CY of the camera in pixels, in place of --fov_deg.",
-        flag_values=flag_values,
-    )
-    flags.DEFINE_float(
-        "height_m",
-        None,
-        "The people's height in metres, to scale them by; without it they "
-        "have the size that the model gives them.",
-        flag_values=flag_values,
-    )
-    flags.DEFINE_string(
-        "up",
-        "y",
-        "y, the camera is level; degrees that it looks down by; auto, from "
-        "people who stand; or x,y,z in the camera's frame.",
-        flag_values=flag_values,
-    )
 
 
 def run() -> None:
@@ -246,38 +87,68 @@ def main(options: flags.FlagValues) -> int | None:
             given.
         ValueError: If a flag or the keypoint file is wrong.
     """
-    from ampose_tf.lifting import (
-        clips,
-        doctor,
-        floor,
-        formats,
-        keypoints,
-        many,
-        results,
-        root,
-        saving,
-    )
+    if options.video is not None:
+        return _lift_video(options)
+    if options.keypoints is None:
+        raise ValueError(
+            "--video=... or --keypoints=... is missing; --help explains them"
+        )
+    from ampose_tf.lifting import formats, results, saving
+    from ampose_tf.lifting.many import clips
 
+    _refuse(options, OF_VIDEO, "is for --video")
     source = options.keypoints
     found = clips.find(source, options.clips)
     place = pathlib.Path(os.path.abspath(source))
-    stem = clips.stem(place)
     if found is None:
-        paths = saving.plan(options.output or "lifted/", stem, options.formats)
+        paths = saving.plan(
+            options.output or "lifted/", clips.stem(place), options.formats
+        )
     if found is None and results.is_saved(source):
         _refuse(
-            options, _OF_LIFTING, f"is for keypoints, and {source} is lifted"
+            options, OF_LIFTING, f"is for keypoints, and {source} is lifted"
         )
         motion = results.load(source)
         saving.check(saving.targets(motion, paths), source, options.overwrite)
         return _save(motion, paths, options.overwrite)
+    clip = _of_clip(options)
+    if found is not None:
+        return _lift_many(options, found, clip)
+    if source == "-" and not options.doctor:
+        _refuse(options, ("frames",), "is for files: each line is a frame")
+        del clip["frames"], clip["up"]
+        return _answer(options, clip)
+    # Read before a model is: most mistakes are in here.
+    people = formats.read(
+        source,
+        clip["image_size"],
+        options.format,
+        clip["skeleton"],
+        frames=options.frames,
+        person_score=options.person_score,
+    )
+    if options.doctor:
+        return _examine(options, people, clip["skeleton"])
+    # What is known of the files by now is no reason to lift in vain.
+    certain = saving.certain(paths, is_alone=len(people.tracks) == 1)
+    saving.check(certain, source, options.overwrite)
+    motion = _lifter(options)(people, **clip)
+    motion = _signed(options, motion, place, clips.sha256(place))
+    saving.check(saving.targets(motion, paths), source, options.overwrite)
+    _save(motion, paths, options.overwrite)
+
+
+def _of_clip(options):
+    """Returns what `Lifter` takes with keypoints."""
+    from ampose_tf.lifting import floor, formats, keypoints, root
+
     up = floor.parse_up(options.up)
     image_size = intrinsics = None
     if options.image_size is not None:
         image_size = formats.parse_image_size(options.image_size)
     if options.intrinsics is not None:
         intrinsics = root.parse_intrinsics(options.intrinsics)
-    clip = {
+    return {
         "image_size": image_size,
         "fps": options.fps,
         "format": options.format,
@@ -286,65 +157,90 @@ def main(options: flags.FlagValues) -> int | None:
         "field_of_view_deg": options.fov_deg,
         "intrinsics": intrinsics,
         "height_m": options.height_m,
+        "up": up,
     }
-    if found is not None:
-        return _lift_many(options, found, clip | {"up": up})
-    if source == "-" and not options.doctor:
-        _refuse(options, ("frames",), "is for files: each line is a frame")
-        del clip["frames"]
-        return _answer(options, clip)
-    # Read before a model is: most mistakes are in here.
-    people = formats.read(
-        source,
-        image_size,
-        options.format,
-        clip["skeleton"],
-        frames=options.frames,
-        person_score=options.person_score,
+
+
+def _lift_video(options):
+    """Lifts the people in a video."""
+    from ampose_tf.lifting import keypoints, saving, video
+    from ampose_tf.lifting.many import clips
+
+    _refuse(options, ("keypoints",), "and --video: expected one of them")
+    _refuse(options, OF_KEYPOINTS, "is for --keypoints")
+    source = options.video
+    place = pathlib.Path(os.path.abspath(source))
+    part = {name: options[name].value for name in ("start", "end", "every")}
+    paths = saving.plan(
+        options.output or "lifted/", clips.stem(place), options.formats
     )
+    preview = paths[0].with_name(f"{clips.stem(place)}_preview.mp4")
+    clip = _of_clip(options)
+    lifter = None
+    # A video takes long: whatever else may be wrong comes first.
+    if options.save_keypoints is not None:
+        keypoints.check_target(options.save_keypoints, options.overwrite)
+        if os.path.abspath(options.save_keypoints) in map(
+            os.path.abspath, paths
+        ):
+            raise ValueError(
+                f"--save_keypoints={options.save_keypoints} is one of the "
+                "results, too; give it another name"
+            )
+    if options.with_frames and not any(p.suffix == ".html" for p in paths):
+        raise ValueError("--with_frames is for .html; add it to --formats")
     if options.doctor:
-        _refuse(
-            options,
-            (
-                "model",
-                "trust_model",
-                "output",
-                "formats",
-                "overwrite",
-                "threads",
-                "smooth",
-                "fov_deg",
-                "intrinsics",
-                "height_m",
-                "up",
-            ),
-            "is for lifting, and --doctor lifts nothing",
-        )
-        report = doctor.report(
-            people,
-            clip["skeleton"],
-            fps=options.fps,
-            seen_score=options.seen_score,
-        )
-        print(report)
-        return
-    # What is known of the files by now is no reason to lift in vain.
-    certain = saving.certain(paths, is_alone=len(people.tracks) == 1)
-    saving.check(certain, source, options.overwrite)
-    motion = _lifter(options)(people, up=up, **clip)
-    provenance = {"input": many.readable(place.name), **_provenance(options)}
-    digest = clips.sha256(place)
+        _refuse(options, OF_RESULTS, _LIFTS_NOTHING)
+    else:
+        certain = saving.certain(paths, is_alone=False)
+        if options.preview:
+            certain = (*certain, preview)
+        saving.check(certain, source, options.overwrite)
+        lifter = _lifter(options)
+    people = video.read_video(source, options.detector, options.people, **part)
+    if options.save_keypoints is not None:
+        people.save(options.save_keypoints, options.overwrite)
+    if lifter is None:
+        return _examine(options, people, None)
+    motion = lifter(people, **clip)
+    motion = _signed(options, motion, place, video.sha256(place))
+    saving.check(saving.targets(motion, paths), source, options.overwrite)
+    footage = saving.Footage(
+        functools.partial(video.shown, source, people, **part),
+        preview if options.preview else None,
+        options.with_frames,
+    )
+    _save(motion, paths, options.overwrite, footage)
+    interrupts.check("before the video's end; what came before is lifted")
+
+
+def _examine(options, people, skeleton):
+    from ampose_tf.lifting import doctor
+
+    _refuse(options, OF_RESULTS, _LIFTS_NOTHING)
+    report = doctor.report(
+        people, skeleton, fps=options.fps, seen_score=options.seen_score
+    )
+    print(report)
+
+
+def _signed(options, motion, place, digest):
+    """Returns a motion that says what it was made of."""
+    from ampose_tf.lifting.many import workers
+
+    provenance = {
+        "input": workers.readable(place.name),
+        **_provenance(options),
+    }
     if digest is not None:
         provenance["input_sha256"] = digest
-    motion = dataclasses.replace(motion, provenance=provenance)
-    saving.check(saving.targets(motion, paths), source, options.overwrite)
-    _save(motion, paths, options.overwrite)
+    return dataclasses.replace(motion, provenance=provenance)
 
 
-def _save(motion, paths, overwrite):
+def _save(motion, paths, overwrite, footage=None):
     from ampose_tf.lifting import saving
 
-    written = saving.save(motion, paths, overwrite)
+    written = saving.save(motion, paths, overwrite, footage=footage)
     # After saving: a mistake ends in one line, without notes.
     for note in motion.notes:
         print(reading.line(note), file=sys.stderr)
@@ -360,7 +256,8 @@ def _refuse(options, names, why):
 
 def _lift_many(options, found, clip):
     """Lifts each clip to files of its own; returns the exit status."""
-    from ampose_tf.lifting import clips, many, predictor, saving
+    from ampose_tf.lifting import predictor, saving
+    from ampose_tf.lifting.many import clips, workers
 
     _refuse(options, ("doctor",), "examines one clip")
     named = options.output or "lifted/"
@@ -380,7 +277,7 @@ def _lift_many(options, found, clip):
     targets = [path for clip in found for path in plan(clips.stem(clip))]
     clips.check_output(options.keypoints, found, targets)
     lifter = _lifter(options)
-    outcome = many.lift(
+    outcome = workers.lift(
         found,
         lambda path: lifter(path, **clip),
         plan,
@@ -396,7 +293,9 @@ def _lift_many(options, found, clip):
         f"{len(outcome.failed)} failed"
     )
     for path in outcome.failed:
-        progress.say(f"failed: {' '.join(many.readable(str(path)).split())}")
+        progress.say(
+            f"failed: {' '.join(workers.readable(str(path)).split())}"
+        )
     return _SOME_FAILED if outcome.failed else 0
 
 
@@ -425,7 +324,7 @@ def _provenance(options):
     model = _model_path(options)
     settings = [
         f"--{name}={options[name].value}"
-        for name in _SETTINGS
+        for name in SETTINGS
         if options[name].value != options[name].default
     ]
     skeleton = options.skeleton

@@ -2,10 +2,13 @@
 
 import math
 import os
+import pathlib
 from typing import NamedTuple
 
 import numpy as np
+import orjson
 
+from ampose_tf import files
 from ampose_tf.conversion import CONVERSIONS, SEEN_SCORE, Conversion
 from ampose_tf.lifting import own_skeleton
 from ampose_tf.skeleton import H36M_17
@@ -61,6 +64,9 @@ class Keypoints(NamedTuple):
         tracks: At least one, in increasing order of their ids.
         notes: What was assumed, left out or not read, for the user: a
             sentence each.
+        of_video: Whether `video.read_video` found them: the image's size, the
+            order of joints, axes and the numbers of frames are then known,
+            and the doctor does not doubt them.
     """
 
     skeleton: str
@@ -69,6 +75,52 @@ class Keypoints(NamedTuple):
     frame_count: int
     tracks: tuple[Track, ...]
     notes: tuple[str, ...] = ()
+    of_video: bool = False
+
+    def save(self, path: str | os.PathLike, overwrite: bool = False) -> None:
+        """Writes a file that `formats.read` reads back as the same keypoints.
+
+        It is this project's own JSON, see `readers.forms.clip_forms`, with
+        the people of each frame by their ids.
+
+        Args:
+            path: Path that ends in `.json`. Missing folders are made.
+            overwrite: Whether a file that exists is replaced.
+
+        Raises:
+            OSError: If the file exists or cannot be written.
+            ValueError: If the path ends otherwise.
+        """
+        check_target(path, overwrite)
+        # Frames without a person are left out, but for the last one, which
+        # says how many there are.
+        people = {self.frame_count - 1: []}
+        for track in self.tracks:
+            for frame, pixels, scores in zip(
+                track.frames.tolist(), track.pixels, track.scores, strict=True
+            ):
+                people.setdefault(frame, []).append(
+                    {
+                        "track_id": track.track_id,
+                        "keypoints": np.ascontiguousarray(pixels),
+                        "scores": np.ascontiguousarray(scores),
+                    }
+                )
+        content = {
+            "skeleton": self.skeleton,
+            "image_size": self.image_size,
+            "fps": self.fps,
+            "notes": self.notes,
+            "of_video": self.of_video,
+            "frames": [
+                {"frame": frame, "people": people[frame]}
+                for frame in sorted(people)
+            ],
+        }
+        # It writes the shortest decimals that mean the same float32.
+        text = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+        with files.replacing(path, overwrite) as temporary:
+            temporary.write_bytes(text)
 
 
 class Frame(NamedTuple):
@@ -90,6 +142,21 @@ class Frame(NamedTuple):
     pixels: np.ndarray
     scores: np.ndarray
     notes: tuple[str, ...] = ()
+
+
+def check_target(path: str | os.PathLike, overwrite: bool) -> None:
+    """Checks that `Keypoints.save` may write a file.
+
+    Raises:
+        OSError: If it exists.
+        ValueError: If its name does not end in `.json`.
+    """
+    if pathlib.Path(path).suffix != ".json":
+        raise ValueError(
+            f"{path}: keypoints are saved as JSON; expected a name that ends "
+            "in .json"
+        )
+    files.check_free(path, overwrite)
 
 
 def find_skeleton(name: str) -> Conversion:

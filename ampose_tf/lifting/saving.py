@@ -6,7 +6,10 @@ import os
 import pathlib
 import pkgutil
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
 
 from ampose_tf import files
 from ampose_tf.lifting import floor
@@ -31,6 +34,9 @@ _WRITERS_OF_ONE = {".bvh": "writers.bvh:write", ".trc": "writers.trc:write"}
 _DRAWN = (".gif", ".mp4", ".png")
 _drawing = threading.Lock()
 
+# It takes the pictures of a video, too, and that of .html may.
+_PREVIEW = "viewers.animation:write_preview"
+
 ENDINGS = (*_WRITERS, *_WRITERS_OF_ONE)
 
 # By the names of --formats.
@@ -40,6 +46,21 @@ FORMATS = {
 }
 # Of lift.py.
 DEFAULT_FORMATS = ("npz", "png")
+
+
+class Footage(NamedTuple):
+    """The video that a motion was lifted from.
+
+    Attributes:
+        pictures: Called with `longest`, it goes through them, see
+            `video.shown`.
+        preview: Path of the `.mp4` that shows them beside the 3D, or None.
+        in_page: Whether an `.html` has small ones.
+    """
+
+    pictures: Callable[..., Iterator[tuple[int, np.ndarray]]]
+    preview: pathlib.Path | None = None
+    in_page: bool = False
 
 
 def format_of(path: pathlib.Path) -> str | None:
@@ -113,6 +134,7 @@ def save(
     overwrite: bool = False,
     own: Collection[str] = (),
     announce: Callable[[dict[str, pathlib.Path]], object] | None = None,
+    footage: Footage | None = None,
 ) -> tuple[pathlib.Path, ...]:
     """Writes a motion to several files, all or none.
 
@@ -123,11 +145,14 @@ def save(
         own: Names of files that are replaced in any case.
         announce: Called when all have been written and none is in its place
             yet, with the files' names and where they are.
+        footage: Of a video, and what of it to show.
 
     Returns:
         As `Motion.save`, and raises as it does.
     """
     found = _targets(motion, paths)
+    if footage is not None and footage.preview is not None:
+        found.append((footage.preview, _PREVIEW, None))
     replaced = {
         target: overwrite or target.name in own for target, *_ in found
     }
@@ -141,6 +166,12 @@ def save(
         with contextlib.ExitStack() as stack:
             for target, writer, index in found:
                 write = pkgutil.resolve_name(f"ampose_tf.lifting.{writer}")
+                if writer == _PREVIEW or (
+                    footage is not None
+                    and footage.in_page
+                    and target.suffix == ".html"
+                ):
+                    write = functools.partial(write, pictures=footage.pictures)
                 stack.push(_noting(placed, target))
                 temporary = stack.enter_context(
                     files.replacing(target, replaced[target])
@@ -207,11 +238,11 @@ def check(
     for target in targets:
         if target.resolve() == source:
             raise ValueError(
-                f"{target} is the keypoint file; choose another --output"
+                f"{target} is the file that is read; choose another --output"
             )
         if source.is_dir() and source in target.resolve().parents:
             raise ValueError(
-                f"{target} is in the folder of the keypoints; choose another "
+                f"{target} is in the folder that is read; choose another "
                 "--output"
             )
         _check_free(target, overwrite)

@@ -4,12 +4,11 @@ import contextlib
 import filecmp
 import os
 import pathlib
-import tempfile
 import zipfile
 
 import numpy as np
 
-from ampose_tf import confined, reading, weights
+from ampose_tf import confined, files, reading, weights
 from ampose_tf.config import Config
 from ampose_tf.models import untrusted
 from ampose_tf.models.ampose import AMPose
@@ -57,9 +56,9 @@ def _load(path):
         if path.suffix != ".keras":
             raise ValueError("another ending")
         name, arguments, content = untrusted.read(path)
-        with tempfile.TemporaryDirectory() as folder:
-            # Keras reads no weights from memory.
-            file = pathlib.Path(folder) / untrusted.WEIGHTS
+        # Keras reads no weights from memory.
+        with files.scratch() as folder:
+            file = folder / untrusted.WEIGHTS
             file.write_bytes(content)
             del content
             if not weights.is_released(path):

@@ -77,7 +77,7 @@ def damaged_text(content, damages):
         line = place % (len(lines) if kind % 3 else min(60, len(lines)))
         words = lines[line] = lines[line] or [b""]
         word = form % len(words)
-        kind %= 8
+        kind %= 10
         if kind < 3:
             words[word] = damage.pick(WORDS, form // 3).encode("utf-8")
         elif kind == 3:
@@ -88,15 +88,16 @@ def damaged_text(content, damages):
         elif kind == 5:
             del words[word]
         elif kind == 6:
-            # Of a fraction hardly another number.
-            words[word] += b"1"
-        else:
             words.insert(word, words[word] * (1 + form % 3))
+        else:
+            # A fraction with another digit is hardly another number: of
+            # such files some are to be read.
+            words[word] += b"1"
     return b"\n".join(b" ".join(words) for words in lines)
 
 
-def rate(refused, low=0.2, high=0.99):
-    """Damage that is never found, or always, would test little."""
+def rate(refused, low=0.2, high=1.0):
+    """Damage that is hardly ever found, or always, would test little."""
     assert low < np.mean(refused) < high, np.mean(refused)
 
 

@@ -166,7 +166,7 @@ def test_the_keypoint_file_is_never_overwritten(lift):
     pixels = clips.truth(people=1)[0][:, 0]
     np.savez("clip.npz", keypoints_px=pixels, image_size=clips.IMAGE_SIZE)
     before = pathlib.Path("clip.npz").read_bytes()
-    with pytest.raises(ValueError, match="clip.npz is the keypoint file"):
+    with pytest.raises(ValueError, match="clip.npz is the file that is read"):
         lift("--keypoints=clip.npz", "--output=./", "--overwrite")
     assert pathlib.Path("clip.npz").read_bytes() == before
     assert [file.name for file in pathlib.Path().iterdir()] == ["clip.npz"]
@@ -202,7 +202,7 @@ def test_a_folder_of_keypoints_stays_what_it_is(lift):
         arguments = [take, f"--output={output}", "--overwrite"]
         if output.endswith("/"):
             arguments.append("--formats=json")
-        with pytest.raises(ValueError, match="in the folder of the keypoints"):
+        with pytest.raises(ValueError, match="in the folder that is read"):
             lift(*arguments)
     assert len(formats.read("json").tracks) == 2
 
@@ -251,7 +251,7 @@ def test_saved_results_want_no_flags_of_lifting(convert):
         name = flag.split("=")[0]
         with pytest.raises(ValueError, match=f"{name} is for keypoints, and"):
             convert(source, flag)
-    with pytest.raises(ValueError, match="clip.npz is the keypoint file"):
+    with pytest.raises(ValueError, match="clip.npz is the file that is read"):
         convert(source, "--overwrite")
     with pytest.raises(OSError, match="clip.csv exists; give --overwrite"):
         convert(source, "--formats=csv")

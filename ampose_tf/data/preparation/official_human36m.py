@@ -10,7 +10,6 @@ its other files (CPN's detections) fit.
 import os
 import pathlib
 import tarfile
-import tempfile
 
 import numpy as np
 
@@ -225,17 +224,17 @@ def _read_joints(content, where):
     import cdflib
 
     # cdflib reads files, and decides by their names what they are.
-    with tempfile.NamedTemporaryFile(suffix=".cdf") as file:
-        file.write(content)
-        file.flush()
+    with files.scratch() as folder:
+        file = folder / "recording.cdf"
+        file.write_bytes(content)
         try:
             with reading.guarded():
-                recording = cdflib.CDF(file.name)
+                recording = cdflib.CDF(file)
                 variables = recording.cdf_info()
                 names = [*variables.zVariables, *variables.rVariables]
                 pose = recording.varget("Pose") if "Pose" in names else None
         except (OSError, ValueError) as error:
-            text = str(error).replace(file.name, "it")
+            text = str(error).replace(str(file), "it")
             raise ValueError(
                 f"{where}: not a readable CDF file, or a damaged one ({text})"
             ) from error

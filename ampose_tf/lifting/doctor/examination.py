@@ -43,6 +43,12 @@ from ampose_tf.lifting.keypoints import (
 # Where these are found, nothing holds that needs a track to be one person.
 _MIXED = {"mixed_tracks", "frames_or_people"}
 
+# What is known of keypoints that were found in a video.
+_KNOWN_OF_VIDEO = {
+    *("normalised", "is_3d", "y_up", "xy_swapped", "order"),
+    *("image_size", "frames_or_people", "missing_frames"),
+}
+
 # Why something has not been judged.
 _FEW_JOINTS = "too few joints of each person are seen"
 _OTHER_FIRST = "mend what is marked first"
@@ -140,6 +146,10 @@ def _examination(clip, skeleton, fps, seen_score):
         unjudged |= dict.fromkeys(KINDS, _FEW_JOINTS)
     _examine_time(converted, people, fps, seen_score, found, unjudged)
     findings = {finding.kind: finding for finding in found}
+    if clip.of_video:
+        for kind in _KNOWN_OF_VIDEO:
+            findings.pop(kind, None)
+            unjudged.pop(kind, None)
     return _Examination(findings, unjudged)
 
 

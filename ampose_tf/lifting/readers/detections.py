@@ -209,6 +209,7 @@ def settle(
         count,
         split(batch),
         account.notes(),
+        recording.of_video,
     )
 
 

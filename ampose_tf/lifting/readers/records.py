@@ -126,6 +126,7 @@ class Recording(NamedTuple):
         fps: Frames a second, or None.
         is_clip: Whether frames follow each other, so that people can be
             followed; False for a collection of photographs.
+        of_video: As in `Keypoints`.
     """
 
     batch: Batch
@@ -136,6 +137,7 @@ class Recording(NamedTuple):
     image_size: tuple[int, int] | None = None
     fps: float | None = None
     is_clip: bool = True
+    of_video: bool = False
 
 
 class Group(NamedTuple):

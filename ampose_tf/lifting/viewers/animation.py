@@ -2,7 +2,7 @@
 
 import contextlib
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from absl import logging
@@ -14,6 +14,10 @@ from ampose_tf.lifting.viewers.film import Film
 from ampose_tf.lifting.viewers.scene import Scene, arrange
 
 _GIF_HEIGHT, _MP4_HEIGHT = 400, 720
+# Of a preview: pictures of a video fill the panel at that height.
+_PICTURE_SIDE = 1024
+# How long one picture is shown where the next is missing.
+_LONGEST_STAY_S = 10.0
 
 # Browsers slow a GIF down that has more frames a second.
 _GIF_MOST_FPS = 50.0
@@ -74,19 +78,67 @@ def write_mp4(path: pathlib.Path, motion: Motion) -> None:
         ValueError: If it, or `imageio-ffmpeg`, is not installed, or nearly
             all frames are gaps.
     """
-    try:
-        import imageio_ffmpeg
-
-        imageio_ffmpeg.get_ffmpeg_exe()
-    except (ImportError, RuntimeError) as error:
-        raise ValueError(
-            f"{path.name}: an .mp4 needs ffmpeg: pip install "
-            "'ampose_tf[video]' brings one; .gif and .html need none"
-        ) from error
+    _check_ffmpeg(path)
     scene = arrange(motion)
     there = np.unique(np.concatenate([t.frames for t in motion.tracks]))
     check_gaps(path, len(scene.frames), len(there))
     film = Film(motion, scene, _MP4_HEIGHT, _caption(scene, ""))
+    with (
+        _mp4(path, film, scene) as write,
+        progress.bar(len(scene.frames), "frame") as drawn,
+    ):
+        for frame in scene.frames:
+            write(film.draw(frame))
+            drawn(1)
+
+
+def write_preview(
+    path: pathlib.Path,
+    motion: Motion,
+    pictures: Callable[..., Iterator[tuple[int, np.ndarray]]],
+) -> None:
+    """Writes H.264 video: the keypoints on the video's pictures, and the 3D.
+
+    All pictures are shown, also those without a person; where frames are
+    missing in between, the last one stays, for `_LONGEST_STAY_S` at most.
+
+    Args:
+        path: Of the file.
+        motion: As for `write_gif`.
+        pictures: Called with `longest`, the pixels of their longer side; see
+            `video.shown`.
+
+    Raises:
+        OSError: If ffmpeg fails, or the video cannot be read again.
+        ValueError: If there is no ffmpeg, or no picture.
+    """
+    _check_ffmpeg(path)
+    scene = arrange(motion)
+    film = Film(
+        motion, scene, _MP4_HEIGHT, _caption(scene, ""), on_pictures=True
+    )
+    most = round(_LONGEST_STAY_S * scene.fps / scene.frames.step)
+    with (
+        _mp4(path, film, scene) as write,
+        progress.bar(len(scene.frames), "frame") as drawn,
+    ):
+        before, last = 0, None
+        for frame, picture in pictures(longest=_PICTURE_SIDE):
+            place = round(frame / scene.frames.step)
+            if last is not None:
+                stays = min(place - before, most)
+                for _ in range(stays):
+                    write(last)
+            last, before = film.draw(frame, picture), place
+            drawn(1)
+        write(last)
+
+
+@contextlib.contextmanager
+def _mp4(path, film, scene):
+    """Yields a function that writes a film's next picture to a file."""
+    import imageio_ffmpeg
+
     writer = imageio_ffmpeg.write_frames(
         str(path),
         film.size,
@@ -98,19 +150,34 @@ def write_mp4(path: pathlib.Path, motion: Motion) -> None:
         # So that a browser starts before it has all.
         output_params=["-movflags", "+faststart"],
     )
+    count = 0
+
+    def write(picture):
+        nonlocal count
+        writer.send(picture)
+        count += 1
+
     with contextlib.closing(writer):
         writer.send(None)
-        with progress.bar(len(scene.frames), "frame") as drawn:
-            for frame in scene.frames:
-                writer.send(film.draw(frame))
-                drawn(1)
+        yield write
     # The writer does not tell when ffmpeg fails at the end.
-    count = len(scene.frames)
     written = 0
     if path.is_file():
         written, _ = imageio_ffmpeg.count_frames_and_secs(str(path))
     if written != count:
         raise OSError(f"{path.name}: ffmpeg wrote {written} of {count} frames")
+
+
+def _check_ffmpeg(path):
+    try:
+        import imageio_ffmpeg
+
+        imageio_ffmpeg.get_ffmpeg_exe()
+    except (ImportError, RuntimeError) as error:
+        raise ValueError(
+            f"{path.name}: an .mp4 needs ffmpeg: pip install "
+            "'ampose_tf[video]' brings one; .gif and .html need none"
+        ) from error
 
 
 def _gif_frames(scene: Scene) -> tuple[range, str]:

@@ -5,6 +5,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from ampose_tf.lifting.motion import Motion
 from ampose_tf.lifting.viewers import drawing
@@ -20,6 +21,8 @@ _NARROWEST, _WIDEST = 0.55, 1.7
 _LOOSE = 1.12
 # A bone's width in the image: this share of all that is shown.
 _BONE = 0.011
+# Of the whole picture, in which people may be small.
+_BONE_ON_PICTURES = 0.004
 _DPI = 100
 
 
@@ -33,7 +36,12 @@ class Film:
     """
 
     def __init__(
-        self, motion: Motion, scene: Scene, height: int, caption: str
+        self,
+        motion: Motion,
+        scene: Scene,
+        height: int,
+        caption: str,
+        on_pictures: bool = False,
     ):
         """Prepares what all frames share.
 
@@ -42,14 +50,24 @@ class Film:
             scene: Its scene, from `arrange`.
             height: Of the pictures, in pixels.
             caption: A line below them.
+            on_pictures: Whether keypoints are drawn on the video's pictures,
+                whole, rather than on paper, as close as they are.
         """
         self._scene = scene
         panels = (
-            _Image(scene, motion.skeleton),
+            _Image(
+                scene,
+                motion.skeleton,
+                motion.image_size if on_pictures else None,
+            ),
             Stage(scene, motion.skeleton),
         )
         side = "right" if panels[1].side > 0 else "left"
-        extents = [_LOOSE * (panel.high - panel.low) for panel in panels]
+        looseness = (1.0 if on_pictures else _LOOSE, _LOOSE)
+        extents = [
+            loose * (panel.high - panel.low)
+            for panel, loose in zip(panels, looseness, strict=True)
+        ]
         aspects = [
             float(np.clip(wide / high, _NARROWEST, _WIDEST))
             for wide, high in extents
@@ -88,7 +106,8 @@ class Film:
             axes.set_title(title, fontsize=0.03 * points, pad=0.012 * points)
             panel.attach(axes, inner * points / units)
             self._panels.append((axes, panel))
-        drawing.image_frame(self._panels[0][0], motion.image_size)
+        if not on_pictures:
+            drawing.image_frame(self._panels[0][0], motion.image_size)
         drawing.legend(figure, scene, 0.03 * points)
         small = {"fontsize": 0.026 * points, "va": "center", "color": "0.3"}
         figure.text(_GAP / width, _BELOW / 2, caption, **small)
@@ -103,9 +122,18 @@ class Film:
         self._canvas.draw()
         self._empty = self._canvas.copy_from_bbox(figure.bbox)
 
-    def draw(self, frame: int) -> np.ndarray:
-        """Returns the picture of a video frame, (H, W, 3) uint8."""
+    def draw(
+        self, frame: int, picture: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Returns the picture of a video frame, (H, W, 3) uint8.
+
+        Args:
+            frame: Its number.
+            picture: (H, W, 3) uint8, of the video, if it is drawn on those.
+        """
         self._canvas.restore_region(self._empty)
+        if picture is not None:
+            self._panels[0][1].show(picture)
         for axes, panel in self._panels:
             for artist in panel.draw(frame):
                 axes.draw_artist(artist)
@@ -125,9 +153,15 @@ class _Image:
         high: (2,), the upper right one.
     """
 
-    def __init__(self, scene: Scene, skeleton: Skeleton):
+    def __init__(
+        self,
+        scene: Scene,
+        skeleton: Skeleton,
+        whole: tuple[int, int] | None,
+    ):
         self._scene = scene
         self._skeleton = skeleton
+        self._whole = whole
         seen = [
             person.track.keypoints_px[person.track.seen]
             for person in scene.people
@@ -138,12 +172,31 @@ class _Image:
         self.low, self.high = points.min(axis=0), points.max(axis=0)
         # Of a single point, too.
         self.high = np.maximum(self.high, self.low + 1)
+        if whole is not None:
+            self.low, self.high = np.array([[0, -whole[1]], [whole[0], 0]])
 
     def attach(self, axes: Axes, points_per_pixel: float) -> None:
+        width = _BONE if self._whole is None else _BONE_ON_PICTURES
         self._width = max(
-            _BONE * float((self.high - self.low).max()) * points_per_pixel, 1.0
+            width * float((self.high - self.low).max()) * points_per_pixel, 1.0
         )
+        self._backdrop = ()
+        if self._whole is not None:
+            width, height = self._whole
+            picture = AxesImage(
+                axes,
+                extent=(0, width, -height, 0),
+                interpolation="nearest",
+                animated=True,
+            )
+            picture.set_clip_path(axes.patch)
+            axes.add_artist(picture)
+            self._backdrop = (picture,)
         self._people = drawing.collection(axes, animated=True)
+
+    def show(self, picture: np.ndarray) -> None:
+        """Changes the video's picture below the people."""
+        self._backdrop[0].set_data(picture)
 
     def draw(self, frame: int) -> tuple[Artist, ...]:
         drawing.put(
@@ -161,4 +214,4 @@ class _Image:
                 for i, (person, row) in enumerate(self._scene.present(frame))
             ],
         )
-        return (self._people,)
+        return (*self._backdrop, self._people)

@@ -2,9 +2,11 @@
 
 import base64
 import html
+import io
 import json
 import pathlib
 import re
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -21,10 +23,18 @@ from ampose_tf.lifting.viewers.scene import (
 )
 from ampose_tf.skeleton import Skeleton
 
+# Of a video's pictures: their longer side, and all of them.
+_PICTURE_SIDE, _JPEG_QUALITY = 320, 70
+_PICTURES_BYTES = 5_000_000
+
 _PAGE = pathlib.Path(__file__).parent / "page"
 
 
-def write(path: pathlib.Path, motion: Motion) -> None:
+def write(
+    path: pathlib.Path,
+    motion: Motion,
+    pictures: Callable[..., Iterator[tuple[int, np.ndarray]]] | None = None,
+) -> None:
     """Writes a page that orbits, plays and scrubs, 2D beside 3D.
 
     It holds its program, three.js (`page/three.md` says which) and the
@@ -35,10 +45,16 @@ def write(path: pathlib.Path, motion: Motion) -> None:
         path: Of the file; its stem is the page's title.
         motion: With at least one track; without a frame rate, it is played
             at `motion.ASSUMED_FPS`, and the page's notes say so.
+        pictures: Of the video, see `video.shown`: small ones, of which some
+            are left out so that all take 5 MB at most, go behind the
+            keypoints. None for none.
     """
     parts = {
         "title": html.escape(reading.escaped(path.stem)),
-        "motion": _in_script(_content(motion)),
+        "motion": _in_script(
+            _content(motion)
+            | {"pictures": [] if pictures is None else _small(pictures)}
+        ),
         "left": LEFT,
         "right": RIGHT,
         "middle": MIDDLE,
@@ -93,6 +109,27 @@ def _content(motion):
         "notes": notes,
         "people": [_person(person, skeleton) for person in scene.people],
     }
+
+
+def _small(pictures):
+    """Returns some pictures as small JPEGs, with the numbers of frames."""
+    # Pages without pictures do without it.
+    from PIL import Image
+
+    chosen, size, every = [], 0, 1
+    for place, (frame, pixels) in enumerate(pictures(longest=_PICTURE_SIDE)):
+        if place % every:
+            continue
+        jpeg = io.BytesIO()
+        Image.fromarray(pixels).save(jpeg, "jpeg", quality=_JPEG_QUALITY)
+        data = base64.b64encode(jpeg.getvalue()).decode("ascii")
+        chosen.append({"frame": frame, "data": data})
+        size += len(data)
+        if size > _PICTURES_BYTES:
+            # Every other one of those up to now, and of those to come.
+            chosen, every = chosen[::2], 2 * every
+            size = sum(len(picture["data"]) for picture in chosen)
+    return chosen
 
 
 def _person(person: Person, skeleton: Skeleton):

@@ -946,7 +946,11 @@ def test_frames_by_their_keys(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.mp4", b"\0\0\0 ftypisom", "a video, in which"),
+        (
+            "a.mp4",
+            b"\0\0\0 ftypisom",
+            "a video, no keypoints: lift.py takes it as --video",
+        ),
         ("a.avi", b"RIFF\0\0\0\0AVI LIST", "a video"),
         ("a.mkv", b"\x1a\x45\xdf\xa3", "a video"),
         ("a.json", b"\xff\xd8\xff\xe0", "an image"),

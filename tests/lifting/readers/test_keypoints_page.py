@@ -4,6 +4,7 @@ import itertools
 import json
 import pathlib
 import re
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -293,7 +294,7 @@ def test_limits_and_thresholds_are_those_of_the_code():
 
 
 def test_mediapipes_snippet(tmp_path):
-    (snippet,) = re.findall(r"```python\n(.*?)```", TEXT, flags=re.S)
+    (snippet,) = snippets("## MediaPipe")
     defined = {}
     exec(snippet, defined)
     seen = [SimpleNamespace(x=0.1, y=0.2, z=0.3, visibility=0.9)] * 33
@@ -303,3 +304,197 @@ def test_mediapipes_snippet(tmp_path):
     assert read.image_size == (640, 480) and read.fps == 25
     assert read.tracks[0].frames.tolist() == [0, 2]
     np.testing.assert_allclose(read.tracks[0].pixels[0, 5], (64, 96))
+
+
+# Programs of the page, on libraries whose results have the shapes of those.
+
+
+def snippets(heading):
+    """Returns the Python below a heading of the page."""
+    below = TEXT[TEXT.index(f"\n{heading}\n") + len(heading) + 2 :]
+    below = re.split(r"\n##+ ", below)[0]
+    return re.findall(r"```python\n(.*?)```", below, flags=re.S)
+
+
+def module(**members):
+    return SimpleNamespace(**members)
+
+
+class Video:
+    """OpenCV's VideoCapture; its pictures are the numbers of frames."""
+
+    def __init__(self, path):
+        assert path == "clip.mp4"
+        self.number = -1
+
+    def read(self):
+        self.number += 1
+        if self.number == FRAMES:
+            return False, None
+        width, height = IMAGE_SIZE
+        return True, np.full((height, width, 3), self.number, np.uint8)
+
+    def get(self, what):
+        width, height = map(float, IMAGE_SIZE)
+        return {3: width, 4: height, 5: 25.0}[what]
+
+
+OPENCV = module(
+    VideoCapture=Video,
+    cvtColor=lambda picture, code: picture[..., ::-1].copy(),
+    COLOR_BGR2RGB=4,
+    CAP_PROP_FRAME_WIDTH=3,
+    CAP_PROP_FRAME_HEIGHT=4,
+    CAP_PROP_FPS=5,
+)
+
+
+def number_of(picture):
+    return int(np.asarray(picture).flat[0])
+
+
+def rtmlib():
+    def find(picture):
+        number = number_of(picture)
+        return PIXELS[number], SCORES[number]
+
+    return {"cv2": OPENCV, "rtmlib": module(Body=lambda: find)}
+
+
+def ultralytics():
+    def result(number):
+        people = [
+            {
+                "name": "person",
+                "class": 0,
+                "confidence": 0.9,
+                "box": {"x1": 1.0, "y1": 2.0, "x2": 3.0, "y2": 4.0},
+                "track_id": own + 1,
+                "keypoints": {
+                    "x": PIXELS[number, own, :, 0].tolist(),
+                    "y": PIXELS[number, own, :, 1].tolist(),
+                    "visible": SCORES[number, own].tolist(),
+                },
+            }
+            for own in range(2)
+        ]
+        return module(
+            orig_shape=IMAGE_SIZE[::-1], to_json=lambda: json.dumps(people)
+        )
+
+    def track(path, stream):
+        assert (path, stream) == ("clip.mp4", True)
+        return map(result, range(FRAMES))
+
+    return {"ultralytics": module(YOLO=lambda name: module(track=track))}
+
+
+def mmpose():
+    def inferencer(path):
+        for number in range(FRAMES):
+            people = [
+                {
+                    "keypoints": PIXELS[number, own].tolist(),
+                    "keypoint_scores": SCORES[number, own].tolist(),
+                    "bbox": ([1.0, 2.0, 3.0, 4.0],),
+                    "bbox_score": np.float32(0.9),
+                }
+                for own in range(2)
+            ]
+            yield {"visualization": [], "predictions": [people]}
+
+    apis = module(MMPoseInferencer=lambda name: inferencer)
+    return {"mmpose": module(apis=apis), "mmpose.apis": apis}
+
+
+def vitpose():
+    """One of the frames has no person, and a box that is none."""
+
+    def detect(picture):
+        box = {"xmin": 10, "ymin": 20, "xmax": 40, "ymax": 80}
+        found = [{"score": 0.9, "label": "car", "box": box}]
+        return found + 2 * [{"score": 0.8, "label": "person", "box": box}]
+
+    class Processor:
+        def __call__(self, picture, boxes, return_tensors):
+            assert boxes == [2 * [[10, 20, 30, 60]]]
+            return {"pixel_values": number_of(picture)}
+
+        def post_process_pose_estimation(self, output, boxes):
+            return [
+                [
+                    {"keypoints": PIXELS[output, own], "bbox": None}
+                    | {"scores": SCORES[output, own], "labels": None}
+                    for own in range(2)
+                ]
+            ]
+
+    def loaded(made):
+        return module(from_pretrained=lambda name: made)
+
+    return {
+        "cv2": OPENCV,
+        "torch": module(set_grad_enabled=lambda mode: None),
+        "transformers": module(
+            pipeline=lambda task, name: detect,
+            AutoProcessor=loaded(Processor()),
+            VitPoseForPoseEstimation=loaded(lambda pixel_values: pixel_values),
+        ),
+    }
+
+
+def openpose():
+    pixels, scores = clips.truth("BODY_25")
+    keypoints = np.concatenate([pixels, scores[..., None]], axis=-1)
+
+    def emplace(data):
+        (datum,) = data
+        number = number_of(datum.cvInputData)
+        datum.poseKeypoints = keypoints[number].astype(np.float32)
+
+    wrapper = module(
+        configure=lambda flags: None,
+        start=lambda: None,
+        emplaceAndPop=emplace,
+    )
+    pyopenpose = module(
+        WrapperPython=lambda: wrapper, Datum=module, VectorDatum=list
+    )
+    return {"cv2": OPENCV, "openpose": module(pyopenpose=pyopenpose)}
+
+
+@pytest.mark.parametrize(
+    ("heading", "libraries", "skeleton", "known"),
+    [
+        ("rtmlib", rtmlib, "COCO-17", (IMAGE_SIZE, 25)),
+        ("Ultralytics", ultralytics, "COCO-17", (IMAGE_SIZE, None)),
+        ("MMPose", mmpose, "COCO-17", (None, None)),
+        ("ViTPose", vitpose, "COCO-17", (IMAGE_SIZE, 25)),
+        ("OpenPose", openpose, "BODY_25", (IMAGE_SIZE, 25)),
+    ],
+)
+def test_each_tools_program_saves_what_is_read(
+    tmp_path, monkeypatch, heading, libraries, skeleton, known
+):
+    monkeypatch.chdir(tmp_path)
+    for name, fake in libraries().items():
+        monkeypatch.setitem(sys.modules, name, fake)
+    (program,) = snippets(f"### {heading}")
+    exec(program, {})
+    read = formats.read("clip.json")
+    assert (read.image_size, read.fps) == known
+    assert read.skeleton == skeleton and read.frame_count == FRAMES
+    assert not [note for note in read.notes if note.startswith("Not read")]
+    pixels, scores = clips.truth(skeleton)
+    assert len(read.tracks) == 2
+    first = sorted(read.tracks, key=lambda track: track.pixels[0, 0, 0])
+    order = np.argsort(pixels[0, :, 0, 0])
+    for own, track in zip(order, first, strict=True):
+        assert track.frames.tolist() == list(range(FRAMES))
+        seen = scores[:, own] > 0
+        np.testing.assert_allclose(
+            track.pixels[seen], pixels[:, own][seen], rtol=1e-5
+        )
+        np.testing.assert_allclose(
+            track.scores[seen], scores[:, own][seen], rtol=1e-5
+        )

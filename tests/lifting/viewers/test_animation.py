@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ampose_tf.lifting.blazepose import frames as frames_of
 from ampose_tf.lifting.motion import Motion
 from ampose_tf.lifting.viewers import animation, scene
 from ampose_tf.lifting.viewers.film import Film
@@ -110,6 +111,47 @@ def test_an_mp4_has_every_frame_at_the_clips_rate(tmp_path):
     drawn = Film(motion, scene.arrange(motion), 720, "").draw(12)
     assert np.abs(pictures[12].astype(int) - drawn).mean() < 2
     assert np.abs(pictures[0].astype(int) - drawn).mean() > 2
+
+
+@pytest.mark.parametrize(
+    ("frames", "step", "expected"),
+    [
+        # Also before the person comes, and after.
+        ([0, 1, 2, 3, 4, 5], 1, [0, 1, 2, 3, 4, 5]),
+        # The third is missing: the second stays.
+        ([0, 1, 3, 4], 1, [0, 1, 1, 3, 4]),
+        ([0, 2, 6, 8], 2, [0, 2, 2, 6, 8]),
+        # No longer than the longest.
+        ([2, 30_000], 1, 6 * [2] + [30_000]),
+    ],
+)
+def test_a_preview_shows_each_picture_at_its_time(
+    tmp_path, monkeypatch, frames, step, expected
+):
+    """Pictures are as bright as their place among the frames."""
+    monkeypatch.setattr(animation, "_LONGEST_STAY_S", 0.2)
+    monkeypatch.setattr(animation, "_MP4_HEIGHT", 180)
+    track = film(frames=3).motion.tracks[0]
+    track = track._replace(frames=np.array([1, 2, 3]) * step)
+    motion = Motion((track,), (64, 36), 30.0)
+
+    def pictures(longest):
+        assert longest > 64
+        for place, frame in enumerate(frames):
+            yield frame, np.full((36, 64, 3), 40 * place, np.uint8)
+
+    path = tmp_path / "preview.mp4"
+    animation.write_preview(path, motion, pictures)
+    with frames_of.opened(path) as clip:
+        width, height = clip.size
+        corners = [
+            # Of the left panel, below its title.
+            shown.pixels[2 * height // 5, width // 8 : width // 6].mean()
+            for shown in clip
+        ]
+    assert clip.rates[0] == pytest.approx(30 / step)
+    brightness = [40 * frames.index(frame) for frame in expected]
+    np.testing.assert_allclose(corners, brightness, atol=8)
 
 
 @pytest.mark.parametrize("ending", [".gif", ".mp4"])

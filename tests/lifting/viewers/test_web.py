@@ -284,6 +284,43 @@ def test_the_page_shows_people_in_their_colours(tmp_path, tab, size):
     assert errors == []
 
 
+def coloured(frame, colour, longest):
+    """Returns the picture of a video: all of one colour."""
+    height = longest * 9 // 16
+    return frame, np.full((height, longest, 3), colour, np.uint8)
+
+
+def test_the_videos_pictures_are_behind_the_keypoints(tmp_path, tab):
+    """Red from frame 0 on, green from frame 10 on, where the next one is."""
+
+    def pictures(longest):
+        assert longest == 320
+        yield coloured(0, (255, 0, 0), longest)
+        yield coloured(10, (0, 128, 0), longest)
+
+    path = tmp_path / "clip.html"
+    web.write(path, several(), pictures)
+    page, errors = tab
+    page.goto(path.as_uri())
+    page.wait_for_function(
+        "viewer.image.pictures.every(({ image }) => image.complete)"
+    )
+    for frame, colour in (
+        (0, (255, 0, 0)),
+        (9, (255, 0, 0)),
+        (10, (0, 128, 0)),
+    ):
+        page.evaluate(f"viewer.image.show({frame})")
+        shown = page.locator("#image canvas").screenshot()
+        pixels = np.asarray(Image.open(io.BytesIO(shown)).convert("RGB"))
+        near = (np.abs(pixels.astype(int) - colour) < 12).all(axis=2)
+        # As wide as the panel, but for the space around it.
+        across = np.flatnonzero(near.any(axis=0))
+        assert np.ptp(across) > 0.7 * near.shape[1], frame
+        assert near.mean() > 0.2, frame
+    assert errors == []
+
+
 def test_texts_of_strangers_do_nothing(tmp_path, tab):
     path = hostile(tmp_path)
     page, errors = tab

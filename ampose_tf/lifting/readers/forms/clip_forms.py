@@ -7,7 +7,9 @@
 * MMPose's video inferencer: a list of `{"frame_id", "instances"}`; its demos:
   `{"meta_info", "instance_info"}`, which count frames from 1.
 * `{"frames": […], "image_size": [width, height], "fps": 30}`, this project's
-  own: what tools do not say, beside frames in any form of `frame_forms`.
+  own: what tools do not say, beside frames in any form of `frame_forms`; also
+  `skeleton`, a name, `notes`, sentences that are kept, and `of_video`.
+  `Keypoints.save` writes it.
 * An object of frames by their numbers or images, as AlphaPose's
   `--format open`.
 * A list of frames in any of these forms, as text (Ultralytics' `to_json`) or
@@ -58,6 +60,8 @@ _DATASETS = {
     "mpii": "MPII-16",
     "h36m": "H36M-17",
 }
+# Fields around frames that are read here alone.
+_OWN = ("meta_info", "skeleton", "categories", "notes", "of_video")
 # Forms whose lists are of people by the tool's own definition.
 _OF_PEOPLE = ("mmpose", "ultralytics", "tfjs", "coco")
 
@@ -106,8 +110,13 @@ def read_clip(value, options: Options, account: Account) -> Recording:
         account,
         form,
     )
+    notes = about.get("notes")
+    if isinstance(notes, list) and all(isinstance(n, str) for n in notes):
+        for note in notes:
+            account.note(note)
     recording = recording._replace(
-        third=confidence.kind_of(recording.third, options.format)
+        third=confidence.kind_of(recording.third, options.format),
+        of_video=about.get("of_video") is True,
     )
     return with_about(recording, about, account)
 
@@ -194,7 +203,7 @@ def _opened(value, account):
             name
             for name, own in rest.items()
             if vocabulary.meaning(name) is None
-            and name not in ("meta_info", "skeleton", "categories")
+            and name not in _OWN
             and not _describes(own)
         )
         about = (

@@ -229,9 +229,9 @@ def _refuse_pictures(path, content):
         kind = "a video"
     if kind is not None:
         raise ValueError(
-            f"{kind}, in which ampose_tf finds no people: run a 2D pose "
-            "detector on it first and give its keypoints; "
-            "docs/keypoints.md says how for each tool"
+            f"{kind}, no keypoints: lift.py takes it as --video, and Python "
+            "as read_video; or give the keypoints that another detector "
+            "finds in it"
         )
     kind = _kind_of(content[:300], _OTHERS)
     if kind is not None:

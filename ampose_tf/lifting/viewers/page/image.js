@@ -1,6 +1,6 @@
 "use strict";
 
-/** The 2D panel: the image's frame, and keypoints in it. */
+/** The 2D panel: the image's frame, a picture of the video, and keypoints. */
 class ImagePanel {
   constructor(section, motion) {
     this.section = section;
@@ -8,6 +8,20 @@ class ImagePanel {
     this.context = this.canvas.getContext("2d");
     this.motion = motion;
     this.index = 0;
+    // Of the video, in the order of their frames; often there are none.
+    this.pictures = motion.pictures.map(({ frame, data }) => {
+      const image = new Image();
+      image.onload = () => this.draw();
+      image.src = `data:image/jpeg;base64,${data}`;
+      return { frame, image };
+    });
+  }
+
+  /** The picture of a frame or, where it was left out, the one before. */
+  picture() {
+    const frame = this.motion.frame(this.index);
+    const before = this.pictures.filter((picture) => picture.frame <= frame);
+    return before.length ? before[before.length - 1].image : null;
   }
 
   show(index, marked) {
@@ -40,6 +54,8 @@ class ImagePanel {
     context.strokeStyle = style.getPropertyValue("--line");
     context.lineWidth = 1;
     context.fillRect(x0, y0, wide * scale, high * scale);
+    const picture = this.picture();
+    if (picture && picture.complete) context.drawImage(picture, x0, y0, wide * scale, high * scale);
     context.strokeRect(x0, y0, wide * scale, high * scale);
     context.lineCap = "round";
     this.bone = Math.max(1.5, Math.min(4, 0.008 * Math.min(wide, high) * scale));

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from ampose_tf import files, weights
-from ampose_tf.lifting import Lifter, ledger, many, results, saving
+from ampose_tf.lifting import Lifter, results, saving
+from ampose_tf.lifting.many import ledger, workers
 from tests import clips
 
-ROOT = pathlib.Path(__file__).parents[2]
+ROOT = pathlib.Path(__file__).parents[3]
 COUNT = 5
 FLAGS = "--output=lifted"
 
@@ -256,7 +257,7 @@ def test_an_error_of_any_kind_is_of_one_clip(folder, capsys):
             raise MemoryError
         return make_motion(path)
 
-    outcome = many.lift(
+    outcome = workers.lift(
         sorted(folder.iterdir()),
         make,
         lambda stem: saving.plan("lifted/", stem, ["npz"]),
@@ -283,7 +284,7 @@ def make_motion(path):
 
 def lift_all(folder, overwrite=False):
     made_of = {"model": "m", "model_sha256": "1", "settings": ""}
-    return many.lift(
+    return workers.lift(
         sorted(folder.iterdir()),
         make_motion,
         lambda stem: saving.plan("lifted/", stem, ["npz", "csv"]),
@@ -359,7 +360,8 @@ KILLED = """
 import os
 import sys
 from ampose_tf import config
-from ampose_tf.lifting import command, ledger
+from ampose_tf.lifting import command
+from ampose_tf.lifting.many import ledger
 
 add, count = ledger.Ledger.add, []
 

@@ -7,7 +7,8 @@ import pathlib
 
 import pytest
 
-from ampose_tf.lifting import clips, formats, saving
+from ampose_tf.lifting import formats, saving
+from ampose_tf.lifting.many import clips
 from tests import clips as made
 
 TWO_FRAMES = made.coco_results(people=1)

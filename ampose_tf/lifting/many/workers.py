@@ -11,8 +11,9 @@ from concurrent import futures
 from typing import NamedTuple
 
 from ampose_tf import files, progress
-from ampose_tf.lifting import clips, saving
-from ampose_tf.lifting.ledger import Ledger
+from ampose_tf.lifting import saving
+from ampose_tf.lifting.many import clips
+from ampose_tf.lifting.many.ledger import Ledger
 from ampose_tf.lifting.motion import Motion
 
 

@@ -1,0 +1,166 @@
+"""BlazePose's detector: where people are in an image.
+
+As MediaPipe's pose_detection_cpu.pbtxt: boxes of faces with four points of
+the body, of which two give the person's region.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from ampose_tf.lifting.blazepose import regions
+
+SIZE = 224
+_STRIDES = (8, 16, 32, 32, 32)
+_LEAST_SCORE = 0.5
+_CLIPPED = 100.0
+# Boxes that share more of their union are of one person.
+_MOST_OVERLAP = 0.3
+
+
+class Detection(NamedTuple):
+    """A person whom the detector sees.
+
+    Attributes:
+        score: From 0.5 to 1.
+        box: (4,) pixels, left, top, right and bottom of the face.
+        points: (4, 2) pixels: between the hips, the end of the circle around
+            the body, between the shoulders, that of the upper body.
+    """
+
+    score: float
+    box: np.ndarray
+    points: np.ndarray
+
+    @property
+    def region(self) -> regions.Region:
+        """The person's region."""
+        return regions.around(self.points[0], self.points[1])
+
+
+def anchors() -> np.ndarray:
+    """Returns the centres that the detector's boxes are relative to.
+
+    As MediaPipe's SsdAnchorsCalculator makes them: for every cell of a layer
+    two anchors, and layers of one stride share their cells.
+
+    Returns:
+        (2254, 2) float32, x and y from 0 to 1.
+    """
+    made = []
+    for stride in sorted(set(_STRIDES)):
+        cells = SIZE // stride
+        centres = (np.arange(cells) + 0.5) / cells
+        y, x = np.meshgrid(centres, centres, indexing="ij")
+        grid = np.stack([x.ravel(), y.ravel()], axis=-1)  # (cells², 2)
+        made.append(np.repeat(grid, 2 * _STRIDES.count(stride), axis=0))
+    return np.concatenate(made).astype(np.float32)
+
+
+def decode(
+    boxes: np.ndarray, logits: np.ndarray, centres: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what the network's output stands for.
+
+    As MediaPipe's TensorsToDetectionsCalculator.
+
+    Args:
+        boxes: (A, 12): x, y, width, height, and x and y of four points.
+        logits: (A,) or (A, 1).
+        centres: (A, 2), see `anchors`.
+
+    Returns:
+        scores (D,) of at least 0.5, and (D, 6, 2): the box's upper left and
+        lower right corner and the four points, from 0 to 1 within the image.
+    """
+    logits = np.clip(logits.reshape(-1), -_CLIPPED, _CLIPPED)
+    scores = 1 / (1 + np.exp(-logits.astype(np.float64)))
+    kept = scores >= _LEAST_SCORE
+    kept &= (boxes[:, 2:4] >= 0).all(axis=1)
+    values = boxes[kept].reshape(-1, 6, 2) / SIZE
+    half = values[:, 1] / 2
+    values[:, [0, 2, 3, 4, 5]] += centres[kept, None]
+    values[:, 1] = values[:, 0] + half
+    values[:, 0] -= half
+    return scores[kept], values
+
+
+def merged(
+    scores: np.ndarray, values: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns one detection for each person, the surest first.
+
+    Detections whose boxes overlap are averaged, weighted by their scores:
+    MediaPipe's NonMaxSuppressionCalculator, WEIGHTED.
+
+    Args:
+        scores: (D,).
+        values: (D, 6, 2), see `decode`.
+
+    Returns:
+        (P,) and (P, 6, 2).
+    """
+    order = np.argsort(-scores, kind="stable")
+    found_scores, found = [], []
+    while len(order):
+        overlap = _overlap(values[order[0]], values[order])
+        alike = overlap > _MOST_OVERLAP
+        alike[0] = True  # A box without an extent overlaps nothing.
+        weights = scores[order[alike]]
+        found_scores.append(weights[0])
+        found.append(np.average(values[order[alike]], axis=0, weights=weights))
+        order = order[~alike]
+    return (
+        np.array(found_scores),
+        np.array(found).reshape(-1, *values.shape[1:]),
+    )
+
+
+def _overlap(box, boxes):
+    """Returns the intersection over union of a box with others."""
+    low = np.maximum(box[0], boxes[:, 0])
+    high = np.minimum(box[1], boxes[:, 1])
+    common = np.prod(np.maximum(high - low, 0), axis=-1)
+    areas = np.prod(boxes[:, 1] - boxes[:, 0], axis=-1)
+    union = np.prod(box[1] - box[0]) + areas - common
+    return common / np.maximum(union, 1e-12)
+
+
+class Detector:
+    """The network, with what comes before and after it."""
+
+    def __init__(
+        self,
+        network: Callable[[np.ndarray], tuple[np.ndarray, ...]],
+    ):
+        """Takes the network, see `networks.load`.
+
+        Args:
+            network: From (1, 224, 224, 3) float32 in [-1, 1] to boxes
+                (1, 2254, 12) and logits (1, 2254, 1).
+        """
+        self._network = network
+        self._anchors = anchors()
+
+    def __call__(
+        self, image: np.ndarray, region: regions.Region | None = None
+    ) -> list[Detection]:
+        """Returns the people in an image, the surest first.
+
+        Args:
+            image: (H, W, 3) uint8, RGB.
+            region: Where to look; None for the whole image.
+        """
+        region = region or regions.whole(image)
+        # MediaPipe's black is 0 before the scaling to [-1, 1].
+        pixels = regions.sample(image, region, SIZE, outside=0.0)
+        pixels *= 2 / 255
+        pixels -= 1
+        boxes, logits = self._network(pixels[None])
+        scores, values = merged(*decode(boxes[0], logits[0], self._anchors))
+        placed = region.place(values)
+        return [
+            Detection(float(score), value[:2].reshape(4), value[2:])
+            for score, value in zip(scores, placed, strict=True)
+        ]

@@ -1,0 +1,334 @@
+"""Following people from image to image.
+
+A person's landmarks say where the person's region of the next image is, as in
+MediaPipe's pose_landmark_cpu.pbtxt. Beyond it:
+
+* A person who is lost is looked for at once, and for a second, around where
+  they would be: the detector sees squares of two sizes there, turned by
+  quarters, for it knows few people who are upside down. For five images their
+  place is kept for them; a newcomer who has it later gives it back.
+* The detector sees the whole image as long as no one is followed, every fifth
+  image while fewer people are followed than wanted, and every 30th to count
+  the people.
+* If there are still too few people, it sees tiles of a half and of a third of
+  the image's shorter side, and so finds a person of 15 % of the height. In
+  the first image, and in one in which the last person is lost, these are all
+  tiles; in others they are four, in turn.
+* A new person has to be found twice: the landmarks' own region must give
+  nearly the same landmarks.
+
+A person keeps the number of their track. One who is found again within two
+seconds about where they would be has the same number as before; one who is
+found elsewhere, or after a cut, has a new one.
+"""
+
+import itertools
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from ampose_tf.lifting.blazepose import (
+    detection,
+    landmarks,
+    models,
+    networks,
+    regions,
+    tracks,
+)
+
+_LEAST_PRESENCE = 0.5
+# Poses more alike, see `tracks.likeness`, are of one person.
+_ALIKE = 0.3
+# How alike the two poses of a person are who is found: of people above 0.9,
+# in a somersault from 0.7 on, and of trees and walls below. Less is enough
+# where a person is expected.
+_SAME, _SAME_NEARBY = 0.9, 0.7
+
+_SECONDS = 1 / 30  # Between images whose times are not given.
+_AGAIN = 5  # Images from one search for further people to the next.
+_COUNTED = 30  # Images from one count of the people to the next.
+# For how many images a lost person's place is kept, the person is looked for
+# nearby, and is remembered.
+_KEPT, _SOUGHT, _REMEMBERED = 5, 30, 60
+# Squares around a lost person: sides in sides of the region, and angles.
+_NEARBY = tuple(
+    (side, turn * math.pi / 2) for side in (1.1, 1.5) for turn in (0, 2, 1, 3)
+)
+
+_TILES = (1, 2, 3)  # In the shorter side of the image.
+_TILES_AT_ONCE = 4
+# A person's region in tiles. Larger ones are of what is not in the tile: of
+# trunks and walls.
+_MOST_OF_TILE = 1.5
+
+# Mean change of a colour from one image to the next, of 255, above which
+# it is of another scene.
+_CUT = 40
+_THUMBNAIL = 32
+
+
+class Person(NamedTuple):
+    """A person in an image.
+
+    Attributes:
+        track_id: The person's number, the same in every image.
+        pixels: (33, 2) float32 in pixels of the image.
+        scores: (33,) float32 in [0, 1], the landmarks' visibility.
+    """
+
+    track_id: int
+    pixels: np.ndarray
+    scores: np.ndarray
+
+
+class Follower:
+    """People's landmarks in one image after another.
+
+    Attributes:
+        seen_at_once: Most people who were seen in one image so far.
+    """
+
+    def __init__(self, detector: str = "full", people: int = 1):
+        """Loads the networks.
+
+        Args:
+            detector: One of `models.DETECTORS`, from the fastest to the most
+                exact.
+            people: How many to follow at a time; those who are largest in
+                the image, as far as they are seen, come first.
+
+        Raises:
+            OSError: If a file is missing; see `models.paths`.
+            ValueError: If there is no such detector, a file is wrong, or
+                `people` is not positive.
+        """
+        if people < 1:
+            raise ValueError(f"Expected at least 1 person, got {people}")
+        found = models.paths(detector)
+        self._detect = detection.Detector(networks.load(found.detection))
+        self._find = landmarks.Landmarker(networks.load(found.landmarks))
+        self._people = people
+        self._tracks, self._lost = [], []
+        self._ids = itertools.count()
+        self._index = self._turn = 0
+        self._seconds = -math.inf
+        self._size = self._thumbnail = None
+        self.seen_at_once = 0
+
+    def follow(
+        self, image: np.ndarray, seconds: float | None = None
+    ) -> list[Person]:
+        """Returns the people in the next image.
+
+        Args:
+            image: (H, W, 3) uint8, RGB. After one of another size, all people
+                count as new.
+            seconds: When it was taken, later every time; None for 1/30 s
+                after the one before.
+
+        Raises:
+            ValueError: If the image has another shape or type, or is not
+                later than the one before.
+        """
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ValueError(
+                "Expected an image of shape (H, W, 3) and type uint8, got "
+                f"{image.shape} and {image.dtype}"
+            )
+        if not image.size:
+            raise ValueError(f"Expected pixels, got shape {image.shape}")
+        if seconds is None:
+            seconds = self._seconds + _SECONDS if self._index else 0.0
+        if not seconds > self._seconds:
+            raise ValueError(
+                f"Expected a later image, got {seconds} s after "
+                f"{self._seconds} s"
+            )
+        self._seconds = seconds
+        image = np.ascontiguousarray(image)
+        is_cut = self._is_cut(image)
+        if is_cut:
+            self._tracks, self._lost = [], []
+        some = bool(self._tracks)
+        self._go_on(image)
+        for track in [t for t in self._lost if t.lost <= _SOUGHT]:
+            self._look_nearby(image, track)
+        self._search(image, is_cut or (some and not self._tracks))
+        self._give_back()
+        self._index += 1
+        self.seen_at_once = max(self.seen_at_once, len(self._tracks))
+        return [
+            Person(track.track_id, track.pose.pixels, track.pose.scores)
+            for track in sorted(self._tracks, key=lambda t: t.track_id)
+        ]
+
+    def _go_on(self, image):
+        """Finds those who are followed in the next image."""
+        for track in self._lost:
+            track.lost += 1
+        self._lost = [t for t in self._lost if t.lost <= _REMEMBERED]
+        found = []
+        for track in list(self._tracks):
+            pose = self._pose(image, track.region)
+            if pose is None:
+                self._lose(track)
+            else:
+                found.append((track, pose))
+        # Where two are on one body, it is whose it suits better.
+        found.sort(key=lambda pair: pair[0].surprise(pair[1]))
+        kept = []
+        for track, pose in found:
+            rivals = [t for t, p in kept if tracks.likeness(pose, p) > _ALIKE]
+            if rivals:
+                track.meet(rivals[0])
+                self._lose(track)
+            else:
+                kept.append((track, pose))
+        for track, pose in kept:
+            track.go_on(pose, self._seconds)
+
+    def _lose(self, track):
+        self._tracks.remove(track)
+        track.lost = 1
+        self._lost.append(track)
+
+    def _look_nearby(self, image, track):
+        """Looks for a lost person around where they would be."""
+        x, y = track.expected()
+        # At first all squares; later there is little hope.
+        squares = _NEARBY
+        if track.lost > _KEPT:
+            squares = [_NEARBY[track.lost % len(_NEARBY)]]
+        for side, angle in squares:
+            square = regions.Region(x, y, side * track.region.side, angle)
+            if not regions.is_usable(square, image):
+                return
+            found = self._detect(image, square)
+            poses = self._confirmed(image, found, _SAME_NEARBY)
+            near = [pose for pose in poses if track.distance(pose) <= 1]
+            if near:
+                self._resume(track, min(near, key=track.distance))
+                return
+
+    def _search(self, image, everywhere):
+        """Looks for people who are not followed, if it is time to."""
+        too_few = len(self._tracks) < self._people
+        is_due = too_few and (not self._tracks or self._index % _AGAIN == 0)
+        if not is_due and self._index % _COUNTED and not everywhere:
+            return
+        poses = self._confirmed(image, self._detect(image))
+        self.seen_at_once = max(
+            self.seen_at_once, len(poses) + len(self._tracks)
+        )
+        if too_few:
+            poses += self._in_tiles(image, everywhere, poses)
+        for distance, track, index in sorted(
+            (
+                (track.distance(pose), track, index)
+                for track in self._lost
+                for index, pose in enumerate(poses)
+            ),
+            key=lambda pair: pair[0],
+        ):
+            if distance <= 1 and track in self._lost and poses[index]:
+                self._resume(track, poses[index])
+                poses[index] = None
+        poses = [pose for pose in poses if pose is not None]
+        kept = sum(track.lost <= _KEPT for track in self._lost)
+        room = max(self._people - len(self._tracks) - kept, 0)
+        for pose in sorted(poses, key=_prominence)[:room]:
+            self._tracks.append(
+                tracks.Track.begun(next(self._ids), pose, self._seconds)
+            )
+
+    def _give_back(self):
+        """Lets go of those who came last, if there are too many."""
+        self._tracks.sort(key=lambda track: track.track_id)
+        for track in self._tracks[self._people :]:
+            self._lose(track)
+
+    def _resume(self, track, pose):
+        track.resume(pose, self._seconds)
+        self._lost.remove(track)
+        self._tracks.append(track)
+
+    def _in_tiles(self, image, everywhere, poses):
+        """Returns the poses of further people, who are in tiles."""
+        levels = [regions.tiles(image, parts) for parts in _TILES]
+        if not everywhere:
+            every = [tile for level in levels for tile in level]
+            turns = range(self._turn, self._turn + _TILES_AT_ONCE)
+            levels = [[every[turn % len(every)] for turn in turns]]
+        new = []
+        for level in levels:
+            if len(self._tracks) + len(poses) + len(new) >= self._people:
+                break
+            found = [
+                person
+                for tile in level
+                for person in self._detect(image, tile)
+                if person.region.side < _MOST_OF_TILE * tile.side
+            ]
+            new += self._confirmed(image, found, known=poses + new)
+            self._turn += _TILES_AT_ONCE
+        return new
+
+    def _confirmed(self, image, found, same=_SAME, known=()):
+        """Returns the poses of people, each once, who are not followed."""
+        known = [*known, *(track.pose for track in self._tracks)]
+        poses = []
+        # Every one takes time; what is left out comes in a later search.
+        tried = 0
+        for person in sorted(found, key=lambda person: -person.score):
+            region = person.region
+            if any(_is_near(region, pose) for pose in known + poses):
+                continue
+            if tried == 2 * self._people + 2:
+                break
+            tried += 1
+            first = self._pose(image, region)
+            if first is None:
+                continue
+            pose = self._pose(image, regions.around(*first.alignment))
+            if (
+                pose is not None
+                and tracks.likeness(first, pose) >= same
+                and not any(
+                    tracks.likeness(pose, p) > _ALIKE for p in known + poses
+                )
+            ):
+                poses.append(pose)
+        return poses
+
+    def _is_cut(self, image):
+        """Whether an image shows another scene than the one before."""
+        rows, columns = (
+            (np.arange(_THUMBNAIL) + 0.5) / _THUMBNAIL * length
+            for length in image.shape[:2]
+        )
+        thumbnail = image[rows.astype(int)[:, None], columns.astype(int)]
+        thumbnail = thumbnail.astype(np.float32)
+        before, self._thumbnail = self._thumbnail, thumbnail
+        size, self._size = self._size, image.shape
+        return size != self._size or np.abs(thumbnail - before).mean() > _CUT
+
+    def _pose(self, image, region):
+        if not regions.is_usable(region, image):
+            return None
+        pose = self._find(image, region)
+        return pose if pose.presence >= _LEAST_PRESENCE else None
+
+
+def _prominence(pose):
+    """Returns a sort key: the largest, as far as they are seen, first."""
+    return -regions.around(*pose.alignment).side * float(pose.scores.mean())
+
+
+def _is_near(region, pose):
+    """Whether a region is that of a pose which is known."""
+    other = regions.around(*pose.alignment)
+    away = math.hypot(region.x - other.x, region.y - other.y)
+    larger = max(region.side, other.side)
+    alike = min(region.side, other.side) > 0.6 * larger
+    return alike and away < 0.1 * larger

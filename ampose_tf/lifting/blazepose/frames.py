@@ -1,0 +1,364 @@
+"""Pictures of a video, of a folder of images, or of one image.
+
+    with frames.opened("clip.mp4") as clip:
+        for picture in clip:
+            ...  # picture.pixels is (H, W, 3)
+
+There is one picture at a time in memory. Files are those of strangers: a
+file's contents, not its name, say what it is, and nothing that it names is
+opened.
+"""
+
+import contextlib
+import math
+import os
+import pathlib
+import re
+import warnings
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from ampose_tf import reading
+from ampose_tf.lifting import untrusted
+from ampose_tf.lifting.blazepose import ffmpeg
+from ampose_tf.lifting.formats import natural
+
+# Formats of Pillow's, by how their files begin, and the files' endings.
+_IMAGES = {
+    "JPEG": ((0, b"\xff\xd8\xff"),),
+    "PNG": ((0, b"\x89PNG"),),
+    "WEBP": ((8, b"WEBP"),),
+    "BMP": ((0, b"BM"),),
+    "TIFF": ((0, b"II*\0"), (0, b"MM\0*")),
+}
+_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+_VIDEO_ENDINGS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg")
+_BEGINNING = 512
+# A sound may end so much later than the pictures.
+_SHORT_S = 0.5
+# Others, by how they begin.
+_OTHERS = (
+    (re.compile(rb"\s*<"), "a web page or XML, no video"),
+    (
+        re.compile(rb"#EXTM3U|ffconcat|\[playlist\]"),
+        "a playlist, which is not followed; give the video itself",
+    ),
+    (
+        re.compile(rb"\s*[\[{]|\x93NUMPY|PK|\x89HDF"),
+        "no video; a file of keypoints is for --keypoints",
+    ),
+    (
+        re.compile(rb"....ftyp(hei[cxms]|mif1|msf1|avi[fs])", re.DOTALL),
+        "a photograph as HEIC or AVIF; save it as .jpg or .png",
+    ),
+)
+
+
+class Picture(NamedTuple):
+    """One of a clip's pictures.
+
+    Attributes:
+        index: Its number in the clip's `times`, or in the folder.
+        pixels: (H, W, 3) uint8, red, green and blue.
+    """
+
+    index: int
+    pixels: np.ndarray
+
+
+class Clip(contextlib.AbstractContextManager):
+    """Pictures in a row, to be gone through once.
+
+    Attributes:
+        size: (width, height) of the pictures.
+        times: Seconds from the first picture of the clip on, of all pictures
+            up to now, also of those that are left out; NaN where the file
+            does not say. None of images, which have no times.
+        rates: Pictures a second that the file says, the mean first.
+        expected: How many pictures there will be, about; None if unknown.
+    """
+
+    size: tuple[int, int]
+    times: list[float] | None = None
+    rates: tuple[float, ...] = ()
+    expected: int | None = None
+
+    def __iter__(self) -> Iterator[Picture]:
+        """Yields the pictures.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        raise NotImplementedError
+
+    def notes(self) -> list[str]:
+        """Returns what is wrong with the file, as far as it was read."""
+        raise NotImplementedError
+
+
+def opened(
+    path: str | os.PathLike,
+    start: float = 0.0,
+    end: float = math.inf,
+    every: int = 1,
+    longest: int | None = None,
+) -> Clip:
+    """Opens a video, a folder of images, or an image.
+
+    Args:
+        path: What ffmpeg reads, a folder whose images are the frames in the
+            order of their numbers, or an image.
+        start: Seconds from the first picture on to begin at.
+        end: Seconds at which to end; that picture is not shown.
+        every: Each how many-th picture is shown.
+        longest: Pixels of the longer side that pictures are shrunk to; None
+            leaves them as they are.
+
+    Raises:
+        OSError: If it cannot be read, or there is no ffmpeg.
+        ValueError: If it is no video and no image, or an argument is wrong.
+    """
+    if not 0 <= start < end:
+        raise ValueError(
+            f"expected 0 <= start < end in seconds, got {start:g} and {end:g}"
+        )
+    if every < 1:
+        raise ValueError(f"every: expected 1 or more, got {every}")
+    place = pathlib.Path(path)
+    if not place.exists():
+        raise FileNotFoundError(f"no video or folder of images {path}")
+    if place.is_dir():
+        return _Images(images_in(place), start, end, every, longest)
+    if _is_image(place):
+        return _Images([place], start, end, every, longest)
+    return _Video(place, start, end, every, longest)
+
+
+def images_in(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the images of a folder, "2.png" before "10.png".
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If there is none, or there are too many.
+    """
+    visible = [p for p in folder.iterdir() if not p.name.startswith(".")]
+    found = [p for p in visible if p.suffix.lower() in _ENDINGS]
+    if not found:
+        videos = [p for p in visible if p.suffix.lower() in _VIDEO_ENDINGS]
+        raise ValueError(
+            f"{folder}: no image in this folder"
+            + (
+                f"; give one of its videos, such as {videos[0].name}"
+                if videos
+                else ""
+            )
+        )
+    if len(found) > untrusted.MAX_FRAMES:
+        raise ValueError(
+            f"{folder}: {len(found)} images; at most {untrusted.MAX_FRAMES}"
+        )
+    return sorted(found, key=lambda path: natural(path.name))
+
+
+class _Video(Clip):
+    def __init__(self, path, start, end, every, longest):
+        _check_beginning(path)
+        probed = ffmpeg.probe(path)
+        self.size = _shrunk(probed.size, longest)
+        self.rates = probed.rates
+        if probed.seconds is not None and probed.rates:
+            seconds = min(end, probed.seconds) - start
+            self.expected = max(1, round(seconds * probed.rates[0] / every))
+        self._path, self._start, self._end = path, start, end
+        self._seconds = probed.seconds
+        self._is_whole = True
+        self._decoder = ffmpeg.Decoder(path, probed, start, every, self.size)
+        self.times = self._decoder.times
+
+    def __exit__(self, *error):
+        self._decoder.__exit__(*error)
+
+    def __iter__(self):
+        count = 0
+        for index, pixels in self._decoder:
+            # Also of a file whose beginning cannot be sought.
+            if self.times[index] < self._start:
+                continue
+            if self.times[index] >= self._end:
+                break
+            if count == untrusted.MAX_FRAMES:
+                self._is_whole = False
+                break
+            count += 1
+            yield Picture(index, pixels)
+        if not count:
+            raise ValueError(f"{self._path}: {self._why_nothing()}")
+
+    def notes(self):
+        notes = []
+        if not self._is_whole:
+            notes.append(
+                f"The video is read up to its frame {untrusted.MAX_FRAMES}; "
+                "start and end choose another part."
+            )
+        if self._decoder.faults:
+            when, what = self._decoder.faults[0]
+            last = self.times[-1] if self.times else 0.0
+            reached = ""
+            if (
+                self._seconds is not None
+                and self._end == math.inf
+                and last + _SHORT_S < self._seconds
+            ):
+                reached = (
+                    f", and ends at {last:.2f} of the {self._seconds:.2f} s "
+                    "that it should have"
+                )
+            notes.append(
+                f"The video is damaged at about {when:.2f} s{reached}; "
+                f"ffmpeg says: {what}. The frames that it decodes are kept."
+            )
+        return notes
+
+    def _why_nothing(self):
+        if self._decoder.faults:
+            return (
+                f"ffmpeg decodes no frame of it: {self._decoder.faults[0][1]}"
+            )
+        if self._start > 0 or self._end < math.inf:
+            has = (
+                ""
+                if self._seconds is None
+                else f"; the video has {self._seconds:.2f} s"
+            )
+            until = "" if self._end == math.inf else f" before {self._end:g} s"
+            return f"no frame from {self._start:g} s on{until}{has}"
+        return "no frame in it"
+
+
+class _Images(Clip):
+    def __init__(self, paths, start, end, every, longest):
+        if start > 0 or end < math.inf:
+            raise ValueError(
+                "start and end are for videos; images have no times"
+            )
+        self._paths = paths[::every]
+        self._every = every
+        self._longest = longest
+        self._unread = []
+        self._others = []
+        self.expected = len(self._paths)
+        self._first = _read_image(paths[0])
+        self.size = _shrunk(self._first.size, longest)
+
+    def __exit__(self, *_):
+        self._first.close()
+
+    def __iter__(self):
+        for place, path in enumerate(self._paths):
+            try:
+                image = _read_image(path) if place else self._first
+            except (OSError, ValueError) as error:
+                self._unread.append(str(error))
+                continue
+            if image.size != self._first.size:
+                self._others.append(path.name)
+                continue
+            if self._longest is not None:
+                image = image.resize(self.size, Image.Resampling.BOX)
+            yield Picture(place * self._every, np.asarray(image))
+
+    def notes(self):
+        notes = []
+        if self._unread:
+            notes.append(
+                f"{len(self._unread)} images are not read, such as "
+                f"{reading.shown(self._unread[0], 150)}."
+            )
+        if self._others:
+            width, height = self._first.size
+            notes.append(
+                f"{len(self._others)} images, such as "
+                f"{reading.shown(self._others[0])}, are left out: they are "
+                f"not of {width}x{height} pixels, as the first one is."
+            )
+        return notes
+
+
+def _check_beginning(path):
+    """Raises ValueError for a file that is clearly no video."""
+    with reading.opened(path) as file:
+        content = file.read(_BEGINNING)
+    if not content:
+        raise ValueError(f"{path}: an empty file")
+    for pattern, what in _OTHERS:
+        if pattern.match(content):
+            raise ValueError(f"{path}: {what}")
+
+
+def _is_image(path):
+    with reading.opened(path) as file:
+        content = file.read(_BEGINNING)
+    return any(
+        content[place:].startswith(mark)
+        for marks in _IMAGES.values()
+        for place, mark in marks
+    )
+
+
+def _read_image(path):
+    """Returns an image as RGB, turned as it is to be seen.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is damaged or too large.
+    """
+    try:
+        with (
+            reading.opened(path) as file,
+            reading.guarded(),
+            warnings.catch_warnings(),
+        ):
+            # Its size is checked below, before anything is decoded.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(file, formats=list(_IMAGES)) as image:
+                if math.prod(image.size) > ffmpeg.MAX_PIXELS:
+                    width, height = image.size
+                    raise ValueError(
+                        f"an image of {width}x{height} pixels; at most "
+                        f"{ffmpeg.MAX_PIXELS} pixels are read"
+                    )
+                return _as_rgb(ImageOps.exif_transpose(image))
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        # Pillow's, of what is in it.
+        raise ValueError(
+            f"{path}: a damaged image: {reading.shown(str(error), 100)}"
+        ) from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _as_rgb(image):
+    if image.mode.startswith("I;16") or image.mode == "I":
+        # Of 16 bits a pixel.
+        grey = np.asarray(image, np.float32) / 257
+        image = Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        # What is transparent is black.
+        image = image.convert("RGBA")
+        paper = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        image = Image.alpha_composite(paper, image)
+    return image.convert("RGB")
+
+
+def _shrunk(size, longest):
+    """Returns (width, height) whose longer side is no more than that."""
+    if longest is None or max(size) <= longest:
+        return size
+    width, height = (max(1, round(s * longest / max(size))) for s in size)
+    return width, height

@@ -1,0 +1,45 @@
+"""The networks' files as functions, run by LiteRT."""
+
+import os
+from collections.abc import Callable
+
+import numpy as np
+from ai_edge_litert import interpreter as litert
+
+# More threads make a network of these sizes no faster.
+_MOST_THREADS = 4
+
+
+def load(
+    path: str | os.PathLike,
+) -> Callable[[np.ndarray], tuple[np.ndarray, ...]]:
+    """Returns a network as a function of its input.
+
+    The file is one whose bytes `models.paths` has checked.
+
+    Args:
+        path: A `.tflite` file with one input.
+
+    Returns:
+        A function for one thread, which returns the outputs in the file's
+        order.
+    """
+    interpreter = litert.Interpreter(
+        model_path=str(path), num_threads=_threads()
+    )
+    interpreter.allocate_tensors()
+    (given,) = interpreter.get_input_details()
+    made = [output["index"] for output in interpreter.get_output_details()]
+
+    def run(tensor):
+        interpreter.set_tensor(given["index"], tensor)
+        interpreter.invoke()
+        return tuple(interpreter.get_tensor(index) for index in made)
+
+    return run
+
+
+def _threads():
+    if hasattr(os, "sched_getaffinity"):
+        return min(_MOST_THREADS, len(os.sched_getaffinity(0)))
+    return min(_MOST_THREADS, os.cpu_count() or 1)

@@ -1,0 +1,136 @@
+"""One person over time: where they are, and where they would be next."""
+
+import dataclasses
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from ampose_tf.lifting import keypoints
+from ampose_tf.lifting.blazepose import landmarks, regions
+
+# How far from where they would be, in sides of their region, a lost person
+# may be found, and how much farther for each image since.
+_NEAR, _FARTHER = 0.3, 0.02
+_MOST_CHANGE = 2.0  # Of a lost person's size.
+_MOVING = 5  # Images for which a lost person moves on: a jump ends.
+_OF_VELOCITY = 0.3  # Weight of the newest in its running mean.
+
+_SEEN, _LEAST_SEEN = 0.5, 8
+
+
+class _Meeting(NamedTuple):
+    """What was known of two people before one was taken for the other."""
+
+    rival: "Track"
+    own: tuple[regions.Region, np.ndarray]
+    rivals: tuple[regions.Region, np.ndarray]
+
+
+@dataclasses.dataclass(eq=False)
+class Track:
+    """A person who is followed, or was lost.
+
+    Attributes:
+        track_id: The person's number.
+        pose: In the last image in which the person was seen.
+        steady: Of the alignment points.
+        region: Of the next image.
+        velocity: (2,) pixels an image, of the region's centre.
+        lost: For how many images.
+        meeting: If it was lost where it met another.
+    """
+
+    track_id: int
+    pose: landmarks.Pose
+    steady: regions.Steady
+    region: regions.Region
+    velocity: np.ndarray
+    lost: int = 0
+    meeting: _Meeting | None = None
+
+    @classmethod
+    def begun(
+        cls, track_id: int, pose: landmarks.Pose, seconds: float
+    ) -> "Track":
+        """Returns the track of a new person."""
+        steady = regions.Steady()
+        region = regions.around(*steady(pose.alignment, seconds))
+        return cls(track_id, pose, steady, region, np.zeros(2))
+
+    def go_on(self, pose: landmarks.Pose, seconds: float) -> None:
+        """Takes the person's pose in the next image."""
+        centre = np.array(self.region[:2])
+        self.region = regions.around(*self.steady(pose.alignment, seconds))
+        moved = self.region[:2] - centre
+        self.velocity = self.velocity + _OF_VELOCITY * (moved - self.velocity)
+        self.pose = pose
+
+    def resume(self, pose: landmarks.Pose, seconds: float) -> None:
+        """Takes the pose of a lost person who is found again.
+
+        If the person was lost where they met another, the two poses are
+        given to whom they suit better: numbers change hands, if need be.
+        """
+        if self.meeting is not None:
+            rival, own, rivals = self.meeting
+            as_they_are = _surprise(*own, pose, self.lost)
+            as_they_are += _surprise(*rivals, rival.pose, self.lost)
+            exchanged = _surprise(*own, rival.pose, self.lost)
+            exchanged += _surprise(*rivals, pose, self.lost)
+            if exchanged < as_they_are and not rival.lost:
+                numbers = self.track_id, rival.track_id
+                rival.track_id, self.track_id = numbers
+        self.steady = regions.Steady()
+        self.region = regions.around(*self.steady(pose.alignment, seconds))
+        self.pose, self.lost, self.meeting = pose, 0, None
+
+    def meet(self, rival: "Track") -> None:
+        """Remembers another for whom the person was taken."""
+        self.meeting = _Meeting(
+            rival,
+            (self.region, self.velocity),
+            (rival.region, rival.velocity),
+        )
+
+    def surprise(self, pose: landmarks.Pose) -> float:
+        """Returns how far the next image's pose is from what is expected."""
+        return _surprise(self.region, self.velocity, pose, 1)
+
+    def expected(self) -> np.ndarray:
+        """Returns (2,), where the centre of a lost person's region may be."""
+        return self.region[:2] + self.velocity * min(self.lost, _MOVING)
+
+    def distance(self, pose: landmarks.Pose) -> float:
+        """Returns how far a pose is from where a lost person may be.
+
+        In units of how far they may be: above 1 it is another person.
+        """
+        region = regions.around(*pose.alignment)
+        ratio = region.side / max(self.region.side, 1e-6)
+        if not 1 / _MOST_CHANGE < ratio < _MOST_CHANGE:
+            return math.inf
+        away = math.hypot(*(np.array(region[:2]) - self.expected()))
+        return away / (self.region.side * (_NEAR + _FARTHER * self.lost))
+
+
+def _surprise(region, velocity, pose, images):
+    """Returns how far a pose is from a prediction, in sizes of the person."""
+    found = regions.around(*pose.alignment)
+    away = math.hypot(*(region[:2] + velocity * images - found[:2]))
+    grown = math.log(max(found.side, 1e-6) / max(region.side, 1e-6))
+    return away / max(region.side, 1e-6) + abs(grown)
+
+
+def likeness(pose: landmarks.Pose, other: landmarks.Pose) -> float:
+    """Returns how alike two poses are, see `keypoints.similarity`.
+
+    Landmarks that are not seen, such as legs out of the image, are guesses
+    and do not count, unless fewer than eight are seen in both poses.
+    """
+    seen = pose.scores >= _SEEN, other.scores >= _SEEN
+    if (seen[0] & seen[1]).sum() < _LEAST_SEEN:
+        seen = (np.ones(landmarks.COUNT, bool),) * 2
+    return float(
+        keypoints.similarity(pose.pixels, seen[0], other.pixels, seen[1])
+    )
