@@ -1,15 +1,13 @@
 """The page finds the joints that the package finds."""
 
 import numpy as np
-import pytest
 
 import ampose_tf
 from ampose_tf.conversion import MEDIAPIPE_33
+from ampose_tf.lifting.blazepose import detection, landmarks, regions
 from tests.commands import ROOT
 from tests.web import film
 from tests.web.conftest import ALLOWED, CAMERA
-
-blazepose = pytest.importorskip("ampose_tf.lifting.blazepose")
 
 
 def network(name):
@@ -35,8 +33,6 @@ def network(name):
 
 def test_the_page_finds_what_the_package_finds(visit, tmp_path):
     """A person who stands still, in pixels of an image of 640 by 480."""
-    from ampose_tf.lifting.blazepose import detection, landmarks, regions
-
     picture = film.picture(0.35)
     path = tmp_path / "still.mjpeg"
     with path.open("wb") as file:
