@@ -23,7 +23,8 @@ from ampose_tf import interrupts
 from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.blazepose import ffmpeg
 
-# Seconds beyond all frames before, after which a frame's time is not trusted.
+# Seconds from the latest frame before, beyond which a frame's time is not
+# trusted.
 MOST_GAP_S = 600
 # Seconds that ffmpeg may give nothing; before a start that cannot be sought,
 # there is nothing.
@@ -49,7 +50,7 @@ class Decoder(contextlib.AbstractContextManager):
     Attributes:
         times: Seconds from the first picture on, of all pictures up to now,
             also of those in between; NaN where the file does not say, or a
-            time is more than `MOST_GAP_S` after those before.
+            time is more than `MOST_GAP_S` away from those before.
         untrusted_times: How many are NaN for that reason, and the time of
             the picture before the first of them.
         is_cut: Whether the video is left before its end, since it has more
@@ -197,7 +198,9 @@ class Decoder(contextlib.AbstractContextManager):
         number, _, at = line.partition(b" ")
         seconds = self._begin + ffmpeg.seconds(at)
         gap = seconds - self._latest
-        if gap > MOST_GAP_S or (gap < -MOST_GAP_S and seconds > self._start):
+        # What is before the start is not shown.
+        is_shown = seconds >= self._start or self._start == 0
+        if gap > MOST_GAP_S or (gap < -MOST_GAP_S and is_shown):
             count, when = self.untrusted_times
             self.untrusted_times = (count + 1, when if count else self._latest)
             seconds = math.nan
