@@ -90,8 +90,8 @@ def _content(motion):
         )
     if not scene.placed:
         notes.append(
-            "Place in the room not estimated: people without one stand side "
-            "by side, the lower ankle on the floor."
+            "Place in the room not estimated: people without one stand beside "
+            "the others, the lower ankle on the floor."
         )
     return {
         "image_size": [int(side) for side in motion.image_size],
