@@ -245,7 +245,11 @@ def _graph(probed, every, size):
         ]
     width, height = size
     filters += [f"scale={width}:{height}", "format=rgb24"]
-    return f"[0:V:0]split[all][times];[all]{','.join(filters)}[pictures]"
+    # Outputs have times of their own, which always rise.
+    return (
+        "[0:V:0]setpts=N,split[all][times];"
+        f"[all]{','.join(filters)}[pictures]"
+    )
 
 
 @functools.cache
