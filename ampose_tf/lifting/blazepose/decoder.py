@@ -247,8 +247,7 @@ def _graph(probed, every, size):
     filters += [f"scale={width}:{height}", "format=rgb24"]
     # Outputs have times of their own, which always rise.
     return (
-        "[0:V:0]setpts=N,split[all][times];"
-        f"[all]{','.join(filters)}[pictures]"
+        f"[0:V:0]setpts=N,split[all][times];[all]{','.join(filters)}[pictures]"
     )
 
 

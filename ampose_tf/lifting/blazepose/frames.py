@@ -15,7 +15,7 @@ import math
 import os
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -74,7 +74,7 @@ class Clip(contextlib.AbstractContextManager):
     """
 
     size: tuple[int, int]
-    times: list[float] | None = None
+    times: Sequence[float] | None = None
     rates: tuple[float, ...] = ()
     expected: int | None = None
 
@@ -101,8 +101,8 @@ def opened(
     """Opens a video, a folder of images, or an image.
 
     Args:
-        path: A video, a folder whose images are the frames in the
-            order of their numbers, or an image.
+        path: A video, a folder whose images are the frames in the order of
+            their numbers, or an image.
         start: Seconds from the first picture on to begin at.
         end: Seconds at which to end; that picture is not shown.
         every: Every n-th picture is shown.
@@ -170,7 +170,7 @@ class _Video(Clip):
             self.expected = max(1, round(seconds * probed.rates[0] / every))
         self._path, self._start, self._end = path, start, end
         self._every = every
-        self._is_whole = True
+        self._last, self._is_whole = 0, True
 
     def __enter__(self):
         self._decoder = decoder.Decoder(
@@ -194,6 +194,7 @@ class _Video(Clip):
                 self._is_whole = False
                 break
             count += 1
+            self._last = index
             yield Picture(index, pixels)
         if not count:
             raise ValueError(f"{self._path}: {self._why_nothing()}")
@@ -202,16 +203,15 @@ class _Video(Clip):
         notes = []
         if not self._is_whole or self._decoder.is_cut:
             notes.append(
-                f"The video is read up to its frame {len(self.times)}, and "
+                f"The video is read up to its frame {self._last}, and "
                 "has more; start and end choose another part."
             )
         count, when = self._decoder.untrusted_times
         if count:
             notes.append(
-                f"{_counted(count, 'frame')} of the video, the first after "
-                f"{when:.2f} s, {'has a time' if count == 1 else 'have times'}"
-                f" more than {decoder.MOST_GAP_S} s away; each is taken to "
-                "follow the one before."
+                f"{_counted(count, 'frame', 'has', 'have')} a time more than "
+                f"{decoder.MOST_GAP_S} s away, the first after {when:.2f} s; "
+                "each is taken to follow the frame before."
             )
         if self._decoder.faults:
             when, what = self._decoder.faults[0]
@@ -254,22 +254,27 @@ class _Images(Clip):
         self._paths = paths[::every]
         self._every = every
         self._longest = longest
-        # How many, and the first.
-        self._unread, self._why = 0, None
-        self._others, self._other = 0, None
-        self._several, self._rich = 0, None
+        # There may be a million of each.
+        self._unread, self._others, self._several = (
+            _Counted() for _ in range(3)
+        )
         self.expected = len(self._paths)
         self._begin()
         self.size = _shrunk(self._first.size, longest)
 
     def _begin(self):
-        """Reads the first image that can be read."""
+        """Reads the first image that can be read.
+
+        Raises:
+            OSError: If there is none, as of the first one.
+            ValueError: If there is none, as of the first one.
+        """
         for place in range(len(self._paths)):
             self._first = self._read(place)
             if self._first is not None:
                 self._place = place
                 return
-        raise self._why
+        raise self._unread.first
 
     def _read(self, place):
         """Returns an image, or None of one that cannot be read."""
@@ -277,12 +282,10 @@ class _Images(Clip):
         try:
             image, is_several = images.read(path)
         except (OSError, ValueError) as error:
-            self._unread += 1
-            self._why = self._why or error
+            self._unread.add(error)
             return None
         if is_several:
-            self._several += 1
-            self._rich = self._rich or path.name
+            self._several.add(path.name)
         return image
 
     def __exit__(self, *_):
@@ -295,8 +298,7 @@ class _Images(Clip):
             if image is None:
                 continue
             if image.size != self._first.size:
-                self._others += 1
-                self._other = self._other or self._paths[place].name
+                self._others.add(self._paths[place].name)
                 continue
             if self._longest is not None:
                 image = image.resize(self.size, Image.Resampling.BOX)
@@ -304,29 +306,48 @@ class _Images(Clip):
 
     def notes(self):
         notes = []
-        if self._unread:
+        if self._unread.count:
             notes.append(
-                f"{_counted(self._unread, 'image')} cannot be read, such as "
-                f"{reading.shown(str(self._why), 150)}."
+                f"{_counted(self._unread.count, 'image')} cannot be read"
+                f"{self._unread.example(150)}."
             )
-        if self._others:
+        if self._others.count:
             width, height = self._first.size
             notes.append(
-                f"{_counted(self._others, 'image')}, such as "
-                f"{reading.shown(self._other)}, left out: not of "
-                f"{width}x{height} pixels, as the first one is."
+                f"{_counted(self._others.count, 'image', 'is', 'are')} left "
+                f"out, for another size than {width}x{height} pixels, the "
+                f"first one's{self._others.example(80)}."
             )
-        if self._several:
+        if self._several.count:
             notes.append(
-                f"{_counted(self._several, 'file')}, such as "
-                f"{reading.shown(self._rich)}, with more than one image; the "
-                "first image is read."
+                f"{_counted(self._several.count, 'file', 'has', 'have')} more "
+                "than one image, of which the first is read"
+                f"{self._several.example(80)}."
             )
         return notes
 
 
-def _counted(count, noun):
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+class _Counted:
+    """How many there are of something, and the first."""
+
+    def __init__(self):
+        self.count, self.first = 0, None
+
+    def add(self, one):
+        self.count += 1
+        if self.count == 1:
+            self.first = one
+
+    def example(self, most):
+        """Returns the end of a sentence, which names the first."""
+        first = reading.shown(str(self.first), most)
+        return f": {first}" if self.count == 1 else f", such as {first}"
+
+
+def _counted(count, noun, one="", many=""):
+    """Returns a number and a noun, and a verb where it is given."""
+    text = f"{count} {noun} {one}" if count == 1 else f"{count} {noun}s {many}"
+    return text.rstrip()
 
 
 def _check_beginning(path):

@@ -328,8 +328,8 @@ def test_a_time_that_is_far_away(clip, folder):
     expected = np.where(np.arange(10) == 5, np.nan, np.arange(10) / 25)
     np.testing.assert_allclose(times, expected, atol=1e-3)
     assert note == (
-        "1 frame of the video, the first after 0.16 s, has a time more than "
-        "600 s away; each is taken to follow the one before."
+        "1 frame has a time more than 600 s away, the first after 0.16 s; "
+        "each is taken to follow the frame before."
     )
 
 
@@ -339,14 +339,18 @@ def test_more_frames_than_are_read(clip, monkeypatch):
     _, pictures, times, (note,) = read(clip, every=2)
     assert [p.index for p in pictures] == [0, 2, 4]
     np.testing.assert_allclose(times[:5], np.arange(5) / 25, atol=1e-9)
-    assert note.endswith("and has more; start and end choose another part.")
+    assert note == (
+        "The video is read up to its frame 4, and has more; start and end "
+        "choose another part."
+    )
     monkeypatch.setattr(untrusted, "MAX_FRAMES", 5)
     _, pictures, _, notes = read(clip, every=2)
     assert len(pictures) == 5 and notes == []
     monkeypatch.setattr(untrusted, "MAX_FRAME", 6)
     _, pictures, times, (note,) = read(clip, every=2)
     assert len(times) == 7 and pictures[-1].index <= 6
-    assert note.startswith("The video is read up to its frame 7, and has")
+    last = pictures[-1].index
+    assert note.startswith(f"The video is read up to its frame {last}, and ")
 
 
 def test_an_ffmpeg_that_gives_nothing(clip, tmp_path, monkeypatch):
@@ -542,10 +546,10 @@ def test_images_that_are_not_like_the_others(tmp_path):
     size, pictures, _, notes = read(tmp_path)
     assert [p.index for p in pictures] == [0, 3]
     first, second = notes
-    assert first.startswith(f"1 image cannot be read, such as {tmp_path}")
+    assert first.startswith(f"1 image cannot be read: {tmp_path}/1.png: a ")
     assert second == (
-        "1 image, such as 2.png, left out: not of 8x6 pixels, as the first "
-        "one is."
+        "1 image is left out, for another size than 8x6 pixels, the first "
+        "one's: 2.png."
     )
 
 
@@ -575,8 +579,8 @@ def test_files_with_several_images(tmp_path):
         _, (picture,), _, (note,) = read(path)
         assert picture.pixels.max() < 5
         assert note == (
-            f"1 file, such as {path.name}, with more than one image; the "
-            "first image is read."
+            "1 file has more than one image, of which the first is read: "
+            f"{path.name}."
         )
     # A phone's photograph has others, which belong to it.
     path = tmp_path / "phone.jpg"
