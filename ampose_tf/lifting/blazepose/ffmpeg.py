@@ -311,6 +311,8 @@ def _why_nothing(said):
         return "no video in it" + (
             ", only sound" if ": Audio: " in said else ""
         )
+    if "Unrecognized option 'stats_enc_pre" in said:
+        return "ffmpeg is older than 6.0; imageio-ffmpeg brings a newer one"
     if "Format not on whitelist" in said:
         return "a playlist or no video; expected a file such as .mp4 or .webm"
     if "moov atom not found" in said:

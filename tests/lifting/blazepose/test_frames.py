@@ -379,6 +379,17 @@ def test_an_ffmpeg_that_gives_nothing(clip, tmp_path, monkeypatch):
         list(opened)
 
 
+def test_an_ffmpeg_that_is_too_old(clip, tmp_path, monkeypatch):
+    """The message is that of Debian 12's 5.1."""
+    stand_in(
+        tmp_path,
+        monkeypatch,
+        "echo \"[error] Unrecognized option 'stats_enc_pre'.\" >&2\nexit 1",
+    )
+    with pytest.raises(ValueError, match=r"clip.mp4: ffmpeg is older than 6"):
+        read(clip)
+
+
 def test_a_first_picture_that_takes_too_long(clip, tmp_path, monkeypatch):
     stand_in(tmp_path, monkeypatch, "exec sleep 60")
     monkeypatch.setattr(ffmpeg, "PROBE_S", 0.2)
