@@ -20,8 +20,6 @@ that the two are not on the same body; and how long a frame took.
 import functools
 import json
 import pathlib
-import re
-import subprocess
 import time
 
 import numpy as np
@@ -106,36 +104,20 @@ def main(options):
 
 def _decode(clip, workdir):
     """Writes a clip's frames and returns its frames per second."""
-    import imageio_ffmpeg
+    from ampose_tf.lifting.blazepose import frames
 
-    program = imageio_ffmpeg.get_ffmpeg_exe()
-    said = subprocess.run(
-        [program, "-hide_banner", "-i", clip],
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stderr
-    video = re.search(r"Video:.*?, (\d+)x(\d+).*?([\d.]+) fps", said)
-    if video is None:
-        raise ValueError(f"{clip}: ffmpeg finds no video in it")
-    width, height = int(video[1]), int(video[2])
-    if not any(workdir.glob("*.png")):
-        workdir.mkdir(parents=True, exist_ok=True)
-        raw = ["-fps_mode", "passthrough", "-f", "rawvideo"]
-        with subprocess.Popen(
-            [program, "-v", "error", "-i", clip, *raw]
-            + ["-pix_fmt", "rgb24", "-"],
-            stdout=subprocess.PIPE,
-        ) as running:
-            size = 3 * width * height
-            pieces = iter(lambda: running.stdout.read(size), b"")
-            for number, pixels in enumerate(pieces, start=1):
+    with frames.opened(clip) as opened:
+        if not opened.rates:
+            raise ValueError(f"{clip}: it does not say its frame rate")
+        if not any(workdir.glob("*.png")):
+            workdir.mkdir(parents=True, exist_ok=True)
+            for number, picture in enumerate(opened, start=1):
                 # Pillow's files carry no colour profile, which Chromium
                 # would apply.
-                Image.frombytes("RGB", (width, height), pixels).save(
+                Image.fromarray(picture.pixels).save(
                     workdir / f"{number:04d}.png", compress_level=1
                 )
-    return float(video[3])
+        return opened.rates[0]
 
 
 def _by_mediapipe(paths, fps, npm):

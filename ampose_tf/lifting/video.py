@@ -107,11 +107,23 @@ def read_video(
         times = [math.nan] * count if clip.times is None else clip.times
         numbering = timing.number(times[:count], clip.rates)
         notes = [*clip.notes(), *_of_times(numbering)]
-    if not found:
-        raise ValueError(
-            f"{path}: no person is found in its {len(looked_at)} frames"
-        )
     numbers = numbering.numbers
+    known = np.searchsorted(numbers, untrusted.MAX_FRAME, side="right")
+    if known < count:
+        notes.append(
+            f"Frames with numbers above {untrusted.MAX_FRAME} are left out; "
+            "end chooses an earlier part."
+        )
+        looked_at, found = _before(known, looked_at, found)
+    if not found:
+        frame = "frame" if len(looked_at) == 1 else "frames"
+        raise ValueError(
+            reading.line(
+                f"{path}: no person is found in its "
+                f"{len(looked_at)} {frame}"
+                + "".join(f"; {note}" for note in notes)
+            )
+        )
     tracks = tuple(
         Track(
             track_id,
@@ -183,6 +195,18 @@ def sha256(path: str | os.PathLike) -> str:
     place = pathlib.Path(path)
     return files.sha256(
         place, frames.images_in(place) if place.is_dir() else None
+    )
+
+
+def _before(known, looked_at, found):
+    """Leaves out the pictures whose index is not below a number."""
+    kept = {
+        track_id: [one for one in own if one[0] < known]
+        for track_id, own in found.items()
+    }
+    return (
+        [index for index in looked_at if index < known],
+        {track_id: own for track_id, own in kept.items() if own},
     )
 
 

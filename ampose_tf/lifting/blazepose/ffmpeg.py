@@ -1,51 +1,75 @@
-"""Videos by ffmpeg: one picture at a time, with the times they have.
+"""Runs ffmpeg on a file from a stranger, and asks what a video is like.
 
-The binary that `imageio-ffmpeg` brings writes pictures to one pipe and, by
-its filter `showinfo`, their times to another. It applies what a file says of
-its rotation and of the shape of its pixels.
+The binary is the one that `imageio-ffmpeg` brings. It applies what a file
+says of its rotation and of the shape of its pixels.
 """
 
 import collections
 import contextlib
-import functools
+import io
 import math
 import os
-import queue
 import re
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from ampose_tf import reading
+from ampose_tf.lifting import untrusted
 
-# Of a picture: twice those of 8K.
+try:
+    import resource
+except ImportError:  # Not a POSIX system.
+    resource = None
+
+# Pixels of a picture: twice those of 8K.
 MAX_PIXELS = 2**26
 
 # Containers of videos, by ffmpeg's names. Playlists, lists of files and
 # devices are none: they would open other files and addresses.
 _CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,"
-    "h264,hevc,h263,av1,obu,ivf,flv,asf,gif,ogg,mxf,dv,nut,mjpeg,rm,vc1,wtv,"
-    "yuv4mpegpipe,apng"
+    "h264,hevc,h263,av1,obu,ivf,flv,asf,gif,ogg,mxf,dv,nut,rm,vc1,wtv,"
+    "yuv4mpegpipe"
 )
-# Of the first picture: seconds, and bytes of messages.
-_PROBE_S, _MOST_SAID = 60, 2**20
-_LONGEST_LINE = 4096
-# Lines about damage that are kept; there is one for each block of a frame.
-_MOST_FAULTS = 20
+# Seconds that it may take for the first picture.
+PROBE_S = 60
+# Bytes of address space: ffmpeg takes 3.6 GB for 8K in high dynamic range on
+# two processors, and more on more.
+_MEMORY = 8 * 2**30
+# Bytes of messages about the first picture.
+_MOST_SAID = 2**20
+_LONGEST_TIME = 100
 _ALPHA = re.compile(r"rgba|argb|abgr|bgra|yuva|gbrap|ya8|ya16|pal8|ayuv")
-_HDR = ("smpte2084", "arib-std-b67")
+
+# Titles, and other texts of the file, stand in lines that begin otherwise.
+_SHOWN = re.compile(
+    r"^\[showinfo@probe @ 0x[0-9a-f]+\] \[info\] n: .* fmt:(?P<format>\w+) .*"
+    r"sar:(?P<wide>\d{1,9})/(?P<high>\d{1,9}) "
+    r"s:(?P<width>\d{1,9})x(?P<height>\d{1,9}) ",
+    re.MULTILINE,
+)
+_COLOURS = re.compile(
+    r"^\[showinfo@probe @ 0x[0-9a-f]+\] \[info\] color_range:(\S+) "
+    r"color_space:(\S+) color_primaries:(\S+) color_trc:(\S+)",
+    re.MULTILINE,
+)
+_DURATION = re.compile(
+    r"^\[info\]   Duration: (\d{1,6}):(\d\d):(\d\d\.\d+)", re.MULTILINE
+)
+_STREAM = re.compile(r"^\[info\]   Stream #0:\d.*: Video: .*$", re.MULTILINE)
+_RATE = re.compile(r", (\d{1,6}(?:\.\d{1,3})?) (?:fps|tbr)")
+_TIME = re.compile(rb"(-?\d{1,20}) (\d{1,10})/(\d{1,10})")
 
 
-_SHOWN = re.compile(r"\[showinfo@(all|kept) [^]]*\].* pts:\s*(-?\d+|NOPTS)")
+class Colours(NamedTuple):
+    """How a video's colours are coded, by ffmpeg's names."""
 
-_SHOWS = re.compile(r"\[showinfo@.*( pts:| color_range:)")
-_SHOWN_PARTS = re.compile(r"\[showinfo@[^]]*\] \[info\]|\b\w+: *\S+")
-# Seconds that the time of a picture may be after the picture.
-_LATE_S = 10
+    range: str = "unknown"
+    matrix: str = "unknown"
+    primaries: str = "unknown"
+    transfer: str = "unknown"
 
 
 class Probed(NamedTuple):
@@ -58,7 +82,7 @@ class Probed(NamedTuple):
         rates: Pictures a second that the file says: their mean, and what
             ffmpeg takes for the rate that is meant.
         has_alpha: Whether pixels may be transparent.
-        transfer: Of its colours, by ffmpeg's name.
+        colours: How its colours are coded.
     """
 
     size: tuple[int, int]
@@ -66,7 +90,7 @@ class Probed(NamedTuple):
     seconds: float | None
     rates: tuple[float, ...]
     has_alpha: bool
-    transfer: str
+    colours: Colours
 
 
 def executable() -> str:
@@ -92,272 +116,209 @@ def probe(path: str | os.PathLike) -> Probed:
         OSError: If there is no ffmpeg.
         ValueError: If there is no picture that can be decoded.
     """
-    command = [
-        *_input(path),
-        *("-frames:v", "1", "-vf", "showinfo=checksum=0", "-f", "null", "-"),
-    ]
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    late = threading.Timer(_PROBE_S, process.kill)
+    timed, to_timed = os.pipe()
+    try:
+        command = [
+            *input_of(path, "info"),
+            # Lines of several threads may be in one: there are two.
+            *("-frames:v", "2", "-vf", "showinfo@probe=checksum=0"),
+            # A picture that is attached to sound is no video.
+            *output("0:V:0", to_timed, "{ptsi} {tbi}"),
+            *("-f", "null", "-"),
+        ]
+        process = started(command, subprocess.DEVNULL, (to_timed,))
+    except BaseException:
+        os.close(timed)
+        raise
+    finally:
+        os.close(to_timed)
+    is_late = threading.Event()
+
+    def end():
+        is_late.set()
+        process.kill()
+
+    late = threading.Timer(PROBE_S, end)
     late.start()
     try:
-        with process.stderr as stream:
-            said = stream.read(_MOST_SAID).decode("utf-8", "replace")
+        with io.BufferedReader(process.stderr) as stream:
+            said = stream.read(_MOST_SAID)
     finally:
         late.cancel()
         process.kill()
         process.wait()
-    said = said.splitlines()
-    shown = next((line for line in said if " pts_time:" in line), None)
-    streams = [
-        line for line in said if re.search(r"Stream #.*: Video: ", line)
-    ]
+        with open(timed, "rb") as stream:
+            times = stream.readline(_LONGEST_TIME)
+    said = said.decode("utf-8", "replace")
+    shown = _SHOWN.search(said)
     if shown is None:
-        raise ValueError(f"{path}: {_why_nothing(said)}")
-    stream = streams[0] if streams else ""
-    width, height = map(int, re.search(r" s:(\d+)x(\d+)", shown).groups())
-    wide, high = map(int, re.search(r" sar:(\d+)/(\d+)", shown).groups())
+        raise ValueError(
+            f"{path}: ffmpeg takes more than {PROBE_S} s for its first picture"
+            if is_late.is_set()
+            else f"{path}: {_why_nothing(said)}"
+        )
+    wide, high = int(shown["wide"]), int(shown["high"])
     # Pixels that are not square are stretched.
     aspect = wide / high if wide and high else 1.0
     size = (
-        max(1, round(width * max(aspect, 1.0))),
-        max(1, round(height / min(aspect, 1.0))),
+        max(1, round(int(shown["width"]) * max(aspect, 1.0))),
+        max(1, round(int(shown["height"]) / min(aspect, 1.0))),
     )
-    if math.prod(size) > MAX_PIXELS:
-        raise ValueError(f"{path}: {_too_large(size)}")
-    first = _ticks(shown) * next(filter(None, map(_tick, said)), math.nan)
-    duration = re.search(r"Duration: (\d+):(\d+):(\d+\.\d+)", "\n".join(said))
-    rates = re.findall(r", (\d+(?:\.\d+)?) (?:fps|tbr)", stream)
-    transfer = re.search(r"color_trc:(\S+)", "\n".join(said))
+    try:
+        check_size(size)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    first = seconds(times)
+    duration, stream = _DURATION.search(said), _STREAM.search(said)
+    rates = _RATE.findall(stream[0]) if stream else ()
+    colours = _COLOURS.search(said)
     return Probed(
         size,
         0.0 if math.isnan(first) else first,
         duration and _in_seconds(*map(float, duration.groups())),
         tuple(rate for rate in map(float, dict.fromkeys(rates)) if rate > 0),
-        bool(_ALPHA.match(re.search(r" fmt:(\S+)", shown)[1])),
-        transfer[1] if transfer else "unknown",
+        bool(_ALPHA.match(shown["format"])),
+        Colours(*colours.groups()) if colours else Colours(),
     )
 
 
-class Decoder(contextlib.AbstractContextManager):
-    """Pictures of a video, one after the other.
+def check_size(size: tuple[int, int]) -> None:
+    """Checks the size of a picture before it is decoded.
+
+    Raises:
+        ValueError: If it is too large. The message does not name the file.
+    """
+    if math.prod(size) > MAX_PIXELS or max(size) > untrusted.MAX_PIXEL:
+        raise ValueError(_too_large(size))
+
+
+def started(
+    command: Sequence[str], output: int, descriptors: Sequence[int]
+) -> subprocess.Popen:
+    """Starts ffmpeg, with a limit of memory where the system has one.
+
+    Ctrl-C is for this process, which ends ffmpeg.
 
     Args:
-        path: Path of the file.
-        probed: What `probe` says of it.
-        start: Seconds from the first picture on to begin at.
-        every: Each how many-th picture is decoded to pixels.
-        size: (width, height) of the pictures.
+        command: The program and its arguments.
+        output: What `subprocess.Popen` takes for standard output.
+        descriptors: Pipes that it writes to beside.
+    """
+    process = subprocess.Popen(
+        command,
+        bufsize=0,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        pass_fds=descriptors,
+    )
+    if hasattr(resource, "prlimit"):
+        # It may have ended, or be allowed less already.
+        with contextlib.suppress(OSError, ValueError):
+            resource.prlimit(
+                process.pid, resource.RLIMIT_AS, (_MEMORY, _MEMORY)
+            )
+    return process
 
-    Attributes:
-        times: Seconds from the first picture on, of all pictures up to now,
-            also of those in between; NaN where the file does not say.
-        faults: What ffmpeg has said of damage: (seconds, sentence).
+
+def input_of(
+    path: str | os.PathLike, level: str, seek: Sequence[str] = ()
+) -> list[str]:
+    """Returns the beginning of a command that reads a file.
+
+    Args:
+        path: Path of the file, the only one that is opened.
+        level: Messages down to which are written: "error" or "info".
+        seek: Arguments that say where to begin.
 
     Raises:
         OSError: If there is no ffmpeg.
     """
-
-    def __init__(
-        self,
-        path: str | os.PathLike,
-        probed: Probed,
-        start: float,
-        every: int,
-        size: tuple[int, int],
-    ):
-        self.times = []
-        self.faults = []
-        self._kept = queue.SimpleQueue()
-        self._size = size
-        # What is before it, ffmpeg drops; and times begin there.
-        begin, seek = -probed.first, []
-        if start > 0:
-            begin, seek = start, ["-ss", f"{probed.first + start:.6f}"]
-        command = [
-            *_input(path, seek),
-            "-vf",
-            _filters(probed, every, size),
-            *("-fps_mode", "passthrough"),
-            *("-f", "image2pipe", "-c:v", "ppm", "pipe:1"),
-        ]
-        # A Ctrl-C is for this process, which ends ffmpeg.
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-        self._listener = threading.Thread(
-            target=self._listen, args=(begin,), daemon=True
-        )
-        self._listener.start()
-
-    def __exit__(self, *_):
-        self._process.kill()
-        self._process.wait()
-        self._listener.join()
-        self._process.stdout.close()
-        self._process.stderr.close()
-
-    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Yields the index in `times` and (H, W, 3) uint8, as RGB."""
-        index = -1
-        while (picture := self._picture()) is not None:
-            try:
-                index = self._kept.get(timeout=_LATE_S)
-            except queue.Empty:  # Lost in other lines.
-                index = min(index + 1, len(self.times) - 1)
-            yield index, picture
-        self._listener.join()
-        status = self._process.wait()
-        if status < 0:
-            self.faults.append((self._last(), f"ended by signal {-status}"))
-
-    def _picture(self):
-        """Returns the next one; None at the end, or of one cut short."""
-        stream = self._process.stdout
-        if stream.readline(3) != b"P6\n":
-            return None
-        width, height = map(int, stream.readline(32).split())
-        stream.readline(8)
-        pixels = np.empty((height, width, 3), np.uint8)
-        if stream.readinto(pixels.reshape(-1).data) < pixels.size:
-            return None
-        return pixels
-
-    def _listen(self, begin):
-        stream, tick = self._process.stderr, math.nan
-        while content := stream.readline(_LONGEST_LINE):
-            line = content.decode("utf-8", "replace")
-            # Lines of several threads may be in one: each is looked for.
-            for which, ticks in _SHOWN.findall(line):
-                if which == "all":
-                    time = math.nan if ticks == "NOPTS" else int(ticks) * tick
-                    self.times.append(begin + time)
-                else:
-                    self._kept.put(len(self.times) - 1)
-            if " config in time_base:" in line:
-                tick = _tick(line)
-            # Within such a line, another has no beginning of its own.
-            within = ""
-            if _SHOWS.search(line):
-                within = _SHOWN_PARTS.sub("", line).strip()
-            is_fault = within or _is_error(line)
-            if is_fault and len(self.faults) < _MOST_FAULTS:
-                self.faults.append((self._last(), _plain(within or line)))
-
-    def _last(self):
-        return self.times[-1] if self.times else 0.0
-
-
-def _input(path, seek=()):
-    """Returns the beginning of a command that reads the video of a file."""
     place = b"file:" + os.path.abspath(os.fsencode(path))
     return [
         *(executable(), "-nostdin", "-hide_banner", "-nostats"),
-        *("-loglevel", "level+info"),
-        *("-protocol_whitelist", "file,pipe"),
+        *("-loglevel", f"level+{level}"),
+        *("-protocol_whitelist", "file"),
         *("-format_whitelist", _CONTAINERS),
         *("-max_pixels", str(MAX_PIXELS)),
         *seek,
         *("-i", os.fsdecode(place)),
-        # A picture that is attached to sound is no video.
-        *("-map", "0:V:0"),
     ]
 
 
-def _filters(probed, every, size):
-    filters = ["showinfo@all=checksum=0"]
-    if every > 1:
-        filters.append(f"select='not(mod(n,{every}))'")
-    filters.append("showinfo@kept=checksum=0")
-    if probed.has_alpha:
-        # What is transparent is black.
-        filters += ["format=gbrap", "premultiply=inplace=1"]
-    if probed.transfer in _HDR and _has_tone_mapping():
-        filters += [
-            f"zscale=tin={probed.transfer}:t=linear:npl=100",
-            "format=gbrpf32le",
-            "zscale=p=bt709",
-            "tonemap=hable:desat=0",
-            "zscale=t=bt709:m=bt709:r=pc",
-            "format=yuv444p",
-        ]
-    width, height = size
-    return ",".join([*filters, f"scale={width}:{height}", "format=rgb24"])
+def output(name: str, descriptor: int, form: str) -> list[str]:
+    """Returns what writes a line for each picture of an output to a pipe.
+
+    Args:
+        name: The output's stream.
+        descriptor: The pipe.
+        form: What is in the line, see ffmpeg's `-stats_enc_pre_fmt`.
+    """
+    return [
+        *("-map", name, "-fps_mode", "passthrough"),
+        *("-stats_enc_pre", f"pipe:{descriptor}"),
+        *("-stats_enc_pre_fmt", form),
+    ]
 
 
-@functools.cache
-def _has_tone_mapping():
-    listed = subprocess.run(
-        [executable(), "-hide_banner", "-filters"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        timeout=_PROBE_S,
-        check=False,
-    ).stdout.split()
-    return {"zscale", "tonemap"} <= set(listed)
+def seconds(line: bytes) -> float:
+    """Returns the time in "ticks numerator/denominator"; NaN if it has none.
+
+    Args:
+        line: As `output` has it written by "{ptsi} {tbi}".
+    """
+    found = _TIME.match(line)
+    if found is None:
+        return math.nan
+    ticks, over, under = map(int, found.groups())
+    # These say that there is none.
+    if abs(ticks) >= 2**63 - 1:
+        return math.nan
+    return ticks * over / max(1, under)
 
 
-def _tick(line):
-    """Returns the unit of times that `showinfo` says, in seconds, or None."""
-    found = re.search(r"config in time_base: (\d+)/(\d+)", line)
-    return int(found[1]) / max(1, int(found[2])) if found else None
+def is_error(line: str) -> bool:
+    """Returns whether a line of ffmpeg's says what is wrong."""
+    return "[error]" in line or "[fatal]" in line
 
 
-def _ticks(line):
-    """Returns the time in a line of `showinfo`; NaN if it has none."""
-    # The time in seconds beside it is rounded to six digits.
-    found = re.search(r" pts:\s*(-?\d+)", line)
-    return int(found[1]) if found else math.nan
+def plain(line: str) -> str:
+    """Returns a line of ffmpeg's without the names of its parts."""
+    text = re.split(r"\[(?:error|fatal)\] *", line)[-1]
+    return reading.shown(text.strip().rstrip("."), 100)
 
 
 def _in_seconds(hours, minutes, seconds):
     return 3600 * hours + 60 * minutes + seconds
 
 
-def _is_error(line):
-    return "[error]" in line or "[fatal]" in line
-
-
-def _plain(line):
-    """Returns a line of ffmpeg's without the names of its parts."""
-    text = re.split(r"\[(?:error|fatal)\] *", line)[-1]
-    return reading.shown(text.strip().rstrip("."), 100)
-
-
 def _too_large(size):
     return (
-        f"pictures of {size[0]}x{size[1]} pixels; at most {MAX_PIXELS} "
-        "pixels are read"
+        f"a picture of {size[0]}x{size[1]} pixels; at most {MAX_PIXELS} "
+        f"pixels are read, and {untrusted.MAX_PIXEL} a side"
     )
 
 
 def _why_nothing(said):
     """Returns why there is no picture, in words."""
-    text = "\n".join(said)
-    size = re.search(r"size (\d+)x(\d+) exceeds specified max pixel", text)
+    size = re.search(
+        r"size (\d{1,9})x(\d{1,9}) exceeds specified max pixel", said
+    )
     if size:
         return _too_large(tuple(map(int, size.groups())))
-    if "matches no streams" in text:
+    if "matches no streams" in said:
         return "no video in it" + (
-            ", only sound" if ": Audio: " in text else ""
+            ", only sound" if ": Audio: " in said else ""
         )
-    if "Format not on whitelist" in text:
+    if "Unrecognized option 'stats_enc_pre" in said:
+        return "ffmpeg is older than 6.0; imageio-ffmpeg brings a newer one"
+    if "Format not on whitelist" in said:
         return "a playlist or no video; expected a file such as .mp4 or .webm"
-    if "moov atom not found" in text:
+    if "moov atom not found" in said:
         return "no video, or one that is cut short (moov atom not found)"
     # Those that say what was found rather than what became of it.
-    faults = [_plain(line) for line in said if _is_error(line)]
+    faults = [plain(line) for line in said.splitlines() if is_error(line)]
     telling = [
         line
         for line in faults

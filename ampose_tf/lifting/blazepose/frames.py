@@ -10,36 +10,28 @@ opened.
 """
 
 import contextlib
+import errno
 import math
 import os
 import pathlib
 import re
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from ampose_tf import reading
 from ampose_tf.lifting import untrusted
-from ampose_tf.lifting.blazepose import ffmpeg
+from ampose_tf.lifting.blazepose import decoder, ffmpeg, images
 from ampose_tf.lifting.formats import natural
 
-# Formats of Pillow's, by how their files begin, and the files' endings.
-_IMAGES = {
-    "JPEG": ((0, b"\xff\xd8\xff"),),
-    "PNG": ((0, b"\x89PNG"),),
-    "WEBP": ((8, b"WEBP"),),
-    "BMP": ((0, b"BM"),),
-    "TIFF": ((0, b"II*\0"), (0, b"MM\0*")),
-}
 _ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 _VIDEO_ENDINGS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg")
 _BEGINNING = 512
-# A sound may end so much later than the pictures.
+# Seconds by which a sound may end later than the pictures.
 _SHORT_S = 0.5
-# Others, by how they begin.
+# Other files, by how they begin.
 _OTHERS = (
     (re.compile(rb"\s*<"), "a web page or XML, no video"),
     (
@@ -82,7 +74,7 @@ class Clip(contextlib.AbstractContextManager):
     """
 
     size: tuple[int, int]
-    times: list[float] | None = None
+    times: Sequence[float] | None = None
     rates: tuple[float, ...] = ()
     expected: int | None = None
 
@@ -109,11 +101,11 @@ def opened(
     """Opens a video, a folder of images, or an image.
 
     Args:
-        path: What ffmpeg reads, a folder whose images are the frames in the
-            order of their numbers, or an image.
+        path: A video, a folder whose images are the frames in the order of
+            their numbers, or an image.
         start: Seconds from the first picture on to begin at.
         end: Seconds at which to end; that picture is not shown.
-        every: Each how many-th picture is shown.
+        every: Every n-th picture is shown.
         longest: Pixels of the longer side that pictures are shrunk to; None
             leaves them as they are.
 
@@ -132,7 +124,11 @@ def opened(
         raise FileNotFoundError(f"no video or folder of images {path}")
     if place.is_dir():
         return _Images(images_in(place), start, end, every, longest)
-    if _is_image(place):
+    if not place.is_file():
+        # Also the pipe of a shell's `<(command)`: the file is read twice.
+        message = "Is a pipe or a device, expected a file"
+        raise OSError(errno.EINVAL, message, os.fspath(path))
+    if images.is_image(place):
         return _Images([place], start, end, every, longest)
     return _Video(place, start, end, every, longest)
 
@@ -166,17 +162,22 @@ def images_in(folder: pathlib.Path) -> list[pathlib.Path]:
 class _Video(Clip):
     def __init__(self, path, start, end, every, longest):
         _check_beginning(path)
-        probed = ffmpeg.probe(path)
+        self._probed = probed = ffmpeg.probe(path)
         self.size = _shrunk(probed.size, longest)
         self.rates = probed.rates
         if probed.seconds is not None and probed.rates:
             seconds = min(end, probed.seconds) - start
             self.expected = max(1, round(seconds * probed.rates[0] / every))
         self._path, self._start, self._end = path, start, end
-        self._seconds = probed.seconds
-        self._is_whole = True
-        self._decoder = ffmpeg.Decoder(path, probed, start, every, self.size)
+        self._every = every
+        self._last, self._is_whole = 0, True
+
+    def __enter__(self):
+        self._decoder = decoder.Decoder(
+            self._path, self._probed, self._start, self._every, self.size
+        )
         self.times = self._decoder.times
+        return self
 
     def __exit__(self, *error):
         self._decoder.__exit__(*error)
@@ -193,29 +194,37 @@ class _Video(Clip):
                 self._is_whole = False
                 break
             count += 1
+            self._last = index
             yield Picture(index, pixels)
         if not count:
             raise ValueError(f"{self._path}: {self._why_nothing()}")
 
     def notes(self):
         notes = []
-        if not self._is_whole:
+        if not self._is_whole or self._decoder.is_cut:
             notes.append(
-                f"The video is read up to its frame {untrusted.MAX_FRAMES}; "
-                "start and end choose another part."
+                f"The video is read up to its frame {self._last}, and "
+                "has more; start and end choose another part."
+            )
+        count, when = self._decoder.untrusted_times
+        if count:
+            notes.append(
+                f"{_counted(count, 'frame', 'has', 'have')} a time more than "
+                f"{decoder.MOST_GAP_S} s away, the first after {when:.2f} s; "
+                "each is taken to follow the frame before."
             )
         if self._decoder.faults:
             when, what = self._decoder.faults[0]
             last = self.times[-1] if self.times else 0.0
             reached = ""
             if (
-                self._seconds is not None
+                self._probed.seconds is not None
                 and self._end == math.inf
-                and last + _SHORT_S < self._seconds
+                and last + _SHORT_S < self._probed.seconds
             ):
                 reached = (
-                    f", and ends at {last:.2f} of the {self._seconds:.2f} s "
-                    "that it should have"
+                    f", and ends at {last:.2f} of the "
+                    f"{self._probed.seconds:.2f} s that it should have"
                 )
             notes.append(
                 f"The video is damaged at about {when:.2f} s{reached}; "
@@ -229,11 +238,8 @@ class _Video(Clip):
                 f"ffmpeg decodes no frame of it: {self._decoder.faults[0][1]}"
             )
         if self._start > 0 or self._end < math.inf:
-            has = (
-                ""
-                if self._seconds is None
-                else f"; the video has {self._seconds:.2f} s"
-            )
+            seconds = self._probed.seconds
+            has = "" if seconds is None else f"; the video has {seconds:.2f} s"
             until = "" if self._end == math.inf else f" before {self._end:g} s"
             return f"no frame from {self._start:g} s on{until}{has}"
         return "no frame in it"
@@ -248,24 +254,51 @@ class _Images(Clip):
         self._paths = paths[::every]
         self._every = every
         self._longest = longest
-        self._unread = []
-        self._others = []
+        # There may be a million of each.
+        self._unread, self._others, self._several = (
+            _Counted() for _ in range(3)
+        )
         self.expected = len(self._paths)
-        self._first = _read_image(paths[0])
+        self._begin()
         self.size = _shrunk(self._first.size, longest)
+
+    def _begin(self):
+        """Reads the first image that can be read.
+
+        Raises:
+            OSError: If there is none, as of the first one.
+            ValueError: If there is none, as of the first one.
+        """
+        for place in range(len(self._paths)):
+            self._first = self._read(place)
+            if self._first is not None:
+                self._place = place
+                return
+        raise self._unread.first
+
+    def _read(self, place):
+        """Returns an image, or None of one that cannot be read."""
+        path = self._paths[place]
+        try:
+            image, is_several = images.read(path)
+        except (OSError, ValueError) as error:
+            self._unread.add(error)
+            return None
+        if is_several:
+            self._several.add(path.name)
+        return image
 
     def __exit__(self, *_):
         self._first.close()
 
     def __iter__(self):
-        for place, path in enumerate(self._paths):
-            try:
-                image = _read_image(path) if place else self._first
-            except (OSError, ValueError) as error:
-                self._unread.append(str(error))
+        for place in range(self._place, len(self._paths)):
+            is_first = place == self._place
+            image = self._first if is_first else self._read(place)
+            if image is None:
                 continue
             if image.size != self._first.size:
-                self._others.append(path.name)
+                self._others.add(self._paths[place].name)
                 continue
             if self._longest is not None:
                 image = image.resize(self.size, Image.Resampling.BOX)
@@ -273,19 +306,48 @@ class _Images(Clip):
 
     def notes(self):
         notes = []
-        if self._unread:
+        if self._unread.count:
             notes.append(
-                f"{len(self._unread)} images are not read, such as "
-                f"{reading.shown(self._unread[0], 150)}."
+                f"{_counted(self._unread.count, 'image')} cannot be read"
+                f"{self._unread.example(150)}."
             )
-        if self._others:
+        if self._others.count:
             width, height = self._first.size
             notes.append(
-                f"{len(self._others)} images, such as "
-                f"{reading.shown(self._others[0])}, are left out: they are "
-                f"not of {width}x{height} pixels, as the first one is."
+                f"{_counted(self._others.count, 'image', 'is', 'are')} left "
+                f"out, for another size than {width}x{height} pixels, the "
+                f"first one's{self._others.example(80)}."
+            )
+        if self._several.count:
+            notes.append(
+                f"{_counted(self._several.count, 'file', 'has', 'have')} more "
+                "than one image, of which the first is read"
+                f"{self._several.example(80)}."
             )
         return notes
+
+
+class _Counted:
+    """How many there are of something, and the first."""
+
+    def __init__(self):
+        self.count, self.first = 0, None
+
+    def add(self, one):
+        self.count += 1
+        if self.count == 1:
+            self.first = one
+
+    def example(self, most):
+        """Returns the end of a sentence, which names the first."""
+        first = reading.shown(str(self.first), most)
+        return f": {first}" if self.count == 1 else f", such as {first}"
+
+
+def _counted(count, noun, one="", many=""):
+    """Returns a number and a noun, and a verb where it is given."""
+    text = f"{count} {noun} {one}" if count == 1 else f"{count} {noun}s {many}"
+    return text.rstrip()
 
 
 def _check_beginning(path):
@@ -297,63 +359,6 @@ def _check_beginning(path):
     for pattern, what in _OTHERS:
         if pattern.match(content):
             raise ValueError(f"{path}: {what}")
-
-
-def _is_image(path):
-    with reading.opened(path) as file:
-        content = file.read(_BEGINNING)
-    return any(
-        content[place:].startswith(mark)
-        for marks in _IMAGES.values()
-        for place, mark in marks
-    )
-
-
-def _read_image(path):
-    """Returns an image as RGB, turned as it is to be seen.
-
-    Raises:
-        OSError: If it cannot be read.
-        ValueError: If it is damaged or too large.
-    """
-    try:
-        with (
-            reading.opened(path) as file,
-            reading.guarded(),
-            warnings.catch_warnings(),
-        ):
-            # Its size is checked below, before anything is decoded.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(file, formats=list(_IMAGES)) as image:
-                if math.prod(image.size) > ffmpeg.MAX_PIXELS:
-                    width, height = image.size
-                    raise ValueError(
-                        f"an image of {width}x{height} pixels; at most "
-                        f"{ffmpeg.MAX_PIXELS} pixels are read"
-                    )
-                return _as_rgb(ImageOps.exif_transpose(image))
-    except OSError as error:
-        if error.errno is not None:
-            raise
-        # Pillow's, of what is in it.
-        raise ValueError(
-            f"{path}: a damaged image: {reading.shown(str(error), 100)}"
-        ) from error
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-
-
-def _as_rgb(image):
-    if image.mode.startswith("I;16") or image.mode == "I":
-        # Of 16 bits a pixel.
-        grey = np.asarray(image, np.float32) / 257
-        image = Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8))
-    if image.has_transparency_data:
-        # What is transparent is black.
-        image = image.convert("RGBA")
-        paper = Image.new("RGBA", image.size, (0, 0, 0, 255))
-        image = Image.alpha_composite(paper, image)
-    return image.convert("RGB")
 
 
 def _shrunk(size, longest):

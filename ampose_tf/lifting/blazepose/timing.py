@@ -15,20 +15,20 @@ _NEAR = 0.25
 _SPARSE = 4
 # Frames that are too near to the one before, as a share of all.
 _CROWDED = 0.01
-# Of the intervals between frames, where the shortest that is meant is looked
-# for: the longer ones are those after frames that are missing.
+# Quantiles of the intervals between frames. The shortest that is meant is at
+# one of them: the longer ones are those after frames that are missing.
 _QUANTILES = (0.5, 0.25, 0.1, 0.02)
 
 
 class Numbering(NamedTuple):
-    """What the frames of a video are called.
+    """Numbers of a video's frames.
 
     Attributes:
         numbers: (N,) int64, increasing.
         fps: Frames a second; None if it is not known.
         uneven: How many are more than half a frame from where their number
             says.
-        worst: How far the worst is, in frames.
+        worst: How far the farthest is from there, in frames.
     """
 
     numbers: np.ndarray
@@ -65,7 +65,8 @@ def number(times: Sequence[float], rates: Sequence[float]) -> Numbering:
 
     Args:
         times: (N,) seconds, NaN where it is not known.
-        rates: What the file says, which may be a mean or wrong.
+        rates: Frames a second that the file says, which may be a mean or
+            wrong.
     """
     times = np.asarray(times, np.float64)
     fps = _rate(times, [_exact(rate) for rate in rates if _is_possible(rate)])
@@ -84,8 +85,11 @@ def number(times: Sequence[float], rates: Sequence[float]) -> Numbering:
 
 def _rate(times, rates):
     """Returns the rate that is meant, or None."""
+    times = times[np.isfinite(times)]
     steps = np.diff(times)
-    if not np.isfinite(times).all() or not (steps > 0).any():
+    # Times may run backwards in a damaged file.
+    rising = steps[steps > 0]
+    if not len(rising):
         return rates[0] if rates else None
     for rate in rates:
         numbers = np.rint(times * rate)
@@ -98,8 +102,8 @@ def _rate(times, rates):
             return rate
     # By the longest interval of which most others are multiples. All of them
     # together tell it better, unless the rate itself changes.
-    for step in np.quantile(steps[steps > 0], _QUANTILES):
-        together = np.rint(steps / step).sum() / (times[-1] - times[0])
+    for step in np.quantile(rising, _QUANTILES):
+        together = np.rint(rising / step).sum() / rising.sum()
         for rate in (together, 1 / step):
             rate = _exact(rate) if _is_possible(rate) else untrusted.MAX_FPS
             numbers = np.rint(times * rate)

@@ -14,22 +14,22 @@ from ampose_tf.lifting.viewers.film import Film
 from ampose_tf.lifting.viewers.scene import Scene, arrange
 
 _GIF_HEIGHT, _MP4_HEIGHT = 400, 720
-# Of a preview: pictures of a video fill the panel at that height.
+# Pixels of a picture's longer side: it fills a preview's panel.
 _PICTURE_SIDE = 1024
 # How long one picture is shown where the next is missing.
 _LONGEST_STAY_S = 10.0
 
 # Browsers slow a GIF down that has more frames a second.
 _GIF_MOST_FPS = 50.0
-# So that a GIF stays a few MB: of a longer clip, frames are left out while at
-# least so many remain a second; beyond, the clip's end is.
+# So that a GIF stays a few MB: a longer clip is thinned while at least so many
+# frames remain a second; beyond, its end is left out.
 _GIF_FRAMES = 400
 _GIF_LEAST_FPS = 10.0
-# More the format cannot say: 65,535 hundredths of a second.
+# The most that the format can say: 65,535 hundredths of a second.
 _GIF_LONGEST_MS = 655_350
-# One of 256 is for pixels that stay as they were.
+# One of the 256 is for pixels that stay as they were.
 _GIF_COLOURS = 255
-# Whose pictures the colours are chosen for.
+# Frames whose colours are chosen for all.
 _GIF_SAMPLES = 5
 
 
@@ -40,7 +40,7 @@ def write_gif(path: pathlib.Path, motion: Motion) -> None:
     the picture and is logged. No frame is shown for more than 655 s.
 
     Args:
-        path: Of the file.
+        path: Output path.
         motion: With at least one track; without a frame rate, it is shown at
             `motion.ASSUMED_FPS`, and the picture says so.
     """
@@ -70,11 +70,11 @@ def write_mp4(path: pathlib.Path, motion: Motion) -> None:
     """Writes H.264 video, every frame of the clip at its frame rate.
 
     Args:
-        path: Of the file.
+        path: Output path.
         motion: As for `write_gif`.
 
     Raises:
-        OSError: Where ffmpeg fails.
+        OSError: If ffmpeg fails.
         ValueError: If it, or `imageio-ffmpeg`, is not installed, or nearly
             all frames are gaps.
     """
@@ -103,7 +103,7 @@ def write_preview(
     missing in between, the last one stays, for `_LONGEST_STAY_S` at most.
 
     Args:
-        path: Of the file.
+        path: Output path.
         motion: As for `write_gif`.
         pictures: Called with `longest`, the pixels of their longer side; see
             `video.shown`.
@@ -117,13 +117,15 @@ def write_preview(
     film = Film(
         motion, scene, _MP4_HEIGHT, _caption(scene, ""), on_pictures=True
     )
-    most = round(_LONGEST_STAY_S * scene.fps / scene.frames.step)
+    most = max(1, round(_LONGEST_STAY_S * scene.fps / scene.frames.step))
     with (
         _mp4(path, film, scene) as write,
         progress.bar(len(scene.frames), "frame") as drawn,
+        # So that the video's decoder ends where something fails.
+        contextlib.closing(pictures(longest=_PICTURE_SIDE)) as shown,
     ):
         before, last = 0, None
-        for frame, picture in pictures(longest=_PICTURE_SIDE):
+        for frame, picture in shown:
             place = round(frame / scene.frames.step)
             if last is not None:
                 stays = min(place - before, most)

@@ -1,6 +1,7 @@
 """`.html`: a motion in one file that any browser shows, without a network."""
 
 import base64
+import contextlib
 import html
 import io
 import json
@@ -23,7 +24,7 @@ from ampose_tf.lifting.viewers.scene import (
 )
 from ampose_tf.skeleton import Skeleton
 
-# Of a video's pictures: their longer side, and all of them.
+# Pixels of a picture's longer side, and bytes of all pictures.
 _PICTURE_SIDE, _JPEG_QUALITY = 320, 70
 _PICTURES_BYTES = 5_000_000
 
@@ -42,12 +43,12 @@ def write(
     nothing, and a Content-Security-Policy of its own forbids it to.
 
     Args:
-        path: Of the file; its stem is the page's title.
+        path: Output path; its stem is the page's title.
         motion: With at least one track; without a frame rate, it is played
             at `motion.ASSUMED_FPS`, and the page's notes say so.
-        pictures: Of the video, see `video.shown`: small ones, of which some
-            are left out so that all take 5 MB at most, go behind the
-            keypoints. None for none.
+        pictures: The video's pictures, see `video.shown`, which go behind
+            the keypoints, small, and thinned so that all take 5 MB at most.
+            None for none.
     """
     parts = {
         "title": html.escape(reading.escaped(path.stem)),
@@ -89,8 +90,8 @@ def _content(motion):
         )
     if not scene.placed:
         notes.append(
-            "Place in the room not estimated: who has none stands beside the "
-            "others, the lower ankle on the floor."
+            "Place in the room not estimated: people without one stand beside "
+            "the others, the lower ankle on the floor."
         )
     return {
         "image_size": [int(side) for side in motion.image_size],
@@ -117,18 +118,20 @@ def _small(pictures):
     from PIL import Image
 
     chosen, size, every = [], 0, 1
-    for place, (frame, pixels) in enumerate(pictures(longest=_PICTURE_SIDE)):
-        if place % every:
-            continue
-        jpeg = io.BytesIO()
-        Image.fromarray(pixels).save(jpeg, "jpeg", quality=_JPEG_QUALITY)
-        data = base64.b64encode(jpeg.getvalue()).decode("ascii")
-        chosen.append({"frame": frame, "data": data})
-        size += len(data)
-        if size > _PICTURES_BYTES:
-            # Every other one of those up to now, and of those to come.
-            chosen, every = chosen[::2], 2 * every
-            size = sum(len(picture["data"]) for picture in chosen)
+    # So that the video's decoder ends where something fails.
+    with contextlib.closing(pictures(longest=_PICTURE_SIDE)) as shown:
+        for place, (frame, pixels) in enumerate(shown):
+            if place % every:
+                continue
+            jpeg = io.BytesIO()
+            Image.fromarray(pixels).save(jpeg, "jpeg", quality=_JPEG_QUALITY)
+            data = base64.b64encode(jpeg.getvalue()).decode("ascii")
+            chosen.append({"frame": frame, "data": data})
+            size += len(data)
+            if size > _PICTURES_BYTES:
+                # Every other one of those up to now, and of those to come.
+                chosen, every = chosen[::2], 2 * every
+                size = sum(len(picture["data"]) for picture in chosen)
     return chosen
 
 

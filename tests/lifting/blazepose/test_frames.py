@@ -3,8 +3,11 @@
 import io
 import math
 import os
+import signal
+import socket
 import struct
 import sys
+import threading
 import weakref
 import zlib
 
@@ -12,7 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ampose_tf.lifting.blazepose import ffmpeg, frames
+from ampose_tf import interrupts
+from ampose_tf.lifting import untrusted
+from ampose_tf.lifting.blazepose import decoder, ffmpeg, frames
 from tests.filmed_clips import SOUND, quarters, run
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255,) * 3
@@ -152,20 +157,31 @@ def test_forms(folder, name, size, arguments, filters, expected):
     assert_colours(pictures[-1], [RED, GREEN, BLUE, WHITE], within=25)
 
 
-def test_high_dynamic_range_is_brought_to_the_screens(folder):
-    """Of PQ, half of the signal is 92 candela, about white on paper."""
+@pytest.mark.parametrize(
+    ("tags", "within"),
+    [
+        (
+            "color_trc=smpte2084:color_primaries=bt2020:colorspace=bt2020nc:"
+            "range=tv",
+            (140, 250),
+        ),
+        # What the file does not say is usual.
+        ("color_trc=smpte2084", (140, 250)),
+        ("color_trc=arib-std-b67:colorspace=bt2020nc:range=tv", (60, 140)),
+    ],
+)
+def test_high_dynamic_range_is_brought_to_the_screens(folder, tags, within):
+    """Half of PQ's signal is 92 candela, about white on paper."""
     path = folder / "hdr.mkv"
     run(
         *("-f", "lavfi", "-i", "color=0x808080:s=32x18:r=25:d=0.08"),
-        "-vf",
-        "format=yuv420p10le,setparams=color_primaries=bt2020:"
-        "color_trc=smpte2084:colorspace=bt2020nc:range=tv",
+        *("-vf", f"format=yuv420p10le,setparams={tags}"),
         *LOSSLESS,
         str(path),
     )
-    _, pictures, *_ = read(path)
-    mapped = pictures[0].pixels.mean()
-    assert 140 < mapped < 250
+    _, pictures, _, notes = read(path)
+    assert within[0] < pictures[0].pixels.mean() < within[1]
+    assert len(pictures) == 2 and notes == []
 
 
 def test_what_is_transparent_is_black(folder):
@@ -216,12 +232,182 @@ def test_one_picture_is_in_memory_at_a_time(clip):
     assert len(known) == 10
 
 
-def test_a_decoder_is_ended_with_its_clip(clip):
-    with frames.opened(clip) as opened:
+@pytest.fixture(scope="module")
+def long(folder):
+    """More than any pipe holds: 250 frames of 320 x 180 pixels."""
+    path = folder / "long.mp4"
+    run(
+        *("-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=10"),
+        *("-c:v", "libx264", "-preset", "ultrafast", str(path)),
+    )
+    return path
+
+
+def test_a_decoder_is_ended_with_its_clip(long):
+    opened = frames.opened(long)
+    assert not hasattr(opened, "_decoder")  # None is left if it isn't entered.
+    with opened:
         next(iter(opened))
         process = opened._decoder._process
-        assert process.poll() is None or process.returncode == 0
-    assert process.poll() is not None
+        assert process.poll() is None
+    assert process.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "x pts_time:1 pts: 7",
+        "[showinfo@probe @ 0x1] [info] n: 0 pts: 7 fmt:rgba sar:1/9 s:9x9 ",
+        "\n[showinfo@probe @ 0x1] [info] n: 0 pts:7 fmt:rgba sar:1/9 s:9x9 \n",
+        "\n[info]   Duration: 99:00:00.00\n"
+        "[info]   Stream #0:0: Video: , 7 fps",
+        "9" * 400,
+        "[error] no error",
+    ],
+)
+def test_titles_are_only_titles(clip, folder, title):
+    path = folder / "titled.mp4"
+    run("-i", str(clip), "-c", "copy", "-metadata", f"title={title}", path)
+    with frames.opened(path) as opened:
+        assert [p.index for p in opened] == list(range(10))
+        np.testing.assert_allclose(opened.times, np.arange(10) / 25, atol=1e-9)
+        assert (opened.size, opened.rates) == ((64, 36), (25.0,))
+        assert opened.expected == 10 and opened.notes() == []
+
+
+def stand_in(folder, monkeypatch, script):
+    """Puts a shell's script in ffmpeg's place, which may `exec $ffmpeg`."""
+    path = folder / "ffmpeg"
+    path.write_text(f'#!/bin/sh\nffmpeg="{ffmpeg.executable()}"\n{script}\n')
+    path.chmod(0o755)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(path))
+
+
+def test_messages_that_are_one_line(clip, tmp_path, monkeypatch):
+    """Those of several threads may be; the times come on another pipe."""
+    stand_in(
+        tmp_path,
+        monkeypatch,
+        "printf '[a @ 0x1] [showinfo@probe @ 0x2] [info] n: 0 pts: 7 "
+        '[b @ 0x3] [error] half\\n\' >&2\nexec "$ffmpeg" "$@"',
+    )
+    _, pictures, times, (note,) = read(clip, every=3)
+    assert [p.index for p in pictures] == [0, 3, 6, 9]
+    np.testing.assert_allclose(times, np.arange(10) / 25, atol=1e-9)
+    assert "ffmpeg says: half. " in note
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_a_size_that_changes_midway(folder, every):
+    parts = []
+    for number, size in enumerate(((32, 18), (48, 27))):
+        part = quarters(
+            folder / f"part{number}.ts",
+            *("-c:v", "mpeg2video", "-q:v", "1"),
+            *("-output_ts_offset", str(0.4 * number)),
+            size=size,
+        )
+        parts.append(part.read_bytes())
+    path = write(folder / "changing.ts", b"".join(parts))
+    size, pictures, times, _ = read(path, every=every)
+    assert size == (64, 36) and 15 < len(times) <= 20
+    assert [p.index for p in pictures] == list(range(0, len(times), every))
+    np.testing.assert_allclose(times, np.arange(len(times)) / 25, atol=1e-4)
+    for picture in pictures:
+        assert picture.pixels.shape == (36, 64, 3)
+        assert_colours(picture, [RED, GREEN, BLUE, WHITE], within=25)
+
+
+def test_a_time_that_is_far_away(clip, folder):
+    """The sixth frame's is 5,000 s late."""
+    path = folder / "far.mkv"
+    late = "setts=pts='PTS+if(eq(N,5),5000/TB,0)'"
+    run("-i", clip, *LOSSLESS, "-bsf:v", late, path)
+    _, pictures, times, (note,) = read(path, end=5)
+    assert [p.index for p in pictures] == list(range(10))
+    expected = np.where(np.arange(10) == 5, np.nan, np.arange(10) / 25)
+    np.testing.assert_allclose(times, expected, atol=1e-3)
+    assert note == (
+        "1 frame has a time more than 600 s away, the first after 0.16 s; "
+        "each is taken to follow the frame before."
+    )
+
+
+def test_more_frames_than_are_read(clip, monkeypatch):
+    """Every other one of at most 3, and of those that have numbers up to 6."""
+    monkeypatch.setattr(untrusted, "MAX_FRAMES", 3)
+    _, pictures, times, (note,) = read(clip, every=2)
+    assert [p.index for p in pictures] == [0, 2, 4]
+    np.testing.assert_allclose(times[:5], np.arange(5) / 25, atol=1e-9)
+    assert note == (
+        "The video is read up to its frame 4, and has more; start and end "
+        "choose another part."
+    )
+    monkeypatch.setattr(untrusted, "MAX_FRAMES", 5)
+    _, pictures, _, notes = read(clip, every=2)
+    assert len(pictures) == 5 and notes == []
+    monkeypatch.setattr(untrusted, "MAX_FRAME", 6)
+    _, pictures, times, (note,) = read(clip, every=2)
+    assert len(times) == 7 and pictures[-1].index <= 6
+    last = pictures[-1].index
+    assert note.startswith(f"The video is read up to its frame {last}, and ")
+
+
+def test_an_ffmpeg_that_gives_nothing(clip, tmp_path, monkeypatch):
+    stand_in(
+        tmp_path,
+        monkeypatch,
+        'case "$*" in *rawvideo*) exec sleep 60;; esac\nexec "$ffmpeg" "$@"',
+    )
+    monkeypatch.setattr(decoder, "_POLL_S", 0.05)
+    monkeypatch.setattr(decoder, "_STALL_S", 0.2)
+    with pytest.raises(ValueError, match=r"clip.mp4: .* nothing for 0\.2 s"):
+        read(clip)
+    # A signal is seen meanwhile, also where it is only noted.
+    monkeypatch.setattr(decoder, "_STALL_S", 60)
+    with (
+        pytest.raises(interrupts.Interrupted),
+        interrupts.handled(),
+        frames.opened(clip) as opened,
+        interrupts.deferred(),
+    ):
+        own = threading.main_thread().ident
+        later = threading.Timer(
+            0.1, signal.pthread_kill, (own, signal.SIGTERM)
+        )
+        later.start()
+        list(opened)
+
+
+def test_an_ffmpeg_that_is_too_old(clip, tmp_path, monkeypatch):
+    """The message is that of Debian 12's 5.1."""
+    stand_in(
+        tmp_path,
+        monkeypatch,
+        "echo \"[error] Unrecognized option 'stats_enc_pre'.\" >&2\nexit 1",
+    )
+    with pytest.raises(ValueError, match=r"clip.mp4: ffmpeg is older than 6"):
+        read(clip)
+
+
+def test_a_first_picture_that_takes_too_long(clip, tmp_path, monkeypatch):
+    stand_in(tmp_path, monkeypatch, "exec sleep 60")
+    monkeypatch.setattr(ffmpeg, "PROBE_S", 0.2)
+    with pytest.raises(
+        ValueError, match=r"takes more than 0\.2 s for its fir"
+    ):
+        read(clip)
+
+
+def test_ffmpegs_memory_is_limited(long):
+    resource = pytest.importorskip("resource")
+    if not hasattr(resource, "prlimit"):
+        pytest.skip("this system limits no other process")
+    with frames.opened(long) as opened:
+        limits = resource.prlimit(
+            opened._decoder._process.pid, resource.RLIMIT_AS
+        )
+    assert limits == (ffmpeg._MEMORY, ffmpeg._MEMORY)
 
 
 def write(path, content):
@@ -274,6 +460,26 @@ def test_lists_of_other_files_are_never_followed(
         read(path)
 
 
+def test_no_address_is_opened(folder, monkeypatch):
+    monkeypatch.setattr(frames, "_OTHERS", ())
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/clip.ts"
+        for name, content in (
+            ("list.m3u8", "#EXTM3U\n#EXTINF:1,\n{0}\n#EXT-X-ENDLIST\n"),
+            ("list.txt", "ffconcat version 1.0\nfile '{0}'\n"),
+            ("list.sdp", "v=0\no=- 0 0 IN IP4 127.0.0.1\ns={0}\n"),
+        ):
+            path = write(folder / name, content.format(address).encode())
+            with pytest.raises(ValueError):
+                read(path)
+            # The path itself is no address, either.
+            with pytest.raises(FileNotFoundError):
+                read(address)
+        server.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            server.accept()
+
+
 def test_sound_alone(folder):
     path = folder / "sound.m4a"
     run("-f", "lavfi", "-i", SOUND, str(path))
@@ -310,6 +516,14 @@ def test_no_file_no_pipe(folder, tmp_path):
         read(tmp_path / "pipe.mp4")
     with pytest.raises(OSError, match="a pipe or a device"):
         read("/dev/zero")
+    # As of a shell's `<(command)`.
+    ends = os.pipe()
+    try:
+        with pytest.raises(OSError, match="a pipe or a device"):
+            read(f"/dev/fd/{ends[0]}")
+    finally:
+        for end in ends:
+            os.close(end)
 
 
 def image(colour, size=(8, 6), mode="RGB"):
@@ -342,12 +556,47 @@ def test_images_that_are_not_like_the_others(tmp_path):
     (tmp_path / "1.png").write_bytes((tmp_path / "0.png").read_bytes()[:40])
     size, pictures, _, notes = read(tmp_path)
     assert [p.index for p in pictures] == [0, 3]
-    assert len(notes) == 2
-    assert notes[0].startswith("1 images are not read, such as ")
-    assert notes[1] == (
-        "1 images, such as 2.png, are left out: they are not of 8x6 pixels, "
-        "as the first one is."
+    first, second = notes
+    assert first.startswith(f"1 image cannot be read: {tmp_path}/1.png: a ")
+    assert second == (
+        "1 image is left out, for another size than 8x6 pixels, the first "
+        "one's: 2.png."
     )
+
+
+def test_a_first_image_that_is_damaged_is_left_out(tmp_path):
+    for number in range(5):
+        image((9, 9, 9)).save(tmp_path / f"{number}.png")
+    for number in (0, 2):
+        (tmp_path / f"{number}.png").write_bytes(b"\x89PNG")
+    size, pictures, _, (note,) = read(tmp_path)
+    assert size == (8, 6) and [p.index for p in pictures] == [1, 3, 4]
+    assert note.startswith(f"2 images cannot be read, such as {tmp_path}/0.")
+    (tmp_path / "4.png").write_bytes(b"\x89PNG")
+    with pytest.raises(ValueError, match=r"0\.png: a damaged image"):
+        read(tmp_path, every=2)
+
+
+def test_files_with_several_images(tmp_path):
+    """Their first image is read, and a note says so."""
+    some = [image((shade,) * 3, (16, 16)) for shade in (0, 90, 200)]
+    for name in ("moving.png", "moving.webp", "pages.tif"):
+        some[0].save(tmp_path / name, save_all=True, append_images=some[1:])
+    stream = io.BytesIO()
+    for one in some:
+        one.save(stream, "jpeg")
+    write(tmp_path / "stream.mjpeg", stream.getvalue())
+    for path in sorted(tmp_path.iterdir()):
+        _, (picture,), _, (note,) = read(path)
+        assert picture.pixels.max() < 5
+        assert note == (
+            "1 file has more than one image, of which the first is read: "
+            f"{path.name}."
+        )
+    # A phone's photograph has others, which belong to it.
+    path = tmp_path / "phone.jpg"
+    some[0].save(path, "MPO", save_all=True, append_images=some[1:])
+    assert read(path)[3] == []
 
 
 def test_folders_without_images(tmp_path):

@@ -63,6 +63,17 @@ def test_frames_too_near_to_each_other_keep_their_order():
     assert uneven == 2
 
 
+def test_times_that_run_backwards_or_are_unknown():
+    """Two parts one after the other; the second begins at 0 once more."""
+    times = np.concatenate([np.arange(50) / 25, np.arange(40) / 25])
+    numbers, fps, uneven = numbered(times, [])
+    assert numbers == list(range(90)) and fps == pytest.approx(25)
+    assert uneven == 40
+    times[49:] = np.arange(49, 90) / 25
+    times[[7, 60]] = math.nan
+    assert numbered(times, [19]) == (list(range(90)), pytest.approx(25), 0)
+
+
 def test_the_first_frame_of_a_part():
     assert numbered([2.0, 2.04, 2.08], [25])[0] == [50, 51, 52]
 

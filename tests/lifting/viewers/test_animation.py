@@ -154,6 +154,43 @@ def test_a_preview_shows_each_picture_at_its_time(
     np.testing.assert_allclose(corners, brightness, atol=8)
 
 
+def test_a_preview_below_a_picture_in_ten_seconds(tmp_path, monkeypatch):
+    """Each picture is shown once, however long none other comes."""
+    monkeypatch.setattr(animation, "_MP4_HEIGHT", 180)
+    track = film(frames=3).motion.tracks[0]
+    motion = Motion((track,), (64, 36), 0.04)
+
+    def pictures(longest):
+        for place in range(3):
+            yield place, np.full((36, 64, 3), 40 * place, np.uint8)
+
+    path = tmp_path / "preview.mp4"
+    animation.write_preview(path, motion, pictures)
+    count, _ = imageio_ffmpeg.count_frames_and_secs(str(path))
+    assert count == 3
+
+
+def test_a_preview_that_fails_ends_the_videos_decoder(tmp_path, monkeypatch):
+    ended = []
+
+    def pictures(longest):
+        try:
+            yield 0, np.zeros((36, 64, 3), np.uint8)
+        finally:
+            ended.append(True)
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Film, "draw", fail)
+    with pytest.raises(OSError, match="disk full") as raised:
+        animation.write_preview(
+            tmp_path / "preview.mp4", film(frames=2).motion, pictures
+        )
+    # The traceback holds the generator, which alone would not end.
+    assert raised.tb is not None and ended == [True]
+
+
 @pytest.mark.parametrize("ending", [".gif", ".mp4"])
 def test_people_are_placed_once(tmp_path, monkeypatch, ending):
     placed = []

@@ -87,7 +87,7 @@ def test_what_is_assumed_stands_in_the_notes(tmp_path):
     (path,) = motion.save(tmp_path / "clip.html")
     first, rate, place = content(path)["notes"]
     assert first == "First of all."
-    assert "30 frames a second" in rate and "stands beside" in place
+    assert "30 frames a second" in rate and "stand beside" in place
 
 
 class Elements(html.parser.HTMLParser):
@@ -338,3 +338,17 @@ def test_texts_of_strangers_do_nothing(tmp_path, tab):
     assert errors
     for error in errors:
         assert "Content Security Policy" in error
+
+
+def test_a_page_that_fails_ends_the_videos_decoder():
+    ended = []
+
+    def pictures(longest):
+        try:
+            yield 0, np.zeros((3, 0, 3), np.uint8)  # No image at all.
+        finally:
+            ended.append(True)
+
+    with pytest.raises((SystemError, ValueError)) as raised:
+        web._small(pictures)
+    assert raised.tb is not None and ended == [True]

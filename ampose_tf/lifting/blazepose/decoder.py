@@ -1,0 +1,265 @@
+"""Pictures of a video by ffmpeg, one at a time, with their times.
+
+Pictures come on one pipe. Their numbers and times come on two others, which
+nothing else is written to.
+"""
+
+import array
+import bisect
+import collections
+import contextlib
+import functools
+import io
+import math
+import os
+import selectors
+import subprocess
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from ampose_tf import interrupts
+from ampose_tf.lifting import untrusted
+from ampose_tf.lifting.blazepose import ffmpeg
+
+# Seconds from the latest frame before, beyond which a frame's time is not
+# trusted.
+MOST_GAP_S = 600
+# Seconds that ffmpeg may give nothing; before a start that cannot be sought,
+# there is nothing.
+_STALL_S = 300
+# Seconds after which signals are looked for.
+_POLL_S = 0.5
+_CHUNK, _LONGEST_LINE = 2**16, 4096
+# Messages about damage that are kept; there is one for each block of a frame.
+_MOST_FAULTS = 20
+_HDR = ("smpte2084", "arib-std-b67")
+
+
+class Decoder(contextlib.AbstractContextManager):
+    """Pictures of a video, one after the other.
+
+    Args:
+        path: Path of the file.
+        probed: What `ffmpeg.probe` says of it.
+        start: Seconds from the first picture on to begin at.
+        every: Every n-th picture is decoded to pixels.
+        size: (width, height) of the pictures.
+
+    Attributes:
+        times: Seconds from the first picture on, of all pictures up to now,
+            also of those in between; NaN where the file does not say, or a
+            time is more than `MOST_GAP_S` away from those before.
+        untrusted_times: How many are NaN for that reason, and the time of
+            the picture before the first of them.
+        is_cut: Whether the video is left before its end, since it has more
+            pictures than `untrusted.MAX_FRAME`.
+        faults: What ffmpeg has said of damage: (seconds, sentence).
+
+    Raises:
+        OSError: If there is no ffmpeg.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        probed: ffmpeg.Probed,
+        start: float,
+        every: int,
+        size: tuple[int, int],
+    ):
+        self.times = array.array("d")
+        self.untrusted_times = (0, 0.0)
+        self.is_cut = self._is_stopped = False
+        self.faults = []
+        self._size = size
+        # What is before it, ffmpeg drops; and times begin there.
+        self._begin, seek = -probed.first, []
+        if start > 0:
+            self._begin = start
+            seek = ["-ss", f"{probed.first + start:.6f}"]
+        self._start = self._latest = start
+        # ffmpeg's numbers of all pictures, and of those that are decoded to
+        # pixels and not yet yielded.
+        self._numbers = array.array("q")
+        self._kept = collections.deque()
+        command = ffmpeg.input_of(path, "error", seek)
+        (kept, to_kept), (timed, to_timed) = os.pipe(), os.pipe()
+        command += [
+            *("-filter_complex", _graph(probed, every, size)),
+            *ffmpeg.output("[pictures]", to_kept, "{ni}"),
+            *("-f", "rawvideo", "pipe:1"),
+            *ffmpeg.output("[times]", to_timed, "{ni} {ptsi} {tbi}"),
+            *("-f", "null", "-"),
+        ]
+        try:
+            self._process = ffmpeg.started(
+                command, subprocess.PIPE, (to_kept, to_timed)
+            )
+        except BaseException:
+            os.close(kept)
+            os.close(timed)
+            raise
+        finally:
+            os.close(to_kept)
+            os.close(to_timed)
+        self._pictures = self._process.stdout
+        self._readers = {
+            self._process.stderr: self._note,
+            io.FileIO(kept): self._keep,
+            io.FileIO(timed): self._time,
+        }
+        # Beginnings of lines.
+        self._begun = dict.fromkeys(self._readers, b"")
+        self._open = selectors.DefaultSelector()
+        for stream in self._readers:
+            self._open.register(stream, selectors.EVENT_READ)
+
+    def __exit__(self, *_):
+        self._process.kill()
+        self._process.wait()
+        self._open.close()
+        for stream in (self._pictures, *self._readers):
+            stream.close()
+
+    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Yields the index in `times` and (H, W, 3) uint8, as RGB.
+
+        Raises:
+            Interrupted: If a signal has come while ffmpeg gives nothing.
+        """
+        width, height = self._size
+        while True:
+            pixels = np.empty((height, width, 3), np.uint8)
+            if not self._fill(memoryview(pixels.reshape(-1))):
+                break
+            yield (
+                bisect.bisect(self._numbers, self._kept.popleft()) - 1,
+                pixels,
+            )
+        status = self._process.wait()
+        if status < 0 and not self._is_stopped:
+            self.faults.append((self._latest, f"ended by signal {-status}"))
+
+    def _fill(self, rest):
+        """Reads the next picture; returns whether there is a whole one."""
+        self._open.register(self._pictures, selectors.EVENT_READ)
+        heard = time.monotonic()
+        while rest or not (
+            # Its time comes on another pipe, which may be behind.
+            self._kept and self._numbers and self._kept[0] <= self._numbers[-1]
+        ):
+            if not self._open.get_map():
+                return False
+            for key, _ in self._open.select(_POLL_S):
+                stream = key.fileobj
+                if stream is self._pictures:
+                    count = stream.readinto(rest)
+                    rest = rest[count:]
+                else:
+                    count = self._read(stream)
+                if not count or (stream is self._pictures and not rest):
+                    self._open.unregister(stream)
+                if stream is not self._process.stderr:
+                    heard = time.monotonic()
+            waited = time.monotonic() - heard
+            if waited > _POLL_S:
+                interrupts.check()
+            if waited > _STALL_S:
+                what = f"it gives nothing for {_STALL_S} s"
+                self.faults.insert(0, (self._latest, what))
+                self._stop()
+                return False
+        return True
+
+    def _read(self, stream):
+        """Reads what there is; returns how much."""
+        content = stream.read(_CHUNK)
+        *lines, begun = (self._begun[stream] + content).split(b"\n")
+        self._begun[stream] = begun[-_LONGEST_LINE:]
+        for line in lines:
+            self._readers[stream](line)
+        return len(content)
+
+    def _note(self, line):
+        line = line[:_LONGEST_LINE].decode("utf-8", "replace")
+        if ffmpeg.is_error(line) and len(self.faults) < _MOST_FAULTS:
+            self.faults.append((self._latest, ffmpeg.plain(line)))
+
+    def _keep(self, line):
+        self._kept.append(int(line))
+
+    def _time(self, line):
+        if len(self.times) > untrusted.MAX_FRAME:
+            self.is_cut = True
+            self._stop()
+            return
+        number, _, at = line.partition(b" ")
+        seconds = self._begin + ffmpeg.seconds(at)
+        gap = seconds - self._latest
+        # What is before the start is not shown.
+        is_shown = seconds >= self._start or self._start == 0
+        if gap > MOST_GAP_S or (gap < -MOST_GAP_S and is_shown):
+            count, when = self.untrusted_times
+            self.untrusted_times = (count + 1, when if count else self._latest)
+            seconds = math.nan
+        elif gap > 0:
+            self._latest = seconds
+        self._numbers.append(int(number))
+        self.times.append(seconds)
+
+    def _stop(self):
+        self._is_stopped = True
+        self._process.kill()
+
+
+def _graph(probed, every, size):
+    """Returns filters whose outputs are all times, and some pictures."""
+    filters = []
+    if every > 1:
+        filters.append(f"select='not(mod(n,{every}))'")
+    if probed.has_alpha:
+        # What is transparent is black.
+        filters += ["format=gbrap", "premultiply=inplace=1"]
+    colours = probed.colours
+    if colours.transfer in _HDR and _has_tone_mapping():
+        usual = {
+            "range": ("range", "tv"),
+            "matrix": ("colorspace", "bt2020nc"),
+            "primaries": ("color_primaries", "bt2020"),
+        }
+        filters += [
+            # What the file does not say is taken for what is usual.
+            f"setparams={name}={value}"
+            for field, (name, value) in usual.items()
+            if getattr(colours, field) in ("unknown", "reserved")
+        ]
+        filters += [
+            f"zscale=tin={colours.transfer}:t=linear:npl=100",
+            "format=gbrpf32le",
+            "zscale=p=bt709",
+            "tonemap=hable:desat=0",
+            "zscale=t=bt709:m=bt709:r=pc",
+            "format=yuv444p",
+        ]
+    width, height = size
+    filters += [f"scale={width}:{height}", "format=rgb24"]
+    # Outputs have times of their own, which always rise.
+    return (
+        f"[0:V:0]setpts=N,split[all][times];[all]{','.join(filters)}[pictures]"
+    )
+
+
+@functools.cache
+def _has_tone_mapping():
+    listed = subprocess.run(
+        [ffmpeg.executable(), "-hide_banner", "-filters"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        timeout=ffmpeg.PROBE_S,
+        check=False,
+    ).stdout.split()
+    return {"zscale", "tonemap"} <= set(listed)
