@@ -225,9 +225,9 @@ def _of_people(tracks, shown, size, people, most):
             else f"people={people}"
         )
         notes.append(
-            f"{people} of up to {most} people in a frame "
+            f"{people} of at least {most} people in a frame "
             f"{'is' if people == 1 else 'are'} followed, {which}; "
-            f"--people={most}, in Python people={most}, follows all."
+            f"--people={most}, in Python people={most}, follows more."
         )
     if people == 1 and len(tracks) > 1:
         later = [str(track.frames[0]) for track in tracks[1:]]

@@ -106,9 +106,9 @@ def test_keypoints_of_a_clip(clip):
     np.testing.assert_allclose(Follower.made.times, np.arange(10) / 25)
     who, empty = found.notes
     assert who == (
-        "1 of up to 2 people in a frame is followed, the one at 25 % of the "
-        "width and 47 % of the height in frame 0; --people=2, in Python "
-        "people=2, follows all."
+        "1 of at least 2 people in a frame is followed, the one at 25 % of "
+        "the width and 47 % of the height in frame 0; --people=2, in Python "
+        "people=2, follows more."
     )
     assert empty == "No one is found in 1 of 10 frames: 3."
 
