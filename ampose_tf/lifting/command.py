@@ -198,10 +198,18 @@ def _lift_video(options):
         saving.check(certain, source, options.overwrite)
         lifter = _lifter(options)
     people = video.read_video(source, options.detector, options.people, **part)
+    refused = None
     if options.save_keypoints is not None:
-        people.save(options.save_keypoints, options.overwrite)
+        try:
+            people.save(options.save_keypoints, options.overwrite)
+        except ValueError as error:
+            # Lifted all the same: it may have taken hours to find.
+            refused = error
     if lifter is None:
-        return _examine(options, people, None)
+        _examine(options, people, None)
+        if refused is not None:
+            raise refused
+        return
     motion = lifter(people, **clip)
     motion = _signed(options, motion, place, video.sha256(place))
     saving.check(saving.targets(motion, paths), source, options.overwrite)
@@ -211,6 +219,8 @@ def _lift_video(options):
         options.with_frames,
     )
     _save(motion, paths, options.overwrite, footage)
+    if refused is not None:
+        raise refused
     interrupts.check("before the video's end; what came before is lifted")
 
 

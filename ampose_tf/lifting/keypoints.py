@@ -10,7 +10,7 @@ import orjson
 
 from ampose_tf import files
 from ampose_tf.conversion import CONVERSIONS, SEEN_SCORE, Conversion
-from ampose_tf.lifting import own_skeleton
+from ampose_tf.lifting import own_skeleton, untrusted
 from ampose_tf.skeleton import H36M_17
 
 _H36M_17 = Conversion(
@@ -81,7 +81,10 @@ class Keypoints(NamedTuple):
         """Writes a file that `formats.read` reads back as the same keypoints.
 
         It is this project's own JSON, see `readers.forms.clip_forms`, with
-        the people of each frame by their ids.
+        the people of each frame by their ids. Files that are too large to be
+        read back are not written: `untrusted.MAX_BYTES` are the 33 landmarks
+        of `video.read_video` of one person in about 350,000 frames, which is
+        three hours at 30 a second.
 
         Args:
             path: Path that ends in `.json`. Missing folders are made.
@@ -89,12 +92,24 @@ class Keypoints(NamedTuple):
 
         Raises:
             OSError: If the file exists or cannot be written.
-            ValueError: If the path ends otherwise.
+            ValueError: If the path ends otherwise, or the file would be too
+                large, or a frame's number is above `untrusted.MAX_FRAME`.
         """
         check_target(path, overwrite)
+        if self.frame_count - 1 > untrusted.MAX_FRAME:
+            raise ValueError(
+                f"{path} is not written: frame {self.frame_count - 1} would "
+                "not be read back; the last number that is read is "
+                f"{untrusted.MAX_FRAME}"
+            )
         # Frames without a person are left out, but for the last one, which
-        # says how many there are.
+        # says how many there are, and some in long clips: numbers that are
+        # far apart are read as a mistake.
         people = {self.frame_count - 1: []}
+        if self.frame_count > untrusted.HOUR:
+            people |= {
+                n: [] for n in range(0, self.frame_count, untrusted.SPARSE)
+            }
         for track in self.tracks:
             for frame, pixels, scores in zip(
                 track.frames.tolist(), track.pixels, track.scores, strict=True
@@ -119,6 +134,21 @@ class Keypoints(NamedTuple):
         }
         # It writes the shortest decimals that mean the same float32.
         text = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+        for size, most, what in (
+            (len(text), untrusted.MAX_BYTES, "bytes"),
+            (
+                text.count(b"[") + text.count(b"{"),
+                untrusted.MAX_NODES,
+                "lists and objects",
+            ),
+            (len(people), untrusted.MAX_FRAMES, "frames"),
+        ):
+            if size > most:
+                raise ValueError(
+                    f"{path} is not written: it would have {size} {what}, and "
+                    f"files of up to {most} are read back; save the keypoints "
+                    "of a part of the clip"
+                )
         with files.replacing(path, overwrite) as temporary:
             temporary.write_bytes(text)
 
