@@ -207,21 +207,20 @@ def _lift_video(options):
             refused = error
     if lifter is None:
         _examine(options, people, None)
-        if refused is not None:
-            raise refused
-        return
-    motion = lifter(people, **clip)
-    motion = _signed(options, motion, place, video.sha256(place))
-    saving.check(saving.targets(motion, paths), source, options.overwrite)
-    footage = saving.Footage(
-        functools.partial(video.shown, source, people, **part),
-        preview if options.preview else None,
-        options.with_frames,
-    )
-    _save(motion, paths, options.overwrite, footage)
+    else:
+        motion = lifter(people, **clip)
+        motion = _signed(options, motion, place, video.sha256(place))
+        saving.check(saving.targets(motion, paths), source, options.overwrite)
+        footage = saving.Footage(
+            functools.partial(video.shown, source, people, **part),
+            preview if options.preview else None,
+            options.with_frames,
+        )
+        _save(motion, paths, options.overwrite, footage)
     if refused is not None:
         raise refused
-    interrupts.check("before the video's end; what came before is lifted")
+    done = "examined" if lifter is None else "lifted"
+    interrupts.check(f"before the video's end; what came before is {done}")
 
 
 def _examine(options, people, skeleton):

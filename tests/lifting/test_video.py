@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import textwrap
 
 import numpy as np
 import pytest
@@ -454,8 +453,8 @@ def test_models_that_are_missing(clip, lift, monkeypatch):
     assert "\n" not in message
 
 
-# Ends itself in the sixth frame, as by Ctrl-C.
-INTERRUPTED = """
+# Gets a signal in the sixth frame, as from Ctrl-C and from `kill`.
+SIGNALLED = """
 import os, signal, sys
 from ampose_tf import config
 from ampose_tf.lifting import command
@@ -464,7 +463,7 @@ from tests.lifting import test_video
 
 class Follower(test_video.Follower):
     def follow(self, image, seconds):
-        if len(self.times) == int(sys.argv[-1].split("_")[-1]):
+        if len(self.times) == 5:
             os.kill(os.getpid(), signal.{0})
         return super().follow(image, seconds)
 
@@ -474,29 +473,47 @@ config.run(command.main, command.define_flags)
 """
 
 
-@pytest.mark.parametrize(("number", "status"), [("SIGINT", 130)])
-def test_what_was_found_before_a_signal_is_lifted(
-    clip, tmp_path, number, status
-):
-    root = pathlib.Path(__file__).parents[2]
-    ended = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(INTERRUPTED.format(number))]
-        + [f"--video={clip}", "--formats=npz", "--model=ampose_t"]
-        + [f"--output={tmp_path}/at_5/"[:-1]],
+def signalled(number, *arguments):
+    """Runs lift.py, which gets a signal, in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", SIGNALLED.format(number), *arguments],
         capture_output=True,
         text=True,
-        cwd=root,
+        cwd=pathlib.Path(__file__).parents[2],
         check=False,
         timeout=60,
     )
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [("SIGINT", 130), ("SIGTERM", 143)]
+)
+def test_what_was_found_before_a_signal_is_lifted(
+    clip, tmp_path, number, status
+):
+    ended = signalled(
+        number,
+        *(f"--video={clip}", "--formats=npz", "--model=ampose_t"),
+        f"--output={tmp_path}",
+    )
     assert ended.returncode == status, ended.stderr
-    motion = results.load(tmp_path / "at_5" / "clip.npz")
+    motion = results.load(tmp_path / "clip.npz")
     assert motion.tracks[0].frames.tolist() == [0, 1, 2, 4, 5]
-    assert "Keypoints up to frame 5: ended by SIGINT." in ended.stderr
+    assert f"Keypoints up to frame 5: ended by {number}." in ended.stderr
     last = ended.stderr.splitlines()[-1]
     assert last == (
+        f"lift.py: ended by {number} before the video's end; what came before "
+        "is lifted"
+    )
+
+
+def test_what_was_found_before_a_signal_is_examined(clip):
+    ended = signalled("SIGINT", f"--video={clip}", "--doctor")
+    assert ended.returncode == 130, ended.stderr
+    assert ended.stdout.startswith("1 person in 6 frames")
+    assert ended.stderr == (
         "lift.py: ended by SIGINT before the video's end; what came before is "
-        "lifted"
+        "examined\n"
     )
 
 
