@@ -65,8 +65,6 @@ from ampose_tf.lifting.flags import (
 )
 from ampose_tf.lifting.flags import define as define_flags
 
-_LIFTS_NOTHING = "is for lifting, and --doctor lifts nothing"
-
 # A run that lifted some clips and failed at others.
 _SOME_FAILED = 4
 
@@ -87,12 +85,18 @@ def main(options: flags.FlagValues) -> int | None:
             given.
         ValueError: If a flag or the keypoint file is wrong.
     """
-    if options.video is not None:
-        return _lift_video(options)
-    if options.keypoints is None:
+    if options.video is None and options.keypoints is None:
         raise ValueError(
             "--video=... or --keypoints=... is missing; --help explains them"
         )
+    if options.doctor:
+        _refuse(
+            options,
+            OF_RESULTS,
+            "is for lifting, and --doctor lifts nothing",
+        )
+    if options.video is not None:
+        return _lift_video(options)
     from ampose_tf.lifting import formats, results, saving
     from ampose_tf.lifting.many import clips
 
@@ -189,9 +193,7 @@ def _lift_video(options):
             )
     if options.with_frames and not any(p.suffix == ".html" for p in paths):
         raise ValueError("--with_frames is for .html; add it to --formats")
-    if options.doctor:
-        _refuse(options, OF_RESULTS, _LIFTS_NOTHING)
-    else:
+    if not options.doctor:
         certain = saving.certain(paths, is_alone=False)
         if options.preview:
             certain = (*certain, preview)
@@ -226,7 +228,6 @@ def _lift_video(options):
 def _examine(options, people, skeleton):
     from ampose_tf.lifting import doctor
 
-    _refuse(options, OF_RESULTS, _LIFTS_NOTHING)
     report = doctor.report(
         people, skeleton, fps=options.fps, seen_score=options.seen_score
     )
