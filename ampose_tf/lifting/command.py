@@ -178,7 +178,7 @@ def _lift_video(options):
     paths = saving.plan(
         options.output or "lifted/", clips.stem(place), options.formats
     )
-    preview = paths[0].with_name(f"{clips.stem(place)}_preview.mp4")
+    preview = saving.preview(paths[0])
     clip = _of_clip(options)
     lifter = None
     # A video takes long: whatever else may be wrong comes first.

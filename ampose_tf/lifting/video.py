@@ -15,7 +15,7 @@ import numpy as np
 from ampose_tf import files, interrupts, progress, reading
 from ampose_tf.conversion import MEDIAPIPE_33
 from ampose_tf.lifting import untrusted
-from ampose_tf.lifting.blazepose import frames, timing
+from ampose_tf.lifting.blazepose import ffmpeg, frames, timing
 from ampose_tf.lifting.keypoints import Keypoints, Track
 from ampose_tf.lifting.motion import ASSUMED_FPS
 
@@ -172,6 +172,15 @@ def shown(
             if number >= keypoints.frame_count:
                 break
             yield Shown(number, picture.pixels)
+
+
+def check_ffmpeg() -> None:
+    """Checks that there is an ffmpeg.
+
+    Raises:
+        OSError: If there is none.
+    """
+    ffmpeg.executable()
 
 
 def sha256(path: str | os.PathLike) -> str:

@@ -361,6 +361,30 @@ def test_a_preview_and_small_pictures(clip, lift):
     assert [p["frame"] for p in pictures] == list(range(10))
 
 
+def test_the_preview_of_a_named_file_is_beside_it(clip, lift):
+    _, out, _ = lift(
+        *(f"--video={clip}", "--output=new/clip_preview.mp4", "--preview"),
+    )
+    assert out.split() == [
+        "new/clip_preview.mp4",
+        "new/clip_preview_preview.mp4",
+    ]
+
+
+@pytest.mark.parametrize("flag", ["--preview", "--formats=npz,mp4"])
+def test_films_need_ffmpeg_before_the_work(lift, monkeypatch, flag):
+    """Images are read without it."""
+    pathlib.Path("images").mkdir()
+    Image.new("RGB", (40, 30)).save("images/1.png")
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    lift("--video=images", "--formats=npz")
+    Follower.made = None
+    with pytest.raises(OSError, match=r"pip install 'ampose_tf\[video\]'"):
+        lift("--video=images", flag, "--output=films/")
+    assert Follower.made is None
+    assert not pathlib.Path("films").exists()
+
+
 def test_small_pictures_stay_small(clip, monkeypatch):
     """Every other one is left out, until they are few enough."""
     found = video.read_video(clip)
