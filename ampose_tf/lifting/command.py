@@ -137,7 +137,7 @@ def main(options: flags.FlagValues) -> int | None:
     certain = saving.certain(paths, is_alone=len(people.tracks) == 1)
     saving.check(certain, source, options.overwrite)
     motion = _lifter(options)(people, **clip)
-    motion = _signed(options, motion, place, clips.sha256(place))
+    motion = _signed(options, motion, place, clips.sha256(place), {})
     saving.check(saving.targets(motion, paths), source, options.overwrite)
     _save(motion, paths, options.overwrite)
 
@@ -167,6 +167,7 @@ def _of_clip(options):
 
 def _lift_video(options):
     """Lifts the people in a video."""
+    from ampose_tf.export import runtime
     from ampose_tf.lifting import keypoints, saving, video
     from ampose_tf.lifting.many import clips
 
@@ -198,6 +199,10 @@ def _lift_video(options):
         if options.preview:
             certain = (*certain, preview)
         saving.check(certain, source, options.overwrite)
+    # LiteRT greets once, in a process.
+    with runtime.without_greeting():
+        networks = video.check_detector(options.detector)
+    if not options.doctor:
         lifter = _lifter(options)
     people = video.read_video(source, options.detector, options.people, **part)
     refused = None
@@ -211,7 +216,7 @@ def _lift_video(options):
         _examine(options, people, None)
     else:
         motion = lifter(people, **clip)
-        motion = _signed(options, motion, place, video.sha256(place))
+        motion = _signed(options, motion, place, video.sha256(place), networks)
         saving.check(saving.targets(motion, paths), source, options.overwrite)
         footage = saving.Footage(
             functools.partial(video.shown, source, people, **part),
@@ -234,7 +239,7 @@ def _examine(options, people, skeleton):
     print(report)
 
 
-def _signed(options, motion, place, digest):
+def _signed(options, motion, place, digest, networks):
     """Returns a motion that says what it was made of."""
     from ampose_tf.lifting.many import workers
 
@@ -244,6 +249,8 @@ def _signed(options, motion, place, digest):
     }
     if digest is not None:
         provenance["input_sha256"] = digest
+    for name, sha256 in networks.items():
+        provenance[f"{name}_sha256"] = sha256
     return dataclasses.replace(motion, provenance=provenance)
 
 

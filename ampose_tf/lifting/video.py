@@ -183,6 +183,21 @@ def check_ffmpeg() -> None:
     ffmpeg.executable()
 
 
+def check_detector(detector: str) -> dict[str, str]:
+    """Loads BlazePose's networks, as `read_video` will.
+
+    Returns:
+        The SHA-256 of their files, by "detection" and "landmarks".
+
+    Raises:
+        OSError: If a file is missing.
+        ValueError: If a file is wrong, or there is no such detector.
+    """
+    from ampose_tf.lifting.blazepose import following
+
+    return following.Follower(detector).sha256
+
+
 def sha256(path: str | os.PathLike) -> str:
     """Returns the SHA-256 of a video, or of the images of a folder.
 

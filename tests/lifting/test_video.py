@@ -60,6 +60,7 @@ class Follower:
     """Two people: one walks to the right, one stands; not in frame 3."""
 
     made = None
+    sha256 = {"detection": "d" * 64, "landmarks": "e" * 64}
 
     def __init__(self, detector="full", people=1):
         Follower.made = self
@@ -327,6 +328,8 @@ def test_a_video_is_lifted(clip, lift):
     assert motion.tracks[0].root is not None
     assert motion.provenance["input"] == "clip.mp4"
     assert len(motion.provenance["input_sha256"]) == 64
+    assert motion.provenance["detection_sha256"] == "d" * 64
+    assert motion.provenance["landmarks_sha256"] == "e" * 64
     assert motion.provenance["settings"] == "--people=2 --every=2"
     assert "No one is found in 1 of 5 frames: 6." in notes
     page = pathlib.Path("new/clip.html").read_text()

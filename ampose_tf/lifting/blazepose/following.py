@@ -28,6 +28,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ampose_tf import files
 from ampose_tf.lifting.blazepose import (
     detection,
     landmarks,
@@ -91,6 +92,8 @@ class Follower:
     """People's landmarks in one image after another.
 
     Attributes:
+        sha256: SHA-256 of the files of the networks, by "detection" and
+            "landmarks".
         seen_at_once: Most people who were seen in one image so far. There
             may be more: only so many are looked at.
     """
@@ -112,6 +115,9 @@ class Follower:
         if people < 1:
             raise ValueError(f"Expected at least 1 person, got {people}")
         found = models.paths(detector)
+        self.sha256 = {
+            name: files.sha256(path) for name, path in found._asdict().items()
+        }
         self._detect = detection.Detector(networks.load(found.detection))
         self._find = landmarks.Landmarker(networks.load(found.landmarks))
         self._people = people

@@ -65,6 +65,7 @@ def follow(monkeypatch):
     def make(scene, people=1):
         paths = models.Paths("detection", "landmarks")
         monkeypatch.setattr(models, "paths", lambda detector: paths)
+        monkeypatch.setattr(following.files, "sha256", str)
         monkeypatch.setattr(following.networks, "load", lambda path: path)
         monkeypatch.setattr(
             detection, "Detector", lambda network: scene.detect
@@ -111,6 +112,7 @@ def test_the_largest_person_comes_first(follow):
     follower, step = follow(scene)
     assert step() == {0: "bob"}
     assert follower.seen_at_once == 2
+    assert follower.sha256 == {n: n for n in ("detection", "landmarks")}
 
 
 def test_who_comes_later_is_counted(follow):
