@@ -55,8 +55,8 @@ def read_video(
     video there: what was found before is returned.
 
     Args:
-        path: What ffmpeg reads, a folder whose images are the frames in the
-            order of their numbers, or an image.
+        path: Path of a video, of a folder whose images are the frames in the
+            order of their numbers, or of an image.
         detector: `"lite"`, `"full"` or `"heavy"`: better, and slower.
         people: How many are followed.
         start: Seconds to begin at.
@@ -149,17 +149,17 @@ def shown(
     """Yields the pictures of a video, with the numbers that keypoints have.
 
     Args:
-        path: As of `read_video`.
+        path: As for `read_video`.
         keypoints: What it returned; pictures beyond its frames are left out.
-        start: As there.
-        end: As there.
-        every: As there.
+        start: As for `read_video`.
+        end: As for `read_video`.
+        every: As for `read_video`.
         longest: Pixels of the longer side that pictures are shrunk to; None
             leaves them as they are.
 
     Raises:
-        OSError: As `read_video`.
-        ValueError: As `read_video`.
+        OSError: As for `read_video`.
+        ValueError: As for `read_video`.
     """
     count, done = timing.Counter(keypoints.fps), 0
     with frames.opened(path, start, end, every, longest) as clip:
