@@ -65,6 +65,8 @@ from ampose_tf.lifting.flags import (
 )
 from ampose_tf.lifting.flags import define as define_flags
 
+_LIFTS_NOTHING = "is for lifting, and --doctor lifts nothing"
+
 # A run that lifted some clips and failed at others.
 _SOME_FAILED = 4
 
@@ -89,12 +91,6 @@ def main(options: flags.FlagValues) -> int | None:
         raise ValueError(
             "--video=... or --keypoints=... is missing; --help explains them"
         )
-    if options.doctor:
-        _refuse(
-            options,
-            OF_RESULTS,
-            "is for lifting, and --doctor lifts nothing",
-        )
     if options.video is not None:
         return _lift_video(options)
     from ampose_tf.lifting import formats, results, saving
@@ -118,7 +114,9 @@ def main(options: flags.FlagValues) -> int | None:
     clip = _of_clip(options)
     if found is not None:
         return _lift_many(options, found, clip)
-    if source == "-" and not options.doctor:
+    if options.doctor:
+        _refuse(options, OF_RESULTS, _LIFTS_NOTHING)
+    elif source == "-":
         _refuse(options, ("frames",), "is for files: each line is a frame")
         del clip["frames"], clip["up"]
         return _answer(options, clip)
@@ -194,7 +192,9 @@ def _lift_video(options):
             )
     if options.with_frames and not any(p.suffix == ".html" for p in paths):
         raise ValueError("--with_frames is for .html; add it to --formats")
-    if not options.doctor:
+    if options.doctor:
+        _refuse(options, OF_RESULTS, _LIFTS_NOTHING)
+    else:
         certain = saving.certain(paths, is_alone=False)
         if options.preview:
             certain = (*certain, preview)
