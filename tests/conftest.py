@@ -21,11 +21,12 @@ def own_cache(tmp_path_factory):
         os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
     )
     cache = tmp_path_factory.mktemp("cache")
-    # BlazePose's, which take a download, are the user's.
-    models = user / "ampose_tf" / "blazepose"
-    if models.is_dir():
-        (cache / "ampose_tf").mkdir()
-        (cache / "ampose_tf" / "blazepose").symlink_to(models.absolute())
+    # BlazePose's, which take a download, are the user's. Each is linked by
+    # itself: a file that a test puts there is not put into the user's folder.
+    models = cache / "ampose_tf" / "blazepose"
+    models.mkdir(parents=True)
+    for path in (user / "ampose_tf" / "blazepose").glob("*.tflite"):
+        (models / path.name).symlink_to(path.absolute())
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(cache))
         # Its list of fonts takes seconds to make.

@@ -87,12 +87,12 @@ def main(options: flags.FlagValues) -> int | None:
             given.
         ValueError: If a flag or the keypoint file is wrong.
     """
-    if options.video is not None:
-        return _lift_video(options)
-    if options.keypoints is None:
+    if options.video is None and options.keypoints is None:
         raise ValueError(
             "--video=... or --keypoints=... is missing; --help explains them"
         )
+    if options.video is not None:
+        return _lift_video(options)
     from ampose_tf.lifting import formats, results, saving
     from ampose_tf.lifting.many import clips
 
@@ -114,7 +114,9 @@ def main(options: flags.FlagValues) -> int | None:
     clip = _of_clip(options)
     if found is not None:
         return _lift_many(options, found, clip)
-    if source == "-" and not options.doctor:
+    if options.doctor:
+        _refuse(options, OF_RESULTS, _LIFTS_NOTHING)
+    elif source == "-":
         _refuse(options, ("frames",), "is for files: each line is a frame")
         del clip["frames"], clip["up"]
         return _answer(options, clip)
@@ -133,7 +135,7 @@ def main(options: flags.FlagValues) -> int | None:
     certain = saving.certain(paths, is_alone=len(people.tracks) == 1)
     saving.check(certain, source, options.overwrite)
     motion = _lifter(options)(people, **clip)
-    motion = _signed(options, motion, place, clips.sha256(place))
+    motion = _signed(options, motion, place, clips.sha256(place), {})
     saving.check(saving.targets(motion, paths), source, options.overwrite)
     _save(motion, paths, options.overwrite)
 
@@ -163,6 +165,7 @@ def _of_clip(options):
 
 def _lift_video(options):
     """Lifts the people in a video."""
+    from ampose_tf.export import runtime
     from ampose_tf.lifting import keypoints, saving, video
     from ampose_tf.lifting.many import clips
 
@@ -174,7 +177,7 @@ def _lift_video(options):
     paths = saving.plan(
         options.output or "lifted/", clips.stem(place), options.formats
     )
-    preview = paths[0].with_name(f"{clips.stem(place)}_preview.mp4")
+    preview = saving.preview(paths[0])
     clip = _of_clip(options)
     lifter = None
     # A video takes long: whatever else may be wrong comes first.
@@ -196,35 +199,47 @@ def _lift_video(options):
         if options.preview:
             certain = (*certain, preview)
         saving.check(certain, source, options.overwrite)
+    # LiteRT greets once, in a process.
+    with runtime.without_greeting():
+        networks = video.check_detector(options.detector)
+    if not options.doctor:
         lifter = _lifter(options)
     people = video.read_video(source, options.detector, options.people, **part)
+    refused = None
     if options.save_keypoints is not None:
-        people.save(options.save_keypoints, options.overwrite)
+        try:
+            people.save(options.save_keypoints, options.overwrite)
+        except ValueError as error:
+            # Lifted all the same: it may have taken hours to find.
+            refused = error
     if lifter is None:
-        return _examine(options, people, None)
-    motion = lifter(people, **clip)
-    motion = _signed(options, motion, place, video.sha256(place))
-    saving.check(saving.targets(motion, paths), source, options.overwrite)
-    footage = saving.Footage(
-        functools.partial(video.shown, source, people, **part),
-        preview if options.preview else None,
-        options.with_frames,
-    )
-    _save(motion, paths, options.overwrite, footage)
-    interrupts.check("before the video's end; what came before is lifted")
+        _examine(options, people, None)
+    else:
+        motion = lifter(people, **clip)
+        motion = _signed(options, motion, place, video.sha256(place), networks)
+        saving.check(saving.targets(motion, paths), source, options.overwrite)
+        footage = saving.Footage(
+            functools.partial(video.shown, source, people, **part),
+            preview if options.preview else None,
+            options.with_frames,
+        )
+        _save(motion, paths, options.overwrite, footage)
+    if refused is not None:
+        raise refused
+    done = "examined" if lifter is None else "lifted"
+    interrupts.check(f"before the video's end; what came before is {done}")
 
 
 def _examine(options, people, skeleton):
     from ampose_tf.lifting import doctor
 
-    _refuse(options, OF_RESULTS, _LIFTS_NOTHING)
     report = doctor.report(
         people, skeleton, fps=options.fps, seen_score=options.seen_score
     )
     print(report)
 
 
-def _signed(options, motion, place, digest):
+def _signed(options, motion, place, digest, networks):
     """Returns a motion that says what it was made of."""
     from ampose_tf.lifting.many import workers
 
@@ -234,6 +249,8 @@ def _signed(options, motion, place, digest):
     }
     if digest is not None:
         provenance["input_sha256"] = digest
+    for name, sha256 in networks.items():
+        provenance[f"{name}_sha256"] = sha256
     return dataclasses.replace(motion, provenance=provenance)
 
 

@@ -7,10 +7,10 @@ from absl import flags
 from ampose_tf.conversion import SEEN_SCORE
 from ampose_tf.lifting.keypoints import PERSON_SCORE
 
-# Those of `blazepose.models`, which takes time to import.
+# As in `blazepose.models`, which takes time to import.
 DETECTORS = ("lite", "full", "heavy")
 
-# What decides on the poses, beside the model.
+# Flags that decide on the poses, beside the model.
 SETTINGS = (
     "image_size",
     "fps",
@@ -30,7 +30,7 @@ SETTINGS = (
     "end",
     "every",
 )
-# What a saved result has behind it.
+# Flags for lifting, which a saved result needs no more.
 OF_LIFTING = (
     "model",
     "trust_model",
@@ -39,7 +39,7 @@ OF_LIFTING = (
     "threads",
     *SETTINGS,
 )
-# What is about a video.
+# Flags that only --video has a use for.
 OF_VIDEO = (
     "detector",
     "people",
@@ -50,7 +50,7 @@ OF_VIDEO = (
     "preview",
     "with_frames",
 )
-# What a video says for sure, or is about files of keypoints.
+# Flags that only --keypoints has a use for: a video itself says its size.
 OF_KEYPOINTS = (
     "clips",
     "image_size",
@@ -59,7 +59,7 @@ OF_KEYPOINTS = (
     "frames",
     "person_score",
 )
-# What --doctor, which lifts nothing, has no use for.
+# Flags for lifting, for which --doctor has no use.
 OF_RESULTS = (
     "model",
     "trust_model",
@@ -92,7 +92,7 @@ def define(flag_values: flags.FlagValues) -> None:
         "clips",
         None,
         ["each", "one"],
-        "Of a folder: each file is a clip, or together they are one. By "
+        "Whether each file in a folder is a clip, or all of them are one. By "
         "default they are one if each holds a single frame.",
         flag_values=flag_values,
     )
@@ -127,17 +127,16 @@ def define(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_list(
         "formats",
         None,
-        "Of the files in the output folder, by default npz,png, of many "
-        "clips npz: npz, json, csv, angles (as .csv), trc, bvh, html, gif, "
-        "mp4, png.",
+        "Formats of the files in the output folder, by default npz,png, and "
+        "npz for many clips: npz, json, csv, angles (as .csv), trc, bvh, "
+        "html, gif, mp4, png.",
         flag_values=flag_values,
     )
     flags.DEFINE_bool(
         "overwrite",
         False,
-        "Whether files that exist are replaced; of many clips, those that "
-        "were lifted from another input, by another model or with other "
-        "flags.",
+        "Replace files that exist; with many clips, those that were lifted "
+        "from another input, by another model or with other flags.",
         flag_values=flag_values,
     )
     flags.DEFINE_integer(
@@ -152,30 +151,29 @@ def define(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "image_size",
         None,
-        "WIDTHxHEIGHT in pixels; where the file does not say it either, "
-        "normalised keypoints cannot be read, and for others a square around "
+        "WIDTHxHEIGHT in pixels. If the file does not say it either, "
+        "normalised keypoints cannot be read; for others, a square around "
         "the people is assumed, and where they stand is not estimated.",
         flag_values=flag_values,
     )
     flags.DEFINE_float(
         "fps",
         None,
-        "The video's frames per second; where the file does not say it "
-        "either, 30 are assumed.",
+        "The video's frames per second; 30 are assumed if the file does not "
+        "say it either.",
         flag_values=flag_values,
     )
     flags.DEFINE_string(
         "format",
         None,
-        "Format of the file, if it is not to be recognised.",
+        "Format of the file; by default it is recognised.",
         flag_values=flag_values,
     )
     flags.DEFINE_string(
         "skeleton",
         None,
-        "Skeleton of the file's joints, if it is not to be recognised: a "
-        "name, such as COCO-17, or a JSON file that describes one of your "
-        "own, see "
+        "Skeleton of the file's joints; by default it is recognised. A name, "
+        "such as COCO-17, or a JSON file that describes one of your own, see "
         "python -m pydoc ampose_tf.lifting.own_skeleton.",
         flag_values=flag_values,
     )
@@ -183,15 +181,15 @@ def define(flag_values: flags.FlagValues) -> None:
         "frames",
         None,
         ["list", "people"],
-        "What bodies in a list are that says nothing else: frames one after "
-        "another, or people of one frame; by default it is told by ids that "
-        "come back and by how far bodies are from each other.",
+        "What the bodies in a plain list are: frames one after another, or "
+        "people of one frame. By default ids that come back and the distances "
+        "of bodies decide.",
         flag_values=flag_values,
     )
     flags.DEFINE_float(
         "person_score",
         PERSON_SCORE,
-        "People are left out if their score, of the whole person, is lower.",
+        "People are left out if the score of the whole person is lower.",
         flag_values=flag_values,
     )
     flags.DEFINE_float(
@@ -203,8 +201,8 @@ def define(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "smooth",
         "none",
-        "Over time: none, butterworth (no lag, needs the whole clip) or "
-        "one_euro.",
+        "Smoothing over time: none, butterworth (no lag, needs the whole "
+        "clip) or one_euro.",
         flag_values=flag_values,
     )
     flags.DEFINE_float(
@@ -242,62 +240,64 @@ def _define_of_video(flag_values):
     flags.DEFINE_string(
         "video",
         None,
-        "In place of keypoints: a video of any format that ffmpeg reads, a "
-        "folder whose images are the frames of one clip, or an image.",
+        "A video (.mp4, .mov, .mkv, .webm, .avi, .gif and other common "
+        "formats), a folder whose images are the frames of one clip, or an "
+        "image; in place of --keypoints.",
         flag_values=flag_values,
     )
     flags.DEFINE_enum(
         "detector",
         "full",
         DETECTORS,
-        "Of --video: the BlazePose model, better and slower from lite to "
+        "With --video, the BlazePose model, better and slower from lite to "
         "heavy.",
         flag_values=flag_values,
     )
     flags.DEFINE_integer(
         "people",
         1,
-        "Of --video: how many people are followed.",
+        "With --video, how many people are followed.",
         lower_bound=1,
         flag_values=flag_values,
     )
     flags.DEFINE_float(
         "start",
         0.0,
-        "Of --video: seconds to begin at.",
+        "With --video, seconds to begin at.",
         lower_bound=0.0,
         flag_values=flag_values,
     )
     flags.DEFINE_float(
         "end",
         math.inf,
-        "Of --video: seconds to end at.",
+        "With --video, seconds to end at.",
         flag_values=flag_values,
     )
     flags.DEFINE_integer(
         "every",
         1,
-        "Of --video: each how many-th frame is looked at.",
+        "With --video, every n-th frame is looked at.",
         lower_bound=1,
         flag_values=flag_values,
     )
     flags.DEFINE_string(
         "save_keypoints",
         None,
-        "Of --video: a .json for the keypoints, which --keypoints reads.",
+        "With --video, a .json to save the keypoints in; --keypoints reads "
+        "it.",
         flag_values=flag_values,
     )
     flags.DEFINE_bool(
         "preview",
         False,
-        "Of --video: write <stem>_preview.mp4, too, the video with the "
-        "skeleton on it beside the 3D.",
+        "With --video, also write <stem>_preview.mp4: the video with the "
+        "skeleton on it, beside the 3D.",
         flag_values=flag_values,
     )
     flags.DEFINE_bool(
         "with_frames",
         False,
-        "Of --video: put small pictures of it behind the keypoints in the "
+        "With --video, put small pictures of it behind the keypoints in the "
         ".html.",
         flag_values=flag_values,
     )

@@ -10,7 +10,7 @@ import orjson
 
 from ampose_tf import files
 from ampose_tf.conversion import CONVERSIONS, SEEN_SCORE, Conversion
-from ampose_tf.lifting import own_skeleton
+from ampose_tf.lifting import own_skeleton, untrusted
 from ampose_tf.skeleton import H36M_17
 
 _H36M_17 = Conversion(
@@ -23,9 +23,9 @@ _H36M_17 = Conversion(
 # Every skeleton that a file can be in.
 SKELETONS = CONVERSIONS | {_H36M_17.name: _H36M_17}
 
-# Where similarity falls to 0.6, in diagonals of the body: COCO's constants
-# (0.05 to 0.21 for nose to hips) are of the root of the body's area, which is
-# about half of its diagonal.
+# Distance at which similarity falls to 0.6, in diagonals of the body. COCO's
+# constants (0.05 to 0.21 for nose to hips) are in roots of the body's area,
+# each about half a diagonal.
 _OKS_FALLOFF = 0.08
 
 
@@ -57,15 +57,15 @@ class Keypoints(NamedTuple):
 
     Attributes:
         skeleton: The name of one of `SKELETONS`, or of the user's own.
-        image_size: (width, height) in pixels; None where the file does not
-            say it, or holds images of several sizes.
-        fps: Frames a second; None where the file does not say it.
-        frame_count: Frames in the clip, with those in which there is nobody.
+        image_size: (width, height) in pixels; None if the file does not say
+            it, or holds images of several sizes.
+        fps: Frames a second; None if the file does not say it.
+        frame_count: Frames in the clip, including those without a person.
         tracks: At least one, in increasing order of their ids.
         notes: What was assumed, left out or not read, for the user: a
             sentence each.
-        of_video: Whether `video.read_video` found them: the image's size, the
-            order of joints, axes and the numbers of frames are then known,
+        of_video: Whether `video.read_video` found them. The image's size, the
+            order of joints, axes and the numbers of frames are then certain,
             and the doctor does not doubt them.
     """
 
@@ -81,7 +81,10 @@ class Keypoints(NamedTuple):
         """Writes a file that `formats.read` reads back as the same keypoints.
 
         It is this project's own JSON, see `readers.forms.clip_forms`, with
-        the people of each frame by their ids.
+        the people of each frame by their ids. A file that would be too large
+        to be read back is not written. The limit, `untrusted.MAX_BYTES`, is
+        reached by about 350,000 frames of one person whom `video.read_video`
+        has found: three hours at 30 a second.
 
         Args:
             path: Path that ends in `.json`. Missing folders are made.
@@ -89,12 +92,24 @@ class Keypoints(NamedTuple):
 
         Raises:
             OSError: If the file exists or cannot be written.
-            ValueError: If the path ends otherwise.
+            ValueError: If the path ends otherwise, or the file would be too
+                large, or a frame's number is above `untrusted.MAX_FRAME`.
         """
         check_target(path, overwrite)
+        if self.frame_count - 1 > untrusted.MAX_FRAME:
+            raise ValueError(
+                f"{path} is not written: frame {self.frame_count - 1} would "
+                "not be read back; the last number that is read is "
+                f"{untrusted.MAX_FRAME}"
+            )
         # Frames without a person are left out, but for the last one, which
-        # says how many there are.
+        # says how many there are, and some in long clips: numbers that are
+        # far apart are read as a mistake.
         people = {self.frame_count - 1: []}
+        if self.frame_count > untrusted.HOUR:
+            people |= {
+                n: [] for n in range(0, self.frame_count, untrusted.SPARSE)
+            }
         for track in self.tracks:
             for frame, pixels, scores in zip(
                 track.frames.tolist(), track.pixels, track.scores, strict=True
@@ -119,6 +134,21 @@ class Keypoints(NamedTuple):
         }
         # It writes the shortest decimals that mean the same float32.
         text = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+        for size, most, what in (
+            (len(text), untrusted.MAX_BYTES, "bytes"),
+            (
+                text.count(b"[") + text.count(b"{"),
+                untrusted.MAX_NODES,
+                "lists and objects",
+            ),
+            (len(people), untrusted.MAX_FRAMES, "frames"),
+        ):
+            if size > most:
+                raise ValueError(
+                    f"{path} is not written: it would have {size} {what}, and "
+                    f"files of up to {most} are read back; save the keypoints "
+                    "of a part of the clip"
+                )
         with files.replacing(path, overwrite) as temporary:
             temporary.write_bytes(text)
 
@@ -127,8 +157,8 @@ class Frame(NamedTuple):
     """The P people of one frame of a stream.
 
     Attributes:
-        skeleton: As in `Keypoints`; None until somebody has been seen.
-        index: Of the frame, increasing.
+        skeleton: As in `Keypoints`; None before the first person.
+        index: The frame's number, increasing.
         track_ids: (P,) int64; the same person has the same one in every
             frame.
         pixels: (P, S, 2) float32, as in `Track`.
@@ -237,8 +267,8 @@ def similarity(
     """Returns how alike bodies are, as COCO's object keypoint similarity.
 
     https://cocodataset.org/#keypoints-eval, with one constant for all joints
-    and the area that goes with the larger body's diagonal: 1 of the same
-    body twice, 0 of bodies that are far apart.
+    and the area that goes with the larger body's diagonal: 1 for the same
+    body twice, 0 for bodies that are far apart.
 
     Args:
         points: (..., S, 2).
@@ -271,10 +301,10 @@ def convert(
     Args:
         pixels: (N, S, 2).
         scores: (N, S).
-        skeleton: Of the S joints.
-        seen_score: A joint counts as seen from this score on. Where not all
-            that a made joint depends on is seen, its alternatives are tried,
-            see `conversion`.
+        skeleton: The skeleton of the S joints.
+        seen_score: A joint counts as seen from this score on. If a joint
+            that a made joint depends on is not seen, its alternatives are
+            tried, see `conversion`.
 
     Returns:
         pixels (N, 17, 2), (0, 0) where not seen, and scores (N, 17), float32.
@@ -325,7 +355,7 @@ def assumed_image_size(
 ) -> tuple[tuple[int, int], tuple[float, float]]:
     """Guesses an image where the file does not say its size.
 
-    It is the square around everybody in the clip, enlarged by 25 %. Its
+    It is the square around all people in the clip, enlarged by 25 %. Its
     centre stands for the camera's axis, which in truth may be elsewhere: a
     caller that uses it must tell its user so.
 
@@ -334,7 +364,7 @@ def assumed_image_size(
         pixels, to be subtracted from them.
 
     Raises:
-        ValueError: If no joint of anybody is seen.
+        ValueError: If no joint is seen.
     """
     # What a detector itself doubts may lie anywhere.
     for least in (SEEN_SCORE, 0.0):
@@ -346,7 +376,7 @@ def assumed_image_size(
         if len(points):
             break
     else:
-        raise ValueError("no joint of anybody is seen")
+        raise ValueError("no joint of any person is seen")
     low, high = points.min(axis=0), points.max(axis=0)
     side = max(1, math.ceil(1.25 * float((high - low).max())))
     corner = (low + high) / 2 - side / 2

@@ -117,6 +117,15 @@ def plan(
     return tuple(path / f"{stem}{FORMATS[name]}" for name in names)
 
 
+def preview(path: pathlib.Path) -> pathlib.Path:
+    """Returns where --preview is written, beside a path that `plan` returns.
+
+    It is none of the paths themselves: it has one more `_preview`.
+    """
+    stem = path.name.removesuffix(format_of(path))
+    return path.with_name(f"{stem}_preview.mp4")
+
+
 def targets(
     motion: Motion, paths: Iterable[str | os.PathLike]
 ) -> tuple[pathlib.Path, ...]:
@@ -231,9 +240,16 @@ def check(
         overwrite: Whether files that exist are replaced.
 
     Raises:
-        OSError: Where a file exists.
-        ValueError: Where a file is the source, or in it.
+        OSError: If a file exists, or an `.mp4` is to be written and there is
+            no ffmpeg.
+        ValueError: If a file is the source, or in it.
     """
+    targets = tuple(targets)
+    if any(target.suffix == ".mp4" for target in targets):
+        # Only if there are films: it opens images and videos.
+        from ampose_tf.lifting import video
+
+        video.check_ffmpeg()
     source = pathlib.Path(source).resolve()
     for target in targets:
         if target.resolve() == source:

@@ -15,7 +15,7 @@ import numpy as np
 from ampose_tf import files, interrupts, progress, reading
 from ampose_tf.conversion import MEDIAPIPE_33
 from ampose_tf.lifting import untrusted
-from ampose_tf.lifting.blazepose import frames, timing
+from ampose_tf.lifting.blazepose import ffmpeg, frames, timing
 from ampose_tf.lifting.keypoints import Keypoints, Track
 from ampose_tf.lifting.motion import ASSUMED_FPS
 
@@ -55,18 +55,19 @@ def read_video(
     video there: what was found before is returned.
 
     Args:
-        path: What ffmpeg reads, a folder whose images are the frames in the
-            order of their numbers, or an image.
+        path: Path of a video, of a folder whose images are the frames in the
+            order of their numbers, or of an image.
         detector: `"lite"`, `"full"` or `"heavy"`: better, and slower.
         people: How many are followed.
         start: Seconds to begin at.
         end: Seconds to end at.
-        every: Each how many-th frame is looked at.
+        every: Every n-th frame is looked at.
 
     Returns:
         Keypoints of the skeleton "MediaPipe-33", in pixels of the picture as
-        it is to be seen. Their notes say who was followed, in which frames no
-        one was found, and what is wrong with the file.
+        it is to be seen, rounded to 1/100 pixel, and scores to 1/1000. Their
+        notes say who was followed, in which frames no one was found, and what
+        is wrong with the file.
 
     Raises:
         OSError: If the file cannot be read, or ffmpeg or a model is missing.
@@ -160,17 +161,17 @@ def shown(
     """Yields the pictures of a video, with the numbers that keypoints have.
 
     Args:
-        path: As of `read_video`.
+        path: As for `read_video`.
         keypoints: What it returned; pictures beyond its frames are left out.
-        start: As there.
-        end: As there.
-        every: As there.
+        start: As for `read_video`.
+        end: As for `read_video`.
+        every: As for `read_video`.
         longest: Pixels of the longer side that pictures are shrunk to; None
             leaves them as they are.
 
     Raises:
-        OSError: As `read_video`.
-        ValueError: As `read_video`.
+        OSError: As for `read_video`.
+        ValueError: As for `read_video`.
     """
     count, done = timing.Counter(keypoints.fps), 0
     with frames.opened(path, start, end, every, longest) as clip:
@@ -183,6 +184,30 @@ def shown(
             if number >= keypoints.frame_count:
                 break
             yield Shown(number, picture.pixels)
+
+
+def check_ffmpeg() -> None:
+    """Checks that there is an ffmpeg.
+
+    Raises:
+        OSError: If there is none.
+    """
+    ffmpeg.executable()
+
+
+def check_detector(detector: str) -> dict[str, str]:
+    """Loads BlazePose's networks, as `read_video` will.
+
+    Returns:
+        The SHA-256 of their files, by "detection" and "landmarks".
+
+    Raises:
+        OSError: If a file is missing.
+        ValueError: If a file is wrong, or there is no such detector.
+    """
+    from ampose_tf.lifting.blazepose import following
+
+    return following.Follower(detector).sha256
 
 
 def sha256(path: str | os.PathLike) -> str:
@@ -219,9 +244,13 @@ def _later(times, index, before):
 
 
 def _settled(person):
-    """Returns pixels and scores; (0, 0) and 0 of joints that are nowhere."""
-    pixels = np.asarray(person.pixels, np.float32)
-    scores = np.clip(np.asarray(person.scores, np.float32), 0, 1)
+    """Returns rounded pixels and scores, 0 for joints that are nowhere.
+
+    Further digits mean nothing, and saved keypoints are a third smaller.
+    """
+    pixels = np.round(np.asarray(person.pixels, np.float64), 2)
+    scores = np.round(np.asarray(person.scores, np.float64), 3)
+    pixels, scores = np.float32(pixels), np.clip(np.float32(scores), 0, 1)
     with np.errstate(invalid="ignore"):  # NaN is in no range.
         placed = (np.abs(pixels) <= untrusted.MAX_PIXEL).all(axis=1)
     placed &= scores > 0
@@ -249,9 +278,9 @@ def _of_people(tracks, shown, size, people, most):
             else f"people={people}"
         )
         notes.append(
-            f"{people} of up to {most} people in a frame "
+            f"{people} of at least {most} people in a frame "
             f"{'is' if people == 1 else 'are'} followed, {which}; "
-            f"--people={most}, in Python people={most}, follows all."
+            f"--people={most}, in Python people={most}, follows more."
         )
     if people == 1 and len(tracks) > 1:
         later = [str(track.frames[0]) for track in tracks[1:]]

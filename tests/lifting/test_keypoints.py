@@ -133,7 +133,7 @@ def test_the_assumed_image_is_the_square_around_everybody():
     assert corner == (-5, -35)
     for track in read.tracks:
         track.scores[:] = 0
-    with pytest.raises(ValueError, match="no joint of anybody"):
+    with pytest.raises(ValueError, match="no joint of any person"):
         keypoints.assumed_image_size(read)
 
 

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import textwrap
 
 import numpy as np
 import pytest
@@ -16,7 +15,14 @@ from PIL import Image
 
 import ampose_tf
 from ampose_tf.conversion import CONVERSIONS
-from ampose_tf.lifting import doctor, flags, formats, results, video
+from ampose_tf.lifting import (
+    doctor,
+    flags,
+    formats,
+    results,
+    untrusted,
+    video,
+)
 from ampose_tf.lifting.blazepose import following, frames, models
 from ampose_tf.lifting.keypoints import Keypoints, Track
 from ampose_tf.lifting.viewers import web
@@ -54,6 +60,7 @@ class Follower:
     """Two people: one walks to the right, one stands; not in frame 3."""
 
     made = None
+    sha256 = {"detection": "d" * 64, "landmarks": "e" * 64}
 
     def __init__(self, detector="full", people=1):
         Follower.made = self
@@ -99,16 +106,16 @@ def test_keypoints_of_a_clip(clip):
     assert track.frames.tolist() == [0, 1, 2, 4, 5, 6, 7, 8, 9]
     assert track.pixels.dtype == track.scores.dtype == np.float32
     image = np.empty((360, 640, 3))
-    np.testing.assert_allclose(
-        track.pixels[3], body(image, 0.25 + 0.1, 0.08), rtol=1e-6
-    )
-    np.testing.assert_array_equal(track.scores, np.tile(SCORES, (9, 1)))
+    expected = np.round(body(image, 0.25 + 0.1, 0.08).astype(float), 2)
+    np.testing.assert_allclose(track.pixels[3], expected, rtol=1e-7)
+    expected = np.tile(np.round(SCORES.astype(float), 3), (9, 1))
+    np.testing.assert_allclose(track.scores, expected, rtol=1e-7)
     np.testing.assert_allclose(Follower.made.times, np.arange(10) / 25)
     who, empty = found.notes
     assert who == (
-        "1 of up to 2 people in a frame is followed, the one at 25 % of the "
-        "width and 47 % of the height in frame 0; --people=2, in Python "
-        "people=2, follows all."
+        "1 of at least 2 people in a frame is followed, the one at 25 % of "
+        "the width and 47 % of the height in frame 0; --people=2, in Python "
+        "people=2, follows more."
     )
     assert empty == "No one is found in 1 of 10 frames: 3."
 
@@ -168,6 +175,16 @@ def test_saved_keypoints_are_read_back(clip, tmp_path, people):
         found.save(tmp_path / "keypoints.npz")
 
 
+def test_results_do_not_depend_on_whether_keypoints_are_saved(
+    clip, lift, monkeypatch
+):
+    monkeypatch.setattr(untrusted, "MAX_NODES", 100)
+    with pytest.raises(ValueError, match=r"k.json is not written: it would"):
+        lift(f"--video={clip}", "--formats=npz", "--save_keypoints=k.json")
+    assert not pathlib.Path("k.json").exists()
+    assert len(results.load("lifted/clip.npz").tracks[0].frames) == 9
+
+
 def test_keypoints_of_other_skeletons_are_read_back(tmp_path):
     """Frames that are few, joints that are not seen, nothing known beside."""
     random = np.random.default_rng(3)
@@ -184,6 +201,37 @@ def test_keypoints_of_other_skeletons_are_read_back(tmp_path):
     assert_same(formats.read(tmp_path / "k.json"), found)
     content = json.loads((tmp_path / "k.json").read_text())
     assert [f["frame"] for f in content["frames"]] == [5, 6, 7, 8, 900, 999]
+
+
+def test_keypoints_that_would_not_be_read_back_are_not_saved(
+    clip, tmp_path, monkeypatch
+):
+    found = video.read_video(clip)
+    path = tmp_path / "keypoints.json"
+    found.save(path)
+    content = path.read_bytes()
+    nodes = content.count(b"[") + content.count(b"{")
+    for name, most in (
+        ("MAX_BYTES", len(content)),
+        ("MAX_NODES", nodes),
+        ("MAX_FRAMES", 9),  # Those with a person.
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(untrusted, name, most)
+            found.save(path, overwrite=True)
+            assert_same(formats.read(path), found)
+            patch.setattr(untrusted, name, most - 1)
+            with pytest.raises(ValueError, match="keypoints.json is not wri"):
+                found.save(path, overwrite=True)
+            with pytest.raises(ValueError):
+                formats.read(path)
+    # The person is there for a moment of a long clip.
+    long = found._replace(frame_count=2 * untrusted.HOUR)
+    long.save(path, overwrite=True)
+    assert_same(formats.read(path), long)
+    beyond = found._replace(frame_count=untrusted.MAX_FRAME + 2)
+    with pytest.raises(ValueError, match="frame 10000001 would not be read"):
+        beyond.save(path, overwrite=True)
 
 
 def assert_same(found, expected):
@@ -280,6 +328,8 @@ def test_a_video_is_lifted(clip, lift):
     assert motion.tracks[0].root is not None
     assert motion.provenance["input"] == "clip.mp4"
     assert len(motion.provenance["input_sha256"]) == 64
+    assert motion.provenance["detection_sha256"] == "d" * 64
+    assert motion.provenance["landmarks_sha256"] == "e" * 64
     assert motion.provenance["settings"] == "--people=2 --every=2"
     assert "No one is found in 1 of 5 frames: 6." in notes
     page = pathlib.Path("new/clip.html").read_text()
@@ -312,6 +362,30 @@ def test_a_preview_and_small_pictures(clip, lift):
     start = page.index('"pictures":[') + len('"pictures":')
     pictures, _ = json.JSONDecoder().raw_decode(page[start:])
     assert [p["frame"] for p in pictures] == list(range(10))
+
+
+def test_the_preview_of_a_named_file_is_beside_it(clip, lift):
+    _, out, _ = lift(
+        *(f"--video={clip}", "--output=new/clip_preview.mp4", "--preview"),
+    )
+    assert out.split() == [
+        "new/clip_preview.mp4",
+        "new/clip_preview_preview.mp4",
+    ]
+
+
+@pytest.mark.parametrize("flag", ["--preview", "--formats=npz,mp4"])
+def test_films_need_ffmpeg_before_the_work(lift, monkeypatch, flag):
+    """Images are read without it."""
+    pathlib.Path("images").mkdir()
+    Image.new("RGB", (40, 30)).save("images/1.png")
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    lift("--video=images", "--formats=npz")
+    Follower.made = None
+    with pytest.raises(OSError, match=r"pip install 'ampose_tf\[video\]'"):
+        lift("--video=images", flag, "--output=films/")
+    assert Follower.made is None
+    assert not pathlib.Path("films").exists()
 
 
 def test_small_pictures_stay_small(clip, monkeypatch):
@@ -406,8 +480,8 @@ def test_models_that_are_missing(clip, lift, monkeypatch):
     assert "\n" not in message
 
 
-# Ends itself in the sixth frame, as by Ctrl-C.
-INTERRUPTED = """
+# Gets a signal in the sixth frame, as from Ctrl-C and from `kill`.
+SIGNALLED = """
 import os, signal, sys
 from ampose_tf import config
 from ampose_tf.lifting import command
@@ -416,7 +490,7 @@ from tests.lifting import test_video
 
 class Follower(test_video.Follower):
     def follow(self, image, seconds):
-        if len(self.times) == int(sys.argv[-1].split("_")[-1]):
+        if len(self.times) == 5:
             os.kill(os.getpid(), signal.{0})
         return super().follow(image, seconds)
 
@@ -426,29 +500,47 @@ config.run(command.main, command.define_flags)
 """
 
 
-@pytest.mark.parametrize(("number", "status"), [("SIGINT", 130)])
-def test_what_was_found_before_a_signal_is_lifted(
-    clip, tmp_path, number, status
-):
-    root = pathlib.Path(__file__).parents[2]
-    ended = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(INTERRUPTED.format(number))]
-        + [f"--video={clip}", "--formats=npz", "--model=ampose_t"]
-        + [f"--output={tmp_path}/at_5/"[:-1]],
+def signalled(number, *arguments):
+    """Runs lift.py, which gets a signal, in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", SIGNALLED.format(number), *arguments],
         capture_output=True,
         text=True,
-        cwd=root,
+        cwd=pathlib.Path(__file__).parents[2],
         check=False,
         timeout=60,
     )
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [("SIGINT", 130), ("SIGTERM", 143)]
+)
+def test_what_was_found_before_a_signal_is_lifted(
+    clip, tmp_path, number, status
+):
+    ended = signalled(
+        number,
+        *(f"--video={clip}", "--formats=npz", "--model=ampose_t"),
+        f"--output={tmp_path}",
+    )
     assert ended.returncode == status, ended.stderr
-    motion = results.load(tmp_path / "at_5" / "clip.npz")
+    motion = results.load(tmp_path / "clip.npz")
     assert motion.tracks[0].frames.tolist() == [0, 1, 2, 4, 5]
-    assert "Keypoints up to frame 5: ended by SIGINT." in ended.stderr
+    assert f"Keypoints up to frame 5: ended by {number}." in ended.stderr
     last = ended.stderr.splitlines()[-1]
     assert last == (
+        f"lift.py: ended by {number} before the video's end; what came before "
+        "is lifted"
+    )
+
+
+def test_what_was_found_before_a_signal_is_examined(clip):
+    ended = signalled("SIGINT", f"--video={clip}", "--doctor")
+    assert ended.returncode == 130, ended.stderr
+    assert ended.stdout.startswith("1 person in 6 frames")
+    assert ended.stderr == (
         "lift.py: ended by SIGINT before the video's end; what came before is "
-        "lifted"
+        "examined\n"
     )
 
 

@@ -25,8 +25,8 @@ class Detection(NamedTuple):
     Attributes:
         score: From 0.5 to 1.
         box: (4,) pixels, left, top, right and bottom of the face.
-        points: (4, 2) pixels: between the hips, the end of the circle around
-            the body, between the shoulders, that of the upper body.
+        points: (4, 2) pixels: between the hips, on the circle around the
+            body, between the shoulders, on that around the upper body.
     """
 
     score: float
@@ -61,7 +61,7 @@ def anchors() -> np.ndarray:
 def decode(
     boxes: np.ndarray, logits: np.ndarray, centres: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns what the network's output stands for.
+    """Returns the detections in the network's output.
 
     As MediaPipe's TensorsToDetectionsCalculator.
 
@@ -137,7 +137,7 @@ class Detector:
         """Takes the network, see `networks.load`.
 
         Args:
-            network: From (1, 224, 224, 3) float32 in [-1, 1] to boxes
+            network: Takes (1, 224, 224, 3) float32 in [-1, 1]; returns boxes
                 (1, 2254, 12) and logits (1, 2254, 1).
         """
         self._network = network

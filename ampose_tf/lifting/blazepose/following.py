@@ -3,22 +3,22 @@
 A person's landmarks say where the person's region of the next image is, as in
 MediaPipe's pose_landmark_cpu.pbtxt. Beyond it:
 
-* A person who is lost is looked for at once, and for a second, around where
-  they would be: the detector sees squares of two sizes there, turned by
-  quarters, for it knows few people who are upside down. For five images their
-  place is kept for them; a newcomer who has it later gives it back.
+* A person who is lost is looked for in 30 images around where they would be:
+  the detector sees squares of two sizes there, turned by quarters, because it
+  finds few people who are upside down. For five images their place is kept for
+  them; a newcomer who has it later gives it back.
 * The detector sees the whole image as long as no one is followed, every fifth
   image while fewer people are followed than wanted, and every 30th to count
   the people.
-* If there are still too few people, it sees tiles of a half and of a third of
-  the image's shorter side, and so finds a person of 15 % of the height. In
-  the first image, and in one in which the last person is lost, these are all
-  tiles; in others they are four, in turn.
+* If there are still too few people, it sees tiles whose sides are the image's
+  shorter side, a half and a third of it, and so finds a person of 15 % of the
+  height. In the first image, and in one in which the last person is lost,
+  these are all tiles; in others they are four, in turn.
 * A new person has to be found twice: the landmarks' own region must give
   nearly the same landmarks.
 
-A person keeps the number of their track. One who is found again within two
-seconds about where they would be has the same number as before; one who is
+A person keeps the number of their track. One who is found again within 60
+images about where they would be has the same number as before; one who is
 found elsewhere, or after a cut, has a new one.
 """
 
@@ -28,6 +28,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ampose_tf import files
 from ampose_tf.lifting.blazepose import (
     detection,
     landmarks,
@@ -36,13 +37,14 @@ from ampose_tf.lifting.blazepose import (
     regions,
     tracks,
 )
+from ampose_tf.lifting.untrusted import MAX_PIXEL
 
 _LEAST_PRESENCE = 0.5
 # Poses more alike, see `tracks.likeness`, are of one person.
 _ALIKE = 0.3
-# How alike the two poses of a person are who is found: of people above 0.9,
-# in a somersault from 0.7 on, and of trees and walls below. Less is enough
-# where a person is expected.
+# A new person has two poses, the second from the first one's region, which
+# have to be so alike. They are for people (above 0.9; in a somersault, 0.7),
+# and are not for trees and walls. Less is enough where a person is expected.
 _SAME, _SAME_NEARBY = 0.9, 0.7
 
 _SECONDS = 1 / 30  # Between images whose times are not given.
@@ -58,8 +60,12 @@ _NEARBY = tuple(
 
 _TILES = (1, 2, 3)  # In the shorter side of the image.
 _TILES_AT_ONCE = 4
-# A person's region in tiles. Larger ones are of what is not in the tile: of
-# trunks and walls.
+# Sizes of tiles that would make more in an image are left out: all are used up
+# to six times as wide as high.
+_MOST_TILES = 256
+_LEAST_TILE = 32  # Pixels of a side.
+# How much larger than a tile the region of a person in it may be. Regions that
+# are larger are found on trunks and walls.
 _MOST_OF_TILE = 1.5
 
 # Mean change of a colour from one image to the next, of 255, above which
@@ -86,7 +92,10 @@ class Follower:
     """People's landmarks in one image after another.
 
     Attributes:
-        seen_at_once: Most people who were seen in one image so far.
+        sha256: SHA-256 of the files of the networks, by "detection" and
+            "landmarks".
+        seen_at_once: Most people who were seen in one image so far. There
+            may be more: only so many are looked at.
     """
 
     def __init__(self, detector: str = "full", people: int = 1):
@@ -95,8 +104,8 @@ class Follower:
         Args:
             detector: One of `models.DETECTORS`, from the fastest to the most
                 exact.
-            people: How many to follow at a time; those who are largest in
-                the image, as far as they are seen, come first.
+            people: How many to follow at a time; those of whom most is seen
+                in the image come first.
 
         Raises:
             OSError: If a file is missing; see `models.paths`.
@@ -106,6 +115,9 @@ class Follower:
         if people < 1:
             raise ValueError(f"Expected at least 1 person, got {people}")
         found = models.paths(detector)
+        self.sha256 = {
+            name: files.sha256(path) for name, path in found._asdict().items()
+        }
         self._detect = detection.Detector(networks.load(found.detection))
         self._find = landmarks.Landmarker(networks.load(found.landmarks))
         self._people = people
@@ -128,16 +140,20 @@ class Follower:
                 after the one before.
 
         Raises:
-            ValueError: If the image has another shape or type, or is not
-                later than the one before.
+            ValueError: If the image has another shape or type, a side of more
+                than 100,000 pixels, or is not later than the one before.
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(
                 "Expected an image of shape (H, W, 3) and type uint8, got "
                 f"{image.shape} and {image.dtype}"
             )
-        if not image.size:
-            raise ValueError(f"Expected pixels, got shape {image.shape}")
+        if not 1 <= min(image.shape) <= max(image.shape) <= MAX_PIXEL:
+            height, width, _ = image.shape
+            raise ValueError(
+                f"Expected images with sides of 1 to {MAX_PIXEL} pixels, got "
+                f"{width}x{height}"
+            )
         if seconds is None:
             seconds = self._seconds + _SECONDS if self._index else 0.0
         if not seconds > self._seconds:
@@ -175,7 +191,7 @@ class Follower:
                 self._lose(track)
             else:
                 found.append((track, pose))
-        # Where two are on one body, it is whose it suits better.
+        # If two are on one body, the one whose track it suits better has it.
         found.sort(key=lambda pair: pair[0].surprise(pair[1]))
         kept = []
         for track, pose in found:
@@ -196,7 +212,7 @@ class Follower:
     def _look_nearby(self, image, track):
         """Looks for a lost person around where they would be."""
         x, y = track.expected()
-        # At first all squares; later there is little hope.
+        # All squares at first; later one in turn, as few are found again.
         squares = _NEARBY
         if track.lost > _KEPT:
             squares = [_NEARBY[track.lost % len(_NEARBY)]]
@@ -218,11 +234,11 @@ class Follower:
         if not is_due and self._index % _COUNTED and not everywhere:
             return
         poses = self._confirmed(image, self._detect(image))
+        if too_few:
+            poses += self._in_tiles(image, everywhere, poses)
         self.seen_at_once = max(
             self.seen_at_once, len(poses) + len(self._tracks)
         )
-        if too_few:
-            poses += self._in_tiles(image, everywhere, poses)
         for distance, track, index in sorted(
             (
                 (track.distance(pose), track, index)
@@ -255,9 +271,11 @@ class Follower:
 
     def _in_tiles(self, image, everywhere, poses):
         """Returns the poses of further people, who are in tiles."""
-        levels = [regions.tiles(image, parts) for parts in _TILES]
+        levels = _levels(image)
+        every = [tile for level in levels for tile in level]
+        if not every:
+            return []
         if not everywhere:
-            every = [tile for level in levels for tile in level]
             turns = range(self._turn, self._turn + _TILES_AT_ONCE)
             levels = [[every[turn % len(every)] for turn in turns]]
         new = []
@@ -278,7 +296,7 @@ class Follower:
         """Returns the poses of people, each once, who are not followed."""
         known = [*known, *(track.pose for track in self._tracks)]
         poses = []
-        # Every one takes time; what is left out comes in a later search.
+        # Each takes time; those left out are seen by a later search.
         tried = 0
         for person in sorted(found, key=lambda person: -person.score):
             region = person.region
@@ -320,8 +338,24 @@ class Follower:
         return pose if pose.presence >= _LEAST_PRESENCE else None
 
 
+def _levels(image):
+    """Returns an image's tiles, in a list for each of their sizes."""
+    levels, rest = [], _MOST_TILES
+    for parts in _TILES:
+        if min(image.shape[:2]) < parts * _LEAST_TILE:
+            break
+        level = regions.tiles(image, parts)
+        if len(level) > rest:
+            break
+        # A single one is the whole image, which has been looked at.
+        if len(level) > 1:
+            levels.append(level)
+            rest -= len(level)
+    return levels
+
+
 def _prominence(pose):
-    """Returns a sort key: the largest, as far as they are seen, first."""
+    """Returns a sort key: people of whom most is seen come first."""
     return -regions.around(*pose.alignment).side * float(pose.scores.mean())
 
 

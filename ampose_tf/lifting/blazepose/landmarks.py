@@ -14,7 +14,8 @@ from ampose_tf.lifting.blazepose import regions
 
 SIZE = 256
 COUNT = 33
-_ALL = 39  # Two more give the region; four are not used.
+# The network's points: two more give the region, and four are not used.
+_ALL = 39
 _KERNEL = 7
 _LEAST_CONFIDENCE = 0.5
 
@@ -25,9 +26,9 @@ class Pose(NamedTuple):
     Attributes:
         pixels: (33, 2) float32 in pixels of the image.
         scores: (33,) float32 in [0, 1], the landmarks' visibility.
-        alignment: (2, 2) pixels: between the hips, and the end of the circle
-            around the body.
-        presence: From 0 to 1, that the region shows a person.
+        alignment: (2, 2) pixels: the point between the hips, and a point on
+            the circle around the body, see `regions.around`.
+        presence: Probability that the region shows a person.
     """
 
     pixels: np.ndarray
@@ -51,7 +52,7 @@ def refine(points: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
         (L, 2), of the type of `points`.
     """
     height, width, count = heatmaps.shape
-    # As in C, towards 0.
+    # Rounded towards 0, as in C.
     column, row = (points * (width, height)).astype(np.int64).T
     within = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     reach = np.arange(_KERNEL) - _KERNEL // 2
@@ -89,8 +90,8 @@ class Landmarker:
         """Takes the network, see `networks.load`.
 
         Args:
-            network: From (1, 256, 256, 3) float32 in [0, 1] to the landmarks
-                (1, 195), the pose's flag (1, 1), its segmentation, heatmaps
+            network: Takes (1, 256, 256, 3) float32 in [0, 1]; returns
+                landmarks (1, 195), presence (1, 1), segmentation, heatmaps
                 (1, 64, 64, 39) and world coordinates.
         """
         self._network = network
@@ -100,7 +101,7 @@ class Landmarker:
 
         Args:
             image: (H, W, 3) uint8, RGB.
-            region: Where the person is.
+            region: Where the person is expected.
         """
         pixels = regions.sample(image, region, SIZE)
         pixels *= 1 / 255

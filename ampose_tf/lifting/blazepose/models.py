@@ -5,12 +5,13 @@ r"""Fetches the files of BlazePose's networks into the user's cache.
     python -m ampose_tf.lifting.blazepose.models --npm=FOLDER
 
 They are Google's, under the Apache License 2.0, and not part of this package.
-The detector and `full` come from MediaPipe's wheel, which pip downloads; of
-any kind of machine, since nothing of it is installed or run. `lite` and
-`heavy` are in npm's package @mediapipe/pose alone, and are left out where npm
-is missing. --wheel and --npm read what you have downloaded yourself: the
-wheel, and the folder of the unpacked package. Every file is checked by its
-SHA-256 before it is kept; those that are there are not fetched again.
+The detector and `full` come from MediaPipe's wheel, which pip downloads;
+nothing of it is installed or run, so that it may be for another machine.
+`lite` and `heavy` are only in npm's package @mediapipe/pose, and are left
+out, with a note, if there is no npm or its download fails. --wheel and --npm
+read what you have downloaded yourself: the wheel, and the folder of the
+unpacked package. Every file is checked by its SHA-256 before it is kept; those
+that are there are not fetched again.
 """
 
 import contextlib
@@ -41,8 +42,8 @@ class _File(NamedTuple):
     Attributes:
         wheel: Its place in MediaPipe's wheel; empty if it is not there.
         npm: Its name in the folder of npm's package.
-        sha256: Of the two builds of the detector, the wheel's and npm's,
-            each.
+        sha256: One for each published build. The detector has two, the
+            wheel's and npm's.
     """
 
     wheel: str
@@ -147,8 +148,8 @@ def main(options: flags.FlagValues) -> None:
 
     Raises:
         OSError: If a file is missing or cannot be written.
-        ValueError: If nothing could be downloaded, or a file is not the one
-            that was published.
+        ValueError: If the wheel cannot be downloaded, or a file is not the
+            one that was published.
     """
     if options.wheel and options.npm:
         raise ValueError("--wheel and --npm: expected one of them")
@@ -167,13 +168,25 @@ def _download():
     if not any(_is_missing(name) for name in _FILES):
         print(f"all of BlazePose's models are in {folder()}")
     elif shutil.which("npm") is None:
-        print(
-            f"lite and heavy are in npm's {_NPM} alone, and npm is not "
-            "installed; --npm=FOLDER reads its unpacked folder"
+        _say_without_npm(
+            "npm is not installed; --npm=FOLDER reads the unpacked package"
         )
     else:
         with files.workplace(folder()) as place:
-            _from_npm(_downloaded_package(place))
+            try:
+                package = _downloaded_package(place)
+            except ValueError as error:
+                # `full`, the default, is there.
+                _say_without_npm(str(error))
+            else:
+                _from_npm(package)
+
+
+def _say_without_npm(why):
+    print(
+        f"full is in {folder()}; lite and heavy, which are only in npm's "
+        f"{_NPM}, are not: {why}"
+    )
 
 
 def _downloaded_wheel(place):
@@ -190,7 +203,7 @@ def _downloaded_package(place):
     _run(
         *("npm", "install", "--prefix", place, "--ignore-scripts"),
         *("--no-audit", "--no-fund", "--no-package-lock", _NPM),
-        instead=f"download {_NPM} yourself and give --npm=FOLDER",
+        instead="run this again, or give the unpacked package, --npm=FOLDER",
     )
     return place / "node_modules" / "@mediapipe" / "pose"
 

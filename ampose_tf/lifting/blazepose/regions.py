@@ -18,11 +18,11 @@ class Region(NamedTuple):
     """A square of an image.
 
     Attributes:
-        x: Of its centre, in pixels.
-        y: Of its centre.
-        side: In pixels.
-        angle: By which its upper side is turned, clockwise as one sees it,
-            in radians.
+        x: Column of its centre, in pixels.
+        y: Row of its centre, in pixels.
+        side: Length of a side, in pixels.
+        angle: Angle in radians by which it is turned, clockwise as seen in
+            the image.
     """
 
     x: float
@@ -42,7 +42,7 @@ class Region(NamedTuple):
         return (self.side * (points - 0.5)) @ self._turned() + (self.x, self.y)
 
     def _turned(self):
-        """Returns the images of the region's axes, as rows."""
+        """Returns the directions of the region's axes, as rows."""
         cosine, sine = math.cos(self.angle), math.sin(self.angle)
         return np.array([[cosine, sine], [-sine, cosine]])
 
@@ -80,7 +80,8 @@ class Steady:
     circle around the person a second.
     """
 
-    # In Hz; `_BETA` is by how many Hz a speed of 1 raises the cut-off.
+    # Cut-offs in Hz, for the points at rest and for their speed; a speed of 1
+    # raises the first one by `_BETA`.
     _CUTOFF, _BETA, _OF_SPEED = 0.01, 10.0, 1.0
 
     def __init__(self):
@@ -91,7 +92,7 @@ class Steady:
 
         Args:
             points: (2, 2) pixels.
-            seconds: When; later every time.
+            seconds: The frame's time, later than that of the one before.
         """
         points = np.asarray(points, np.float64)
         if self._raw is None:
@@ -117,13 +118,13 @@ def _share(cutoff, elapsed):
 
 
 def tiles(image: np.ndarray, parts: float) -> list[Region]:
-    """Returns squares that cover an image, half over one another.
+    """Returns squares that cover an image; neighbours overlap by half.
 
-    A person of at most half of a square's side is whole in one of them.
+    A person of at most half a square's side is wholly in one of them.
 
     Args:
         image: (H, W, 3).
-        parts: How many times a square's side fits into the shorter side.
+        parts: The image's shorter side in sides of a square.
     """
     height, width = image.shape[:2]
     side = min(height, width) / parts
@@ -143,7 +144,7 @@ def whole(image: np.ndarray) -> Region:
 
 
 def is_usable(region: Region, image: np.ndarray) -> bool:
-    """Whether a region has an extent and lies in the image in part."""
+    """Whether a region has an extent and overlaps the image."""
     height, width = image.shape[:2]
     if not all(map(math.isfinite, region)) or region.side < 2:
         return False
@@ -165,7 +166,7 @@ def sample(
 
     Args:
         image: (H, W, 3) uint8.
-        region: What to sample.
+        region: The region to sample.
         size: S, pixels of a side of the result.
         outside: Value beyond the image; None to repeat its border.
 
@@ -175,7 +176,7 @@ def sample(
     height, width = image.shape[:2]
     steps = (np.arange(size) + 0.5) / size - 0.5
     right, down = region.side * region._turned()
-    # Of the centres of the region's pixels, in columns and rows.
+    # Columns and rows of the centres of the region's pixels.
     x = region.x - 0.5 + steps * right[0] + steps[:, None] * down[0]
     y = region.y - 0.5 + steps * right[1] + steps[:, None] * down[1]
     beyond = None

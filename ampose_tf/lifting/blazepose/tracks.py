@@ -12,9 +12,9 @@ from ampose_tf.lifting.blazepose import landmarks, regions
 # How far from where they would be, in sides of their region, a lost person
 # may be found, and how much farther for each image since.
 _NEAR, _FARTHER = 0.3, 0.02
-_MOST_CHANGE = 2.0  # Of a lost person's size.
-_MOVING = 5  # Images for which a lost person moves on: a jump ends.
-_OF_VELOCITY = 0.3  # Weight of the newest in its running mean.
+_MOST_CHANGE = 2.0  # Ratio of a lost person's sizes, before and after.
+_MOVING = 5  # Images in which a lost person is expected to move on.
+_OF_VELOCITY = 0.3  # Weight of the newest velocity in the running mean.
 
 _SEEN, _LEAST_SEEN = 0.5, 8
 
@@ -33,12 +33,13 @@ class Track:
 
     Attributes:
         track_id: The person's number.
-        pose: In the last image in which the person was seen.
-        steady: Of the alignment points.
-        region: Of the next image.
-        velocity: (2,) pixels an image, of the region's centre.
-        lost: For how many images.
-        meeting: If it was lost where it met another.
+        pose: The pose in the last image in which the person was seen.
+        steady: The filter of the alignment points.
+        region: Where the person is looked for in the next image.
+        velocity: (2,) velocity of the region's centre, in pixels an image.
+        lost: Images since the person was lost; 0 if they are followed.
+        meeting: What was known when the person met another and was lost;
+            None if they were lost alone.
     """
 
     track_id: int
@@ -69,8 +70,8 @@ class Track:
     def resume(self, pose: landmarks.Pose, seconds: float) -> None:
         """Takes the pose of a lost person who is found again.
 
-        If the person was lost where they met another, the two poses are
-        given to whom they suit better: numbers change hands, if need be.
+        If the person was lost when they met another, each gets the pose that
+        suits them better: if need be, their numbers are exchanged.
         """
         if self.meeting is not None:
             rival, own, rivals = self.meeting
@@ -86,7 +87,7 @@ class Track:
         self.pose, self.lost, self.meeting = pose, 0, None
 
     def meet(self, rival: "Track") -> None:
-        """Remembers another for whom the person was taken."""
+        """Remembers another person, on whose body this one was found."""
         self.meeting = _Meeting(
             rival,
             (self.region, self.velocity),
@@ -102,9 +103,10 @@ class Track:
         return self.region[:2] + self.velocity * min(self.lost, _MOVING)
 
     def distance(self, pose: landmarks.Pose) -> float:
-        """Returns how far a pose is from where a lost person may be.
+        """Returns how far a pose is from where a lost person is expected.
 
-        In units of how far they may be: above 1 it is another person.
+        It is 1 at the farthest that the person may have come; a pose beyond
+        is another person's.
         """
         region = regions.around(*pose.alignment)
         ratio = region.side / max(self.region.side, 1e-6)

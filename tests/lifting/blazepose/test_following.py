@@ -65,6 +65,7 @@ def follow(monkeypatch):
     def make(scene, people=1):
         paths = models.Paths("detection", "landmarks")
         monkeypatch.setattr(models, "paths", lambda detector: paths)
+        monkeypatch.setattr(following.files, "sha256", str)
         monkeypatch.setattr(following.networks, "load", lambda path: path)
         monkeypatch.setattr(
             detection, "Detector", lambda network: scene.detect
@@ -111,6 +112,7 @@ def test_the_largest_person_comes_first(follow):
     follower, step = follow(scene)
     assert step() == {0: "bob"}
     assert follower.seen_at_once == 2
+    assert follower.sha256 == {n: n for n in ("detection", "landmarks")}
 
 
 def test_who_comes_later_is_counted(follow):
@@ -218,6 +220,42 @@ def test_a_small_person_who_comes_later_is_found_in_turn(follow):
     assert {0: "ann"} in found
     # No image takes more than four tiles and the whole.
     assert scene.detections - before <= 5 * len(found)
+
+
+@pytest.mark.parametrize(
+    ("size", "most"),
+    [
+        ((480, 480), 0 + 9 + 25),  # The first size is the whole image.
+        ((480, 2880), 255),
+        ((480, 3200), 13 + 78),
+        ((90, 90), 9),
+        ((40, 100), 4),
+        ((31, 100), 0),
+        ((1, 100_000), 0),
+        ((600, 100_000), 0),
+    ],
+)
+def test_no_image_takes_too_many_tiles(follow, size, most):
+    scene = Scene()
+    _, step = follow(scene)
+    image = np.zeros((*size, 3), np.uint8)
+    step(image)
+    assert scene.detections == 1 + most
+    step(image)
+    assert scene.detections <= 1 + most + 5
+
+
+def test_images_of_more_than_possible_sides_are_refused(follow):
+    _, step = follow(Scene())
+    with pytest.raises(ValueError, match="100000 pixels, got 100001x1$"):
+        step(np.zeros((1, 100_001, 3), np.uint8))
+
+
+def test_people_in_tiles_are_counted(follow):
+    scene = Scene(ann=(60, 60, 72), bob=(590, 420, 72))
+    follower, step = follow(scene)
+    assert len(step()) == 1
+    assert follower.seen_at_once == 2
 
 
 def test_after_a_cut_all_are_new(follow):

