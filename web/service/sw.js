@@ -7,15 +7,19 @@ const SHELL = ["@shell@"];
 const MODELS = ["@models@"];
 const POLICY = "@policy@";
 
-const CACHE = `ampose ${VERSION}`;
 const scope = self.registration.scope;
+// Other folders of the same host have caches of their own.
+const OURS = `ampose ${scope} `;
+const CACHE = OURS + VERSION;
 const urlOf = (name) => new URL(name, scope).href;
 const SHELL_URLS = new Set(SHELL.map(urlOf));
 const MODEL_URLS = new Set(MODELS.map(urlOf));
 const START = urlOf("index.html");
 
 self.addEventListener("install", (event) => {
-  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(SHELL_URLS)));
+  // Not by the browser's own cache: it may hold the files of the version before.
+  const asked = [...SHELL_URLS].map((url) => new Request(url, { cache: "reload" }));
+  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(asked)));
 });
 
 self.addEventListener("activate", (event) => {
@@ -25,7 +29,7 @@ self.addEventListener("activate", (event) => {
       .then((names) =>
         Promise.all(
           names
-            .filter((name) => name.startsWith("ampose ") && name !== CACHE)
+            .filter((name) => name.startsWith(OURS) && name !== CACHE)
             .map((name) => caches.delete(name)),
         ),
       )
@@ -47,7 +51,7 @@ async function kept(url) {
   const cache = await caches.open(CACHE);
   const found = await cache.match(url);
   if (found) return found;
-  const response = await fetch(url);
+  const response = await fetch(url, { cache: "no-cache" });
   if (response.ok) await cache.put(url, response.clone());
   return response;
 }
