@@ -19,7 +19,7 @@ ALLOWED = ("--use-fake-ui-for-media-stream",)
 
 
 class _Host(http.server.SimpleHTTPRequestHandler):
-    """A host that sends files, and no header of its own."""
+    """A host that sends files, and few headers of its own."""
 
     extensions_map = {
         **http.server.SimpleHTTPRequestHandler.extensions_map,
@@ -27,10 +27,21 @@ class _Host(http.server.SimpleHTTPRequestHandler):
         ".wasm": "application/wasm",
     }
 
+    def __init__(self, *given, folders, headers, **others):
+        self.folders, self.headers_sent = folders, headers
+        super().__init__(*given, **others)
+
     def translate_path(self, path):
-        if not path.startswith(FOLDER):
-            return str(DIST / "nothing")
-        return super().translate_path("/" + path.removeprefix(FOLDER))
+        for folder, served in self.folders.items():
+            if path.startswith(folder):
+                self.directory = str(served)
+                return super().translate_path("/" + path.removeprefix(folder))
+        return str(DIST / "nothing")
+
+    def end_headers(self):
+        for name, value in self.headers_sent.items():
+            self.send_header(name, value)
+        super().end_headers()
 
     def log_message(self, *_):
         pass
@@ -44,14 +55,23 @@ class _Server(http.server.ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def hosted():
-    """Yields the page's address while it is served."""
-    handler = functools.partial(_Host, directory=DIST)
+def hosted(folders=None, headers=None):
+    """Yields the page's address while it is served.
+
+    Args:
+        folders: What is served under which path, first the page's; it may
+            be changed meanwhile.
+        headers: Sent with every file.
+    """
+    folders = folders or {FOLDER: DIST}
+    handler = functools.partial(
+        _Host, folders=folders, headers=headers or {}
+    )
     with _Server(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}{FOLDER}"
+            yield f"http://127.0.0.1:{server.server_port}{next(iter(folders))}"
         finally:
             server.shutdown()
             thread.join()

@@ -67,6 +67,11 @@ self.addEventListener("fetch", (event) => {
   }
 });
 
+// Told by a page that begins; others keep the code that they have loaded.
+self.addEventListener("message", (event) => {
+  if (event.data === "take over") self.skipWaiting();
+});
+
 // The page asks for the models that it has not loaded, once it is ready.
 self.addEventListener("message", (event) => {
   if (event.data !== "keep") return;

@@ -8,7 +8,9 @@ import type { ViewName } from "./view/stage";
 const VIEWS: ViewName[] = ["half", "front", "side", "top"];
 
 async function main(): Promise<void> {
-  await install();
+  await install(() => {
+    element("renew").hidden = false;
+  });
   const app = new App();
   const file = element<HTMLInputElement>("file");
   const actions: Record<string, () => void> = {
@@ -18,6 +20,7 @@ async function main(): Promise<void> {
     stop: () => app.stop(),
     record: () => app.toggleRecording(),
     download: () => app.download(),
+    renew: () => location.reload(),
   };
   for (const button of document.querySelectorAll<HTMLButtonElement>("[data-does]")) {
     button.addEventListener("click", () => actions[button.dataset.does!]!());

@@ -31,7 +31,8 @@ export class Engine {
 
   constructor(choice: Choice) {
     this.worker = new Worker(new URL("./worker.ts", import.meta.url), { name: "ampose" });
-    const assets = new URL("assets/", document.baseURI).href;
+    const { content } = document.querySelector<HTMLMetaElement>("meta[name=assets]")!;
+    const assets = new URL(content, document.baseURI).href;
     this.ready = this.answered(0).then((answer) => {
       if (answer.kind !== "ready") throw new Error(`unexpected ${answer.kind}`);
       return answer.backend;
