@@ -52,7 +52,11 @@ async function kept(url) {
   const found = await cache.match(url);
   if (found) return found;
   const response = await fetch(url, { cache: "no-cache" });
-  if (response.ok) await cache.put(url, response.clone());
+  if (response.ok) {
+    const copy = response.clone();
+    // Without room to keep it, the file is loaded all the same.
+    await cache.put(url, copy).catch((error) => console.warn(`not kept: ${url}: ${error}`));
+  }
   return response;
 }
 
