@@ -76,11 +76,13 @@ self.addEventListener("message", (event) => {
   if (event.data === "take over") self.skipWaiting();
 });
 
-// The page asks for the models that it has not loaded, once it is ready.
+// The page asks for what it has not loaded, once it is ready: all networks,
+// and the runtime with threads and without, of which it may want the other
+// the next time. One that lacks SIMD has loaded its only runtime already.
 self.addEventListener("message", (event) => {
   if (event.data !== "keep") return;
   const keep = Promise.all(
-    MODELS.filter((name) => name.endsWith(".tflite")).map((name) => kept(urlOf(name))),
+    MODELS.filter((name) => !name.includes("compat")).map((name) => kept(urlOf(name))),
   );
   event.waitUntil(
     keep.then(

@@ -1,6 +1,6 @@
 /** The service worker: the page without a network, isolated for threads. */
 
-const TRIED = "ampose isolated";
+const TRIED = `ampose isolated ${document.baseURI}`;
 const PATIENCE_MS = 4000;
 
 /**
@@ -29,7 +29,9 @@ export async function install(onNew: () => void): Promise<void> {
     };
     registration.addEventListener("updatefound", watch);
     watch(); // One may have come already.
-    if (!navigator.serviceWorker.controller) await Promise.race([changed(), patience()]);
+    // With one that is active already, the user has asked for a page without.
+    const comes = !registration.active && !navigator.serviceWorker.controller;
+    if (comes) await Promise.race([changed(), patience()]);
     const able = navigator.serviceWorker.controller && navigator.hardwareConcurrency > 1;
     if (!able || crossOriginIsolated || sessionStorage.getItem(TRIED)) return;
     sessionStorage.setItem(TRIED, "yes");
