@@ -134,7 +134,9 @@ def test_the_page_says_why_there_is_no_camera(visit, flags, message):
     page.wait_for_selector("body[data-mode=clip]")
 
 
-def test_a_video_is_lifted_frame_by_frame(visit, tmp_path):
+@pytest.fixture
+def video(tmp_path):
+    """Returns the path of a video of 30 frames."""
     imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
     path = tmp_path / "person.mp4"
     writer = imageio_ffmpeg.write_frames(
@@ -144,8 +146,27 @@ def test_a_video_is_lifted_frame_by_frame(visit, tmp_path):
     for frame in range(30):
         writer.send(film.picture(frame / 30).tobytes())
     writer.close()
+    return path
+
+
+def test_what_was_lifted_before_damage_is_kept(visit, video):
+    content = bytearray(video.read_bytes())
+    start = content.index(b"mdat")
+    # The frames' lengths are there, too, and become impossible.
+    middle = start + (len(content) - start) // 2
+    end = content.index(b"moov", start)
+    content[middle : end - 8] = b"\xff" * (end - 8 - middle)
+    video.write_bytes(content)
     page = visit()
-    page.set_input_files("#file", path)
+    page.set_input_files("#file", video)
+    page.wait_for_selector("body[data-mode=clip]", timeout=60_000)
+    assert "person.mp4: cannot be read after" in page.inner_text("#status")
+    assert page.is_enabled("#download")
+
+
+def test_a_video_is_lifted_frame_by_frame(visit, video, tmp_path):
+    page = visit()
+    page.set_input_files("#file", video)
     page.wait_for_selector("body[data-mode=clip]", timeout=60_000)
     with page.expect_download() as download:
         page.click("#download")

@@ -56,7 +56,10 @@ export class App {
     this.engine = new Engine(this.settings.choice);
     this.film = new Film(element<HTMLVideoElement>("video"), this.engine, {
       onImage: (answer, seconds) => this.onImage(answer, seconds),
-      onEnd: () => this.stop(),
+      onEnd: (problem) => {
+        this.stop();
+        if (problem) say(`${this.name}: ${problem}.`, true);
+      },
       onError: (message) => this.fail(message),
     });
     this.player = new Player(

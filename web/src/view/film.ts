@@ -21,8 +21,12 @@ export interface FilmEvents {
    * @param seconds Of the image, since the camera's start or in the video.
    */
   onImage(answer: FrameAnswer, seconds: number): void;
-  /** The video is at its end, or the camera was unplugged. */
-  onEnd(): void;
+  /**
+   * The video is at its end, or the camera was unplugged.
+   *
+   * @param problem Why the end came too early.
+   */
+  onEnd(problem?: string): void;
   onError(message: string): void;
 }
 
@@ -67,6 +71,8 @@ export class Film {
   private url = "";
   private run = 0;
   private busy = false;
+  /** Images that the browser is still copying. */
+  private taken = 0;
   private fresh = true;
   private waiting: Waiting[] = [];
   private presented = 0;
@@ -106,7 +112,7 @@ export class Film {
     const [track] = stream.getVideoTracks();
     this.fps = track!.getSettings().frameRate || ASSUMED_FPS;
     track!.addEventListener("ended", () => {
-      if (this.stream === stream) this.events.onEnd();
+      if (this.stream === stream) this.events.onEnd("it was unplugged");
     });
     this.video.srcObject = stream;
     await this.begin();
@@ -123,7 +129,12 @@ export class Film {
         reject(new Error("this browser cannot play the file; try .mp4 (H.264) or .webm"));
     });
     if (!this.video.videoWidth) throw new Error("the file has no pictures");
-    this.video.onended = () => void this.drained().then(() => this.events.onEnd());
+    const { run } = this;
+    this.video.onended = () => void this.end(run);
+    this.video.onerror = () => {
+      const at = this.video.currentTime.toFixed(2);
+      void this.end(run, `cannot be read after ${at} s; what was lifted is kept`);
+    };
     await this.begin();
   }
 
@@ -190,7 +201,8 @@ export class Film {
   /** Hands on an image, or keeps it until there is time. */
   private async take(run: number, seconds: number): Promise<void> {
     try {
-      const image = await createImageBitmap(this.video);
+      this.taken += 1;
+      const image = await createImageBitmap(this.video).finally(() => (this.taken -= 1));
       if (run !== this.run) {
         image.close();
         return;
@@ -222,10 +234,11 @@ export class Film {
   }
 
   private goOn(): void {
-    if (!this.video.paused || this.video.ended || document.hidden) return;
+    if (!this.video.paused || this.video.ended || this.video.error || document.hidden) return;
     const { run } = this;
     this.video.play().catch((error: unknown) => {
-      if (run === this.run) this.fail(error);
+      // What is wrong with the file is told by its own event.
+      if (run === this.run && !this.video.error) this.fail(error);
     });
   }
 
@@ -233,9 +246,12 @@ export class Film {
     this.events.onError(error instanceof Error ? error.message : String(error));
   }
 
-  /** Waits until the last image is lifted. */
-  private async drained(): Promise<void> {
-    while (this.busy || this.waiting.length > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  /** Ends a video when its last image is lifted. */
+  private async end(run: number, problem?: string): Promise<void> {
+    while (run === this.run && (this.taken > 0 || this.busy || this.waiting.length > 0)) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    if (run === this.run) this.events.onEnd(problem);
   }
 
   /** A page that no one sees films no one. */
