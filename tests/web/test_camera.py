@@ -149,6 +149,16 @@ def video(tmp_path):
     return path
 
 
+def test_a_browser_that_is_too_old_is_told_so(visit, tmp_path):
+    page = visit(
+        script="delete HTMLVideoElement.prototype.requestVideoFrameCallback"
+    )
+    (tmp_path / "any.mp4").write_bytes(b"any")
+    page.set_input_files("#file", tmp_path / "any.mp4")
+    page.locator("#status.error").wait_for()
+    assert "this browser is too old" in page.inner_text("#status")
+
+
 def test_what_was_lifted_before_damage_is_kept(visit, video):
     content = bytearray(video.read_bytes())
     start = content.index(b"mdat")

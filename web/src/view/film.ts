@@ -64,6 +64,13 @@ async function askForCamera(asked: MediaStreamConstraints): Promise<MediaStream>
   }
 }
 
+/** @throws If the browser does not say when a video shows an image. */
+function checkBrowser(): void {
+  if (!("requestVideoFrameCallback" in HTMLVideoElement.prototype)) {
+    throw new Error("this browser is too old to hand on a video's images; renew it");
+  }
+}
+
 export class Film {
   /** Frames per second that the camera says it makes. */
   fps = ASSUMED_FPS;
@@ -96,6 +103,7 @@ export class Film {
   /** @throws What the browser says if there is no camera for us. */
   async startCamera(deviceId: string): Promise<void> {
     this.stop();
+    checkBrowser();
     if (!navigator.mediaDevices) {
       throw new Error("this page needs https:// or localhost for a camera");
     }
@@ -118,9 +126,10 @@ export class Film {
     await this.begin();
   }
 
-  /** @throws If the browser cannot play the file. */
+  /** @throws If the browser is too old, or cannot play the file. */
   async startFile(file: Blob): Promise<void> {
     this.stop();
+    checkBrowser();
     this.url = URL.createObjectURL(file);
     this.video.src = this.url;
     await new Promise<void>((resolve, reject) => {
@@ -170,20 +179,11 @@ export class Film {
 
   private listen(run: number, start: number): void {
     if (run !== this.run) return;
-    if ("requestVideoFrameCallback" in this.video) {
-      this.video.requestVideoFrameCallback((now, { mediaTime, presentedFrames }) => {
-        if (run !== this.run) return;
-        this.listen(run, start);
-        this.onImage(run, this.stream ? (now - start) / 1000 : mediaTime, presentedFrames);
-      });
-    } else {
-      requestAnimationFrame((now) => {
-        if (run !== this.run) return;
-        this.listen(run, start);
-        const seconds = this.stream ? (now - start) / 1000 : this.video.currentTime;
-        if (!this.video.ended) this.onImage(run, seconds, this.presented + 1);
-      });
-    }
+    this.video.requestVideoFrameCallback((now, { mediaTime, presentedFrames }) => {
+      if (run !== this.run) return;
+      this.listen(run, start);
+      this.onImage(run, this.stream ? (now - start) / 1000 : mediaTime, presentedFrames);
+    });
   }
 
   private onImage(run: number, seconds: number, presented: number): void {
