@@ -219,18 +219,20 @@ export class Film {
 
   private async work(): Promise<void> {
     this.busy = true;
-    try {
-      for (let next = this.waiting.shift(); next; next = this.waiting.shift()) {
-        const { run } = this;
-        if (!this.stream && this.waiting.length === 0) this.goOn();
-        const answer = await this.engine.frame(next.image, next.seconds, this.fresh);
-        this.fresh = false;
+    for (let next = this.waiting.shift(); next; next = this.waiting.shift()) {
+      const { run, fresh } = this;
+      this.fresh = false;
+      if (!this.stream && this.waiting.length === 0) this.goOn();
+      try {
+        const answer = await this.engine.frame(next.image, next.seconds, fresh);
         if (run === this.run) this.events.onImage(answer, next.seconds);
         else answer.image.close();
+      } catch (error) {
+        // Here, for meanwhile another video may have begun.
+        if (run === this.run) this.fail(error);
       }
-    } finally {
-      this.busy = false;
     }
+    this.busy = false;
   }
 
   private goOn(): void {
