@@ -6,6 +6,7 @@ import { rateOf, Recording } from "../src/lifting/recording";
 import { COUNT, joint } from "../src/lifting/skeleton";
 import { DEFAULT } from "../src/lifting/smoothing";
 import { contain, viewOf } from "../src/view/overlay";
+import { heldAt } from "../src/view/player";
 
 /** Someone whose feet are 0.8 m below the hip, y pointing down. */
 function row(frame: number, root: Row["root"], feet = 0.8): Row {
@@ -74,6 +75,20 @@ describe("the room", () => {
     expect(height(0.5, -0.4)).toBeCloseTo(0.09 + 0.4 - 0.05 * 0.4, 5);
     // The first is forgotten.
     expect(height(1.9, -0.4)).toBeCloseTo(0.09, 5);
+  });
+});
+
+describe("a played clip", () => {
+  it("shows everyone through gaps of half a second, each as last seen", () => {
+    const motion = motionOf(row(0, [0, 0, 3]), row(3, [0, 0, 4]), row(20, [0, 0, 5]));
+    motion.tracks.push({ id: 7, rows: [row(2, [1, 0, 3])] });
+    const frames = inRoom(motion, 10);
+    const at = (frame: number) => heldAt(frames, frame, 10).map(({ id, row: { frame: of } }) => [id, of]);
+    expect(at(1)).toEqual([[0, 0]]);
+    expect(at(4)).toEqual([[0, 3], [7, 2]]);
+    expect(at(8)).toEqual([[0, 3]]);
+    expect(at(9)).toEqual([]);
+    expect(at(20)).toEqual([[0, 20]]);
   });
 });
 

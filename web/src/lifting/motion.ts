@@ -43,6 +43,8 @@ export interface Motion {
 
 /** What the page draws of one person: the same row, and its place. */
 export interface Shown {
+  /** The track's. */
+  id: number;
   row: Row;
   /** (17, 3) metres in the room: x right, y away from the camera, z up. */
   room: Float32Array;
@@ -116,7 +118,7 @@ export function inRoom(motion: Motion, fps: number): Map<number, Shown[]> {
   const rows = rotationToWorld(motion.up);
   const frames = new Map<number, Shown[]>();
   for (const track of motion.tracks) {
-    const placed = track.rows.map((row) => ({ row, room: turned(row.joints, row.root, rows) }));
+    const placed = track.rows.map((row) => ({ id: track.id, row, room: turned(row.joints, row.root, rows) }));
     const lowest = placed.map(({ room }) => lowestAnkle(room));
     let first = 0;
     let end = 0;
@@ -148,11 +150,11 @@ export class LiveRoom {
     const lowest = lowestAnkle(room);
     if (!row.root) {
       lower(room, floorOf([lowest]));
-      return { row, room };
+      return { id: 0, row, room };
     }
     this.before = this.before.filter((one) => one.seconds > seconds - FLOOR_S);
     this.before.push({ seconds, lowest });
     lower(room, floorOf(this.before.map((one) => one.lowest)));
-    return { row, room };
+    return { id: 0, row, room };
   }
 }
