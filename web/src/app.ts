@@ -73,7 +73,8 @@ export class App {
         const size = this.clip?.motion.imageSize ?? [1, 1];
         this.overlay.show(people.map(({ row }) => row), size, null, this.clipView);
         this.stage?.show(people);
-        this.curves.mark(people[0]?.row ?? null, seconds);
+        const first = this.clip?.motion.tracks[0]?.id;
+        this.curves.mark(people.find(({ id }) => id === first)?.row ?? null, seconds);
       },
     );
     installTheme(element<HTMLButtonElement>("theme"), () => {

@@ -73,9 +73,7 @@ export class Curves {
     this.samples = [];
     this.cursor = null;
     this.window = [0, LIVE_SECONDS];
-    for (const name of ANGLES) {
-      for (const value of Object.values(this.cards[name].values)) value.textContent = "–";
-    }
+    this.say(null);
     this.draw();
   }
 
@@ -100,17 +98,17 @@ export class Curves {
   /** Marks a time of the clip; the row is the person's there, if any. */
   mark(row: Row | null, seconds: number): void {
     this.cursor = seconds;
-    if (row) this.say(row);
+    this.say(row);
     this.draw();
   }
 
-  private say(row: Row): void {
-    const angles = anglesOf(row.joints);
+  private say(row: Row | null): void {
+    const angles = row && anglesOf(row.joints);
     for (const name of ANGLES) {
       for (const [side, letter] of [["left", "L"], ["right", "R"]] as const) {
         const value = this.cards[name].values[side];
-        value.textContent = `${Math.round(angles[name][side])}°`;
-        const guessed = NEEDED[name](letter).some((one) => !row.seen[joint(one)]);
+        value.textContent = angles ? `${Math.round(angles[name][side])}°` : "–";
+        const guessed = row !== null && NEEDED[name](letter).some((one) => !row.seen[joint(one)]);
         value.classList.toggle("guessed", guessed);
       }
     }
