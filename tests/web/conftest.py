@@ -5,6 +5,7 @@ import functools
 import http.server
 import pathlib
 import threading
+import time
 
 import pytest
 
@@ -64,9 +65,7 @@ def hosted(folders=None, headers=None):
         headers: Sent with every file.
     """
     folders = folders or {FOLDER: DIST}
-    handler = functools.partial(
-        _Host, folders=folders, headers=headers or {}
-    )
+    handler = functools.partial(_Host, folders=folders, headers=headers or {})
     with _Server(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -105,6 +104,14 @@ def chromium():
         yield start
         for browser in started.values():
             browser.close()
+
+
+def wait_for_poses(page, count):
+    """Waits until a recording has so many poses."""
+    end = time.monotonic() + 120
+    while int(page.get_attribute("#recording", "data-count")) < count:
+        assert time.monotonic() < end
+        page.wait_for_timeout(100)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import ampose_tf
 from ampose_tf.skeleton import H36M_17
 from tests.commands import ROOT
 from tests.web import film
-from tests.web.conftest import ALLOWED, CAMERA
+from tests.web.conftest import ALLOWED, CAMERA, wait_for_poses
 
 FRAMES = 40
 
@@ -34,7 +34,8 @@ def test_a_recording_becomes_a_bvh(visit, filmed, tmp_path):
     start(page)
     page.keyboard.press("r")
     assert page.locator("#recording").is_visible()
-    page.wait_for_timeout(4000)
+    # One raise of the arm and more.
+    wait_for_poses(page, FRAMES)
     page.keyboard.press("r")
     with page.expect_download() as download:
         page.keyboard.press("d")
@@ -78,6 +79,41 @@ def assert_lift_py_reads(path):
     )
     for ending in ("bvh", "trc", "csv"):
         assert path.with_suffix(f".{ending}").stat().st_size > 500
+
+
+def test_a_recording_is_not_lost_unasked(visit, filmed, tmp_path):
+    page = visit(*filmed)
+    start(page)
+    page.keyboard.press("r")
+    wait_for_poses(page, 3)
+    # The camera starts anew, and the recording stays.
+    page.keyboard.press("c")
+    page.wait_for_selector("#image[data-found=true]", timeout=60_000)
+    assert page.is_enabled("#download")
+    page.keyboard.press("s")
+    page.wait_for_selector("body[data-mode=clip]")
+    (tmp_path / "bad.json").write_text("bad")
+    asked = []
+
+    def refuse(dialog):
+        asked.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", refuse)
+    page.keyboard.press("s")
+    page.set_input_files("#file", tmp_path / "bad.json")
+    assert len(asked) == 2 and "not been downloaded" in asked[0]
+    assert page.get_attribute("body", "data-mode") == "clip"
+    # A file that cannot be read replaces nothing.
+    page.remove_listener("dialog", refuse)
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.set_input_files("#file", tmp_path / "bad.json")
+    page.locator("#status.error", has_text="bad.json").wait_for()
+    with page.expect_download():
+        page.click("#download")
+    # Downloaded, it may go.
+    page.keyboard.press("s")
+    page.wait_for_selector("body[data-mode=idle]")
 
 
 def test_camera_is_mirrored_paused_and_stopped(visit, filmed):

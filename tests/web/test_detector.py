@@ -6,7 +6,7 @@ import ampose_tf
 from ampose_tf.conversion import MEDIAPIPE_33
 from ampose_tf.lifting.blazepose import detection, landmarks, regions
 from tests.web import film
-from tests.web.conftest import ALLOWED, CAMERA, DIST
+from tests.web.conftest import ALLOWED, CAMERA, DIST, wait_for_poses
 
 
 def network(name):
@@ -42,7 +42,7 @@ def test_the_page_finds_what_the_package_finds(visit, tmp_path):
     page.click("#camera")
     page.wait_for_selector("#image[data-found=true]", timeout=60_000)
     page.click("#record")
-    page.wait_for_timeout(2000)
+    wait_for_poses(page, 12)
     page.click("#record")
     with page.expect_download() as download:
         page.click("#download")

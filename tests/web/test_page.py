@@ -233,7 +233,11 @@ def test_a_bad_file_is_one_line(visit, tmp_path):
         page.locator("#status.error", has_text=name).wait_for()
         assert message in page.inner_text("#status")
         assert len(page.inner_text("#status")) < 300
-        assert page.locator("#welcome").is_visible()
+        # What there was before is there again.
+        assert page.locator("#timeline").is_visible()
+        assert page.is_enabled("#download")
+    page.click("#stop")
+    assert page.locator("#welcome").is_visible()
     show_example(page)
 
 

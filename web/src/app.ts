@@ -77,12 +77,23 @@ export class App {
         this.curves.mark(people.find(({ id }) => id === first)?.row ?? null, seconds);
       },
     );
+    addEventListener("beforeunload", (event) => this.isUnsaved && event.preventDefault());
     installTheme(element<HTMLButtonElement>("theme"), () => {
       this.stage?.theme();
       this.overlay.draw();
       this.curves.draw();
     });
     this.enter("idle");
+  }
+
+  /** Whether something filmed would be lost with the page. */
+  get isUnsaved(): boolean {
+    return Boolean(this.recording?.count) || this.clip?.saved === false;
+  }
+
+  /** Whether nothing would be lost, or the user does not mind. */
+  private mayReplace(): boolean {
+    return !this.isUnsaved || confirm("The recording has not been downloaded. Discard it?");
   }
 
   get ready(): Promise<Backend> {
@@ -125,16 +136,14 @@ export class App {
       await this.settings.listDevices();
     } catch (error) {
       if (task !== this.task) return; // The user has moved on.
-      this.film.stop();
-      this.enter("idle");
-      say(error instanceof DOMException ? cameraMessage(error) : `No camera: ${messageOf(error)}.`, true);
+      this.goBack(error instanceof DOMException ? cameraMessage(error) : `No camera: ${messageOf(error)}.`);
     }
   }
 
   async open(file: File): Promise<void> {
+    if (!this.mayReplace()) return;
     this.leave();
     const { task } = this;
-    this.clip = null;
     this.name = file.name;
     try {
       if (/\.json$/i.test(file.name) || file.type === "application/json") {
@@ -151,11 +160,7 @@ export class App {
       }
     } catch (error) {
       if (task !== this.task) return;
-      this.film.stop();
-      this.recording = null;
-      this.isRecording = false;
-      this.enter("idle");
-      say(`${file.name}: ${messageOf(error)}`, true);
+      this.goBack(`${file.name}: ${messageOf(error)}`);
     }
   }
 
@@ -168,18 +173,31 @@ export class App {
   }
 
   async example(): Promise<void> {
+    if (!this.mayReplace()) return;
     this.leave();
+    const { task } = this;
     try {
       const response = await fetch(new URL("example.json", document.baseURI));
       await this.openText(await response.text(), "example.json");
     } catch (error) {
-      say(`The example cannot be loaded: ${messageOf(error)}`, true);
+      if (task === this.task) this.goBack(`The example cannot be loaded: ${messageOf(error)}`);
     }
+  }
+
+  /** Shows again what there was before something failed to begin. */
+  private goBack(message: string): void {
+    this.film.stop();
+    this.recording = null;
+    this.isRecording = false;
+    if (this.clip) this.load(this.clip);
+    else this.enter("idle");
+    say(message, true);
   }
 
   /** Ends the camera, the video or the clip. */
   stop(): void {
     if (this.mode === "clip") {
+      if (!this.mayReplace()) return;
       this.clip = null;
       this.leave();
       say("Ready.");
@@ -193,6 +211,7 @@ export class App {
   toggleRecording(): void {
     if (this.mode !== "camera") return;
     if (!this.isRecording) {
+      if (!this.mayReplace()) return;
       this.startRecording();
       say("Recording.");
       return;
@@ -209,6 +228,7 @@ export class App {
     const stem = name.replace(/\.[^.]*$/, "").replace(/[^\w-]+/g, "_") || "clip";
     const time = new Date().toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
     save(results.write(motion), `${stem}-${time}.json`);
+    this.clip.saved = true;
     say("Saved. lift.py --keypoints=FILE.json --formats=bvh writes other formats.");
   }
 
@@ -219,6 +239,7 @@ export class App {
   private startRecording(): void {
     this.recording = null;
     this.isRecording = true;
+    element("recording").dataset.count = "0";
     this.times = [];
     this.enter(this.mode);
   }
@@ -238,7 +259,7 @@ export class App {
         detector: `BlazePose ${this.settings.choice.detector}, in the browser`,
       },
     );
-    if (motion) this.clip = { name: this.name, motion, ours: true };
+    if (motion) this.clip = { name: this.name, motion, ours: true, saved: false };
   }
 
   private onImage({ image, found, times }: FrameAnswer, seconds: number): void {
@@ -269,6 +290,7 @@ export class App {
   private record(row: Row, seconds: number): void {
     this.recording ??= new Recording(this.imageSize, MAX_ROWS);
     this.recording.add(row, seconds);
+    element("recording").dataset.count = String(this.recording.count);
     if (this.recording.full) this.toggleRecording();
   }
 
@@ -291,7 +313,6 @@ export class App {
   }
 
   private begin(mode: Mode): void {
-    this.clip = null;
     this.restart();
     this.meters.clear();
     this.curves.clear();

@@ -21,6 +21,8 @@ export interface Clip {
   motion: Motion;
   /** Whether the page lifted it; a loaded result is as its maker left it. */
   ours: boolean;
+  /** Whether it can be had again: it was downloaded, or is of a JSON file. */
+  saved: boolean;
 }
 
 /** Returns the frames per second by which a clip is shown. */
@@ -50,7 +52,7 @@ export async function clipOf(
   const content = parse(text);
   if (results.isResult(content)) {
     try {
-      return { name, motion: results.read(content), ours: false };
+      return { name, motion: results.read(content), ours: false, saved: true };
     } catch (error) {
       throw new FileError(`not a result that AMPose wrote: ${messageOf(error)}`);
     }
@@ -76,5 +78,5 @@ export async function clipOf(
     normalisation: NORMALISATION,
     provenance: { input: name, model },
   });
-  return { name, motion, ours: true };
+  return { name, motion, ours: true, saved: true };
 }
