@@ -20,7 +20,7 @@ import { Player } from "./view/player";
 import { Stage, type ViewName } from "./view/stage";
 import { installTheme } from "./view/theme";
 
-type Mode = "idle" | "camera" | "video" | "clip";
+type Mode = "idle" | "camera" | "video" | "lifting" | "clip";
 
 export class App {
   private mode: Mode = "idle";
@@ -29,8 +29,8 @@ export class App {
   private recording: Recording | null = null;
   private isRecording = false;
   private isFollowing = false;
-  /** Counts what the user has asked for; what is older comes too late. */
-  private task = 0;
+  /** Ends what the user has asked for before; it comes too late. */
+  private work = new AbortController();
   private name = "camera";
   private times: number[] = [];
   private smoother = new RowSmoother(DEFAULT);
@@ -125,17 +125,17 @@ export class App {
 
   async startCamera(): Promise<void> {
     this.leave();
-    const { task } = this;
+    const { signal } = this.work;
     this.name = "camera";
     say("Waiting for the camera…");
     try {
       this.begin("camera");
       await this.film.startCamera(this.settings.deviceId);
-      if (!this.film.isCamera) return;
+      if (signal.aborted) return;
       say("Looking for a person…");
       await this.settings.listDevices();
     } catch (error) {
-      if (task !== this.task) return; // The user has moved on.
+      if (signal.aborted) return; // The user has moved on.
       this.goBack(error instanceof DOMException ? cameraMessage(error) : `No camera: ${messageOf(error)}.`);
     }
   }
@@ -143,44 +143,44 @@ export class App {
   async open(file: File): Promise<void> {
     if (!this.mayReplace()) return;
     this.leave();
-    const { task } = this;
+    const { signal } = this.work;
     this.name = file.name;
     try {
       if (/\.json$/i.test(file.name) || file.type === "application/json") {
         if (file.size > MAX_BYTES) {
           throw new FileError(`more than ${MAX_BYTES / 2 ** 20} MiB; lift.py takes larger files`);
         }
-        await this.openText(await file.text(), file.name);
+        await this.openText(await file.text(), file.name, signal);
       } else {
         say("Opening the video…");
         this.begin("video");
         this.startRecording();
         await this.film.startFile(file);
-        say("Lifting the video as fast as this device can…");
+        if (!signal.aborted) say("Lifting the video, played as fast as this device follows…");
       }
     } catch (error) {
-      if (task !== this.task) return;
+      if (signal.aborted) return;
       this.goBack(`${file.name}: ${messageOf(error)}`);
     }
   }
 
-  private async openText(text: string, name: string): Promise<void> {
-    const { task } = this;
-    const clip = await clipOf(text, name, this.engine, this.model, (done, all) =>
-      say(`Lifting: ${done} of ${all} poses`),
-    );
-    if (task === this.task) this.load(clip);
+  private async openText(text: string, name: string, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    this.enter("lifting");
+    const progress = (done: number, all: number) => say(`Lifting: ${done} of ${all} poses`);
+    const clip = await clipOf(text, name, this.engine, this.model, progress, signal);
+    if (!signal.aborted) this.load(clip);
   }
 
   async example(): Promise<void> {
     if (!this.mayReplace()) return;
     this.leave();
-    const { task } = this;
+    const { signal } = this.work;
     try {
       const response = await fetch(new URL("example.json", document.baseURI));
-      await this.openText(await response.text(), "example.json");
+      await this.openText(await response.text(), "example.json", signal);
     } catch (error) {
-      if (task === this.task) this.goBack(`The example cannot be loaded: ${messageOf(error)}`);
+      if (!signal.aborted) this.goBack(`The example cannot be loaded: ${messageOf(error)}`);
     }
   }
 
@@ -323,7 +323,8 @@ export class App {
 
   /** Ends what is shown; the last recording stays, to be downloaded. */
   private leave(): void {
-    this.task += 1;
+    this.work.abort();
+    this.work = new AbortController();
     this.finishRecording();
     this.film.stop();
     this.player.unload();

@@ -41,6 +41,7 @@ export function finished(clip: Clip, smoothing: OneEuro | null): Clip {
  *
  * @param model The name of the lifter's file.
  * @param progress Called with the poses that are done, and all.
+ * @param signal Ends the lifting; what is thrown then is the signal's reason.
  */
 export async function clipOf(
   text: string,
@@ -48,6 +49,7 @@ export async function clipOf(
   engine: Engine,
   model: string,
   progress: (done: number, all: number) => void,
+  signal: AbortSignal,
 ): Promise<Clip> {
   const content = parse(text);
   if (results.isResult(content)) {
@@ -63,6 +65,7 @@ export async function clipOf(
     imageSize,
     sizeKnown,
     (done) => progress(done, people.length),
+    signal,
   );
   const rows = lifted.flatMap((found, i): Row[] =>
     found ? [rowOf(people[i]!.frame, found.keypoints, found.pose, found.root)] : [],

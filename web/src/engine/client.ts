@@ -63,18 +63,24 @@ export class Engine {
     return answer as FrameAnswer;
   }
 
-  /** Lifts people of a file, each in an image of the same size. */
+  /**
+   * Lifts people of a file, each in an image of the same size.
+   *
+   * @throws The signal's reason, soon after it says so.
+   */
   async lift(
     people: Keypoints[],
     size: ImageSize,
     placed: boolean,
     progress: (done: number) => void,
+    signal: AbortSignal,
   ): Promise<(Found | null)[]> {
     const lifted: (Found | null)[] = [];
     for (let start = 0; start < people.length; start += BATCH) {
       const batch = people.slice(start, start + BATCH);
       const answer = await this.ask((id) => ({ kind: "lift", id, people: batch, size, placed }));
       if (answer.kind === "lifted") lifted.push(...answer.people);
+      signal.throwIfAborted();
       progress(lifted.length);
     }
     return lifted;
