@@ -191,6 +191,21 @@ def test_settings_are_kept(visit):
     assert not page.is_checked("#smooth") and page.is_disabled("#cutoff")
 
 
+def test_a_network_that_cannot_be_loaded_is_not_chosen(visit):
+    """The page goes on with the one before, and with the clip."""
+    page = visit(service_workers="block")
+    show_example(page)
+    page.route("**/ampose_t.tflite", lambda route: route.fulfill(body="x"))
+    page.evaluate("document.querySelector('[value=ampose_t]').click()")
+    page.locator("#status.error", has_text="cannot be loaded").wait_for()
+    assert page.is_checked("[value=ampose_s]")
+    assert page.get_attribute("body", "data-mode") == "clip"
+    page.reload()
+    page.wait_for_selector("body[data-ready]")
+    assert page.is_checked("[value=ampose_s]")
+    show_example(page)
+
+
 def test_texts_of_strangers_stay_texts(visit, tmp_path):
     page = visit()
     show_example(page)

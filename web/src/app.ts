@@ -1,6 +1,6 @@
 /** What happens when: sources in, pictures and files out. */
 
-import { clipOf, DISTANCE_NOTE, finished, LEVEL_NOTE, rateOfClip, type Clip } from "./clips";
+import { clipOf, DISTANCE_NOTE, fileNameOf, finished, LEVEL_NOTE, rateOfClip, type Clip } from "./clips";
 import { Engine, type FrameAnswer } from "./engine/client";
 import type { Backend, Choice } from "./engine/messages";
 import { FileError, MAX_BYTES, MAX_ROWS } from "./files/checks";
@@ -17,7 +17,7 @@ import { cameraMessage, Film } from "./view/film";
 import { Meters } from "./view/meters";
 import { Overlay, viewOf, type View } from "./view/overlay";
 import { Player } from "./view/player";
-import { Stage, type ViewName } from "./view/stage";
+import { stageIn, type Stage, type ViewName } from "./view/stage";
 import { installTheme } from "./view/theme";
 
 type Mode = "idle" | "camera" | "video" | "lifting" | "clip";
@@ -36,6 +36,8 @@ export class App {
   private smoother = new RowSmoother(DEFAULT);
   private live = new LiveRoom();
   private imageSize: ImageSize = [1, 1];
+  /** The networks that the worker has loaded. */
+  private choice: Choice;
   private readonly stage: Stage | null;
   private readonly overlay = new Overlay(element<HTMLCanvasElement>("overlay"));
   private readonly curves = new Curves(element("angles"));
@@ -46,14 +48,15 @@ export class App {
   private readonly player: Player;
 
   constructor() {
-    this.stage = this.makeStage();
+    this.stage = stageIn(element("room"), () => this.markView(null));
     this.settings = new Settings({
       onChoice: (choice) => void this.choose(choice),
       onSmoothing: () => this.onSmoothing(),
       onMirror: () => this.onMirror(),
       onDevice: () => this.mode === "camera" && void this.startCamera(),
     });
-    this.engine = new Engine(this.settings.choice);
+    this.choice = this.settings.choice;
+    this.engine = new Engine(this.choice);
     this.film = new Film(element<HTMLVideoElement>("video"), this.engine, {
       onImage: (answer, seconds) => this.onImage(answer, seconds),
       onEnd: (problem) => {
@@ -98,18 +101,6 @@ export class App {
 
   get ready(): Promise<Backend> {
     return this.engine.ready;
-  }
-
-  private makeStage(): Stage | null {
-    try {
-      return new Stage(element<HTMLCanvasElement>("stage"), () => this.markView(null));
-    } catch {
-      const note = document.createElement("p");
-      note.className = "broken";
-      note.textContent = "The 3D view needs WebGL, which this browser does not offer. Recording works.";
-      element("room").append(note);
-      return null;
-    }
   }
 
   view(name: ViewName): void {
@@ -225,15 +216,13 @@ export class App {
   download(): void {
     if (!this.clip) return;
     const { motion, name } = finished(this.clip, this.settings.smoothing);
-    const stem = name.replace(/\.[^.]*$/, "").replace(/[^\w-]+/g, "_") || "clip";
-    const time = new Date().toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
-    save(results.write(motion), `${stem}-${time}.json`);
+    save(results.write(motion), fileNameOf(name));
     this.clip.saved = true;
     say("Saved. lift.py --keypoints=FILE.json --formats=bvh writes other formats.");
   }
 
   private get model(): string {
-    return `${this.settings.choice.lifter}_float32.tflite`;
+    return `${this.choice.lifter}_float32.tflite`;
   }
 
   private startRecording(): void {
@@ -255,8 +244,8 @@ export class App {
       [DISTANCE_NOTE, LEVEL_NOTE],
       {
         input: this.name,
-        model: this.model,
-        detector: `BlazePose ${this.settings.choice.detector}, in the browser`,
+        model: recording.used("lifter").map((name) => `${name}_float32.tflite`).join(", "),
+        detector: `BlazePose ${recording.used("detector").join(" and ")}, in the browser`,
       },
     );
     if (motion) this.clip = { name: this.name, motion, ours: true, saved: false };
@@ -289,7 +278,7 @@ export class App {
 
   private record(row: Row, seconds: number): void {
     this.recording ??= new Recording(this.imageSize, MAX_ROWS);
-    this.recording.add(row, seconds);
+    this.recording.add(row, seconds, this.choice);
     element("recording").dataset.count = String(this.recording.count);
     if (this.recording.full) this.toggleRecording();
   }
@@ -361,13 +350,17 @@ export class App {
   }
 
   private async choose(choice: Choice): Promise<void> {
+    const loading = "Loading the network…";
     const before = element("status").textContent!;
-    say("Loading the network…");
+    say(loading);
     try {
       await this.engine.choose(choice);
-      say(before);
+      this.choice = choice;
+      if (element("status").textContent === loading) say(before === loading ? "Ready." : before);
     } catch (error) {
-      this.fail(`The network cannot be loaded: ${messageOf(error)}`);
+      // The worker goes on with the networks before.
+      this.settings.takeBack(choice, this.choice);
+      say(`The network cannot be loaded: ${messageOf(error)}`, true);
     }
   }
 

@@ -30,6 +30,13 @@ export function rateOfClip({ motion }: Clip): number {
   return motion.fps ?? tables.assumed_fps;
 }
 
+/** Returns the name of a clip's file, with the time. */
+export function fileNameOf(name: string): string {
+  const stem = name.replace(/\.[^.]*$/, "").replace(/[^\w-]+/g, "_") || "clip";
+  const time = new Date().toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
+  return `${stem}-${time}.json`;
+}
+
 /** Returns the clip as it is shown and saved. */
 export function finished(clip: Clip, smoothing: OneEuro | null): Clip {
   if (!clip.ours || !smoothing) return clip;

@@ -42,6 +42,21 @@ export class Settings {
     };
   }
 
+  /** Sets what was chosen before, unless something else was chosen since. */
+  takeBack(failed: Choice, before: Choice): void {
+    const { lifter, detector } = this.choice;
+    if (lifter !== failed.lifter || detector !== failed.detector) return;
+    this.check(before);
+    this.keep();
+  }
+
+  private check(values: { lifter: unknown; detector: unknown }): void {
+    for (const [name, value] of Object.entries(values)) {
+      const boxes = this.form.querySelectorAll<HTMLInputElement>(`input[name="${name}"]`);
+      for (const box of boxes) if (box.value === value) box.checked = true;
+    }
+  }
+
   /** The filter's settings, or null for none. */
   get smoothing(): OneEuro | null {
     if (!this.smooth.checked) return null;
@@ -101,10 +116,7 @@ export class Settings {
       const kept: unknown = JSON.parse(localStorage.getItem(KEY) ?? "null");
       if (typeof kept !== "object" || kept === null) return;
       const { lifter, detector, smoothing, mirrored } = kept as Record<string, unknown>;
-      for (const [name, value] of Object.entries({ lifter, detector })) {
-        const boxes = this.form.querySelectorAll<HTMLInputElement>(`input[name="${name}"]`);
-        for (const box of boxes) if (box.value === value) box.checked = true;
-      }
+      this.check({ lifter, detector });
       this.mirrorBox.checked = mirrored !== false;
       this.smooth.checked = smoothing !== null;
       if (smoothing) {

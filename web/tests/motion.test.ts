@@ -95,7 +95,12 @@ describe("a played clip", () => {
 describe("recordings", () => {
   it("number frames from the first by the rate, each once", () => {
     const recording = new Recording([640, 480], 100);
-    for (const seconds of [5, 5.04, 5.05, 5.16]) recording.add(row(0, [0, 0, seconds]), seconds);
+    for (const seconds of [5, 5.04, 5.05, 5.16]) {
+      const lifter = seconds < 5.05 ? "one" : "other";
+      recording.add(row(0, [0, 0, seconds]), seconds, { lifter, detector: "full" });
+    }
+    expect(recording.used("lifter")).toEqual(["one", "other"]);
+    expect(recording.used("detector")).toEqual(["full"]);
     const motion = recording.finish(25, ["A note."], { input: "camera" })!;
     const [track] = motion.tracks;
     expect(track!.rows.map(({ frame }) => frame)).toEqual([0, 1, 4]);
@@ -107,7 +112,7 @@ describe("recordings", () => {
   it("hold no more than they may, and are nothing without a person", () => {
     const recording = new Recording([640, 480], 2);
     expect(recording.finish(25, [], {})).toBeNull();
-    for (const seconds of [0, 1, 2]) recording.add(row(0, null), seconds);
+    for (const seconds of [0, 1, 2]) recording.add(row(0, null), seconds, { lifter: "one", detector: "full" });
     expect(recording.full).toBe(true);
     expect(recording.count).toBe(2);
   });

@@ -191,11 +191,18 @@ async function handle(request: Request): Promise<void> {
       answer({ kind: "ready", backend });
       break;
     }
-    case "choose":
+    case "choose": {
+      const before = choice;
       choice = request.choice;
-      await prepare();
+      try {
+        await prepare();
+      } catch (error) {
+        choice = before;
+        throw error;
+      }
       answer({ kind: "chosen", id: request.id });
       break;
+    }
     case "frame":
       await frame(request);
       break;

@@ -26,7 +26,13 @@ export function rateOf(seconds: number[]): number | null {
   return Math.abs(nearest - rate) < NEAR * rate ? nearest : Math.round(100 * rate) / 100;
 }
 
+interface Networks {
+  lifter: string;
+  detector: string;
+}
+
 export class Recording {
+  private readonly networks = { lifter: new Set<string>(), detector: new Set<string>() };
   private readonly rows: { row: Row; seconds: number }[] = [];
 
   constructor(
@@ -42,8 +48,17 @@ export class Recording {
     return this.rows.length >= this.most;
   }
 
-  add(row: Row, seconds: number): void {
-    if (!this.full) this.rows.push({ row, seconds });
+  /** @param networks By which the row was made, by what they do. */
+  add(row: Row, seconds: number, networks: Networks): void {
+    if (this.full) return;
+    this.rows.push({ row, seconds });
+    this.networks.lifter.add(networks.lifter);
+    this.networks.detector.add(networks.detector);
+  }
+
+  /** Returns the networks that rows were made by: they may have changed. */
+  used(which: keyof Networks): string[] {
+    return [...this.networks[which]];
   }
 
   /**

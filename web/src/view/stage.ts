@@ -253,6 +253,19 @@ export class Stage {
   }
 }
 
+/** Returns the stage of a panel, or says there that there is none. */
+export function stageIn(room: HTMLElement, onTurn: () => void): Stage | null {
+  try {
+    return new Stage(room.querySelector("canvas")!, onTurn);
+  } catch {
+    const note = document.createElement("p");
+    note.className = "broken";
+    note.textContent = "The 3D view needs WebGL, which this browser does not offer. Recording works.";
+    room.append(note);
+    return null;
+  }
+}
+
 /** Returns the middle of who is there, at the height of a hip. */
 function middle(people: Shown[]): THREE.Vector3 | null {
   if (people.length === 0) return null;
