@@ -71,6 +71,7 @@ describe("saved results", () => {
     ["normalisation", (c: Json) => (c.normalisation = "x"), "expected longest or width"],
     ["provenance", (c: Json) => (c.provenance = []), "provenance: expected an object"],
     ["fps", (c: Json) => (c.fps = 0), "fps: expected a number"],
+    ["high fps", (c: Json) => (c.fps = 1001), "fps: expected a number from 0.000001 to 1000"],
   ])("are refused for wrong %s", (_, change, message) => {
     expect(() => results.read(saved(change))).toThrow(message);
     expect(() => results.read(saved(change))).toThrow(FileError);

@@ -59,6 +59,25 @@ describe("the room", () => {
     expect(at(15)[2]).toBeCloseTo(0.59, 5);
   });
 
+  it("takes time by the rows alone, at any rate", () => {
+    const timeOf = (count: number) => {
+      const start = performance.now();
+      inRoom(motionOf(...Array.from({ length: count }, (_, i) => row(i, [1, Math.sin(i), 4]))), 1000);
+      return performance.now() - start;
+    };
+    timeOf(500); // compiled
+    // A window of 3000 rows, sorted for every row, would take a minute.
+    expect(timeOf(20_000)).toBeLessThan(5000);
+  });
+
+  it("has the same floor where a window has more rows than are looked at", () => {
+    const rows = Array.from({ length: 3000 }, (_, i) => row(i, [1, 0, 4]));
+    const foot = 3 * joint("LFoot") + 2;
+    for (const [{ room }] of inRoom(motionOf(...rows), 1000).values() as Iterable<{ room: Float32Array }[]>) {
+      expect(room[foot]).toBeCloseTo(0.09, 5);
+    }
+  });
+
   it("stands people without a root above the origin, in every frame", () => {
     const frames = inRoom(motionOf(row(0, null, 0.8), row(1, null, 0.4)), 10);
     for (const [frame, hip] of [[0, 0.89], [1, 0.49]] as const) {

@@ -8,6 +8,8 @@ export const MAX_BYTES = 64 * 2 ** 20;
 /** Of all people together: half an hour of two at 30 a second. */
 export const MAX_ROWS = 108_000;
 export const MAX_PEOPLE = 200;
+/** Of frames per second. */
+export const RATE = { low: 1e-6, high: 1000 };
 const SHOWN = 60;
 
 /** A file that cannot be used; its message is for the user. */

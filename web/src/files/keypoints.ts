@@ -13,7 +13,7 @@
 
 import { convert, isSeen, jointsOf, type Keypoints, type SkeletonName } from "../lifting/skeleton";
 import type { ImageSize } from "../lifting/lifter";
-import { brief, FileError, isObject, list, MAX_ROWS, number, numbers, type JsonObject } from "./checks";
+import { brief, FileError, isObject, list, MAX_ROWS, number, numbers, RATE, type JsonObject } from "./checks";
 
 const MAX_PIXEL = 100_000;
 const PIXEL = { low: -MAX_PIXEL, high: MAX_PIXEL };
@@ -67,7 +67,7 @@ export function read(content: unknown): Clip {
     imageSize: [1, 1],
     imageCorner: [0, 0],
     sizeKnown: size !== null,
-    fps: fps === null ? null : number(fps, "fps", { low: 1e-6, high: 10_000 }),
+    fps: fps === null ? null : number(fps, "fps", RATE),
     notes,
   };
   if (size !== null) {

@@ -13,6 +13,7 @@ import {
   MAX_ROWS,
   number,
   numbers,
+  RATE,
   table,
   type JsonObject,
 } from "./checks";
@@ -102,7 +103,7 @@ export function read(content: JsonObject): Motion {
       high: WORDS.max_pixel,
     }) as [number, number],
     imageCorner: numbers(content.image_corner, "image_corner", 2, PIXELS) as [number, number],
-    fps: content.fps === null ? null : number(content.fps, "fps", { low: 1e-6, high: 10_000 }),
+    fps: content.fps === null ? null : number(content.fps, "fps", RATE),
     up,
     notes: notes.map((note) => String(note).slice(0, MAX_NOTE)),
     normalisation: normalisationOf(content.normalisation),

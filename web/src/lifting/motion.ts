@@ -105,6 +105,8 @@ export function smoothed(motion: Motion, settings: OneEuro, fps: number): Motion
 
 /** Seconds around a frame by which its floor goes: longer than a jump. */
 const FLOOR_S = 1.5;
+/** Of more frames within that time, as many spread over it say enough. */
+const FLOOR_SAMPLES = 100;
 
 /**
  * Returns everybody in a room with the floor at 0, by frame number.
@@ -126,7 +128,7 @@ export function inRoom(motion: Motion, fps: number): Map<number, Shown[]> {
       const { frame, root } = shown.row;
       while (track.rows[first]!.frame < frame - FLOOR_S * fps) first += 1;
       while (end < placed.length && track.rows[end]!.frame <= frame + FLOOR_S * fps) end += 1;
-      const around = root ? lowest.slice(first, end) : [lowestAnkle(shown.room)];
+      const around = root ? spread(lowest, first, end) : [lowestAnkle(shown.room)];
       lower(shown.room, floorOf(around));
       const others = frames.get(frame);
       if (others) others.push(shown);
@@ -134,6 +136,14 @@ export function inRoom(motion: Motion, fps: number): Map<number, Shown[]> {
     }
   }
   return frames;
+}
+
+/** Returns values from a place to another: all, or every so many of many. */
+function spread(values: number[], first: number, end: number): number[] {
+  const step = Math.ceil((end - first) / FLOOR_SAMPLES);
+  const found: number[] = [];
+  for (let i = Math.ceil(first / step) * step; i < end; i += step) found.push(values[i]!);
+  return found;
 }
 
 function lower(room: Float32Array, height: number): void {
