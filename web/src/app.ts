@@ -254,8 +254,7 @@ export class App {
   private onImage({ image, found, times }: FrameAnswer, seconds: number): void {
     const size: ImageSize = [image.width, image.height];
     this.meters.add(times, found !== null);
-    this.times.push(seconds);
-    if (this.times.length > MAX_ROWS) this.times.shift();
+    if (this.isRecording) this.times.push(seconds);
     if (size[0] !== this.imageSize[0] || size[1] !== this.imageSize[1]) this.onSize(size);
     element("image").dataset.found = String(found !== null);
     if (!found) {
@@ -266,6 +265,10 @@ export class App {
     }
     const row = rowOf(0, found.keypoints, found.pose, found.root);
     if (this.isRecording) this.record(row, seconds);
+    if (!this.film.isRunning) {
+      image.close();
+      return; // That was the last.
+    }
     const shown = this.settings.smoothing ? this.smoother.step(row, seconds) : row;
     this.overlay.show([shown], size, image);
     const placed = [this.live.place(shown, seconds)];
@@ -280,7 +283,10 @@ export class App {
     this.recording ??= new Recording(this.imageSize, MAX_ROWS);
     this.recording.add(row, seconds, this.choice);
     element("recording").dataset.count = String(this.recording.count);
-    if (this.recording.full) this.toggleRecording();
+    if (!this.recording.full) return;
+    if (this.mode === "camera") this.toggleRecording();
+    else this.stop();
+    say(`${this.name}: the page takes ${MAX_ROWS} poses, and the recording ended there.`);
   }
 
   /** A phone was turned: what was recorded is of another image. */

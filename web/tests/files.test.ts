@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { brief, FileError, parse } from "../src/files/checks";
+import { brief, FileError, MAX_BYTES, MAX_ROWS, parse } from "../src/files/checks";
 import * as keypoints from "../src/files/keypoints";
 import * as results from "../src/files/results";
 import { LEVEL } from "../src/lifting/floor";
@@ -45,6 +45,23 @@ describe("saved results", () => {
     expect(results.isResult(content)).toBe(true);
     expect(results.read(content)).toEqual(motion);
     expect(content.tracks[0].keypoints_px[0][0]).toEqual([null, null]);
+  });
+
+  it("are small enough to be read, however long", () => {
+    const rows = Array.from({ length: 50 }, (_, frame) => ({
+      ...motion.tracks[0]!.rows[0]!,
+      frame: 1e6 + frame,
+      // The longest decimals that a room of ten metres has.
+      joints: Float32Array.from({ length: 51 }, (_, i) => -(2 + i / 7 + 1 / 3)),
+      root: [-1 / 30, -2 - 1 / 3, 7 + 1 / 3] as [number, number, number],
+      pixels: Float32Array.from({ length: 34 }, (_, i) => 1000 + i * 1.7 + 1 / 3),
+      scores: new Float32Array(COUNT).fill(1 / 3),
+      seen: new Array<boolean>(COUNT).fill(false),
+      spread: new Float32Array(COUNT).fill(1 / 300),
+    }));
+    const size = (count: number) => results.write({ ...motion, tracks: [{ id: 0, rows: rows.slice(0, count) }] }).length;
+    const each = (size(50) - size(10)) / 40;
+    expect(each * MAX_ROWS).toBeLessThan(MAX_BYTES - size(1));
   });
 
   it("have the shortest decimals of their float32", () => {
