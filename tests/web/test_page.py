@@ -238,6 +238,7 @@ def test_a_bad_file_is_one_line(visit, tmp_path):
         ("html.json", b"<!doctype html>", "it is not JSON"),
         ("empty.json", b"[]", "it holds no person"),
         ("nested.json", b"[" * 100_000, "it is not JSON"),
+        ("deep.json", b"[" * 100_000 + b"]" * 100_000, "got a list of 1"),
         ("large.json", None, "more than 64 MiB"),
         ("html.mp4", b"<!doctype html>", "this browser cannot play the file"),
     ):

@@ -9,7 +9,7 @@ import type { ImageSize } from "./lifting/lifter";
 import { inRoom, LiveRoom, rowOf, RowSmoother, type Row } from "./lifting/motion";
 import { rateOf, Recording } from "./lifting/recording";
 import { DEFAULT } from "./lifting/smoothing";
-import { element, messageOf, save, say } from "./page";
+import { element, messageOf, printable, save, say } from "./page";
 import { Settings } from "./settings";
 import tables from "./tables.json";
 import { Curves, sampleOf } from "./view/curves";
@@ -48,7 +48,7 @@ export class App {
   private readonly player: Player;
 
   constructor() {
-    this.stage = stageIn(element("room"), () => this.markView(null));
+    this.stage = stageIn(element("room"));
     this.settings = new Settings({
       onChoice: (choice) => void this.choose(choice),
       onSmoothing: () => this.onSmoothing(),
@@ -105,13 +105,6 @@ export class App {
 
   view(name: ViewName): void {
     this.stage?.look(name);
-    this.markView(name);
-  }
-
-  private markView(name: ViewName | null): void {
-    for (const button of document.querySelectorAll<HTMLElement>("[data-view]")) {
-      button.setAttribute("aria-pressed", String(button.dataset.view === name));
-    }
   }
 
   async startCamera(): Promise<void> {
@@ -341,7 +334,7 @@ export class App {
     this.player.load(frames, fps, keepTime);
     this.enter("clip");
     const count = motion.tracks.reduce((sum, track) => sum + track.rows.length, 0);
-    element("notes").textContent = motion.notes.join(" ");
+    element("notes").textContent = printable(motion.notes.join(" "));
     say(`${clip.name}: ${count} poses${motion.tracks.length > 1 ? ` of ${motion.tracks.length} people` : ""}.`);
   }
 

@@ -5,6 +5,7 @@ import * as keypoints from "../src/files/keypoints";
 import * as results from "../src/files/results";
 import { LEVEL } from "../src/lifting/floor";
 import type { Motion } from "../src/lifting/motion";
+import { printable } from "../src/page";
 import { COUNT, joint } from "../src/lifting/skeleton";
 
 const motion: Motion = {
@@ -156,9 +157,27 @@ describe("keypoints", () => {
 });
 
 describe("texts of strangers", () => {
+  it("are short and printable on the page", () => {
+    expect(printable("\u202ea\u0007b\u200bc\ud800")).toBe("?a?b?c?");
+    expect(printable("Grüße, 你好 😀")).toBe("Grüße, 你好 😀");
+    expect(printable("x".repeat(301)).length).toBe(300);
+    expect(printable("x".repeat(300))).toBe("x".repeat(300));
+  });
+
   it("are short and printable in messages", () => {
     expect(brief({ a: "\u202e\u0007x".repeat(50) }).length).toBeLessThanOrEqual(61);
     expect(brief("\u0007")).toBe('"\\u0007"');
+  });
+
+  it("may be deep", () => {
+    const deep = parse(`${"[".repeat(100_000)}${"]".repeat(100_000)}`);
+    expect(() => keypoints.read(deep)).toThrow("expected people with keypoints, got a list of 1");
+    for (const name of ["units", "up", "normalisation"]) {
+      expect(() => results.read(saved((c) => (c[name] = [deep])))).toThrow("expected");
+    }
+    expect(() => results.read(saved((c) => (c.joint_names[0] = deep)))).toThrow("joint_names: expected Human3.6M's");
+    expect(results.read(saved((c) => (c.notes = [deep, { a: deep }]))).notes).toEqual(["a list of 1", "an object of a"]);
+    expect(results.read(saved((c) => (c.provenance.input = deep))).provenance).toEqual({ input: "a list of 1" });
   });
 
   it("that are no JSON are said to be none", () => {

@@ -26,7 +26,15 @@ export function isObject(value: unknown): value is JsonObject {
 
 /** Returns a value as short printable text. */
 export function brief(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  // Not all of a large value, nor of a deep one, which would overflow.
+  const text =
+    typeof value === "string"
+      ? JSON.stringify(value.slice(0, 4 * SHOWN))
+      : Array.isArray(value)
+        ? `a list of ${value.length}`
+        : isObject(value)
+          ? `an object of ${Object.keys(value).slice(0, 3).map((name) => name.slice(0, SHOWN)).join(", ") || "nothing"}`
+          : String(value);
   const printable = text.slice(0, 4 * SHOWN).replace(/[^\x20-\x7e\xa1-\uffff]/g, "?");
   return printable.length > SHOWN ? `${printable.slice(0, SHOWN)}…` : printable;
 }
