@@ -13,7 +13,7 @@
 
 import { convert, isSeen, jointsOf, type Keypoints, type SkeletonName } from "../lifting/skeleton";
 import type { ImageSize } from "../lifting/lifter";
-import { brief, FileError, isObject, list, MAX_ROWS, number, numbers, RATE, type JsonObject } from "./checks";
+import { brief, FileError, isObject, list, MAX_PEOPLE, MAX_ROWS, number, numbers, RATE, type JsonObject } from "./checks";
 
 const MAX_PIXEL = 100_000;
 const PIXEL = { low: -MAX_PIXEL, high: MAX_PIXEL };
@@ -128,6 +128,9 @@ function bodiesOf(entry: unknown, index: number): Body[] {
   const several = Array.isArray(people[0]) && Array.isArray(people[0][0]);
   const scores = entry.scores ?? entry.keypoint_scores;
   if (!several) return people.length === 0 ? [] : [bodyOf(frame, people, scores, entry.score)];
+  if (people.length > MAX_PEOPLE) {
+    throw new FileError(`keypoints: expected at most ${MAX_PEOPLE} people in a frame, got ${people.length}`);
+  }
   return people.map((person, i) =>
     bodyOf(frame, person, Array.isArray(scores) ? scores[i] : undefined, undefined),
   );
