@@ -99,8 +99,11 @@ export class App {
     return !this.isUnsaved || confirm("The recording has not been downloaded. Discard it?");
   }
 
-  get ready(): Promise<Backend> {
-    return this.engine.ready;
+  /** Waits until the networks are loaded, and says on what they run. */
+  async ready(): Promise<Backend> {
+    const backend = await this.engine.ready;
+    this.settings.tell(backend);
+    return backend;
   }
 
   view(name: ViewName): void {
@@ -353,7 +356,7 @@ export class App {
     const before = element("status").textContent!;
     say(loading);
     try {
-      await this.engine.choose(choice);
+      this.settings.tell(await this.engine.choose(choice));
       this.choice = choice;
       if (element("status").textContent === loading) say(before === loading ? "Ready." : before);
     } catch (error) {

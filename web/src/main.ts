@@ -36,9 +36,7 @@ async function main(): Promise<void> {
   installKeys(app);
   installDrop(app);
   try {
-    const { threads, accelerator, reason } = await app.ready;
-    const where = accelerator === "webgpu" ? "WebGPU" : threads > 1 ? `${threads} threads` : "one thread";
-    element("backend").textContent = `The detector runs on ${where} (${reason}).`;
+    const { accelerator } = await app.ready();
     if (element("status").textContent === "Loading…") say("Ready.");
     document.body.dataset.ready = accelerator;
     if (await keepModels()) document.body.dataset.kept = "yes";

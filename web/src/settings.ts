@@ -1,6 +1,6 @@
 /** What the user sets, in the panel and kept for the next visit. */
 
-import type { Choice, DetectorName, LifterName } from "./engine/messages";
+import type { Backend, Choice, DetectorName, LifterName } from "./engine/messages";
 import { DEFAULT, type OneEuro } from "./lifting/smoothing";
 import { element } from "./page";
 
@@ -40,6 +40,12 @@ export class Settings {
       lifter: checkedValue(this.form, "lifter") as LifterName,
       detector: checkedValue(this.form, "detector") as DetectorName,
     };
+  }
+
+  /** Says what the detector runs on. */
+  tell({ threads, accelerator, reason }: Backend): void {
+    const where = accelerator === "webgpu" ? "WebGPU" : threads > 1 ? `${threads} threads` : "one thread";
+    element("backend").textContent = `The detector runs on ${where} (${reason}).`;
   }
 
   /** Sets what was chosen before, unless something else was chosen since. */

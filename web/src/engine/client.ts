@@ -53,8 +53,9 @@ export class Engine {
   }
 
   /** Loads other networks; images that wait are lifted by those before. */
-  async choose(choice: Choice): Promise<void> {
-    await this.ask((id) => ({ kind: "choose", id, choice }));
+  async choose(choice: Choice): Promise<Backend> {
+    const answer = await this.ask((id) => ({ kind: "choose", id, choice }));
+    return (answer as Extract<Answer, { kind: "chosen" }>).backend;
   }
 
   /** @param fresh Whether another video begins, or time has not gone on. */

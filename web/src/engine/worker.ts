@@ -6,7 +6,7 @@ import { Tracker } from "../detector/tracking";
 import { lift, type ImageSize } from "../lifting/lifter";
 import { solveRoot } from "../lifting/root";
 import { convert, isSeen, type Keypoints } from "../lifting/skeleton";
-import type { Answer, Backend, Choice, Found, Request, Times } from "./messages";
+import type { Answer, Backend, Choice, DetectorName, Found, Request, Times } from "./messages";
 import { hasGpu, load, Network, type Accelerator } from "./runtime";
 
 /** Larger images are made smaller: a person is 256 pixels for the network. */
@@ -25,7 +25,8 @@ const HEATMAP = 3;
 
 let assets = "";
 let threads = 1;
-let accelerator: Accelerator = "wasm";
+/** What each detector runs on, as measured. */
+const backends = new Map<DetectorName, Backend>();
 const networks = new Map<string, Promise<Network>>();
 let choice: Choice = { lifter: "ampose_s", detector: "full" };
 
@@ -63,7 +64,7 @@ const tracker = new Tracker({
     return [boxes!, logits!];
   },
   async landmarks(image) {
-    const marker = await network(`pose_landmark_${choice.detector}`, accelerator);
+    const marker = await network(`pose_landmark_${choice.detector}`, (await backend()).accelerator);
     const wanted = [VALUES, PRESENCE, HEATMAP];
     const [values, presence, heatmap] = await marker.run({ "*": [image, IMAGE_SHAPE] }, wanted);
     return [values!, presence![0]!, heatmap!];
@@ -79,11 +80,23 @@ async function predict(keypoints: Float32Array, seen: Float32Array): Promise<Flo
   return (await lifter.run(inputs, [0]))[0]!;
 }
 
+/** Returns what the chosen detector runs on. */
+async function backend(): Promise<Backend> {
+  let found = backends.get(choice.detector);
+  if (!found) {
+    found = await chooseAccelerator();
+    backends.set(choice.detector, found);
+  }
+  return found;
+}
+
 /** Compiles what the choice needs, before the first image waits for it. */
-async function prepare(): Promise<void> {
+async function prepare(): Promise<Backend> {
+  const found = await backend();
   await network("pose_detection");
-  await network(`pose_landmark_${choice.detector}`, accelerator);
+  await network(`pose_landmark_${choice.detector}`, found.accelerator);
   await predict(new Float32Array(34), new Float32Array(17).fill(1));
+  return found;
 }
 
 /** An image that leaves no part of the network idle: waves of three colours. */
@@ -100,9 +113,10 @@ function testImage(): Float32Array {
 /** WebGPU if it computes the same, in less time; else the processor. */
 async function chooseAccelerator(): Promise<Backend> {
   const onProcessor = (reason: string): Backend => ({ threads, accelerator: "wasm", reason });
-  if (!hasGpu()) return onProcessor("this browser offers no WebGPU");
+  if (!hasGpu()) return onProcessor("WebGPU finds no GPU here");
+  const name = `pose_landmark_${choice.detector}`;
+  await network(name); // If it cannot be loaded, WebGPU has not failed.
   try {
-    const name = `pose_landmark_${choice.detector}`;
     const image = testImage();
     const measured = async (where: Accelerator) => {
       const marker = await network(name, where);
@@ -185,22 +199,18 @@ async function handle(request: Request): Promise<void> {
     case "start": {
       ({ assets, threads, choice } = request);
       await load(assets, threads);
-      const backend = await chooseAccelerator();
-      accelerator = backend.accelerator;
-      await prepare();
-      answer({ kind: "ready", backend });
+      answer({ kind: "ready", backend: await prepare() });
       break;
     }
     case "choose": {
       const before = choice;
       choice = request.choice;
       try {
-        await prepare();
+        answer({ kind: "chosen", id: request.id, backend: await prepare() });
       } catch (error) {
         choice = before;
         throw error;
       }
-      answer({ kind: "chosen", id: request.id });
       break;
     }
     case "frame":
