@@ -48,6 +48,14 @@ function network(name: string, where: Accelerator = "wasm"): Promise<Network> {
   return found;
 }
 
+/** Frees a network that is not needed, if it was loaded. */
+async function drop(name: string, where: Accelerator): Promise<void> {
+  const key = `${name} ${where}`;
+  const loaded = networks.get(key);
+  networks.delete(key);
+  (await loaded)?.delete();
+}
+
 async function fetched(name: string): Promise<Uint8Array> {
   const response = await fetch(`${assets}${name}.tflite`);
   if (!response.ok) throw new Error(`${name}.tflite cannot be loaded: status ${response.status}`);
@@ -86,6 +94,7 @@ async function backend(): Promise<Backend> {
   if (!found) {
     found = await chooseAccelerator();
     backends.set(choice.detector, found);
+    await drop(`pose_landmark_${choice.detector}`, found.accelerator === "webgpu" ? "wasm" : "webgpu");
   }
   return found;
 }
@@ -214,7 +223,12 @@ async function handle(request: Request): Promise<void> {
       break;
     }
     case "frame":
-      await frame(request);
+      try {
+        await frame(request);
+      } catch (error) {
+        request.image.close();
+        throw error;
+      }
       break;
     case "lift": {
       const people: (Found | null)[] = [];
