@@ -236,6 +236,7 @@ export class App {
     if (!recording) return;
     const fps = this.film.isCamera ? this.film.fps : (rateOf(this.times) ?? tables.assumed_fps);
     const motion = recording.finish(
+      this.film.isCamera ? null : 0,
       fps,
       [DISTANCE_NOTE, LEVEL_NOTE],
       {

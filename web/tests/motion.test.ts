@@ -120,17 +120,20 @@ describe("recordings", () => {
     }
     expect(recording.used("lifter")).toEqual(["one", "other"]);
     expect(recording.used("detector")).toEqual(["full"]);
-    const motion = recording.finish(25, ["A note."], { input: "camera" })!;
+    const motion = recording.finish(null, 25, ["A note."], { input: "camera" })!;
     const [track] = motion.tracks;
     expect(track!.rows.map(({ frame }) => frame)).toEqual([0, 1, 4]);
     expect(track!.rows.map(({ root }) => root![2])).toEqual([5, 5.04, 5.16]);
     expect(motion.notes).toEqual(["A note."]);
     expect(motion.provenance).toEqual({ input: "camera" });
+    // A video's frames are counted from its start.
+    const numbers = recording.finish(4.8, 25, [], {})!.tracks[0]!.rows.map(({ frame }) => frame);
+    expect(numbers).toEqual([5, 6, 9]);
   });
 
   it("hold no more than they may, and are nothing without a person", () => {
     const recording = new Recording([640, 480], 2);
-    expect(recording.finish(25, [], {})).toBeNull();
+    expect(recording.finish(null, 25, [], {})).toBeNull();
     for (const seconds of [0, 1, 2]) recording.add(row(0, null), seconds, { lifter: "one", detector: "full" });
     expect(recording.full).toBe(true);
     expect(recording.count).toBe(2);
@@ -141,6 +144,11 @@ describe("recordings", () => {
     expect(rateOf(times)).toBe(30000 / 1001);
     expect(rateOf([0, 0.14, 0.28, 0.42])).toBe(7.14);
     expect(rateOf([0, 1])).toBeNull();
+    for (const fps of [24, 30, 50, 60]) {
+      const rounded = Array.from({ length: 90 }, (_, i) => Math.round((1000 * i) / fps) / 1000);
+      expect(rateOf(rounded)).toBe(fps);
+      expect(rateOf(rounded.filter((_, i) => i % 7 !== 3))).toBe(fps);
+    }
   });
 
   it("mark what was not seen as unknown", () => {

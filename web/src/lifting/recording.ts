@@ -10,6 +10,8 @@ const USUAL_FPS = [10, 12, 15, 20, 24000 / 1001, 24, 25, 30000 / 1001, 30, 48, 5
 const NEAR = 0.004;
 /** Of the steps between frames, so many may be longer: frames were missed. */
 const STEADY = 0.25;
+/** A step so much longer than a steady one is of two frames. */
+const MISSED = 1.5;
 
 /** Returns the frames per second of a video's times, or null for too few. */
 export function rateOf(seconds: number[]): number | null {
@@ -19,7 +21,10 @@ export function rateOf(seconds: number[]): number | null {
     .filter((step) => step > 0)
     .sort((a, b) => a - b);
   if (steps.length < 2) return null;
-  const rate = 1 / steps[Math.floor(STEADY * steps.length)]!;
+  // Not one step alone: files may have times in whole milliseconds.
+  const steady = steps[Math.floor(STEADY * steps.length)]!;
+  const single = steps.filter((step) => step < MISSED * steady && step > steady / MISSED);
+  const rate = single.length / single.reduce((sum, step) => sum + step, 0);
   const nearest = USUAL_FPS.reduce((best, one) =>
     Math.abs(one - rate) < Math.abs(best - rate) ? one : best,
   );
@@ -62,16 +67,17 @@ export class Recording {
   }
 
   /**
-   * Returns what was recorded, with the frames counted from the first.
+   * Returns what was recorded.
    *
+   * @param start The time of frame 0; null for the first row's.
    * @param fps By which times become frames' numbers; of two rows in one
    *   frame, the first is kept.
    */
-  finish(fps: number, notes: string[], provenance: Record<string, string>): Motion | null {
-    const start = this.rows[0]?.seconds ?? 0;
+  finish(start: number | null, fps: number, notes: string[], provenance: Record<string, string>): Motion | null {
+    const origin = start ?? this.rows[0]?.seconds ?? 0;
     const kept: Row[] = [];
     for (const { row, seconds } of this.rows) {
-      const frame = Math.round((seconds - start) * fps);
+      const frame = Math.round((seconds - origin) * fps);
       if (frame > (kept.at(-1)?.frame ?? -1)) kept.push({ ...row, frame });
     }
     if (kept.length === 0) return null;

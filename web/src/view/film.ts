@@ -173,16 +173,19 @@ export class Film {
     this.fresh = true;
     this.presented = 0;
     this.video.playbackRate = this.stream ? 1 : FIRST_RATE;
-    this.listen(this.run, performance.now());
+    this.listen(this.run, null);
     await this.video.play();
   }
 
-  private listen(run: number, start: number): void {
+  /** @param start The camera's first image's time, in milliseconds. */
+  private listen(run: number, start: number | null): void {
     if (run !== this.run) return;
-    this.video.requestVideoFrameCallback((now, { mediaTime, presentedFrames }) => {
+    this.video.requestVideoFrameCallback((_, { captureTime, presentationTime, mediaTime, presentedFrames }) => {
       if (run !== this.run) return;
-      this.listen(run, start);
-      this.onImage(run, this.stream ? (now - start) / 1000 : mediaTime, presentedFrames);
+      // When it was filmed, not when there was time to say so.
+      const now = captureTime ?? presentationTime;
+      this.listen(run, start ?? now);
+      this.onImage(run, this.stream ? (now - (start ?? now)) / 1000 : mediaTime, presentedFrames);
     });
   }
 
