@@ -77,7 +77,7 @@ export async function clipOf(
   const rows = lifted.flatMap((found, i): Row[] =>
     found ? [rowOf(people[i]!.frame, found.keypoints, found.pose, found.root)] : [],
   );
-  if (rows.length === 0) throw new FileError("no joint of anybody is seen");
+  if (rows.length === 0) throw new FileError("no joint is visible");
   const motion = withRoots({
     tracks: [{ id: 0, rows }],
     imageSize,

@@ -148,7 +148,7 @@ describe("keypoints", () => {
     [[{ keypoints: [1, 2] }], "expected COCO's 17 joints, got 2 numbers"],
     [[{ image_id: 1e9, keypoints: new Array(51).fill(1) }], "image_id: expected a number"],
     [[{ keypoints: new Array(17).fill([1e9, 0]) }], "keypoints: expected a number"],
-    [[{ keypoints: new Array(17).fill([0, 0]) }], "no joint of anybody is seen"],
+    [[{ keypoints: new Array(17).fill([0, 0]) }], "no joint is visible"],
     [[{ keypoints: new Array(201).fill([[1, 2]]) }], "at most 200 people in a frame, got 201"],
     [{ frames: [[]], image_size: [0, 5] }, "image_size: expected a number from 1"],
     [{ frames: [[{ x: 1 }]], image_size: [5, 5] }, "landmarks: expected 33 values, got 1"],

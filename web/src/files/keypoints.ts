@@ -173,7 +173,7 @@ function assumeSize(clip: Clip, bodies: Body[]): Clip {
       }
     });
   }
-  if (!(low[0]! <= high[0]!)) throw new FileError("no joint of anybody is seen");
+  if (!(low[0]! <= high[0]!)) throw new FileError("no joint is visible");
   const side = Math.max(1, Math.ceil(1.25 * Math.max(high[0]! - low[0]!, high[1]! - low[1]!)));
   const corner = [0, 1].map((axis) => (low[axis]! + high[axis]!) / 2 - side / 2);
   for (const { keypoints } of clip.people) {
