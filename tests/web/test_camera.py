@@ -108,7 +108,7 @@ def test_a_recording_is_not_lost_unasked(visit, filmed, tmp_path):
     page.remove_listener("dialog", refuse)
     page.once("dialog", lambda dialog: dialog.accept())
     page.set_input_files("#file", tmp_path / "bad.json")
-    page.locator("#status.error", has_text="bad.json").wait_for()
+    page.locator("#error", has_text="bad.json").wait_for()
     with page.expect_download():
         page.click("#download")
     # Downloaded, it may go.
@@ -160,10 +160,10 @@ def test_camera_is_mirrored_paused_and_stopped(visit, filmed):
 def test_the_page_says_why_there_is_no_camera(visit, flags, message):
     page = visit(*flags)
     page.click("#camera")
-    status = page.locator("#status.error")
-    status.wait_for()
-    assert status.inner_text().startswith(message)
-    assert status.get_attribute("role") == "alert"
+    error = page.get_by_role("alert")
+    error.get_by_text(message).wait_for()
+    assert error.inner_text().startswith(message)
+    assert page.inner_text("#status") == ""
     assert page.locator("#welcome").is_visible()
     # The page goes on.
     page.click("#welcome [data-does=example]")
@@ -191,8 +191,8 @@ def test_a_browser_that_is_too_old_is_told_so(visit, tmp_path):
     )
     (tmp_path / "any.mp4").write_bytes(b"any")
     page.set_input_files("#file", tmp_path / "any.mp4")
-    page.locator("#status.error").wait_for()
-    assert "this browser is too old" in page.inner_text("#status")
+    page.locator("#error").wait_for()
+    assert "this browser is too old" in page.inner_text("#error")
 
 
 def test_what_was_lifted_before_damage_is_kept(visit, video):
@@ -206,7 +206,7 @@ def test_what_was_lifted_before_damage_is_kept(visit, video):
     page = visit()
     page.set_input_files("#file", video)
     page.wait_for_selector("body[data-mode=clip]", timeout=60_000)
-    assert "person.mp4: cannot be read after" in page.inner_text("#status")
+    assert "person.mp4: cannot be read after" in page.inner_text("#error")
     assert page.is_enabled("#download")
 
 

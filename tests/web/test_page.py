@@ -148,7 +148,7 @@ def test_the_page_fits_one_screen(visit):
         page.set_viewport_size({"width": width, "height": height})
         outside = page.evaluate(
             """() => [...document.querySelectorAll(
-                'button, #stage, #overlay, #status, #angles article'
+                'button, #stage, #overlay, #status, #error, #angles article'
             )]
             .filter(one => one.checkVisibility() && !one.closest('[popover]'))
             .filter(one => {
@@ -197,7 +197,7 @@ def test_a_network_that_cannot_be_loaded_is_not_chosen(visit):
     show_example(page)
     page.route("**/ampose_t.tflite", lambda route: route.fulfill(body="x"))
     page.evaluate("document.querySelector('[value=ampose_t]').click()")
-    page.locator("#status.error", has_text="cannot be loaded").wait_for()
+    page.locator("#error", has_text="cannot be loaded").wait_for()
     assert page.is_checked("[value=ampose_s]")
     assert page.get_attribute("body", "data-mode") == "clip"
     page.reload()
@@ -222,8 +222,8 @@ def test_texts_of_strangers_stay_texts(visit, tmp_path):
     result["units"] = HOSTILE
     path.write_text(json.dumps(result))
     page.set_input_files("#file", path)
-    page.locator("#status.error").wait_for()
-    assert "units: expected" in page.inner_text("#status")
+    page.locator("#error").wait_for()
+    assert "units: expected" in page.inner_text("#error")
     assert page.locator("img[src=x]").count() == 0
     assert page.title() == "AMPose: 3D pose from one camera"
 
@@ -246,9 +246,9 @@ def test_a_bad_file_is_one_line(visit, tmp_path):
         if content is not None:
             path.write_bytes(content)
         page.set_input_files("#file", path)
-        page.locator("#status.error", has_text=name).wait_for()
-        assert message in page.inner_text("#status")
-        assert len(page.inner_text("#status")) < 300
+        page.locator("#error", has_text=name).wait_for()
+        assert message in page.inner_text("#error")
+        assert len(page.inner_text("#error")) < 300
         # What there was before is there again.
         assert page.locator("#timeline").is_visible()
         assert page.is_enabled("#download")

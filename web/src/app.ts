@@ -63,7 +63,10 @@ export class App {
         this.stop();
         if (problem) say(`${this.name}: ${problem}.`, true);
       },
-      onError: (message) => this.fail(message),
+      onError: (message) => {
+        this.stop();
+        say(message, true);
+      },
     });
     this.player = new Player(
       {
@@ -354,22 +357,18 @@ export class App {
 
   private async choose(choice: Choice): Promise<void> {
     const loading = "Loading the network…";
-    const before = element("status").textContent!;
+    const shown = element("status").textContent;
+    const before = !shown || shown === loading ? "Ready." : shown;
     say(loading);
     try {
       this.settings.tell(await this.engine.choose(choice));
       this.choice = choice;
-      if (element("status").textContent === loading) say(before === loading ? "Ready." : before);
+      if (element("status").textContent === loading) say(before);
     } catch (error) {
       // The worker goes on with the networks before.
       this.settings.takeBack(choice, this.choice);
       say(`The network cannot be loaded: ${messageOf(error)}`, true);
     }
-  }
-
-  private fail(message: string): void {
-    this.stop();
-    say(message, true);
   }
 
   private enter(mode: Mode): void {

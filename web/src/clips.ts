@@ -47,7 +47,8 @@ export function finished(clip: Clip, smoothing: OneEuro | null): Clip {
  * Reads a saved result, or keypoints, which are lifted.
  *
  * @param model The name of the lifter's file.
- * @param progress Called with the poses that are done, and all.
+ * @param progress Called with the poses that are done, and all, about ten
+ *   times: screen readers say it.
  * @param signal Ends the lifting; what is thrown then is the signal's reason.
  */
 export async function clipOf(
@@ -67,11 +68,17 @@ export async function clipOf(
     }
   }
   const { people, imageSize, imageCorner, sizeKnown, fps, notes } = keypointFiles.read(content);
+  let told = 0;
+  const onBatch = (done: number) => {
+    const tenths = Math.floor((10 * done) / people.length);
+    if (tenths > told) progress(done, people.length);
+    told = tenths;
+  };
   const lifted = await engine.lift(
     people.map(({ keypoints }) => keypoints),
     imageSize,
     sizeKnown,
-    (done) => progress(done, people.length),
+    onBatch,
     signal,
   );
   const rows = lifted.flatMap((found, i): Row[] =>

@@ -52,10 +52,13 @@ function installKeys(app: App): void {
     const target = event.target as HTMLElement;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (target.matches("input, select, textarea")) return;
-    const view = VIEWS[Number(event.key) - 1];
+    const key = event.key.toLowerCase(); // Caps Lock may be on.
+    const view = VIEWS[Number(key) - 1];
+    // Held down, only what moves through a clip goes on.
+    if (event.repeat && !key.startsWith("arrow")) return;
     if (view) app.view(view);
-    else if (event.key === "t") element("theme").click();
-    else if (keys[event.key]) element(keys[event.key]!).click();
+    else if (key === "t") element("theme").click();
+    else if (keys[key]) element(keys[key]!).click();
     // A button is pressed by space.
     else if (event.key === " " && target.matches("button")) return;
     else if (!app.onKey(event.key)) return;

@@ -14,12 +14,10 @@ export function printable(text: string): string {
   return found.length > SHOWN ? `${found.slice(0, SHOWN - 1)}…` : found;
 }
 
-/** The line at the bottom, which screen readers say, too. */
+/** The line at the bottom, which screen readers say, errors at once. */
 export function say(message: string, isError = false): void {
-  const status = element("status");
-  status.textContent = printable(message);
-  status.classList.toggle("error", isError);
-  status.setAttribute("role", isError ? "alert" : "status");
+  element("status").textContent = isError ? "" : printable(message);
+  element("error").textContent = isError ? printable(message) : "";
 }
 
 export function messageOf(error: unknown): string {

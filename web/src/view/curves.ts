@@ -49,7 +49,7 @@ export class Curves {
   constructor(section: HTMLElement) {
     for (const name of ANGLES) {
       const card = document.createElement("article");
-      const title = document.createElement("h3");
+      const title = document.createElement("h2");
       const measure = document.createElement("small");
       measure.textContent = " flexion";
       title.append(`${name[0]!.toUpperCase()}${name.slice(1)}`, measure);

@@ -61,7 +61,7 @@ export class Player {
       this.show(this.at);
     } else {
       this.show(this.first);
-      this.play();
+      if (!matchMedia("(prefers-reduced-motion: reduce)").matches) this.play();
     }
   }
 
