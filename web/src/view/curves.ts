@@ -164,7 +164,10 @@ export class Curves {
       height - 3 * ratio - ((Math.min(high, Math.max(low, degrees)) - low) / (high - low)) * (height - 6 * ratio);
     context.lineWidth = ratio;
     context.strokeStyle = style.getPropertyValue("--line");
+    context.fillStyle = style.getPropertyValue("--faint");
+    context.font = `${9 * ratio}px system-ui, sans-serif`;
     for (const degrees of [0, 90]) {
+      context.fillText(`${degrees}°`, 2 * ratio, y(degrees) - 2 * ratio);
       context.beginPath();
       context.moveTo(0, y(degrees));
       context.lineTo(width, y(degrees));
