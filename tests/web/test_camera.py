@@ -125,6 +125,19 @@ def test_camera_is_mirrored_paused_and_stopped(visit, filmed):
     assert page.locator("#film :not(video, canvas)").count() == 0
     page.evaluate("document.getElementById('mirror').click()")
     assert page.evaluate(turned) == "none"
+    # Nor is that of a camera that looks away from its user.
+    page.evaluate("document.getElementById('mirror').click()")
+    page.evaluate(
+        """() => {
+            const {getSettings} = MediaStreamTrack.prototype;
+            MediaStreamTrack.prototype.getSettings = function () {
+                return {...getSettings.call(this), facingMode: 'environment'};
+            };
+        }"""
+    )
+    page.click("#camera")
+    page.locator("#status", has_text="Following a person").wait_for()
+    assert page.evaluate(turned) == "none"
 
     # A page that no one sees films no one.
     hide = """hidden => {

@@ -122,6 +122,7 @@ export class App {
       this.begin("camera");
       await this.film.startCamera(this.settings.deviceId);
       if (signal.aborted) return;
+      this.onMirror();
       say("Looking for a person…");
       await this.settings.listDevices();
     } catch (error) {
@@ -158,7 +159,8 @@ export class App {
     if (signal.aborted) return;
     this.enter("lifting");
     const progress = (done: number, all: number) => say(`Lifting: ${done} of ${all} poses`);
-    const clip = await clipOf(text, name, this.engine, this.model, progress, signal);
+    const model = `${this.choice.lifter}_float32.tflite`;
+    const clip = await clipOf(text, name, this.engine, model, progress, signal);
     if (!signal.aborted) this.load(clip);
   }
 
@@ -218,10 +220,6 @@ export class App {
     save(results.write(motion), fileNameOf(name));
     this.clip.saved = true;
     say("Saved. lift.py --keypoints=FILE.json --formats=bvh writes other formats.");
-  }
-
-  private get model(): string {
-    return `${this.choice.lifter}_float32.tflite`;
   }
 
   private startRecording(): void {
@@ -352,7 +350,7 @@ export class App {
 
   private onMirror(): void {
     // The picture alone: left stays the person's left.
-    element("film").classList.toggle("mirrored", this.mode === "camera" && this.settings.mirrored);
+    element("film").classList.toggle("mirrored", this.mode === "camera" && this.settings.mirrored && !this.film.isRear);
   }
 
   private async choose(choice: Choice): Promise<void> {

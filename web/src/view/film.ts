@@ -74,6 +74,8 @@ function checkBrowser(): void {
 export class Film {
   /** Frames per second that the camera says it makes. */
   fps = ASSUMED_FPS;
+  /** Whether the camera looks away from its user. */
+  isRear = false;
   private stream: MediaStream | null = null;
   private url = "";
   private run = 0;
@@ -118,7 +120,9 @@ export class Film {
     }
     this.stream = stream;
     const [track] = stream.getVideoTracks();
-    this.fps = track!.getSettings().frameRate || ASSUMED_FPS;
+    const { frameRate, facingMode } = track!.getSettings();
+    this.fps = frameRate || ASSUMED_FPS;
+    this.isRear = facingMode === "environment";
     track!.addEventListener("ended", () => {
       if (this.stream === stream) this.events.onEnd("it was unplugged");
     });
