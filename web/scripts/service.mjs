@@ -37,6 +37,8 @@ const names = entries
 const [, meta] = /http-equiv="Content-Security-Policy"\s+content="([^"]*)"/.exec(page);
 const policy = `${meta.replace(/\s+/g, " ").trim()}; frame-ancestors 'self'`;
 
+const PERMISSIONS = "camera=(self), microphone=(), geolocation=()";
+
 const template = await readFile(join(web, "service", "sw.js"), "utf8");
 const text = (values) => values.map((value) => JSON.stringify(value)).join(", ");
 await writeFile(
@@ -45,7 +47,8 @@ await writeFile(
     .replace("@version@", await hashOf(names))
     .replace('"@shell@"', text(names.filter((name) => !isModel(name))))
     .replace('"@models@"', text(names.filter(isModel)))
-    .replace("@policy@", policy),
+    .replace("@policy@", policy)
+    .replace("@permissions@", PERMISSIONS),
 );
 await writeFile(
   join(dist, "_headers"),
@@ -55,7 +58,7 @@ await writeFile(
     "  Cross-Origin-Opener-Policy: same-origin",
     "  Cross-Origin-Embedder-Policy: require-corp",
     "  Cross-Origin-Resource-Policy: same-origin",
-    "  Permissions-Policy: camera=(self), microphone=(), geolocation=()",
+    `  Permissions-Policy: ${PERMISSIONS}`,
     "  Referrer-Policy: no-referrer",
     "  X-Content-Type-Options: nosniff",
     "",

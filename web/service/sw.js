@@ -6,6 +6,7 @@ const VERSION = "@version@";
 const SHELL = ["@shell@"];
 const MODELS = ["@models@"];
 const POLICY = "@policy@";
+const PERMISSIONS = "@permissions@";
 
 const scope = self.registration.scope;
 // Other folders of the same host have caches of their own.
@@ -44,6 +45,7 @@ function withHeaders(response) {
   headers.set("Cross-Origin-Embedder-Policy", "require-corp");
   headers.set("Cross-Origin-Resource-Policy", "same-origin");
   headers.set("Content-Security-Policy", POLICY);
+  headers.set("Permissions-Policy", PERMISSIONS);
   return new Response(response.body, { status: response.status, headers });
 }
 
