@@ -50,7 +50,13 @@ def test_the_policy_admits_no_script_but_the_pages(visit):
 @pytest.mark.usefixtures("site")
 def test_licences_of_what_is_in_the_page_go_with_it():
     text = (DIST / "assets/licences.txt").read_text()
-    for part in ("three.js authors", "LiteRT", "MediaPipe", "Apache License"):
+    for part in (
+        "three.js authors",
+        "LiteRT",
+        "MediaPipe",
+        "XNNPACK",
+        "Apache License",
+    ):
         assert part in text
 
 
