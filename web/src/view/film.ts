@@ -7,6 +7,7 @@ const ASKED = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { idea
 const ASSUMED_FPS = 30;
 const BUSY = ["NotReadableError", "AbortError"];
 const PAUSE_MS = 700;
+const LEAST_STEP_MS = 1;
 /** Browsers play no slower; a file begins slowly, and gains speed. */
 const SLOWEST = 0.0625;
 const FIRST_RATE = 0.2;
@@ -177,19 +178,25 @@ export class Film {
     this.fresh = true;
     this.presented = 0;
     this.video.playbackRate = this.stream ? 1 : FIRST_RATE;
-    this.listen(this.run, null);
+    this.listen(this.run);
     await this.video.play();
   }
 
-  /** @param start The camera's first image's time, in milliseconds. */
-  private listen(run: number, start: number | null): void {
+  /**
+   * @param start The camera's first image's time, in milliseconds.
+   * @param before That of the image before.
+   */
+  private listen(run: number, start = NaN, before = -Infinity): void {
     if (run !== this.run) return;
     this.video.requestVideoFrameCallback((_, { captureTime, presentationTime, mediaTime, presentedFrames }) => {
       if (run !== this.run) return;
       // When it was filmed, not when there was time to say so.
-      const now = captureTime ?? presentationTime;
-      this.listen(run, start ?? now);
-      this.onImage(run, this.stream ? (now - (start ?? now)) / 1000 : mediaTime, presentedFrames);
+      const filmed = captureTime ?? presentationTime;
+      // Clocks of cameras are not all steady; ours must go on.
+      const now = Math.max(filmed, before + LEAST_STEP_MS);
+      const first = Number.isNaN(start) ? now : start;
+      this.listen(run, first, now);
+      this.onImage(run, this.stream ? (now - first) / 1000 : mediaTime, presentedFrames);
     });
   }
 
