@@ -22,12 +22,6 @@ ALLOWED = ("--use-fake-ui-for-media-stream",)
 class _Host(http.server.SimpleHTTPRequestHandler):
     """A host that sends files, and few headers of its own."""
 
-    extensions_map = {
-        **http.server.SimpleHTTPRequestHandler.extensions_map,
-        ".js": "text/javascript",
-        ".wasm": "application/wasm",
-    }
-
     def __init__(self, *given, folders, headers, **others):
         self.folders, self.headers_sent = folders, headers
         super().__init__(*given, **others)

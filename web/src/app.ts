@@ -3,13 +3,14 @@
 import { clipOf, DISTANCE_NOTE, fileNameOf, finished, LEVEL_NOTE, rateOfClip, type Clip } from "./clips";
 import { Engine, type FrameAnswer } from "./engine/client";
 import type { Backend, Choice } from "./engine/messages";
+import { messageOf } from "./errors";
 import { FileError, MAX_BYTES, MAX_ROWS } from "./files/checks";
 import * as results from "./files/results";
 import type { ImageSize } from "./lifting/lifter";
 import { inRoom, LiveRoom, rowOf, RowSmoother, type Row } from "./lifting/motion";
 import { rateOf, Recording } from "./lifting/recording";
 import { DEFAULT } from "./lifting/smoothing";
-import { element, messageOf, printable, save, say } from "./page";
+import { element, printable, save, say } from "./page";
 import { Settings } from "./settings";
 import tables from "./tables.json";
 import { Curves, sampleOf } from "./view/curves";

@@ -1,6 +1,7 @@
 /** Clips: what was recorded, lifted from keypoints, or loaded. */
 
 import type { Engine } from "./engine/client";
+import { messageOf } from "./errors";
 import { FileError, parse } from "./files/checks";
 import * as keypointFiles from "./files/keypoints";
 import * as results from "./files/results";
@@ -8,7 +9,6 @@ import { LEVEL } from "./lifting/floor";
 import { NORMALISATION } from "./lifting/lifter";
 import { rowOf, smoothed, withRoots, type Motion, type Row } from "./lifting/motion";
 import type { OneEuro } from "./lifting/smoothing";
-import { messageOf } from "./page";
 import tables from "./tables.json";
 
 export const LEVEL_NOTE = "The camera is taken as level.";

@@ -1,8 +1,9 @@
 import "./style.css";
 
 import { App } from "./app";
+import { messageOf } from "./errors";
 import { install, keepModels } from "./offline";
-import { element, messageOf, say } from "./page";
+import { element, say } from "./page";
 import type { ViewName } from "./view/stage";
 
 const VIEWS: ViewName[] = ["half", "front", "side", "top"];

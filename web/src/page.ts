@@ -20,10 +20,6 @@ export function say(message: string, isError = false): void {
   element("error").textContent = isError ? printable(message) : "";
 }
 
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 /** Offers a text as a file. */
 export function save(text: string, name: string): void {
   const url = URL.createObjectURL(new Blob([text], { type: "application/json" }));

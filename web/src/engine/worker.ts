@@ -3,6 +3,7 @@
 import { DETECTOR_SIZE } from "../detector/anchors";
 import { LANDMARKS_SIZE } from "../detector/landmarks";
 import { Tracker } from "../detector/tracking";
+import { messageOf } from "../errors";
 import { lift, type ImageSize } from "../lifting/lifter";
 import { solveRoot } from "../lifting/root";
 import { convert, isSeen, type Keypoints } from "../lifting/skeleton";
@@ -197,10 +198,6 @@ async function lifted(keypoints: Keypoints, size: ImageSize, placed: boolean): P
   const weights = keypoints.scores.map((score) => (isSeen(score) ? score : 0));
   const root = placed ? solveRoot(pose.joints, keypoints.pixels, weights, size) : null;
   return { keypoints, pose, root };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 async function handle(request: Request): Promise<void> {

@@ -1,6 +1,7 @@
 /** A camera or a video file, image by image to the engine. */
 
 import type { Engine, FrameAnswer } from "../engine/client";
+import { messageOf } from "../errors";
 
 /** Asked of the camera; it may give another size. */
 const ASKED = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 } };
@@ -37,9 +38,8 @@ interface Waiting {
 }
 
 /** Returns what a browser's refusal of the camera means. */
-export function cameraMessage(error: unknown): string {
-  const name = error instanceof DOMException ? error.name : "";
-  switch (name) {
+export function cameraMessage(error: DOMException): string {
+  switch (error.name) {
     case "NotAllowedError":
     case "SecurityError":
       return "The camera was refused. Allow it in the browser's address bar and start again, or open a video.";
@@ -50,7 +50,7 @@ export function cameraMessage(error: unknown): string {
     case "AbortError":
       return "The camera cannot be read; another program may be using it. Close it and start again.";
     default:
-      return `The camera cannot be started: ${error instanceof Error ? error.message : String(error)}`;
+      return `The camera cannot be started: ${error.message}`;
   }
 }
 
@@ -259,7 +259,7 @@ export class Film {
   }
 
   private fail(error: unknown): void {
-    this.events.onError(error instanceof Error ? error.message : String(error));
+    this.events.onError(messageOf(error));
   }
 
   /** Ends a video when its last image is lifted. */
