@@ -42,7 +42,7 @@ def test_the_page_finds_what_the_package_finds(visit, tmp_path):
     page.click("#camera")
     page.wait_for_selector("#image[data-found=true]", timeout=60_000)
     page.click("#record")
-    wait_for_poses(page, 12)
+    wait_for_poses(page, 40)
     page.click("#record")
     with page.expect_download() as download:
         page.click("#download")

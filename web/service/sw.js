@@ -21,6 +21,8 @@ self.addEventListener("install", (event) => {
   // Not by the browser's own cache: it may hold the files of the version before.
   const asked = [...SHELL_URLS].map((url) => new Request(url, { cache: "reload" }));
   event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(asked)));
+  // Pages that are open have loaded their code; the next one is new.
+  self.skipWaiting();
 });
 
 self.addEventListener("activate", (event) => {
@@ -71,11 +73,6 @@ self.addEventListener("fetch", (event) => {
   if (SHELL_URLS.has(plain) || MODEL_URLS.has(plain)) {
     event.respondWith(kept(plain).then(withHeaders));
   }
-});
-
-// Told by a page that begins; others keep the code that they have loaded.
-self.addEventListener("message", (event) => {
-  if (event.data === "take over") self.skipWaiting();
 });
 
 // The page asks for what it has not loaded, once it is ready: all networks,

@@ -7,28 +7,18 @@ const PATIENCE_MS = 4000;
  * Waits until the service worker serves this page, or for a while.
  *
  * With its headers the page may use threads, which takes one reload; with
- * one processor there is none. A new version that waits takes over now, while
- * there is nothing to lose, which takes one, too.
+ * one processor there is none.
  *
- * @param onNew Called when a new version has come while the page was used.
+ * @param onNew Called when a new version serves what is loaded next, while the page was used.
  */
 export async function install(onNew: () => void): Promise<void> {
   if (!("serviceWorker" in navigator)) return;
   try {
     const registration = await navigator.serviceWorker.register(new URL("sw.js", document.baseURI));
-    if (registration.waiting && navigator.serviceWorker.controller) {
-      const taken = changed();
-      registration.waiting.postMessage("take over");
-      if (await Promise.race([taken, patience()])) return await reload();
+    if (navigator.serviceWorker.controller) {
+      // Of a page that is loading, the new one may lack the rest.
+      void changed().then(() => (document.body.dataset.ready ? onNew() : location.reload()));
     }
-    const watch = () => {
-      const { installing } = registration;
-      installing?.addEventListener("statechange", () => {
-        if (installing.state === "installed" && navigator.serviceWorker.controller) onNew();
-      });
-    };
-    registration.addEventListener("updatefound", watch);
-    watch(); // One may have come already.
     // With one that is active already, the user has asked for a page without.
     const comes = !registration.active && !navigator.serviceWorker.controller;
     if (comes) await Promise.race([changed(), patience()]);
@@ -47,14 +37,14 @@ async function reload(): Promise<void> {
 }
 
 /** Waits until another service worker serves the page. */
-function changed(): Promise<boolean> {
+function changed(): Promise<void> {
   return new Promise((resolve) =>
-    navigator.serviceWorker.addEventListener("controllerchange", () => resolve(true), { once: true }),
+    navigator.serviceWorker.addEventListener("controllerchange", () => resolve(), { once: true }),
   );
 }
 
-function patience(): Promise<boolean> {
-  return new Promise((resolve) => setTimeout(() => resolve(false), PATIENCE_MS));
+function patience(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, PATIENCE_MS));
 }
 
 /** Has all networks kept for the time without a network; true if they are. */
