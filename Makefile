@@ -50,7 +50,7 @@ smoke: install
 	rm -rf build/smoke
 	bash tests/wheel/smoke.sh $(BIN)/python build/smoke
 
-# The browser page, into web/dist: needs npm and Node 20.19 or newer.
+# The browser page, into web/dist: needs npm and Node 20.19, or 22.12 or newer.
 web-packages: web/node_modules/.package-lock.json
 
 web/node_modules/.package-lock.json: web/package.json web/package-lock.json
@@ -61,7 +61,7 @@ web: web-packages
 
 web-test: web install
 	cd web && npm test
-	$(BIN)/python -m pytest tests/web
+	AMPOSE_WEB=1 $(BIN)/python -m pytest tests/web
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info web/dist web/node_modules web/public/assets

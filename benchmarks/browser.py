@@ -41,12 +41,6 @@ window.Worker = class extends Worker {
 
 
 class _Host(http.server.SimpleHTTPRequestHandler):
-    extensions_map = {
-        **http.server.SimpleHTTPRequestHandler.extensions_map,
-        ".js": "text/javascript",
-        ".wasm": "application/wasm",
-    }
-
     def log_message(self, *_):
         pass
 

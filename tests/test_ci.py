@@ -38,14 +38,14 @@ def able(checkout):
     return run, tools
 
 
-def run_ci(run, tools):
+def run_ci(run, tools, status=0):
     ended = subprocess.run(
         [tools / "bash", run],
         env={"PATH": str(tools)},
         capture_output=True,
         text=True,
     )
-    assert ended.returncode == 0, ended.stderr
+    assert ended.returncode == status, ended.stderr
     return ended.stdout.splitlines(), ended.stderr
 
 
@@ -97,12 +97,7 @@ def test_ci_says_that_there_is_no_browser(checkout, status):
     ("tool", "script", "reason"),
     [
         ("npm", None, "there is no npm"),
-        ("node", "exit 1", "Node is older than 20.19"),
-        (
-            "make",
-            'echo "make $* for nothing"; [ $1 != web-packages ]',
-            "npm cannot install the page's packages",
-        ),
+        ("node", "exit 1", "Node is neither 20.19 nor 22.12 or newer"),
     ],
 )
 def test_ci_says_why_the_page_is_not_tested(able, tool, script, reason):
@@ -114,6 +109,47 @@ def test_ci_says_why_the_page_is_not_tested(able, tool, script, reason):
     lines, said = run_ci(run, tools)
     assert lines[0] == MADE[0] and MADE[2] not in lines
     assert f".ci/run: {reason}; tests of the browser page are skip" in said
+
+
+@pytest.mark.parametrize("reached", [True, False])
+def test_packages_may_lack_without_their_registry_alone(able, reached):
+    """A lock file that does not match, say, is an error."""
+    run, tools = able
+    write_tool(
+        tools / "make", 'echo "make $* for nothing"; [ $1 != web-packages ]'
+    )
+    write_tool(tools / "npm", "" if reached else "exit 1")
+    lines, said = run_ci(run, tools, status=int(reached))
+    assert lines == MADE[:2]
+    if reached:
+        assert "cannot install the page's packages\n" in said
+    else:
+        assert "npm cannot reach its registry; tests of the br" in said
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="needs node")
+@pytest.mark.parametrize(
+    ("version", "is_new_enough"),
+    [
+        ("20.18.3", False),
+        ("20.19.0", True),
+        ("21.7.0", False),
+        ("22.11.0", False),
+        ("22.12.0", True),
+        ("24.0.0", True),
+    ],
+)
+def test_ci_knows_which_node_will_do(able, version, is_new_enough):
+    run, tools = able
+    node = shutil.which("node")
+    write_tool(
+        tools / "node",
+        "shift; exec "
+        f"{node} -e \"Object.defineProperty(process.versions, 'node', "
+        f"{{value: '{version}'}});$1\"",
+    )
+    lines, _ = run_ci(run, tools)
+    assert (MADE[2] in lines) == is_new_enough
 
 
 def test_slow_tests_come_last():

@@ -3,15 +3,16 @@
 import contextlib
 import functools
 import http.server
-import pathlib
+import os
+import shutil
 import threading
+import time
 
 import pytest
 
 from tests.commands import ROOT
 
 DIST = ROOT / "web/dist"
-CHROMIUM = pathlib.Path("/usr/bin/chromium")
 # The page works in any folder.
 FOLDER = "/some/folder/"
 CAMERA = ("--use-fake-device-for-media-stream",)
@@ -19,18 +20,23 @@ ALLOWED = ("--use-fake-ui-for-media-stream",)
 
 
 class _Host(http.server.SimpleHTTPRequestHandler):
-    """A host that sends files, and no header of its own."""
+    """A host that sends files, and few headers of its own."""
 
-    extensions_map = {
-        **http.server.SimpleHTTPRequestHandler.extensions_map,
-        ".js": "text/javascript",
-        ".wasm": "application/wasm",
-    }
+    def __init__(self, *given, folders, headers, **others):
+        self.folders, self.headers_sent = folders, headers
+        super().__init__(*given, **others)
 
     def translate_path(self, path):
-        if not path.startswith(FOLDER):
-            return str(DIST / "nothing")
-        return super().translate_path("/" + path.removeprefix(FOLDER))
+        for folder, served in self.folders.items():
+            if path.startswith(folder):
+                self.directory = str(served)
+                return super().translate_path("/" + path.removeprefix(folder))
+        return str(DIST / "nothing")
+
+    def end_headers(self):
+        for name, value in self.headers_sent.items():
+            self.send_header(name, value)
+        super().end_headers()
 
     def log_message(self, *_):
         pass
@@ -44,14 +50,21 @@ class _Server(http.server.ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def hosted():
-    """Yields the page's address while it is served."""
-    handler = functools.partial(_Host, directory=DIST)
+def hosted(folders=None, headers=None):
+    """Yields the page's address while it is served.
+
+    Args:
+        folders: What is served under which path, first the page's; it may
+            be changed meanwhile.
+        headers: Sent with every file.
+    """
+    folders = folders or {FOLDER: DIST}
+    handler = functools.partial(_Host, folders=folders, headers=headers or {})
     with _Server(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}{FOLDER}"
+            yield f"http://127.0.0.1:{server.server_port}{next(iter(folders))}"
         finally:
             server.shutdown()
             thread.join()
@@ -60,6 +73,9 @@ def hosted():
 @pytest.fixture(scope="session")
 def site():
     """Returns the page's address."""
+    # The page that is there may be of other code.
+    if "AMPOSE_WEB" not in os.environ:
+        pytest.skip("the built page is opened by make web-test alone")
     if not (DIST / "sw.js").is_file():
         pytest.skip("web/dist is not built: make web")
     with hosted() as address:
@@ -70,15 +86,16 @@ def site():
 def chromium():
     """Returns a function that starts Chromium with flags, once for each."""
     sync_api = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM.is_file():
-        pytest.skip(f"{CHROMIUM} is not installed")
+    path = shutil.which("chromium")
+    if not path:
+        pytest.skip("chromium is not installed")
     with sync_api.sync_playwright() as playwright:
         started = {}
 
         def start(*flags):
             if flags not in started:
                 started[flags] = playwright.chromium.launch(
-                    executable_path=CHROMIUM, args=["--no-sandbox", *flags]
+                    executable_path=path, args=["--no-sandbox", *flags]
                 )
             return started[flags]
 
@@ -87,17 +104,25 @@ def chromium():
             browser.close()
 
 
+def wait_for_poses(page, count):
+    """Waits until a recording has so many poses."""
+    end = time.monotonic() + 120
+    while int(page.get_attribute("#recording", "data-count")) < count:
+        assert time.monotonic() < end
+        page.wait_for_timeout(100)
+
+
 @pytest.fixture
 def visit(site, chromium):
     """Returns a function that opens the page, which must make no trouble.
 
-    Afterwards, no request may have gone elsewhere, and neither an error nor
-    a violation of the page's policy been reported.
+    Afterwards, the page may not have asked another host, and neither an error
+    nor a violation of its policy may have been reported.
     """
     trouble, contexts = [], []
 
-    def on_request(request):
-        if not request.url.startswith((site, "blob:", "data:")):
+    def on_request(host, request):
+        if not request.url.startswith((host, "blob:")):
             trouble.append(f"asked for {request.url}")
 
     def on_console(message):
@@ -109,8 +134,8 @@ def visit(site, chromium):
             **{"viewport": {"width": 1280, "height": 760}, **options}
         )
         contexts.append(context)
-        if address == site:
-            context.on("request", on_request)
+        host = address[: address.index("/", len("http://")) + 1]
+        context.on("request", functools.partial(on_request, host))
         page = context.new_page()
         page.on("console", on_console)
         page.on("pageerror", lambda error: trouble.append(str(error)))

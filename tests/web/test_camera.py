@@ -11,7 +11,7 @@ import ampose_tf
 from ampose_tf.skeleton import H36M_17
 from tests.commands import ROOT
 from tests.web import film
-from tests.web.conftest import ALLOWED, CAMERA
+from tests.web.conftest import ALLOWED, CAMERA, wait_for_poses
 
 FRAMES = 40
 
@@ -34,7 +34,8 @@ def test_a_recording_becomes_a_bvh(visit, filmed, tmp_path):
     start(page)
     page.keyboard.press("r")
     assert page.locator("#recording").is_visible()
-    page.wait_for_timeout(4000)
+    # One raise of the arm and more.
+    wait_for_poses(page, FRAMES)
     page.keyboard.press("r")
     with page.expect_download() as download:
         page.keyboard.press("d")
@@ -80,6 +81,41 @@ def assert_lift_py_reads(path):
         assert path.with_suffix(f".{ending}").stat().st_size > 500
 
 
+def test_a_recording_is_not_lost_unasked(visit, filmed, tmp_path):
+    page = visit(*filmed)
+    start(page)
+    page.keyboard.press("r")
+    wait_for_poses(page, 3)
+    # The camera starts anew, and the recording stays.
+    page.keyboard.press("c")
+    page.wait_for_selector("#image[data-found=true]", timeout=60_000)
+    assert page.is_enabled("#download")
+    page.keyboard.press("s")
+    page.wait_for_selector("body[data-mode=clip]")
+    (tmp_path / "bad.json").write_text("bad")
+    asked = []
+
+    def refuse(dialog):
+        asked.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", refuse)
+    page.keyboard.press("s")
+    page.set_input_files("#file", tmp_path / "bad.json")
+    assert len(asked) == 2 and "not been downloaded" in asked[0]
+    assert page.get_attribute("body", "data-mode") == "clip"
+    # A file that cannot be read replaces nothing.
+    page.remove_listener("dialog", refuse)
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.set_input_files("#file", tmp_path / "bad.json")
+    page.locator("#error", has_text="bad.json").wait_for()
+    with page.expect_download():
+        page.click("#download")
+    # Downloaded, it may go.
+    page.keyboard.press("s")
+    page.wait_for_selector("body[data-mode=idle]")
+
+
 def test_camera_is_mirrored_paused_and_stopped(visit, filmed):
     page = visit(*filmed)
     start(page)
@@ -88,6 +124,19 @@ def test_camera_is_mirrored_paused_and_stopped(visit, filmed):
     assert page.evaluate(turned) == "matrix(-1, 0, 0, 1, 0, 0)"
     assert page.locator("#film :not(video, canvas)").count() == 0
     page.evaluate("document.getElementById('mirror').click()")
+    assert page.evaluate(turned) == "none"
+    # Nor is that of a camera that looks away from its user.
+    page.evaluate("document.getElementById('mirror').click()")
+    page.evaluate(
+        """() => {
+            const {getSettings} = MediaStreamTrack.prototype;
+            MediaStreamTrack.prototype.getSettings = function () {
+                return {...getSettings.call(this), facingMode: 'environment'};
+            };
+        }"""
+    )
+    page.click("#camera")
+    page.locator("#status", has_text="Following a person").wait_for()
     assert page.evaluate(turned) == "none"
 
     # A page that no one sees films no one.
@@ -124,17 +173,19 @@ def test_camera_is_mirrored_paused_and_stopped(visit, filmed):
 def test_the_page_says_why_there_is_no_camera(visit, flags, message):
     page = visit(*flags)
     page.click("#camera")
-    status = page.locator("#status.error")
-    status.wait_for()
-    assert status.inner_text().startswith(message)
-    assert status.get_attribute("role") == "alert"
+    error = page.get_by_role("alert")
+    error.get_by_text(message).wait_for()
+    assert error.inner_text().startswith(message)
+    assert page.inner_text("#status") == ""
     assert page.locator("#welcome").is_visible()
     # The page goes on.
     page.click("#welcome [data-does=example]")
     page.wait_for_selector("body[data-mode=clip]")
 
 
-def test_a_video_is_lifted_frame_by_frame(visit, tmp_path):
+@pytest.fixture
+def video(tmp_path):
+    """Returns the path of a video of 30 frames."""
     imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
     path = tmp_path / "person.mp4"
     writer = imageio_ffmpeg.write_frames(
@@ -144,8 +195,37 @@ def test_a_video_is_lifted_frame_by_frame(visit, tmp_path):
     for frame in range(30):
         writer.send(film.picture(frame / 30).tobytes())
     writer.close()
+    return path
+
+
+def test_a_browser_that_is_too_old_is_told_so(visit, tmp_path):
+    page = visit(
+        script="delete HTMLVideoElement.prototype.requestVideoFrameCallback"
+    )
+    (tmp_path / "any.mp4").write_bytes(b"any")
+    page.set_input_files("#file", tmp_path / "any.mp4")
+    page.locator("#error").wait_for()
+    assert "this browser is too old" in page.inner_text("#error")
+
+
+def test_what_was_lifted_before_damage_is_kept(visit, video):
+    content = bytearray(video.read_bytes())
+    start = content.index(b"mdat")
+    # The frames' lengths are there, too, and become impossible.
+    middle = start + (len(content) - start) // 2
+    end = content.index(b"moov", start)
+    content[middle : end - 8] = b"\xff" * (end - 8 - middle)
+    video.write_bytes(content)
     page = visit()
-    page.set_input_files("#file", path)
+    page.set_input_files("#file", video)
+    page.wait_for_selector("body[data-mode=clip]", timeout=60_000)
+    assert "person.mp4: cannot be read after" in page.inner_text("#error")
+    assert page.is_enabled("#download")
+
+
+def test_a_video_is_lifted_frame_by_frame(visit, video, tmp_path):
+    page = visit()
+    page.set_input_files("#file", video)
     page.wait_for_selector("body[data-mode=clip]", timeout=60_000)
     with page.expect_download() as download:
         page.click("#download")

@@ -5,18 +5,16 @@ import numpy as np
 import ampose_tf
 from ampose_tf.conversion import MEDIAPIPE_33
 from ampose_tf.lifting.blazepose import detection, landmarks, regions
-from tests.commands import ROOT
 from tests.web import film
-from tests.web.conftest import ALLOWED, CAMERA
+from tests.web.conftest import ALLOWED, CAMERA, DIST, wait_for_poses
 
 
 def network(name):
     """Returns one of the page's networks, run by LiteRT in Python."""
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(
-        str(ROOT / f"web/dist/assets/{name}.tflite"), num_threads=1
-    )
+    (path,) = DIST.glob(f"assets/*/{name}.tflite")
+    interpreter = Interpreter(str(path), num_threads=1)
     interpreter.allocate_tensors()
     (given,) = interpreter.get_input_details()
 
@@ -44,7 +42,7 @@ def test_the_page_finds_what_the_package_finds(visit, tmp_path):
     page.click("#camera")
     page.wait_for_selector("#image[data-found=true]", timeout=60_000)
     page.click("#record")
-    page.wait_for_timeout(2000)
+    wait_for_poses(page, 40)
     page.click("#record")
     with page.expect_download() as download:
         page.click("#download")

@@ -112,6 +112,23 @@ def test_the_page_smooths_as_the_package_does(visit, clip, tmp_path):
     assert "0.5 Hz at rest" in motion.notes[-1]
 
 
+def test_lifting_a_file_can_be_stopped(visit, clip, tmp_path):
+    content = json.loads(clip.read_text())
+    content["frames"] = 4000 * content["frames"][:1]
+    path = tmp_path / "long.json"
+    path.write_text(json.dumps(content))
+    page = visit()
+    page.set_input_files("#file", path)
+    page.locator("#status", has_text="of 4000 poses").wait_for()
+    assert page.locator("#welcome").is_hidden()
+    page.click("#stop")
+    assert page.inner_text("#status") == "Stopped."
+    # The worker is free, and nothing of the file comes later.
+    page.click("#welcome [data-does=example]")
+    page.locator("#status", has_text="100 poses").wait_for(timeout=20_000)
+    assert "example.json" in page.inner_text("#status")
+
+
 def test_a_result_of_the_package_comes_back_as_it_was(visit, clip, tmp_path):
     """Not smoothed: it is as its maker left it."""
     motion = ampose_tf.Lifter()(clip)

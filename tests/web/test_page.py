@@ -50,7 +50,13 @@ def test_the_policy_admits_no_script_but_the_pages(visit):
 @pytest.mark.usefixtures("site")
 def test_licences_of_what_is_in_the_page_go_with_it():
     text = (DIST / "assets/licences.txt").read_text()
-    for part in ("three.js authors", "LiteRT", "MediaPipe", "Apache License"):
+    for part in (
+        "three.js authors",
+        "LiteRT",
+        "MediaPipe",
+        "XNNPACK",
+        "Apache License",
+    ):
         assert part in text
 
 
@@ -148,7 +154,7 @@ def test_the_page_fits_one_screen(visit):
         page.set_viewport_size({"width": width, "height": height})
         outside = page.evaluate(
             """() => [...document.querySelectorAll(
-                'button, #stage, #overlay, #status, #angles article'
+                'button, #stage, #overlay, #status, #error, #angles article'
             )]
             .filter(one => one.checkVisibility() && !one.closest('[popover]'))
             .filter(one => {
@@ -191,6 +197,21 @@ def test_settings_are_kept(visit):
     assert not page.is_checked("#smooth") and page.is_disabled("#cutoff")
 
 
+def test_a_network_that_cannot_be_loaded_is_not_chosen(visit):
+    """The page goes on with the one before, and with the clip."""
+    page = visit(service_workers="block")
+    show_example(page)
+    page.route("**/ampose_t.tflite", lambda route: route.fulfill(body="x"))
+    page.evaluate("document.querySelector('[value=ampose_t]').click()")
+    page.locator("#error", has_text="cannot be loaded").wait_for()
+    assert page.is_checked("[value=ampose_s]")
+    assert page.get_attribute("body", "data-mode") == "clip"
+    page.reload()
+    page.wait_for_selector("body[data-ready]")
+    assert page.is_checked("[value=ampose_s]")
+    show_example(page)
+
+
 def test_texts_of_strangers_stay_texts(visit, tmp_path):
     page = visit()
     show_example(page)
@@ -207,8 +228,8 @@ def test_texts_of_strangers_stay_texts(visit, tmp_path):
     result["units"] = HOSTILE
     path.write_text(json.dumps(result))
     page.set_input_files("#file", path)
-    page.locator("#status.error").wait_for()
-    assert "units: expected" in page.inner_text("#status")
+    page.locator("#error").wait_for()
+    assert "units: expected" in page.inner_text("#error")
     assert page.locator("img[src=x]").count() == 0
     assert page.title() == "AMPose: 3D pose from one camera"
 
@@ -223,6 +244,7 @@ def test_a_bad_file_is_one_line(visit, tmp_path):
         ("html.json", b"<!doctype html>", "it is not JSON"),
         ("empty.json", b"[]", "it holds no person"),
         ("nested.json", b"[" * 100_000, "it is not JSON"),
+        ("deep.json", b"[" * 100_000 + b"]" * 100_000, "got a list of 1"),
         ("large.json", None, "more than 64 MiB"),
         ("html.mp4", b"<!doctype html>", "this browser cannot play the file"),
     ):
@@ -230,10 +252,14 @@ def test_a_bad_file_is_one_line(visit, tmp_path):
         if content is not None:
             path.write_bytes(content)
         page.set_input_files("#file", path)
-        page.locator("#status.error", has_text=name).wait_for()
-        assert message in page.inner_text("#status")
-        assert len(page.inner_text("#status")) < 300
-        assert page.locator("#welcome").is_visible()
+        page.locator("#error", has_text=name).wait_for()
+        assert message in page.inner_text("#error")
+        assert len(page.inner_text("#error")) < 300
+        # What there was before is there again.
+        assert page.locator("#timeline").is_visible()
+        assert page.is_enabled("#download")
+    page.click("#stop")
+    assert page.locator("#welcome").is_visible()
     show_example(page)
 
 

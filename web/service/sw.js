@@ -6,16 +6,23 @@ const VERSION = "@version@";
 const SHELL = ["@shell@"];
 const MODELS = ["@models@"];
 const POLICY = "@policy@";
+const PERMISSIONS = "@permissions@";
 
-const CACHE = `ampose ${VERSION}`;
 const scope = self.registration.scope;
+// Other folders of the same host have caches of their own.
+const OURS = `ampose ${scope} `;
+const CACHE = OURS + VERSION;
 const urlOf = (name) => new URL(name, scope).href;
 const SHELL_URLS = new Set(SHELL.map(urlOf));
 const MODEL_URLS = new Set(MODELS.map(urlOf));
 const START = urlOf("index.html");
 
 self.addEventListener("install", (event) => {
-  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(SHELL_URLS)));
+  // Not by the browser's own cache: it may hold the files of the version before.
+  const asked = [...SHELL_URLS].map((url) => new Request(url, { cache: "reload" }));
+  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(asked)));
+  // Pages that are open have loaded their code; the next one is new.
+  self.skipWaiting();
 });
 
 self.addEventListener("activate", (event) => {
@@ -25,7 +32,7 @@ self.addEventListener("activate", (event) => {
       .then((names) =>
         Promise.all(
           names
-            .filter((name) => name.startsWith("ampose ") && name !== CACHE)
+            .filter((name) => name.startsWith(OURS) && name !== CACHE)
             .map((name) => caches.delete(name)),
         ),
       )
@@ -40,6 +47,7 @@ function withHeaders(response) {
   headers.set("Cross-Origin-Embedder-Policy", "require-corp");
   headers.set("Cross-Origin-Resource-Policy", "same-origin");
   headers.set("Content-Security-Policy", POLICY);
+  headers.set("Permissions-Policy", PERMISSIONS);
   return new Response(response.body, { status: response.status, headers });
 }
 
@@ -47,8 +55,12 @@ async function kept(url) {
   const cache = await caches.open(CACHE);
   const found = await cache.match(url);
   if (found) return found;
-  const response = await fetch(url);
-  if (response.ok) await cache.put(url, response.clone());
+  const response = await fetch(url, { cache: "no-cache" });
+  if (response.ok) {
+    const copy = response.clone();
+    // Without room to keep it, the file is loaded all the same.
+    await cache.put(url, copy).catch((error) => console.warn(`not kept: ${url}: ${error}`));
+  }
   return response;
 }
 
@@ -63,11 +75,13 @@ self.addEventListener("fetch", (event) => {
   }
 });
 
-// The page asks for the models that it has not loaded, once it is ready.
+// The page asks for what it has not loaded, once it is ready: all networks,
+// and the runtime with threads and without, of which it may want the other
+// the next time. One that lacks SIMD has loaded its only runtime already.
 self.addEventListener("message", (event) => {
   if (event.data !== "keep") return;
   const keep = Promise.all(
-    MODELS.filter((name) => name.endsWith(".tflite")).map((name) => kept(urlOf(name))),
+    MODELS.filter((name) => !name.includes("compat")).map((name) => kept(urlOf(name))),
   );
   event.waitUntil(
     keep.then(

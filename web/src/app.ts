@@ -1,15 +1,16 @@
 /** What happens when: sources in, pictures and files out. */
 
-import { clipOf, DISTANCE_NOTE, finished, LEVEL_NOTE, rateOfClip, type Clip } from "./clips";
+import { clipOf, DISTANCE_NOTE, fileNameOf, finished, LEVEL_NOTE, rateOfClip, type Clip } from "./clips";
 import { Engine, type FrameAnswer } from "./engine/client";
 import type { Backend, Choice } from "./engine/messages";
+import { messageOf } from "./errors";
 import { FileError, MAX_BYTES, MAX_ROWS } from "./files/checks";
 import * as results from "./files/results";
 import type { ImageSize } from "./lifting/lifter";
 import { inRoom, LiveRoom, rowOf, RowSmoother, type Row } from "./lifting/motion";
 import { rateOf, Recording } from "./lifting/recording";
 import { DEFAULT } from "./lifting/smoothing";
-import { element, messageOf, save, say } from "./page";
+import { element, printable, save, say } from "./page";
 import { Settings } from "./settings";
 import tables from "./tables.json";
 import { Curves, sampleOf } from "./view/curves";
@@ -17,10 +18,10 @@ import { cameraMessage, Film } from "./view/film";
 import { Meters } from "./view/meters";
 import { Overlay, viewOf, type View } from "./view/overlay";
 import { Player } from "./view/player";
-import { Stage, type ViewName } from "./view/stage";
+import { stageIn, type Stage, type ViewName } from "./view/stage";
 import { installTheme } from "./view/theme";
 
-type Mode = "idle" | "camera" | "video" | "clip";
+type Mode = "idle" | "camera" | "video" | "lifting" | "clip";
 
 export class App {
   private mode: Mode = "idle";
@@ -29,13 +30,15 @@ export class App {
   private recording: Recording | null = null;
   private isRecording = false;
   private isFollowing = false;
-  /** Counts what the user has asked for; what is older comes too late. */
-  private task = 0;
+  /** Ends what the user has asked for before; it comes too late. */
+  private work = new AbortController();
   private name = "camera";
   private times: number[] = [];
   private smoother = new RowSmoother(DEFAULT);
   private live = new LiveRoom();
   private imageSize: ImageSize = [1, 1];
+  /** The networks that the worker has loaded. */
+  private choice: Choice;
   private readonly stage: Stage | null;
   private readonly overlay = new Overlay(element<HTMLCanvasElement>("overlay"));
   private readonly curves = new Curves(element("angles"));
@@ -46,18 +49,25 @@ export class App {
   private readonly player: Player;
 
   constructor() {
-    this.stage = this.makeStage();
+    this.stage = stageIn(element("room"));
     this.settings = new Settings({
       onChoice: (choice) => void this.choose(choice),
       onSmoothing: () => this.onSmoothing(),
       onMirror: () => this.onMirror(),
       onDevice: () => this.mode === "camera" && void this.startCamera(),
     });
-    this.engine = new Engine(this.settings.choice);
+    this.choice = this.settings.choice;
+    this.engine = new Engine(this.choice);
     this.film = new Film(element<HTMLVideoElement>("video"), this.engine, {
       onImage: (answer, seconds) => this.onImage(answer, seconds),
-      onEnd: () => this.stop(),
-      onError: (message) => this.fail(message),
+      onEnd: (problem) => {
+        this.stop();
+        if (problem) say(`${this.name}: ${problem}.`, true);
+      },
+      onError: (message) => {
+        this.stop();
+        say(message, true);
+      },
     });
     this.player = new Player(
       {
@@ -70,9 +80,11 @@ export class App {
         const size = this.clip?.motion.imageSize ?? [1, 1];
         this.overlay.show(people.map(({ row }) => row), size, null, this.clipView);
         this.stage?.show(people);
-        this.curves.mark(people[0]?.row ?? null, seconds);
+        const first = this.clip?.motion.tracks[0]?.id;
+        this.curves.mark(people.find(({ id }) => id === first)?.row ?? null, seconds);
       },
     );
+    addEventListener("beforeunload", (event) => this.isUnsaved && event.preventDefault());
     installTheme(element<HTMLButtonElement>("theme"), () => {
       this.stage?.theme();
       this.overlay.draw();
@@ -81,101 +93,104 @@ export class App {
     this.enter("idle");
   }
 
-  get ready(): Promise<Backend> {
-    return this.engine.ready;
+  /** Whether something filmed would be lost with the page. */
+  get isUnsaved(): boolean {
+    return Boolean(this.recording?.count) || this.clip?.saved === false;
   }
 
-  private makeStage(): Stage | null {
-    try {
-      return new Stage(element<HTMLCanvasElement>("stage"), () => this.markView(null));
-    } catch {
-      const note = document.createElement("p");
-      note.className = "broken";
-      note.textContent = "The 3D view needs WebGL, which this browser does not offer. Recording works.";
-      element("room").append(note);
-      return null;
-    }
+  /** Whether nothing would be lost, or the user does not mind. */
+  private mayReplace(): boolean {
+    return !this.isUnsaved || confirm("The recording has not been downloaded. Discard it?");
+  }
+
+  /** Waits until the networks are loaded, and says on what they run. */
+  async ready(): Promise<Backend> {
+    const backend = await this.engine.ready;
+    this.settings.tell(backend);
+    return backend;
   }
 
   view(name: ViewName): void {
     this.stage?.look(name);
-    this.markView(name);
-  }
-
-  private markView(name: ViewName | null): void {
-    for (const button of document.querySelectorAll<HTMLElement>("[data-view]")) {
-      button.setAttribute("aria-pressed", String(button.dataset.view === name));
-    }
   }
 
   async startCamera(): Promise<void> {
     this.leave();
-    const { task } = this;
+    const { signal } = this.work;
     this.name = "camera";
     say("Waiting for the camera…");
     try {
       this.begin("camera");
       await this.film.startCamera(this.settings.deviceId);
-      if (!this.film.isCamera) return;
+      if (signal.aborted) return;
+      this.onMirror();
       say("Looking for a person…");
       await this.settings.listDevices();
     } catch (error) {
-      if (task !== this.task) return; // The user has moved on.
-      this.film.stop();
-      this.enter("idle");
-      say(error instanceof DOMException ? cameraMessage(error) : `No camera: ${messageOf(error)}.`, true);
+      if (signal.aborted) return; // The user has moved on.
+      this.goBack(error instanceof DOMException ? cameraMessage(error) : `No camera: ${messageOf(error)}.`);
     }
   }
 
   async open(file: File): Promise<void> {
+    if (!this.mayReplace()) return;
     this.leave();
-    const { task } = this;
-    this.clip = null;
+    const { signal } = this.work;
     this.name = file.name;
     try {
       if (/\.json$/i.test(file.name) || file.type === "application/json") {
         if (file.size > MAX_BYTES) {
           throw new FileError(`more than ${MAX_BYTES / 2 ** 20} MiB; lift.py takes larger files`);
         }
-        await this.openText(await file.text(), file.name);
+        await this.openText(await file.text(), file.name, signal);
       } else {
         say("Opening the video…");
         this.begin("video");
         this.startRecording();
         await this.film.startFile(file);
-        say("Lifting the video as fast as this device can…");
+        if (!signal.aborted) say("Lifting the video, played as fast as this device follows…");
       }
     } catch (error) {
-      if (task !== this.task) return;
-      this.film.stop();
-      this.recording = null;
-      this.isRecording = false;
-      this.enter("idle");
-      say(`${file.name}: ${messageOf(error)}`, true);
+      if (signal.aborted) return;
+      this.goBack(`${file.name}: ${messageOf(error)}`);
     }
   }
 
-  private async openText(text: string, name: string): Promise<void> {
-    const { task } = this;
-    const clip = await clipOf(text, name, this.engine, this.model, (done, all) =>
-      say(`Lifting: ${done} of ${all} poses`),
-    );
-    if (task === this.task) this.load(clip);
+  private async openText(text: string, name: string, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    this.enter("lifting");
+    const progress = (done: number, all: number) => say(`Lifting: ${done} of ${all} poses`);
+    const model = `${this.choice.lifter}_float32.tflite`;
+    const clip = await clipOf(text, name, this.engine, model, progress, signal);
+    if (!signal.aborted) this.load(clip);
   }
 
   async example(): Promise<void> {
+    if (!this.mayReplace()) return;
     this.leave();
+    const { signal } = this.work;
     try {
       const response = await fetch(new URL("example.json", document.baseURI));
-      await this.openText(await response.text(), "example.json");
+      await this.openText(await response.text(), "example.json", signal);
     } catch (error) {
-      say(`The example cannot be loaded: ${messageOf(error)}`, true);
+      if (!signal.aborted) this.goBack(`The example cannot be loaded: ${messageOf(error)}`);
     }
+  }
+
+  /** Shows again what there was before something failed to begin. */
+  private goBack(message: string): void {
+    this.film.stop();
+    this.recording = null;
+    this.isRecording = false;
+    if (this.clip) this.load(this.clip);
+    else this.enter("idle");
+    say(message, true);
   }
 
   /** Ends the camera, the video or the clip. */
   stop(): void {
     if (this.mode === "clip") {
+      if (!this.mayReplace()) return;
       this.clip = null;
       this.leave();
       say("Ready.");
@@ -189,6 +204,7 @@ export class App {
   toggleRecording(): void {
     if (this.mode !== "camera") return;
     if (!this.isRecording) {
+      if (!this.mayReplace()) return;
       this.startRecording();
       say("Recording.");
       return;
@@ -202,19 +218,15 @@ export class App {
   download(): void {
     if (!this.clip) return;
     const { motion, name } = finished(this.clip, this.settings.smoothing);
-    const stem = name.replace(/\.[^.]*$/, "").replace(/[^\w-]+/g, "_") || "clip";
-    const time = new Date().toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
-    save(results.write(motion), `${stem}-${time}.json`);
+    save(results.write(motion), fileNameOf(name));
+    this.clip.saved = true;
     say("Saved. lift.py --keypoints=FILE.json --formats=bvh writes other formats.");
-  }
-
-  private get model(): string {
-    return `${this.settings.choice.lifter}_float32.tflite`;
   }
 
   private startRecording(): void {
     this.recording = null;
     this.isRecording = true;
+    element("recording").dataset.count = "0";
     this.times = [];
     this.enter(this.mode);
   }
@@ -226,22 +238,22 @@ export class App {
     if (!recording) return;
     const fps = this.film.isCamera ? this.film.fps : (rateOf(this.times) ?? tables.assumed_fps);
     const motion = recording.finish(
+      this.film.isCamera ? null : 0,
       fps,
       [DISTANCE_NOTE, LEVEL_NOTE],
       {
         input: this.name,
-        model: this.model,
-        detector: `BlazePose ${this.settings.choice.detector}, in the browser`,
+        model: recording.used("lifter").map((name) => `${name}_float32.tflite`).join(", "),
+        detector: `BlazePose ${recording.used("detector").join(" and ")}, in the browser`,
       },
     );
-    if (motion) this.clip = { name: this.name, motion, ours: true };
+    if (motion) this.clip = { name: this.name, motion, ours: true, saved: false };
   }
 
   private onImage({ image, found, times }: FrameAnswer, seconds: number): void {
     const size: ImageSize = [image.width, image.height];
     this.meters.add(times, found !== null);
-    this.times.push(seconds);
-    if (this.times.length > MAX_ROWS) this.times.shift();
+    if (this.isRecording) this.times.push(seconds);
     if (size[0] !== this.imageSize[0] || size[1] !== this.imageSize[1]) this.onSize(size);
     element("image").dataset.found = String(found !== null);
     if (!found) {
@@ -252,6 +264,10 @@ export class App {
     }
     const row = rowOf(0, found.keypoints, found.pose, found.root);
     if (this.isRecording) this.record(row, seconds);
+    if (!this.film.isRunning) {
+      image.close();
+      return; // That was the last.
+    }
     const shown = this.settings.smoothing ? this.smoother.step(row, seconds) : row;
     this.overlay.show([shown], size, image);
     const placed = [this.live.place(shown, seconds)];
@@ -264,8 +280,12 @@ export class App {
 
   private record(row: Row, seconds: number): void {
     this.recording ??= new Recording(this.imageSize, MAX_ROWS);
-    this.recording.add(row, seconds);
-    if (this.recording.full) this.toggleRecording();
+    this.recording.add(row, seconds, this.choice);
+    element("recording").dataset.count = String(this.recording.count);
+    if (!this.recording.full) return;
+    if (this.mode === "camera") this.toggleRecording();
+    else this.stop();
+    say(`${this.name}: the page takes ${MAX_ROWS} poses, and the recording ended there.`);
   }
 
   /** A phone was turned: what was recorded is of another image. */
@@ -287,7 +307,6 @@ export class App {
   }
 
   private begin(mode: Mode): void {
-    this.clip = null;
     this.restart();
     this.meters.clear();
     this.curves.clear();
@@ -298,7 +317,8 @@ export class App {
 
   /** Ends what is shown; the last recording stays, to be downloaded. */
   private leave(): void {
-    this.task += 1;
+    this.work.abort();
+    this.work = new AbortController();
     this.finishRecording();
     this.film.stop();
     this.player.unload();
@@ -320,7 +340,7 @@ export class App {
     this.player.load(frames, fps, keepTime);
     this.enter("clip");
     const count = motion.tracks.reduce((sum, track) => sum + track.rows.length, 0);
-    element("notes").textContent = motion.notes.join(" ");
+    element("notes").textContent = printable(motion.notes.join(" "));
     say(`${clip.name}: ${count} poses${motion.tracks.length > 1 ? ` of ${motion.tracks.length} people` : ""}.`);
   }
 
@@ -331,23 +351,23 @@ export class App {
 
   private onMirror(): void {
     // The picture alone: left stays the person's left.
-    element("film").classList.toggle("mirrored", this.mode === "camera" && this.settings.mirrored);
+    element("film").classList.toggle("mirrored", this.mode === "camera" && this.settings.mirrored && !this.film.isRear);
   }
 
   private async choose(choice: Choice): Promise<void> {
-    const before = element("status").textContent!;
-    say("Loading the network…");
+    const loading = "Loading the network…";
+    const shown = element("status").textContent;
+    const before = !shown || shown === loading ? "Ready." : shown;
+    say(loading);
     try {
-      await this.engine.choose(choice);
-      say(before);
+      this.settings.tell(await this.engine.choose(choice));
+      this.choice = choice;
+      if (element("status").textContent === loading) say(before);
     } catch (error) {
-      this.fail(`The network cannot be loaded: ${messageOf(error)}`);
+      // The worker goes on with the networks before.
+      this.settings.takeBack(choice, this.choice);
+      say(`The network cannot be loaded: ${messageOf(error)}`, true);
     }
-  }
-
-  private fail(message: string): void {
-    this.stop();
-    say(message, true);
   }
 
   private enter(mode: Mode): void {

@@ -1,6 +1,7 @@
 /** Clips: what was recorded, lifted from keypoints, or loaded. */
 
 import type { Engine } from "./engine/client";
+import { messageOf } from "./errors";
 import { FileError, parse } from "./files/checks";
 import * as keypointFiles from "./files/keypoints";
 import * as results from "./files/results";
@@ -8,7 +9,6 @@ import { LEVEL } from "./lifting/floor";
 import { NORMALISATION } from "./lifting/lifter";
 import { rowOf, smoothed, withRoots, type Motion, type Row } from "./lifting/motion";
 import type { OneEuro } from "./lifting/smoothing";
-import { messageOf } from "./page";
 import tables from "./tables.json";
 
 export const LEVEL_NOTE = "The camera is taken as level.";
@@ -21,11 +21,20 @@ export interface Clip {
   motion: Motion;
   /** Whether the page lifted it; a loaded result is as its maker left it. */
   ours: boolean;
+  /** Whether it can be had again: it was downloaded, or is of a JSON file. */
+  saved: boolean;
 }
 
 /** Returns the frames per second by which a clip is shown. */
 export function rateOfClip({ motion }: Clip): number {
   return motion.fps ?? tables.assumed_fps;
+}
+
+/** Returns the name of a clip's file, with the time. */
+export function fileNameOf(name: string): string {
+  const stem = name.replace(/\.[^.]*$/, "").replace(/[^\w-]+/g, "_") || "clip";
+  const time = new Date().toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
+  return `${stem}-${time}.json`;
 }
 
 /** Returns the clip as it is shown and saved. */
@@ -38,7 +47,9 @@ export function finished(clip: Clip, smoothing: OneEuro | null): Clip {
  * Reads a saved result, or keypoints, which are lifted.
  *
  * @param model The name of the lifter's file.
- * @param progress Called with the poses that are done, and all.
+ * @param progress Called with the poses that are done, and all, about ten
+ *   times: screen readers say it.
+ * @param signal Ends the lifting; what is thrown then is the signal's reason.
  */
 export async function clipOf(
   text: string,
@@ -46,26 +57,34 @@ export async function clipOf(
   engine: Engine,
   model: string,
   progress: (done: number, all: number) => void,
+  signal: AbortSignal,
 ): Promise<Clip> {
   const content = parse(text);
   if (results.isResult(content)) {
     try {
-      return { name, motion: results.read(content), ours: false };
+      return { name, motion: results.read(content), ours: false, saved: true };
     } catch (error) {
       throw new FileError(`not a result that AMPose wrote: ${messageOf(error)}`);
     }
   }
   const { people, imageSize, imageCorner, sizeKnown, fps, notes } = keypointFiles.read(content);
+  let told = 0;
+  const onBatch = (done: number) => {
+    const tenths = Math.floor((10 * done) / people.length);
+    if (tenths > told) progress(done, people.length);
+    told = tenths;
+  };
   const lifted = await engine.lift(
     people.map(({ keypoints }) => keypoints),
     imageSize,
     sizeKnown,
-    (done) => progress(done, people.length),
+    onBatch,
+    signal,
   );
   const rows = lifted.flatMap((found, i): Row[] =>
     found ? [rowOf(people[i]!.frame, found.keypoints, found.pose, found.root)] : [],
   );
-  if (rows.length === 0) throw new FileError("no joint of anybody is seen");
+  if (rows.length === 0) throw new FileError("no joint is visible");
   const motion = withRoots({
     tracks: [{ id: 0, rows }],
     imageSize,
@@ -76,5 +95,5 @@ export async function clipOf(
     normalisation: NORMALISATION,
     provenance: { input: name, model },
   });
-  return { name, motion, ours: true };
+  return { name, motion, ours: true, saved: true };
 }

@@ -1,14 +1,17 @@
 import "./style.css";
 
 import { App } from "./app";
+import { messageOf } from "./errors";
 import { install, keepModels } from "./offline";
-import { element, messageOf, say } from "./page";
+import { element, say } from "./page";
 import type { ViewName } from "./view/stage";
 
 const VIEWS: ViewName[] = ["half", "front", "side", "top"];
 
 async function main(): Promise<void> {
-  await install();
+  await install(() => {
+    element("renew").hidden = false;
+  });
   const app = new App();
   const file = element<HTMLInputElement>("file");
   const actions: Record<string, () => void> = {
@@ -18,6 +21,7 @@ async function main(): Promise<void> {
     stop: () => app.stop(),
     record: () => app.toggleRecording(),
     download: () => app.download(),
+    renew: () => location.reload(),
   };
   for (const button of document.querySelectorAll<HTMLButtonElement>("[data-does]")) {
     button.addEventListener("click", () => actions[button.dataset.does!]!());
@@ -33,9 +37,7 @@ async function main(): Promise<void> {
   installKeys(app);
   installDrop(app);
   try {
-    const { threads, accelerator, reason } = await app.ready;
-    const where = accelerator === "webgpu" ? "WebGPU" : threads > 1 ? `${threads} threads` : "one thread";
-    element("backend").textContent = `The detector runs on ${where} (${reason}).`;
+    const { accelerator } = await app.ready();
     if (element("status").textContent === "Loading…") say("Ready.");
     document.body.dataset.ready = accelerator;
     if (await keepModels()) document.body.dataset.kept = "yes";
@@ -51,10 +53,13 @@ function installKeys(app: App): void {
     const target = event.target as HTMLElement;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (target.matches("input, select, textarea")) return;
-    const view = VIEWS[Number(event.key) - 1];
+    const key = event.key.toLowerCase(); // Caps Lock may be on.
+    const view = VIEWS[Number(key) - 1];
+    // Held down, only what moves through a clip goes on.
+    if (event.repeat && !key.startsWith("arrow")) return;
     if (view) app.view(view);
-    else if (event.key === "t") element("theme").click();
-    else if (keys[event.key]) element(keys[event.key]!).click();
+    else if (key === "t") element("theme").click();
+    else if (keys[key]) element(keys[key]!).click();
     // A button is pressed by space.
     else if (event.key === " " && target.matches("button")) return;
     else if (!app.onKey(event.key)) return;

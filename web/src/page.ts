@@ -6,16 +6,18 @@ export function element<T extends HTMLElement = HTMLElement>(id: string): T {
   return found as T;
 }
 
-/** The line at the bottom, which screen readers say, too. */
-export function say(message: string, isError = false): void {
-  const status = element("status");
-  status.textContent = message;
-  status.classList.toggle("error", isError);
-  status.setAttribute("role", isError ? "alert" : "status");
+const SHOWN = 300;
+
+/** Returns a text of strangers as it is shown: short, and without what turns or hides it. */
+export function printable(text: string): string {
+  const found = text.slice(0, 2 * SHOWN).replace(/[\p{C}\u2028\u2029]/gu, "?");
+  return found.length > SHOWN ? `${found.slice(0, SHOWN - 1)}…` : found;
 }
 
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** The line at the bottom, which screen readers say, errors at once. */
+export function say(message: string, isError = false): void {
+  element("status").textContent = isError ? "" : printable(message);
+  element("error").textContent = isError ? printable(message) : "";
 }
 
 /** Offers a text as a file. */

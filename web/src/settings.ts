@@ -1,6 +1,6 @@
 /** What the user sets, in the panel and kept for the next visit. */
 
-import type { Choice, DetectorName, LifterName } from "./engine/messages";
+import type { Backend, Choice, DetectorName, LifterName } from "./engine/messages";
 import { DEFAULT, type OneEuro } from "./lifting/smoothing";
 import { element } from "./page";
 
@@ -40,6 +40,27 @@ export class Settings {
       lifter: checkedValue(this.form, "lifter") as LifterName,
       detector: checkedValue(this.form, "detector") as DetectorName,
     };
+  }
+
+  /** Says what the detector runs on. */
+  tell({ threads, accelerator, reason }: Backend): void {
+    const where = accelerator === "webgpu" ? "WebGPU" : threads > 1 ? `${threads} threads` : "one thread";
+    element("backend").textContent = `The detector runs on ${where} (${reason}).`;
+  }
+
+  /** Sets what was chosen before, unless something else was chosen since. */
+  takeBack(failed: Choice, before: Choice): void {
+    const { lifter, detector } = this.choice;
+    if (lifter !== failed.lifter || detector !== failed.detector) return;
+    this.check(before);
+    this.keep();
+  }
+
+  private check(values: { lifter: unknown; detector: unknown }): void {
+    for (const [name, value] of Object.entries(values)) {
+      const boxes = this.form.querySelectorAll<HTMLInputElement>(`input[name="${name}"]`);
+      for (const box of boxes) if (box.value === value) box.checked = true;
+    }
   }
 
   /** The filter's settings, or null for none. */
@@ -101,10 +122,7 @@ export class Settings {
       const kept: unknown = JSON.parse(localStorage.getItem(KEY) ?? "null");
       if (typeof kept !== "object" || kept === null) return;
       const { lifter, detector, smoothing, mirrored } = kept as Record<string, unknown>;
-      for (const [name, value] of Object.entries({ lifter, detector })) {
-        const boxes = this.form.querySelectorAll<HTMLInputElement>(`input[name="${name}"]`);
-        for (const box of boxes) if (box.value === value) box.checked = true;
-      }
+      this.check({ lifter, detector });
       this.mirrorBox.checked = mirrored !== false;
       this.smooth.checked = smoothing !== null;
       if (smoothing) {

@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
 
-import { brief, FileError, parse } from "../src/files/checks";
+import { brief, FileError, MAX_BYTES, MAX_ROWS, parse } from "../src/files/checks";
 import * as keypoints from "../src/files/keypoints";
 import * as results from "../src/files/results";
 import { LEVEL } from "../src/lifting/floor";
 import type { Motion } from "../src/lifting/motion";
+import { printable } from "../src/page";
 import { COUNT, joint } from "../src/lifting/skeleton";
 
 const motion: Motion = {
@@ -47,6 +48,23 @@ describe("saved results", () => {
     expect(content.tracks[0].keypoints_px[0][0]).toEqual([null, null]);
   });
 
+  it("are small enough to be read, however long", () => {
+    const rows = Array.from({ length: 50 }, (_, frame) => ({
+      ...motion.tracks[0]!.rows[0]!,
+      frame: 1e6 + frame,
+      // The longest decimals that a room of ten metres has.
+      joints: Float32Array.from({ length: 51 }, (_, i) => -(2 + i / 7 + 1 / 3)),
+      root: [-1 / 30, -2 - 1 / 3, 7 + 1 / 3] as [number, number, number],
+      pixels: Float32Array.from({ length: 34 }, (_, i) => 1000 + i * 1.7 + 1 / 3),
+      scores: new Float32Array(COUNT).fill(1 / 3),
+      seen: new Array<boolean>(COUNT).fill(false),
+      spread: new Float32Array(COUNT).fill(1 / 300),
+    }));
+    const size = (count: number) => results.write({ ...motion, tracks: [{ id: 0, rows: rows.slice(0, count) }] }).length;
+    const each = (size(50) - size(10)) / 40;
+    expect(each * MAX_ROWS).toBeLessThan(MAX_BYTES - size(1));
+  });
+
   it("have the shortest decimals of their float32", () => {
     expect(results.decimal(Math.fround(0.1))).toBe(0.1);
     expect(results.decimal(Math.fround(1 / 3))).toBe(0.33333334);
@@ -71,6 +89,7 @@ describe("saved results", () => {
     ["normalisation", (c: Json) => (c.normalisation = "x"), "expected longest or width"],
     ["provenance", (c: Json) => (c.provenance = []), "provenance: expected an object"],
     ["fps", (c: Json) => (c.fps = 0), "fps: expected a number"],
+    ["high fps", (c: Json) => (c.fps = 1001), "fps: expected a number from 0.000001 to 1000"],
   ])("are refused for wrong %s", (_, change, message) => {
     expect(() => results.read(saved(change))).toThrow(message);
     expect(() => results.read(saved(change))).toThrow(FileError);
@@ -129,7 +148,8 @@ describe("keypoints", () => {
     [[{ keypoints: [1, 2] }], "expected COCO's 17 joints, got 2 numbers"],
     [[{ image_id: 1e9, keypoints: new Array(51).fill(1) }], "image_id: expected a number"],
     [[{ keypoints: new Array(17).fill([1e9, 0]) }], "keypoints: expected a number"],
-    [[{ keypoints: new Array(17).fill([0, 0]) }], "no joint of anybody is seen"],
+    [[{ keypoints: new Array(17).fill([0, 0]) }], "no joint is visible"],
+    [[{ keypoints: new Array(201).fill([[1, 2]]) }], "at most 200 people in a frame, got 201"],
     [{ frames: [[]], image_size: [0, 5] }, "image_size: expected a number from 1"],
     [{ frames: [[{ x: 1 }]], image_size: [5, 5] }, "landmarks: expected 33 values, got 1"],
   ])("%j are refused", (content, message) => {
@@ -138,9 +158,27 @@ describe("keypoints", () => {
 });
 
 describe("texts of strangers", () => {
+  it("are short and printable on the page", () => {
+    expect(printable("\u202ea\u0007b\u200bc\ud800")).toBe("?a?b?c?");
+    expect(printable("Grüße, 你好 😀")).toBe("Grüße, 你好 😀");
+    expect(printable("x".repeat(301)).length).toBe(300);
+    expect(printable("x".repeat(300))).toBe("x".repeat(300));
+  });
+
   it("are short and printable in messages", () => {
     expect(brief({ a: "\u202e\u0007x".repeat(50) }).length).toBeLessThanOrEqual(61);
     expect(brief("\u0007")).toBe('"\\u0007"');
+  });
+
+  it("may be deep", () => {
+    const deep = parse(`${"[".repeat(100_000)}${"]".repeat(100_000)}`);
+    expect(() => keypoints.read(deep)).toThrow("expected people with keypoints, got a list of 1");
+    for (const name of ["units", "up", "normalisation"]) {
+      expect(() => results.read(saved((c) => (c[name] = [deep])))).toThrow("expected");
+    }
+    expect(() => results.read(saved((c) => (c.joint_names[0] = deep)))).toThrow("joint_names: expected Human3.6M's");
+    expect(results.read(saved((c) => (c.notes = [deep, { a: deep }]))).notes).toEqual(["a list of 1", "an object of a"]);
+    expect(results.read(saved((c) => (c.provenance.input = deep))).provenance).toEqual({ input: "a list of 1" });
   });
 
   it("that are no JSON are said to be none", () => {

@@ -6,6 +6,7 @@ import { rateOf, Recording } from "../src/lifting/recording";
 import { COUNT, joint } from "../src/lifting/skeleton";
 import { DEFAULT } from "../src/lifting/smoothing";
 import { contain, viewOf } from "../src/view/overlay";
+import { heldAt } from "../src/view/player";
 
 /** Someone whose feet are 0.8 m below the hip, y pointing down. */
 function row(frame: number, root: Row["root"], feet = 0.8): Row {
@@ -58,6 +59,25 @@ describe("the room", () => {
     expect(at(15)[2]).toBeCloseTo(0.59, 5);
   });
 
+  it("takes time by the rows alone, at any rate", () => {
+    const timeOf = (count: number) => {
+      const start = performance.now();
+      inRoom(motionOf(...Array.from({ length: count }, (_, i) => row(i, [1, Math.sin(i), 4]))), 1000);
+      return performance.now() - start;
+    };
+    timeOf(500); // compiled
+    // A window of 3000 rows, sorted for every row, would take a minute.
+    expect(timeOf(20_000)).toBeLessThan(5000);
+  });
+
+  it("has the same floor where a window has more rows than are looked at", () => {
+    const rows = Array.from({ length: 3000 }, (_, i) => row(i, [1, 0, 4]));
+    const foot = 3 * joint("LFoot") + 2;
+    for (const [{ room }] of inRoom(motionOf(...rows), 1000).values() as Iterable<{ room: Float32Array }[]>) {
+      expect(room[foot]).toBeCloseTo(0.09, 5);
+    }
+  });
+
   it("stands people without a root above the origin, in every frame", () => {
     const frames = inRoom(motionOf(row(0, null, 0.8), row(1, null, 0.4)), 10);
     for (const [frame, hip] of [[0, 0.89], [1, 0.49]] as const) {
@@ -77,22 +97,44 @@ describe("the room", () => {
   });
 });
 
+describe("a played clip", () => {
+  it("shows everyone through gaps of half a second, each as last seen", () => {
+    const motion = motionOf(row(0, [0, 0, 3]), row(3, [0, 0, 4]), row(20, [0, 0, 5]));
+    motion.tracks.push({ id: 7, rows: [row(2, [1, 0, 3])] });
+    const frames = inRoom(motion, 10);
+    const at = (frame: number) => heldAt(frames, frame, 10).map(({ id, row: { frame: of } }) => [id, of]);
+    expect(at(1)).toEqual([[0, 0]]);
+    expect(at(4)).toEqual([[0, 3], [7, 2]]);
+    expect(at(8)).toEqual([[0, 3]]);
+    expect(at(9)).toEqual([]);
+    expect(at(20)).toEqual([[0, 20]]);
+  });
+});
+
 describe("recordings", () => {
   it("number frames from the first by the rate, each once", () => {
     const recording = new Recording([640, 480], 100);
-    for (const seconds of [5, 5.04, 5.05, 5.16]) recording.add(row(0, [0, 0, seconds]), seconds);
-    const motion = recording.finish(25, ["A note."], { input: "camera" })!;
+    for (const seconds of [5, 5.04, 5.05, 5.16]) {
+      const lifter = seconds < 5.05 ? "one" : "other";
+      recording.add(row(0, [0, 0, seconds]), seconds, { lifter, detector: "full" });
+    }
+    expect(recording.used("lifter")).toEqual(["one", "other"]);
+    expect(recording.used("detector")).toEqual(["full"]);
+    const motion = recording.finish(null, 25, ["A note."], { input: "camera" })!;
     const [track] = motion.tracks;
     expect(track!.rows.map(({ frame }) => frame)).toEqual([0, 1, 4]);
     expect(track!.rows.map(({ root }) => root![2])).toEqual([5, 5.04, 5.16]);
     expect(motion.notes).toEqual(["A note."]);
     expect(motion.provenance).toEqual({ input: "camera" });
+    // A video's frames are counted from its start.
+    const numbers = recording.finish(4.8, 25, [], {})!.tracks[0]!.rows.map(({ frame }) => frame);
+    expect(numbers).toEqual([5, 6, 9]);
   });
 
   it("hold no more than they may, and are nothing without a person", () => {
     const recording = new Recording([640, 480], 2);
-    expect(recording.finish(25, [], {})).toBeNull();
-    for (const seconds of [0, 1, 2]) recording.add(row(0, null), seconds);
+    expect(recording.finish(null, 25, [], {})).toBeNull();
+    for (const seconds of [0, 1, 2]) recording.add(row(0, null), seconds, { lifter: "one", detector: "full" });
     expect(recording.full).toBe(true);
     expect(recording.count).toBe(2);
   });
@@ -102,6 +144,11 @@ describe("recordings", () => {
     expect(rateOf(times)).toBe(30000 / 1001);
     expect(rateOf([0, 0.14, 0.28, 0.42])).toBe(7.14);
     expect(rateOf([0, 1])).toBeNull();
+    for (const fps of [24, 30, 50, 60]) {
+      const rounded = Array.from({ length: 90 }, (_, i) => Math.round((1000 * i) / fps) / 1000);
+      expect(rateOf(rounded)).toBe(fps);
+      expect(rateOf(rounded.filter((_, i) => i % 7 !== 3))).toBe(fps);
+    }
   });
 
   it("mark what was not seen as unknown", () => {

@@ -1,5 +1,7 @@
 /** Squares of an image, turned so that a person stands upright in them. */
 
+import { share } from "../lifting/smoothing";
+
 /** In pixels of the image, the angle clockwise in radians. */
 export interface Region {
   x: number;
@@ -55,12 +57,11 @@ export class Steady {
     } else {
       const before = this.raw;
       const diameter = 2 * Math.max(Math.hypot(top[0] - hips[0], top[1] - hips[1]), 1e-6);
-      const share = (hz: number) => 1 / (1 + 1 / (2 * Math.PI * hz * elapsed));
       this.points = this.points.map((point, i) => {
         const speed = (now[i]! - before[i]!) / diameter / elapsed;
-        this.speeds[i]! += share(Steady.OF_SPEED_HZ) * (speed - this.speeds[i]!);
+        this.speeds[i]! += share(Steady.OF_SPEED_HZ, elapsed) * (speed - this.speeds[i]!);
         const cutoff = Steady.CUTOFF_HZ + Steady.BETA * Math.abs(this.speeds[i]!);
-        return point + share(cutoff) * (now[i]! - point);
+        return point + share(cutoff, elapsed) * (now[i]! - point);
       });
     }
     this.raw = now;

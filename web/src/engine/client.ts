@@ -31,7 +31,8 @@ export class Engine {
 
   constructor(choice: Choice) {
     this.worker = new Worker(new URL("./worker.ts", import.meta.url), { name: "ampose" });
-    const assets = new URL("assets/", document.baseURI).href;
+    const { content } = document.querySelector<HTMLMetaElement>("meta[name=assets]")!;
+    const assets = new URL(content, document.baseURI).href;
     this.ready = this.answered(0).then((answer) => {
       if (answer.kind !== "ready") throw new Error(`unexpected ${answer.kind}`);
       return answer.backend;
@@ -52,8 +53,9 @@ export class Engine {
   }
 
   /** Loads other networks; images that wait are lifted by those before. */
-  async choose(choice: Choice): Promise<void> {
-    await this.ask((id) => ({ kind: "choose", id, choice }));
+  async choose(choice: Choice): Promise<Backend> {
+    const answer = await this.ask((id) => ({ kind: "choose", id, choice }));
+    return (answer as Extract<Answer, { kind: "chosen" }>).backend;
   }
 
   /** @param fresh Whether another video begins, or time has not gone on. */
@@ -62,18 +64,24 @@ export class Engine {
     return answer as FrameAnswer;
   }
 
-  /** Lifts people of a file, each in an image of the same size. */
+  /**
+   * Lifts people of a file, each in an image of the same size.
+   *
+   * @throws The signal's reason, soon after it says so.
+   */
   async lift(
     people: Keypoints[],
     size: ImageSize,
     placed: boolean,
     progress: (done: number) => void,
+    signal: AbortSignal,
   ): Promise<(Found | null)[]> {
     const lifted: (Found | null)[] = [];
     for (let start = 0; start < people.length; start += BATCH) {
       const batch = people.slice(start, start + BATCH);
       const answer = await this.ask((id) => ({ kind: "lift", id, people: batch, size, placed }));
       if (answer.kind === "lifted") lifted.push(...answer.people);
+      signal.throwIfAborted();
       progress(lifted.length);
     }
     return lifted;

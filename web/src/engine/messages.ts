@@ -46,7 +46,7 @@ export type Request =
 
 export type Answer =
   | { kind: "ready"; backend: Backend }
-  | { kind: "chosen"; id: number }
+  | { kind: "chosen"; id: number; backend: Backend }
   | {
       kind: "frame";
       id: number;

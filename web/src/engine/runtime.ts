@@ -79,6 +79,7 @@ export class Network {
       for (const { name } of this.model.getInputDetails()) {
         const [values, shape] = inputs[name] ?? inputs["*"]!;
         const tensor = new Tensor(values, shape);
+        made.push(tensor); // Deleted again, a moved one does nothing.
         given[name] = this.accelerator === "webgpu" ? await tensor.moveTo("webgpu") : tensor;
         made.push(given[name]);
       }

@@ -3,10 +3,11 @@
 import { DETECTOR_SIZE } from "../detector/anchors";
 import { LANDMARKS_SIZE } from "../detector/landmarks";
 import { Tracker } from "../detector/tracking";
+import { messageOf } from "../errors";
 import { lift, type ImageSize } from "../lifting/lifter";
 import { solveRoot } from "../lifting/root";
 import { convert, isSeen, type Keypoints } from "../lifting/skeleton";
-import type { Answer, Backend, Choice, Found, Request, Times } from "./messages";
+import type { Answer, Backend, Choice, DetectorName, Found, Request, Times } from "./messages";
 import { hasGpu, load, Network, type Accelerator } from "./runtime";
 
 /** Larger images are made smaller: a person is 256 pixels for the network. */
@@ -25,7 +26,8 @@ const HEATMAP = 3;
 
 let assets = "";
 let threads = 1;
-let accelerator: Accelerator = "wasm";
+/** What each detector runs on, as measured. */
+const backends = new Map<DetectorName, Backend>();
 const networks = new Map<string, Promise<Network>>();
 let choice: Choice = { lifter: "ampose_s", detector: "full" };
 
@@ -47,6 +49,14 @@ function network(name: string, where: Accelerator = "wasm"): Promise<Network> {
   return found;
 }
 
+/** Frees a network that is not needed, if it was loaded. */
+async function drop(name: string, where: Accelerator): Promise<void> {
+  const key = `${name} ${where}`;
+  const loaded = networks.get(key);
+  networks.delete(key);
+  (await loaded)?.delete();
+}
+
 async function fetched(name: string): Promise<Uint8Array> {
   const response = await fetch(`${assets}${name}.tflite`);
   if (!response.ok) throw new Error(`${name}.tflite cannot be loaded: status ${response.status}`);
@@ -63,7 +73,7 @@ const tracker = new Tracker({
     return [boxes!, logits!];
   },
   async landmarks(image) {
-    const marker = await network(`pose_landmark_${choice.detector}`, accelerator);
+    const marker = await network(`pose_landmark_${choice.detector}`, (await backend()).accelerator);
     const wanted = [VALUES, PRESENCE, HEATMAP];
     const [values, presence, heatmap] = await marker.run({ "*": [image, IMAGE_SHAPE] }, wanted);
     return [values!, presence![0]!, heatmap!];
@@ -79,11 +89,24 @@ async function predict(keypoints: Float32Array, seen: Float32Array): Promise<Flo
   return (await lifter.run(inputs, [0]))[0]!;
 }
 
+/** Returns what the chosen detector runs on. */
+async function backend(): Promise<Backend> {
+  let found = backends.get(choice.detector);
+  if (!found) {
+    found = await chooseAccelerator();
+    backends.set(choice.detector, found);
+    await drop(`pose_landmark_${choice.detector}`, found.accelerator === "webgpu" ? "wasm" : "webgpu");
+  }
+  return found;
+}
+
 /** Compiles what the choice needs, before the first image waits for it. */
-async function prepare(): Promise<void> {
+async function prepare(): Promise<Backend> {
+  const found = await backend();
   await network("pose_detection");
-  await network(`pose_landmark_${choice.detector}`, accelerator);
+  await network(`pose_landmark_${choice.detector}`, found.accelerator);
   await predict(new Float32Array(34), new Float32Array(17).fill(1));
+  return found;
 }
 
 /** An image that leaves no part of the network idle: waves of three colours. */
@@ -100,9 +123,10 @@ function testImage(): Float32Array {
 /** WebGPU if it computes the same, in less time; else the processor. */
 async function chooseAccelerator(): Promise<Backend> {
   const onProcessor = (reason: string): Backend => ({ threads, accelerator: "wasm", reason });
-  if (!hasGpu()) return onProcessor("this browser offers no WebGPU");
+  if (!hasGpu()) return onProcessor("WebGPU finds no GPU here");
+  const name = `pose_landmark_${choice.detector}`;
+  await network(name); // If it cannot be loaded, WebGPU has not failed.
   try {
-    const name = `pose_landmark_${choice.detector}`;
     const image = testImage();
     const measured = async (where: Accelerator) => {
       const marker = await network(name, where);
@@ -176,28 +200,32 @@ async function lifted(keypoints: Keypoints, size: ImageSize, placed: boolean): P
   return { keypoints, pose, root };
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 async function handle(request: Request): Promise<void> {
   switch (request.kind) {
     case "start": {
       ({ assets, threads, choice } = request);
       await load(assets, threads);
-      const backend = await chooseAccelerator();
-      accelerator = backend.accelerator;
-      await prepare();
-      answer({ kind: "ready", backend });
+      answer({ kind: "ready", backend: await prepare() });
       break;
     }
-    case "choose":
+    case "choose": {
+      const before = choice;
       choice = request.choice;
-      await prepare();
-      answer({ kind: "chosen", id: request.id });
+      try {
+        answer({ kind: "chosen", id: request.id, backend: await prepare() });
+      } catch (error) {
+        choice = before;
+        throw error;
+      }
       break;
+    }
     case "frame":
-      await frame(request);
+      try {
+        await frame(request);
+      } catch (error) {
+        request.image.close();
+        throw error;
+      }
       break;
     case "lift": {
       const people: (Found | null)[] = [];

@@ -13,7 +13,7 @@
 
 import { convert, isSeen, jointsOf, type Keypoints, type SkeletonName } from "../lifting/skeleton";
 import type { ImageSize } from "../lifting/lifter";
-import { brief, FileError, isObject, list, MAX_ROWS, number, numbers, type JsonObject } from "./checks";
+import { brief, FileError, isObject, list, MAX_PEOPLE, MAX_ROWS, number, numbers, RATE, type JsonObject } from "./checks";
 
 const MAX_PIXEL = 100_000;
 const PIXEL = { low: -MAX_PIXEL, high: MAX_PIXEL };
@@ -67,7 +67,7 @@ export function read(content: unknown): Clip {
     imageSize: [1, 1],
     imageCorner: [0, 0],
     sizeKnown: size !== null,
-    fps: fps === null ? null : number(fps, "fps", { low: 1e-6, high: 10_000 }),
+    fps: fps === null ? null : number(fps, "fps", RATE),
     notes,
   };
   if (size !== null) {
@@ -128,6 +128,9 @@ function bodiesOf(entry: unknown, index: number): Body[] {
   const several = Array.isArray(people[0]) && Array.isArray(people[0][0]);
   const scores = entry.scores ?? entry.keypoint_scores;
   if (!several) return people.length === 0 ? [] : [bodyOf(frame, people, scores, entry.score)];
+  if (people.length > MAX_PEOPLE) {
+    throw new FileError(`keypoints: expected at most ${MAX_PEOPLE} people in a frame, got ${people.length}`);
+  }
   return people.map((person, i) =>
     bodyOf(frame, person, Array.isArray(scores) ? scores[i] : undefined, undefined),
   );
@@ -170,7 +173,7 @@ function assumeSize(clip: Clip, bodies: Body[]): Clip {
       }
     });
   }
-  if (!(low[0]! <= high[0]!)) throw new FileError("no joint of anybody is seen");
+  if (!(low[0]! <= high[0]!)) throw new FileError("no joint is visible");
   const side = Math.max(1, Math.ceil(1.25 * Math.max(high[0]! - low[0]!, high[1]! - low[1]!)));
   const corner = [0, 1].map((axis) => (low[axis]! + high[axis]!) / 2 - side / 2);
   for (const { keypoints } of clip.people) {

@@ -13,6 +13,7 @@ import {
   MAX_ROWS,
   number,
   numbers,
+  RATE,
   table,
   type JsonObject,
 } from "./checks";
@@ -82,7 +83,8 @@ export function read(content: JsonObject): Motion {
       throw new FileError(`${name}: expected "${WORDS[name]}", got ${brief(content[name])}`);
     }
   }
-  if (list(content.joint_names, "joint_names").join() !== JOINTS.join()) {
+  const names = list(content.joint_names, "joint_names", COUNT);
+  if (!names.every((name, j) => name === JOINTS[j])) {
     throw new FileError("joint_names: expected Human3.6M's 17 joints");
   }
   const notes = list(content.notes, "notes");
@@ -102,9 +104,9 @@ export function read(content: JsonObject): Motion {
       high: WORDS.max_pixel,
     }) as [number, number],
     imageCorner: numbers(content.image_corner, "image_corner", 2, PIXELS) as [number, number],
-    fps: content.fps === null ? null : number(content.fps, "fps", { low: 1e-6, high: 10_000 }),
+    fps: content.fps === null ? null : number(content.fps, "fps", RATE),
     up,
-    notes: notes.map((note) => String(note).slice(0, MAX_NOTE)),
+    notes: notes.map(cut),
     normalisation: normalisationOf(content.normalisation),
     provenance: provenanceOf(content.provenance),
   };
@@ -124,11 +126,15 @@ function normalisationOf(value: unknown): string {
   throw new FileError(`normalisation: expected longest or width, got ${brief(value)}`);
 }
 
+/** Returns a text of a bounded length. */
+function cut(value: unknown): string {
+  return typeof value === "string" ? value.slice(0, MAX_NOTE) : brief(value);
+}
+
 function provenanceOf(value: unknown): Record<string, string> {
   if (value === undefined) return {};
   if (!isObject(value)) throw new FileError(`provenance: expected an object, got ${brief(value)}`);
   const pairs = Object.entries(value).slice(0, MAX_NOTES);
-  const cut = (text: unknown) => String(text).slice(0, MAX_NOTE);
   return Object.fromEntries(pairs.map(([name, text]) => [cut(name), cut(text)]));
 }
 

@@ -3,37 +3,27 @@
  * standing at attention, flexion is positive.
  */
 
+import type { Point } from "./root";
 import { joint } from "./skeleton";
-
-type Vector = [number, number, number];
+import { cross, dot, unit } from "./vectors";
 
 /** The angles that the page shows, of each side. */
 export const ANGLES = ["knee", "hip", "elbow", "shoulder"] as const;
 export type AngleName = (typeof ANGLES)[number];
 export type Angles = Record<AngleName, { left: number; right: number }>;
 
-const dot = (a: Vector, b: Vector) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-const cross = (a: Vector, b: Vector): Vector => [
-  a[1] * b[2] - a[2] * b[1],
-  a[2] * b[0] - a[0] * b[2],
-  a[0] * b[1] - a[1] * b[0],
-];
-const unit = (a: Vector): Vector => {
-  const length = Math.hypot(...a) || 1;
-  return [a[0] / length, a[1] / length, a[2] / length];
-};
 const degrees = (y: number, x: number) => (Math.atan2(y, x) * 180) / Math.PI;
 
 /** Returns the angle between two vectors, 0 to 180. */
-export function between(a: Vector, b: Vector): number {
+export function between(a: Point, b: Point): number {
   return degrees(Math.hypot(...cross(a, b)), dot(a, b));
 }
 
 /** Returns flexions of a pose (17, 3), in any frame that is not mirrored. */
 export function anglesOf(pose: ArrayLike<number>): Angles {
-  const bone = (start: string, end: string): Vector => {
+  const bone = (start: string, end: string): Point => {
     const [a, b] = [3 * joint(start), 3 * joint(end)];
-    return [0, 1, 2].map((axis) => pose[b + axis]! - pose[a + axis]!) as Vector;
+    return [0, 1, 2].map((axis) => pose[b + axis]! - pose[a + axis]!) as Point;
   };
   // Forwards and upwards of the lower and upper trunk.
   const lower = sagittal(bone("RHip", "LHip"), bone("Hip", "Spine"));
@@ -55,14 +45,14 @@ export function anglesOf(pose: ArrayLike<number>): Angles {
   ) as Angles;
 }
 
-function sagittal(left: Vector, up: Vector): [forward: Vector, up: Vector] {
+function sagittal(left: Point, up: Point): [forward: Point, up: Point] {
   const upwards = unit(up);
   const along = dot(left, upwards);
-  const leftwards = unit([0, 1, 2].map((i) => left[i]! - along * upwards[i]!) as Vector);
+  const leftwards = unit([0, 1, 2].map((i) => left[i]! - along * upwards[i]!) as Point);
   return [cross(leftwards, upwards), upwards];
 }
 
 /** Of a limb that hangs at 0, seen from the side. */
-function flexion(limb: Vector, [forward, up]: [Vector, Vector]): number {
+function flexion(limb: Point, [forward, up]: [Point, Point]): number {
   return degrees(dot(limb, forward), -dot(limb, up));
 }

@@ -3,6 +3,7 @@
 import tables from "../tables.json";
 import type { Point } from "./root";
 import { COUNT, joint } from "./skeleton";
+import { cross, unit } from "./vectors";
 
 export const LEVEL: Point = [0, -1, 0];
 
@@ -10,13 +11,6 @@ const ANKLES = [joint("RFoot"), joint("LFoot")];
 const FLOOR_SHARE = 0.05;
 
 type Rows = [right: Point, forward: Point, up: Point];
-
-const unit = (a: Point): Point => a.map((value) => value / Math.hypot(...a)) as Point;
-const cross = (a: Point, b: Point): Point => [
-  a[1] * b[2] - a[2] * b[1],
-  a[2] * b[0] - a[0] * b[2],
-  a[0] * b[1] - a[1] * b[0],
-];
 
 /**
  * Returns the rows of the rotation from the camera's axes to the room's: to

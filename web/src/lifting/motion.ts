@@ -43,6 +43,8 @@ export interface Motion {
 
 /** What the page draws of one person: the same row, and its place. */
 export interface Shown {
+  /** The track's. */
+  id: number;
   row: Row;
   /** (17, 3) metres in the room: x right, y away from the camera, z up. */
   room: Float32Array;
@@ -103,6 +105,8 @@ export function smoothed(motion: Motion, settings: OneEuro, fps: number): Motion
 
 /** Seconds around a frame by which its floor goes: longer than a jump. */
 const FLOOR_S = 1.5;
+/** Of more frames within that time, as many spread over it say enough. */
+const FLOOR_SAMPLES = 100;
 
 /**
  * Returns everybody in a room with the floor at 0, by frame number.
@@ -116,7 +120,7 @@ export function inRoom(motion: Motion, fps: number): Map<number, Shown[]> {
   const rows = rotationToWorld(motion.up);
   const frames = new Map<number, Shown[]>();
   for (const track of motion.tracks) {
-    const placed = track.rows.map((row) => ({ row, room: turned(row.joints, row.root, rows) }));
+    const placed = track.rows.map((row) => ({ id: track.id, row, room: turned(row.joints, row.root, rows) }));
     const lowest = placed.map(({ room }) => lowestAnkle(room));
     let first = 0;
     let end = 0;
@@ -124,7 +128,7 @@ export function inRoom(motion: Motion, fps: number): Map<number, Shown[]> {
       const { frame, root } = shown.row;
       while (track.rows[first]!.frame < frame - FLOOR_S * fps) first += 1;
       while (end < placed.length && track.rows[end]!.frame <= frame + FLOOR_S * fps) end += 1;
-      const around = root ? lowest.slice(first, end) : [lowestAnkle(shown.room)];
+      const around = root ? spread(lowest, first, end) : [lowestAnkle(shown.room)];
       lower(shown.room, floorOf(around));
       const others = frames.get(frame);
       if (others) others.push(shown);
@@ -132,6 +136,14 @@ export function inRoom(motion: Motion, fps: number): Map<number, Shown[]> {
     }
   }
   return frames;
+}
+
+/** Returns values from a place to another: all, or every so many of many. */
+function spread(values: number[], first: number, end: number): number[] {
+  const step = Math.ceil((end - first) / FLOOR_SAMPLES);
+  const found: number[] = [];
+  for (let i = Math.ceil(first / step) * step; i < end; i += step) found.push(values[i]!);
+  return found;
 }
 
 function lower(room: Float32Array, height: number): void {
@@ -148,11 +160,11 @@ export class LiveRoom {
     const lowest = lowestAnkle(room);
     if (!row.root) {
       lower(room, floorOf([lowest]));
-      return { row, room };
+      return { id: 0, row, room };
     }
     this.before = this.before.filter((one) => one.seconds > seconds - FLOOR_S);
     this.before.push({ seconds, lowest });
     lower(room, floorOf(this.before.map((one) => one.lowest)));
-    return { row, room };
+    return { id: 0, row, room };
   }
 }

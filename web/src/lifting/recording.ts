@@ -10,6 +10,8 @@ const USUAL_FPS = [10, 12, 15, 20, 24000 / 1001, 24, 25, 30000 / 1001, 30, 48, 5
 const NEAR = 0.004;
 /** Of the steps between frames, so many may be longer: frames were missed. */
 const STEADY = 0.25;
+/** A step so much longer than a steady one is of two frames. */
+const MISSED = 1.5;
 
 /** Returns the frames per second of a video's times, or null for too few. */
 export function rateOf(seconds: number[]): number | null {
@@ -19,14 +21,23 @@ export function rateOf(seconds: number[]): number | null {
     .filter((step) => step > 0)
     .sort((a, b) => a - b);
   if (steps.length < 2) return null;
-  const rate = 1 / steps[Math.floor(STEADY * steps.length)]!;
+  // Not one step alone: files may have times in whole milliseconds.
+  const steady = steps[Math.floor(STEADY * steps.length)]!;
+  const single = steps.filter((step) => step < MISSED * steady && step > steady / MISSED);
+  const rate = single.length / single.reduce((sum, step) => sum + step, 0);
   const nearest = USUAL_FPS.reduce((best, one) =>
     Math.abs(one - rate) < Math.abs(best - rate) ? one : best,
   );
   return Math.abs(nearest - rate) < NEAR * rate ? nearest : Math.round(100 * rate) / 100;
 }
 
+interface Networks {
+  lifter: string;
+  detector: string;
+}
+
 export class Recording {
+  private readonly networks = { lifter: new Set<string>(), detector: new Set<string>() };
   private readonly rows: { row: Row; seconds: number }[] = [];
 
   constructor(
@@ -42,21 +53,31 @@ export class Recording {
     return this.rows.length >= this.most;
   }
 
-  add(row: Row, seconds: number): void {
-    if (!this.full) this.rows.push({ row, seconds });
+  /** @param networks By which the row was made, by what they do. */
+  add(row: Row, seconds: number, networks: Networks): void {
+    if (this.full) return;
+    this.rows.push({ row, seconds });
+    this.networks.lifter.add(networks.lifter);
+    this.networks.detector.add(networks.detector);
+  }
+
+  /** Returns the networks that rows were made by: they may have changed. */
+  used(which: keyof Networks): string[] {
+    return [...this.networks[which]];
   }
 
   /**
-   * Returns what was recorded, with the frames counted from the first.
+   * Returns what was recorded.
    *
+   * @param start The time of frame 0; null for the first row's.
    * @param fps By which times become frames' numbers; of two rows in one
    *   frame, the first is kept.
    */
-  finish(fps: number, notes: string[], provenance: Record<string, string>): Motion | null {
-    const start = this.rows[0]?.seconds ?? 0;
+  finish(start: number | null, fps: number, notes: string[], provenance: Record<string, string>): Motion | null {
+    const origin = start ?? this.rows[0]?.seconds ?? 0;
     const kept: Row[] = [];
     for (const { row, seconds } of this.rows) {
-      const frame = Math.round((seconds - start) * fps);
+      const frame = Math.round((seconds - origin) * fps);
       if (frame > (kept.at(-1)?.frame ?? -1)) kept.push({ ...row, frame });
     }
     if (kept.length === 0) return null;

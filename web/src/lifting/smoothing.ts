@@ -64,6 +64,6 @@ export class OneEuroStream {
 }
 
 /** Returns the weight of the new value in a first-order low-pass. */
-function share(cutoffHz: number, elapsed: number): number {
+export function share(cutoffHz: number, elapsed: number): number {
   return 1 / (1 + 1 / (2 * Math.PI * cutoffHz * elapsed));
 }

@@ -18,6 +18,8 @@ const NEEDED: Record<AngleName, (side: string) => string[]> = {
   shoulder: (side) => [`${side}Shoulder`, `${side}Elbow`, "Thorax"],
 };
 const LIVE_SECONDS = 8;
+/** A longer pause is no line. */
+const PAUSE_S = 0.5;
 
 export interface Sample {
   seconds: number;
@@ -32,6 +34,8 @@ export function sampleOf(row: Row, seconds: number): Sample {
 interface Card {
   values: { left: HTMLElement; right: HTMLElement };
   canvas: HTMLCanvasElement;
+  /** The curves without the cursor, not shown itself. */
+  lines: HTMLCanvasElement;
 }
 
 export class Curves {
@@ -39,11 +43,13 @@ export class Curves {
   private samples: Sample[] = [];
   private window: [number, number] = [0, LIVE_SECONDS];
   private cursor: number | null = null;
+  /** Counts the changes of what the curves show. */
+  private version = 0;
 
   constructor(section: HTMLElement) {
     for (const name of ANGLES) {
       const card = document.createElement("article");
-      const title = document.createElement("h3");
+      const title = document.createElement("h2");
       const measure = document.createElement("small");
       measure.textContent = " flexion";
       title.append(`${name[0]!.toUpperCase()}${name.slice(1)}`, measure);
@@ -64,18 +70,17 @@ export class Curves {
       canvas.setAttribute("aria-hidden", "true");
       card.append(title, list, canvas);
       section.append(card);
-      this.cards[name] = { values, canvas };
+      this.cards[name] = { values, canvas, lines: document.createElement("canvas") };
     }
     new ResizeObserver(() => this.draw()).observe(section);
   }
 
   clear(): void {
+    this.version += 1;
     this.samples = [];
     this.cursor = null;
     this.window = [0, LIVE_SECONDS];
-    for (const name of ANGLES) {
-      for (const value of Object.values(this.cards[name].values)) value.textContent = "–";
-    }
+    this.say(null);
     this.draw();
   }
 
@@ -85,6 +90,7 @@ export class Curves {
     this.samples.push(sampleOf(row, seconds));
     while (this.samples[0]!.seconds < seconds - LIVE_SECONDS) this.samples.shift();
     this.window = [seconds - LIVE_SECONDS, seconds];
+    this.version += 1;
     this.cursor = null;
     this.say(row);
     this.draw();
@@ -92,6 +98,7 @@ export class Curves {
 
   /** Shows a whole clip. */
   load(samples: Sample[]): void {
+    this.version += 1;
     this.samples = samples;
     this.window = [samples[0]?.seconds ?? 0, samples.at(-1)?.seconds ?? 1];
     this.draw();
@@ -100,17 +107,17 @@ export class Curves {
   /** Marks a time of the clip; the row is the person's there, if any. */
   mark(row: Row | null, seconds: number): void {
     this.cursor = seconds;
-    if (row) this.say(row);
+    this.say(row);
     this.draw();
   }
 
-  private say(row: Row): void {
-    const angles = anglesOf(row.joints);
+  private say(row: Row | null): void {
+    const angles = row && anglesOf(row.joints);
     for (const name of ANGLES) {
       for (const [side, letter] of [["left", "L"], ["right", "R"]] as const) {
         const value = this.cards[name].values[side];
-        value.textContent = `${Math.round(angles[name][side])}°`;
-        const guessed = NEEDED[name](letter).some((one) => !row.seen[joint(one)]);
+        value.textContent = angles ? `${Math.round(angles[name][side])}°` : "–";
+        const guessed = row !== null && NEEDED[name](letter).some((one) => !row.seen[joint(one)]);
         value.classList.toggle("guessed", guessed);
       }
     }
@@ -121,7 +128,7 @@ export class Curves {
   }
 
   private drawCard(name: AngleName): void {
-    const { canvas } = this.cards[name];
+    const { canvas, lines } = this.cards[name];
     const ratio = Math.min(window.devicePixelRatio || 1, 2);
     const [width, height] = [canvas.clientWidth * ratio, canvas.clientHeight * ratio].map(Math.round) as [number, number];
     if (width === 0 || height === 0) return;
@@ -129,16 +136,38 @@ export class Curves {
       canvas.width = width;
       canvas.height = height;
     }
+    const theme = document.documentElement.dataset.theme;
+    const key = `${this.version} ${width} ${height} ${theme}`;
+    // A clip's curves stay; its cursor alone moves.
+    if (lines.dataset.key !== key) {
+      lines.dataset.key = key;
+      lines.width = width;
+      lines.height = height;
+      this.drawLines(lines, getComputedStyle(canvas), name, ratio);
+    }
     const context = canvas.getContext("2d")!;
-    const style = getComputedStyle(canvas);
     context.clearRect(0, 0, width, height);
+    context.drawImage(lines, 0, 0);
+    if (this.cursor === null) return;
+    const [from, to] = this.window;
+    context.fillStyle = getComputedStyle(canvas).getPropertyValue("--ink");
+    context.fillRect(((this.cursor - from) / Math.max(to - from, 1e-6)) * width - ratio / 2, 0, ratio, height);
+  }
+
+  private drawLines(canvas: HTMLCanvasElement, style: CSSStyleDeclaration, name: AngleName, ratio: number): void {
+    const { width, height } = canvas;
+    const context = canvas.getContext("2d")!;
     const [low, high] = RANGES[name];
     const [from, to] = this.window;
     const x = (seconds: number) => ((seconds - from) / Math.max(to - from, 1e-6)) * width;
-    const y = (degrees: number) => height - 3 * ratio - ((degrees - low) / (high - low)) * (height - 6 * ratio);
+    const y = (degrees: number) =>
+      height - 3 * ratio - ((Math.min(high, Math.max(low, degrees)) - low) / (high - low)) * (height - 6 * ratio);
     context.lineWidth = ratio;
     context.strokeStyle = style.getPropertyValue("--line");
+    context.fillStyle = style.getPropertyValue("--faint");
+    context.font = `${9 * ratio}px system-ui, sans-serif`;
     for (const degrees of [0, 90]) {
+      context.fillText(`${degrees}°`, 2 * ratio, y(degrees) - 2 * ratio);
       context.beginPath();
       context.moveTo(0, y(degrees));
       context.lineTo(width, y(degrees));
@@ -149,19 +178,49 @@ export class Curves {
     for (const side of ["right", "left"] as const) {
       context.strokeStyle = style.getPropertyValue(`--${side}`);
       context.beginPath();
-      let before = -Infinity;
-      for (const { seconds, angles } of this.samples) {
-        const point = [x(seconds), y(Math.min(high, Math.max(low, angles[name][side])))] as const;
-        // A pause is no line.
-        if (seconds - before > 0.5) context.moveTo(...point);
-        else context.lineTo(...point);
-        before = seconds;
+      for (const { at, values, isStart } of columnsOf(this.samples, (one) => one.angles[name][side], x)) {
+        if (isStart) context.moveTo(at, y(values[0]!));
+        for (const value of values) context.lineTo(at, y(value));
       }
       context.stroke();
     }
-    if (this.cursor !== null) {
-      context.fillStyle = style.getPropertyValue("--ink");
-      context.fillRect(x(this.cursor) - ratio / 2, 0, ratio, height);
-    }
   }
+}
+
+interface Column {
+  at: number;
+  /** The only value, or the first, the least, the greatest and the last. */
+  values: number[];
+  /** Whether a line begins: before, nobody was there. */
+  isStart: boolean;
+}
+
+/**
+ * Returns what a curve goes through: every sample, or of several within a
+ * pixel's width their extremes.
+ */
+export function columnsOf(
+  samples: Sample[],
+  valueOf: (sample: Sample) => number,
+  x: (seconds: number) => number,
+): Column[] {
+  const columns: Column[] = [];
+  let before = -Infinity;
+  let pixel = NaN;
+  for (const sample of samples) {
+    const at = x(sample.seconds);
+    const value = valueOf(sample);
+    const isStart = sample.seconds - before > PAUSE_S;
+    const last = columns.at(-1);
+    if (last && !isStart && Math.floor(at) === pixel) {
+      const [first] = last.values;
+      const [least, most] = [Math.min(value, ...last.values), Math.max(value, ...last.values)];
+      last.values = [first!, least, most, value];
+    } else {
+      columns.push({ at, values: [value], isStart });
+    }
+    pixel = Math.floor(at);
+    before = sample.seconds;
+  }
+  return columns;
 }

@@ -1,12 +1,14 @@
 /** A camera or a video file, image by image to the engine. */
 
 import type { Engine, FrameAnswer } from "../engine/client";
+import { messageOf } from "../errors";
 
 /** Asked of the camera; it may give another size. */
 const ASKED = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 } };
 const ASSUMED_FPS = 30;
 const BUSY = ["NotReadableError", "AbortError"];
 const PAUSE_MS = 700;
+const LEAST_STEP_MS = 1;
 /** Browsers play no slower; a file begins slowly, and gains speed. */
 const SLOWEST = 0.0625;
 const FIRST_RATE = 0.2;
@@ -21,8 +23,12 @@ export interface FilmEvents {
    * @param seconds Of the image, since the camera's start or in the video.
    */
   onImage(answer: FrameAnswer, seconds: number): void;
-  /** The video is at its end, or the camera was unplugged. */
-  onEnd(): void;
+  /**
+   * The video is at its end, or the camera was unplugged.
+   *
+   * @param problem Why the end came too early.
+   */
+  onEnd(problem?: string): void;
   onError(message: string): void;
 }
 
@@ -32,9 +38,8 @@ interface Waiting {
 }
 
 /** Returns what a browser's refusal of the camera means. */
-export function cameraMessage(error: unknown): string {
-  const name = error instanceof DOMException ? error.name : "";
-  switch (name) {
+export function cameraMessage(error: DOMException): string {
+  switch (error.name) {
     case "NotAllowedError":
     case "SecurityError":
       return "The camera was refused. Allow it in the browser's address bar and start again, or open a video.";
@@ -45,7 +50,7 @@ export function cameraMessage(error: unknown): string {
     case "AbortError":
       return "The camera cannot be read; another program may be using it. Close it and start again.";
     default:
-      return `The camera cannot be started: ${error instanceof Error ? error.message : String(error)}`;
+      return `The camera cannot be started: ${error.message}`;
   }
 }
 
@@ -60,13 +65,24 @@ async function askForCamera(asked: MediaStreamConstraints): Promise<MediaStream>
   }
 }
 
+/** @throws If the browser does not say when a video shows an image. */
+function checkBrowser(): void {
+  if (!("requestVideoFrameCallback" in HTMLVideoElement.prototype)) {
+    throw new Error("this browser is too old to hand on a video's images; renew it");
+  }
+}
+
 export class Film {
   /** Frames per second that the camera says it makes. */
   fps = ASSUMED_FPS;
+  /** Whether the camera looks away from its user. */
+  isRear = false;
   private stream: MediaStream | null = null;
   private url = "";
   private run = 0;
   private busy = false;
+  /** Images that the browser is still copying. */
+  private taken = 0;
   private fresh = true;
   private waiting: Waiting[] = [];
   private presented = 0;
@@ -90,6 +106,7 @@ export class Film {
   /** @throws What the browser says if there is no camera for us. */
   async startCamera(deviceId: string): Promise<void> {
     this.stop();
+    checkBrowser();
     if (!navigator.mediaDevices) {
       throw new Error("this page needs https:// or localhost for a camera");
     }
@@ -104,17 +121,20 @@ export class Film {
     }
     this.stream = stream;
     const [track] = stream.getVideoTracks();
-    this.fps = track!.getSettings().frameRate || ASSUMED_FPS;
+    const { frameRate, facingMode } = track!.getSettings();
+    this.fps = frameRate || ASSUMED_FPS;
+    this.isRear = facingMode === "environment";
     track!.addEventListener("ended", () => {
-      if (this.stream === stream) this.events.onEnd();
+      if (this.stream === stream) this.events.onEnd("it was unplugged");
     });
     this.video.srcObject = stream;
     await this.begin();
   }
 
-  /** @throws If the browser cannot play the file. */
+  /** @throws If the browser is too old, or cannot play the file. */
   async startFile(file: Blob): Promise<void> {
     this.stop();
+    checkBrowser();
     this.url = URL.createObjectURL(file);
     this.video.src = this.url;
     await new Promise<void>((resolve, reject) => {
@@ -123,7 +143,12 @@ export class Film {
         reject(new Error("this browser cannot play the file; try .mp4 (H.264) or .webm"));
     });
     if (!this.video.videoWidth) throw new Error("the file has no pictures");
-    this.video.onended = () => void this.drained().then(() => this.events.onEnd());
+    const { run } = this;
+    this.video.onended = () => void this.end(run);
+    this.video.onerror = () => {
+      const at = this.video.currentTime.toFixed(2);
+      void this.end(run, `cannot be read after ${at} s; what was lifted is kept`);
+    };
     await this.begin();
   }
 
@@ -153,26 +178,26 @@ export class Film {
     this.fresh = true;
     this.presented = 0;
     this.video.playbackRate = this.stream ? 1 : FIRST_RATE;
-    this.listen(this.run, performance.now());
+    this.listen(this.run);
     await this.video.play();
   }
 
-  private listen(run: number, start: number): void {
+  /**
+   * @param start The camera's first image's time, in milliseconds.
+   * @param before That of the image before.
+   */
+  private listen(run: number, start = NaN, before = -Infinity): void {
     if (run !== this.run) return;
-    if ("requestVideoFrameCallback" in this.video) {
-      this.video.requestVideoFrameCallback((now, { mediaTime, presentedFrames }) => {
-        if (run !== this.run) return;
-        this.listen(run, start);
-        this.onImage(run, this.stream ? (now - start) / 1000 : mediaTime, presentedFrames);
-      });
-    } else {
-      requestAnimationFrame((now) => {
-        if (run !== this.run) return;
-        this.listen(run, start);
-        const seconds = this.stream ? (now - start) / 1000 : this.video.currentTime;
-        if (!this.video.ended) this.onImage(run, seconds, this.presented + 1);
-      });
-    }
+    this.video.requestVideoFrameCallback((_, { captureTime, presentationTime, mediaTime, presentedFrames }) => {
+      if (run !== this.run) return;
+      // When it was filmed, not when there was time to say so.
+      const filmed = captureTime ?? presentationTime;
+      // Clocks of cameras are not all steady; ours must go on.
+      const now = Math.max(filmed, before + LEAST_STEP_MS);
+      const first = Number.isNaN(start) ? now : start;
+      this.listen(run, first, now);
+      this.onImage(run, this.stream ? (now - first) / 1000 : mediaTime, presentedFrames);
+    });
   }
 
   private onImage(run: number, seconds: number, presented: number): void {
@@ -190,7 +215,8 @@ export class Film {
   /** Hands on an image, or keeps it until there is time. */
   private async take(run: number, seconds: number): Promise<void> {
     try {
-      const image = await createImageBitmap(this.video);
+      this.taken += 1;
+      const image = await createImageBitmap(this.video).finally(() => (this.taken -= 1));
       if (run !== this.run) {
         image.close();
         return;
@@ -207,35 +233,41 @@ export class Film {
 
   private async work(): Promise<void> {
     this.busy = true;
-    try {
-      for (let next = this.waiting.shift(); next; next = this.waiting.shift()) {
-        const { run } = this;
-        if (!this.stream && this.waiting.length === 0) this.goOn();
-        const answer = await this.engine.frame(next.image, next.seconds, this.fresh);
-        this.fresh = false;
+    for (let next = this.waiting.shift(); next; next = this.waiting.shift()) {
+      const { run, fresh } = this;
+      this.fresh = false;
+      if (!this.stream && this.waiting.length === 0) this.goOn();
+      try {
+        const answer = await this.engine.frame(next.image, next.seconds, fresh);
         if (run === this.run) this.events.onImage(answer, next.seconds);
         else answer.image.close();
+      } catch (error) {
+        // Here, for meanwhile another video may have begun.
+        if (run === this.run) this.fail(error);
       }
-    } finally {
-      this.busy = false;
     }
+    this.busy = false;
   }
 
   private goOn(): void {
-    if (!this.video.paused || this.video.ended || document.hidden) return;
+    if (!this.video.paused || this.video.ended || this.video.error || document.hidden) return;
     const { run } = this;
     this.video.play().catch((error: unknown) => {
-      if (run === this.run) this.fail(error);
+      // What is wrong with the file is told by its own event.
+      if (run === this.run && !this.video.error) this.fail(error);
     });
   }
 
   private fail(error: unknown): void {
-    this.events.onError(error instanceof Error ? error.message : String(error));
+    this.events.onError(messageOf(error));
   }
 
-  /** Waits until the last image is lifted. */
-  private async drained(): Promise<void> {
-    while (this.busy || this.waiting.length > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  /** Ends a video when its last image is lifted. */
+  private async end(run: number, problem?: string): Promise<void> {
+    while (run === this.run && (this.taken > 0 || this.busy || this.waiting.length > 0)) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    if (run === this.run) this.events.onEnd(problem);
   }
 
   /** A page that no one sees films no one. */

@@ -9,6 +9,20 @@ export interface PlayerParts {
   clock: HTMLOutputElement;
 }
 
+/** A person who is missing for so long is shown as before: frames lack. */
+const HELD_S = 0.5;
+
+/** Returns who is shown at a frame: those there, and those just before. */
+export function heldAt(frames: Map<number, Shown[]>, at: number, fps: number): Shown[] {
+  const found = new Map<number, Shown>();
+  for (let frame = at; frame >= at - HELD_S * fps; frame -= 1) {
+    for (const shown of frames.get(frame) ?? []) {
+      if (!found.has(shown.id)) found.set(shown.id, shown);
+    }
+  }
+  return [...found.values()];
+}
+
 export class Player {
   private frames = new Map<number, Shown[]>();
   private first = 0;
@@ -47,7 +61,7 @@ export class Player {
       this.show(this.at);
     } else {
       this.show(this.first);
-      this.play();
+      if (!matchMedia("(prefers-reduced-motion: reduce)").matches) this.play();
     }
   }
 
@@ -102,6 +116,6 @@ export class Player {
     this.parts.seek.value = String(this.at);
     this.parts.seek.setAttribute("aria-valuetext", `${seconds.toFixed(2)} seconds`);
     this.parts.clock.value = `${seconds.toFixed(2)} s`;
-    this.onFrame(this.frames.get(this.at) ?? [], seconds);
+    this.onFrame(heldAt(this.frames, this.at, this.fps), seconds);
   }
 }

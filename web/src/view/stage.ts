@@ -79,10 +79,7 @@ export class Stage {
   private readonly software: boolean;
 
   /** @throws If there is no WebGL. */
-  constructor(
-    private readonly canvas: HTMLCanvasElement,
-    private readonly onTurn: () => void,
-  ) {
+  constructor(private readonly canvas: HTMLCanvasElement) {
     // A processor that draws has better things to do than smooth edges.
     this.software = drawsInSoftware();
     this.renderer = new THREE.WebGLRenderer({
@@ -97,7 +94,7 @@ export class Stage {
     this.controls.minDistance = 1;
     this.controls.maxDistance = 15;
     this.controls.addEventListener("change", () => this.ask());
-    this.controls.addEventListener("start", () => this.onTurn());
+    this.controls.addEventListener("start", () => mark(null));
     canvas.addEventListener("keydown", (event) => this.onKey(event));
     const lit = (options: object) => new THREE.MeshLambertMaterial(options);
     this.solid = new Look(this.scene, lit({}));
@@ -145,6 +142,7 @@ export class Stage {
     away.multiplyScalar(Math.max(1, 0.75 / Math.max(this.camera.aspect, 0.3)));
     this.camera.position.copy(this.controls.target).add(away);
     this.controls.update();
+    mark(view);
     this.ask();
   }
 
@@ -229,7 +227,7 @@ export class Stage {
     const turned = new THREE.Vector3().setFromSpherical(round);
     this.camera.position.copy(this.controls.target).add(new THREE.Vector3(turned.x, -turned.z, turned.y));
     this.controls.update();
-    this.onTurn();
+    mark(null);
     this.ask();
   }
 
@@ -250,6 +248,26 @@ export class Stage {
       this.asked = false;
       this.renderer.render(this.scene, this.camera);
     });
+  }
+}
+
+/** Says by the buttons from where the view is. */
+function mark(view: ViewName | null): void {
+  for (const button of document.querySelectorAll<HTMLElement>("[data-view]")) {
+    button.setAttribute("aria-pressed", String(button.dataset.view === view));
+  }
+}
+
+/** Returns the stage of a panel, or says there that there is none. */
+export function stageIn(room: HTMLElement): Stage | null {
+  try {
+    return new Stage(room.querySelector("canvas")!);
+  } catch {
+    const note = document.createElement("p");
+    note.className = "broken";
+    note.textContent = "The 3D view needs WebGL, which this browser does not offer. Recording works.";
+    room.append(note);
+    return null;
   }
 }
 
