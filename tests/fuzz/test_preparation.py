@@ -89,9 +89,8 @@ def damaged_text(content, damages):
             del words[word]
         elif kind == 6:
             words.insert(word, words[word] * (1 + form % 3))
-        else:
-            # A fraction with another digit is hardly another number: of
-            # such files some are to be read.
+        elif b"." in words[word]:
+            # Hardly another number: such files are to be read.
             words[word] += b"1"
     return b"\n".join(b" ".join(words) for words in lines)
 
