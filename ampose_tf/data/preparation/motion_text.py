@@ -15,6 +15,8 @@ MOST_JOINTS = 1000
 # Frames times joints, which are numbers in memory whatever a file says of
 # them.
 _MOST_PLACES = 4_000_000
+# Micrometres in a kilometre; what is beyond overflows where it is squared.
+_LARGEST = 1e9
 
 
 def read(path: str | os.PathLike) -> list[str]:
@@ -48,7 +50,7 @@ def check_size(where: str, frames: int, joints: int) -> None:
 
 
 def numbers(words: list[str], count: int, where: str) -> np.ndarray:
-    """Returns `count` finite numbers, (count,) float64.
+    """Returns `count` finite numbers of at most 1e9, (count,) float64.
 
     Args:
         words: A line's, split.
@@ -56,7 +58,7 @@ def numbers(words: list[str], count: int, where: str) -> np.ndarray:
         where: The file, the line and what is read, for messages.
 
     Raises:
-        ValueError: Where there are more or fewer, or one is no number.
+        ValueError: If there are more or fewer, or one is no such number.
     """
     if len(words) != count:
         some = "1 number" if count == 1 else f"{count} numbers"
@@ -65,14 +67,14 @@ def numbers(words: list[str], count: int, where: str) -> np.ndarray:
         values = np.array(words, dtype=np.float64)
     except ValueError:
         values = None
-    if values is None or not np.isfinite(values).all():
-        wrong = next(word for word in words if not _is_finite(word))
+    if values is None or not (np.abs(values) <= _LARGEST).all():
+        wrong = next(word for word in words if not _is_usable(word))
         raise ValueError(f"{where}: expected finite numbers, got {wrong!r}")
     return values
 
 
-def _is_finite(word):
+def _is_usable(word):
     try:
-        return bool(np.isfinite(float(word)))
+        return abs(float(word)) <= _LARGEST
     except ValueError:
         return False
