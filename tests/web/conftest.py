@@ -16,6 +16,8 @@ DIST = ROOT / "web/dist"
 # The page works in any folder.
 FOLDER = "/some/folder/"
 CAMERA = ("--use-fake-device-for-media-stream",)
+# On a machine that is busy with other things.
+MOST_MS = 120_000
 ALLOWED = ("--use-fake-ui-for-media-stream",)
 
 
@@ -137,6 +139,7 @@ def visit(site, chromium):
         host = address[: address.index("/", len("http://")) + 1]
         context.on("request", functools.partial(on_request, host))
         page = context.new_page()
+        page.set_default_timeout(MOST_MS)
         page.on("console", on_console)
         page.on("pageerror", lambda error: trouble.append(str(error)))
         page.add_init_script(
@@ -147,7 +150,7 @@ def visit(site, chromium):
             page.add_init_script(script)
         page.goto(address)
         if ready:
-            page.wait_for_selector("body[data-ready]", timeout=60_000)
+            page.wait_for_selector("body[data-ready]")
         return page
 
     yield open_page

@@ -40,7 +40,7 @@ def test_the_page_finds_what_the_package_finds(visit, tmp_path):
         *ALLOWED, *CAMERA, f"--use-file-for-fake-video-capture={path}"
     )
     page.click("#camera")
-    page.wait_for_selector("#image[data-found=true]", timeout=60_000)
+    page.wait_for_selector("#image[data-found=true]")
     page.click("#record")
     wait_for_poses(page, 40)
     page.click("#record")
@@ -64,5 +64,5 @@ def test_the_page_finds_what_the_package_finds(visit, tmp_path):
     assert np.median(apart) < 2
     assert np.percentile(apart, 95) < 6
     np.testing.assert_allclose(
-        np.median(track.scores, axis=0), scores, atol=0.05
+        np.median(track.scores, axis=0), scores, atol=0.1
     )

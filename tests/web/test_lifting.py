@@ -55,7 +55,7 @@ def clip(tmp_path_factory):
 def lifted(page, path, folder):
     """Returns what the page makes of a file, as the package reads it."""
     page.set_input_files("#file", path)
-    page.wait_for_selector("body[data-mode=clip]", timeout=60_000)
+    page.wait_for_selector("body[data-mode=clip]")
     with page.expect_download() as download:
         page.click("#download")
     saved = folder / f"{len(list(folder.iterdir()))}.json"
@@ -125,8 +125,7 @@ def test_lifting_a_file_can_be_stopped(visit, clip, tmp_path):
     assert page.inner_text("#status") == "Stopped."
     # The worker is free, and nothing of the file comes later.
     page.click("#welcome [data-does=example]")
-    page.locator("#status", has_text="100 poses").wait_for(timeout=20_000)
-    assert "example.json" in page.inner_text("#status")
+    page.locator("#status", has_text="example.json: 100 poses").wait_for()
 
 
 def test_a_result_of_the_package_comes_back_as_it_was(visit, clip, tmp_path):

@@ -33,7 +33,7 @@ def test_a_new_version_takes_over(visit, another):
     folders = {"/page/": DIST}
     with hosted(folders, {"Cache-Control": "max-age=600"}) as address:
         page = visit(address=f"{address}index.html")
-        page.wait_for_selector("body[data-kept]", timeout=60_000)
+        page.wait_for_selector("body[data-kept]")
         assert page.locator("#renew").is_hidden()
         folders["/page/"] = another
         # As a browser does now and then by itself.
@@ -43,19 +43,19 @@ def test_a_new_version_takes_over(visit, another):
                 await (await serviceWorker.getRegistration()).update();
             }"""
         )
-        page.locator("#renew").wait_for(timeout=60_000)
+        page.locator("#renew").wait_for()
         # What the browser itself has kept of the version before is lost.
         page.context.new_cdp_session(page).send("Network.clearBrowserCache")
         page.click("#renew")
         page.wait_for_selector(
             "script[src*=another]", state="attached", timeout=40_000
         )
-        page.wait_for_selector("body[data-kept]", timeout=60_000)
+        page.wait_for_selector("body[data-kept]")
         (name,) = page.evaluate("caches.keys()")
         assert " another-" in name
     # The host is gone.
     page.reload()
-    page.wait_for_selector("body[data-ready]", timeout=60_000)
+    page.wait_for_selector("body[data-ready]")
     assert page.locator("script[src*=another]").count() == 1
 
 
@@ -63,9 +63,9 @@ def test_folders_of_a_host_leave_each_other_alone(visit, another):
     folders = {"/one/": DIST, "/two/": another}
     with hosted(folders) as address:
         page = visit(address=address)
-        page.wait_for_selector("body[data-kept]", timeout=60_000)
+        page.wait_for_selector("body[data-kept]")
         page.goto(address.replace("/one/", "/two/"))
-        page.wait_for_selector("body[data-kept]", timeout=60_000)
+        page.wait_for_selector("body[data-kept]")
     for path in ("/one/", "/two/"):
         page.goto(address.replace("/one/", path))
-        page.wait_for_selector("body[data-ready]", timeout=60_000)
+        page.wait_for_selector("body[data-ready]")

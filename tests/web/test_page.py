@@ -12,17 +12,17 @@ HOSTILE = "<img src=x onerror=\"document.title='hacked'\">"
 
 def show_example(page):
     page.click("#welcome [data-does=example]")
-    page.wait_for_selector("body[data-mode=clip]", timeout=60_000)
+    page.wait_for_selector("body[data-mode=clip]")
 
 
 def test_the_page_works_offline_after_the_first_load(site, visit):
     """`site` says whether there is a page."""
     with hosted() as address:
         page = visit(address=address)
-        page.wait_for_selector("body[data-kept]", timeout=60_000)
+        page.wait_for_selector("body[data-kept]")
     # The host is gone.
     page.goto(address)
-    page.wait_for_selector("body[data-ready]", timeout=60_000)
+    page.wait_for_selector("body[data-ready]")
     show_example(page)
     assert page.inner_text("#status") == "example.json: 100 poses."
     # With a network that was not used before.

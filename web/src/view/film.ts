@@ -14,6 +14,8 @@ const SLOWEST = 0.0625;
 const FIRST_RATE = 0.2;
 const FASTER = 1.006;
 const SLOWER = 0.7;
+/** Images in a row without pixels: a camera may have some as it begins. */
+const MOST_EMPTY = 30;
 /** Images of a file that wait to be lifted before the film does. */
 const MOST_WAITING = 2;
 
@@ -83,6 +85,7 @@ export class Film {
   private busy = false;
   /** Images that the browser is still copying. */
   private taken = 0;
+  private empty = 0;
   private fresh = true;
   private waiting: Waiting[] = [];
   private presented = 0;
@@ -176,7 +179,7 @@ export class Film {
 
   private async begin(): Promise<void> {
     this.fresh = true;
-    this.presented = 0;
+    this.presented = this.empty = 0;
     this.video.playbackRate = this.stream ? 1 : FIRST_RATE;
     this.listen(this.run);
     await this.video.play();
@@ -221,13 +224,16 @@ export class Film {
         image.close();
         return;
       }
+      this.empty = 0;
       // A camera does not wait for us, and its newest image counts.
       if (this.stream) this.forget();
       this.waiting.push({ image, seconds });
       if (!this.stream && this.waiting.length >= MOST_WAITING) this.video.pause();
       if (!this.busy) await this.work();
     } catch (error) {
-      if (run === this.run) this.fail(error);
+      if (run !== this.run) return;
+      const isEmpty = error instanceof DOMException && error.name === "InvalidStateError";
+      if (!isEmpty || (this.empty += 1) > MOST_EMPTY) this.fail(error);
     }
   }
 
