@@ -154,7 +154,7 @@ def save(
         own: Names of files that are replaced in any case.
         announce: Called when all have been written and none is in its place
             yet, with the files' names and where they are.
-        footage: Of a video, and what of it to show.
+        footage: Which parts of a video are shown beside the motion.
 
     Returns:
         As `Motion.save`, and raises as it does.

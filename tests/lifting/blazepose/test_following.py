@@ -90,7 +90,7 @@ def name_of(scene, person):
     for name, (x, y, height) in scene.people.items():
         if np.allclose(person.pixels, BODY * height + (x, y), atol=1e-3):
             return name
-    raise AssertionError("nobody is there")
+    raise AssertionError("no person is there")
 
 
 def move(scene, name, right, down=0):
