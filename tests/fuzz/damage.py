@@ -347,7 +347,12 @@ def damaged_array(array, damage):
         array = array.copy()
         values = (np.nan, np.inf, -np.inf, -1e30, 1e30, -1, 0, 1e6)
         step = pick((1, 3, array.size), damage.kind)
-        array.flat[form % array.size :: step] = pick(values, damage.kind // 3)
+        # Earlier damage may have made it float16.
+        with np.errstate(over="ignore"):
+            value = np.array(pick(values, damage.kind // 3)).astype(
+                array.dtype
+            )
+        array.flat[form % array.size :: step] = value
         return array
     if kind == 3:
         with np.errstate(all="ignore"):
