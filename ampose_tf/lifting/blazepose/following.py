@@ -95,7 +95,7 @@ class Follower:
         sha256: SHA-256 of the files of the networks, by "detection" and
             "landmarks".
         seen_at_once: Most people who were seen in one image so far. There
-            may be more: only so many are looked at.
+            may be more, because a search stops after some.
     """
 
     def __init__(self, detector: str = "full", people: int = 1):

@@ -9,6 +9,7 @@ file's contents, not its name, say what it is, and nothing that it names is
 opened.
 """
 
+import abc
 import contextlib
 import errno
 import math
@@ -78,17 +79,17 @@ class Clip(contextlib.AbstractContextManager):
     rates: tuple[float, ...] = ()
     expected: int | None = None
 
+    @abc.abstractmethod
     def __iter__(self) -> Iterator[Picture]:
         """Yields the pictures.
 
         Raises:
             ValueError: If there is none.
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def notes(self) -> list[str]:
         """Returns what is wrong with the file, as far as it was read."""
-        raise NotImplementedError
 
 
 def opened(

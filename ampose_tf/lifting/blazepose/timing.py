@@ -11,7 +11,7 @@ from ampose_tf.lifting import untrusted
 # How far a frame may be from the time that its number says, in frames, so
 # that a rate is taken for the one that is meant.
 _NEAR = 0.25
-# A rate that the file says is not meant if it has so many more numbers.
+# The file's rate is wrong if it has this many times more numbers than frames.
 _SPARSE = 4
 # Frames that are too near to the one before, as a share of all.
 _CROWDED = 0.01

@@ -6,7 +6,7 @@ import { toImage, type Region } from "./region";
 export const LANDMARKS_SIZE = 256;
 export const LANDMARKS = 33;
 
-/** Of the network's 39, those after the body's: hips' middle and circle. */
+/** The network's landmarks after the body's 33: the hips' middle, and the circle. */
 const HIPS = 33;
 const TOP = 34;
 /** Numbers of a landmark: x, y, z, visibility, presence. */

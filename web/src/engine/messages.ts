@@ -32,7 +32,7 @@ export interface Found {
 /** What the networks run on. */
 export interface Backend {
   threads: number;
-  /** Of the detector; the lifter always runs on the processor. */
+  /** Where the detector runs; the lifter always runs on the processor. */
   accelerator: "webgpu" | "wasm";
   /** Why not WebGPU, or how far it is off. */
   reason: string;

@@ -138,7 +138,7 @@ export function inRoom(motion: Motion, fps: number): Map<number, Shown[]> {
   return frames;
 }
 
-/** Returns values from a place to another: all, or every so many of many. */
+/** Returns the values between two places: all of them, or every n-th of many. */
 function spread(values: number[], first: number, end: number): number[] {
   const step = Math.ceil((end - first) / FLOOR_SAMPLES);
   const found: number[] = [];

@@ -8,7 +8,7 @@ import { withRoots } from "./motion";
 /** Rates that videos have; one near a measured rate is meant. */
 const USUAL_FPS = [10, 12, 15, 20, 24000 / 1001, 24, 25, 30000 / 1001, 30, 48, 50, 60000 / 1001, 60, 90, 100, 120, 240];
 const NEAR = 0.004;
-/** Of the steps between frames, so many may be longer: frames were missed. */
+/** The share of steps between frames that may be longer, where frames were missed. */
 const STEADY = 0.25;
 /** A step so much longer than a steady one is of two frames. */
 const MISSED = 1.5;

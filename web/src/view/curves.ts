@@ -191,7 +191,7 @@ interface Column {
   at: number;
   /** The only value, or the first, the least, the greatest and the last. */
   values: number[];
-  /** Whether a line begins: before, nobody was there. */
+  /** Whether a line begins, because no person was there before. */
   isStart: boolean;
 }
 

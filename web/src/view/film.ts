@@ -22,7 +22,7 @@ const MOST_WAITING = 2;
 export interface FilmEvents {
   /**
    * @param answer Its image is the receiver's to close.
-   * @param seconds Of the image, since the camera's start or in the video.
+   * @param seconds The image's time since the camera's start, or in the video.
    */
   onImage(answer: FrameAnswer, seconds: number): void;
   /**

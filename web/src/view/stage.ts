@@ -28,7 +28,7 @@ export type ViewName = keyof typeof VIEWS;
 
 const HEAD = joint("Head");
 const TURN_RAD = Math.PI / 24;
-/** Of the way to the person that the view goes in each frame. */
+/** The share of the way to the person that the view moves in each frame. */
 const FOLLOWING = 0.15;
 /** From so far away it jumps: another person, or the clip's start again. */
 const FAR_M = 0.8;
