@@ -302,7 +302,7 @@ def test_a_student_begins_as_without_a_teacher(teacher):
             lambda: keras.Sequential(
                 [keras.Input((17, 2)), keras.layers.Dense(3)]
             ),
-            "holds a Sequential, no AMPose",
+            "holds a Sequential, not an AMPose",
         ),
         (
             lambda: made(H36M_16.adjacency(), seen_input=True),
