@@ -59,7 +59,7 @@ def dataset(group: "h5py.Group", name: str) -> "h5py.Dataset":
     if dataset.is_virtual or dataset.external:
         raise ValueError(f"{where}: values in another file are not read")
     if dataset.shape is None:
-        raise ValueError(f"{where}: empty")
+        raise ValueError(f"{where}: it is empty")
     size = math.prod(dataset.shape) * max(dataset.dtype.itemsize, 1)
     if size > MAX_BYTES or max(dataset.shape, default=0) > MAX_BYTES:
         raise ValueError(f"{where}: more than {MAX_BYTES} bytes")

@@ -279,13 +279,13 @@ FORGERIES = {
     "array unlike NumPy's pickles": lambda: Calls(
         np.ndarray, ((1,), np.dtype("O"), 8 * b"1")
     ),
-    "sets a ObjectDType to a state": lambda: Calls(
+    "gives a ObjectDType a state": lambda: Calls(
         np.dtype, ("O8", False, True), (3, "|", *(None,) * 3, -1, -1, 0)
     ),
-    "sets a StrDType to a state": lambda: Calls(
+    "gives a StrDType a state": lambda: Calls(
         np.dtype, ("U5", False, True), (3, "<", *(None,) * 3, 200, 4, 8)
     ),
-    "sets a ndarray a state": lambda: Calls(
+    "gives a ndarray a state": lambda: Calls(
         RECONSTRUCT,
         (np.ndarray, (0,), b"b"),
         (1, (3,), np.dtype("O"), False, [1]),
