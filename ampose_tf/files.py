@@ -1,4 +1,4 @@
-"""Writes files so that they are never incomplete, and tells them apart.
+"""Writes files so that they are never incomplete; computes digests.
 
 Output is written to a temporary folder, `.ampose.` and eight characters, next
 to its final place, and moved there once it is complete. A process holds a lock

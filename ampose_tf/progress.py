@@ -1,4 +1,4 @@
-"""Progress bars on standard error, for work that takes longer."""
+"""Progress bars on standard error, for long-running work."""
 
 import contextlib
 import sys

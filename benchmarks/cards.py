@@ -84,7 +84,7 @@ def with_files(text: str, released: dict) -> str:
         text, count = re.subn(pattern, new, text, flags=re.MULTILINE)
         if count != 1:
             raise ValueError(
-                f"{count} matches in a card of {pattern!r}, not one"
+                f"{count} places of a card match {pattern!r}, not one"
             )
     return text
 

@@ -145,7 +145,7 @@ def main(options):
         "posture", (96, 48), 51, len(symptoms.POSTURES)
     )
     features, kinds = others.postures()
-    print("postures: share of the validation subjects' that it tells")
+    print("postures: share recognised, validation subjects")
     fit(
         posture,
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -163,7 +163,7 @@ def main(options):
     # exchanging them only changes the sign.
     compared = keras.Model(pair, sides(pair[1]) - sides(pair[0]))
     ones = np.ones((DRAWN, 1), np.float32)
-    print("sides: likewise, of those who move")
+    print("sides: share recognised, of people who move")
     fit(
         compared,
         keras.losses.BinaryCrossentropy(from_logits=True),
@@ -179,12 +179,12 @@ def main(options):
     aspect, stored_aspect = dense(
         "aspect", (160, 64), shapes.shape[1], len(symptoms.ASPECTS)
     )
-    print("aspects: share that it tells")
+    print("aspects: share recognised")
     fit_pool(aspect, (shapes, squeezed), (others_shapes, others_squeezed), 12)
     pace, stored_pace = dense(
         "pace", (192, 96), moves.shape[1], len(symptoms.OCTAVES)
     )
-    print("paces: share that it tells to half an octave")
+    print("paces: share recognised to half an octave")
     fit_pool(pace, (moves, octaves), (others_moves, others_octaves), 12)
     with files.replacing(options.output) as path:
         np.savez_compressed(

@@ -47,8 +47,8 @@ class Data:
         joints: 17, or 16 without Neck/Nose.
         train_subjects: Subjects to train on; empty for a motion archive's
             own split.
-        validation_subjects: Subjects to validate on; empty likewise, and
-            for all sequences of MPI-INF-3DHP, which are its subjects.
+        validation_subjects: Subjects to validate on; empty for the same,
+            and for all sequences of MPI-INF-3DHP, which are its subjects.
         archives: Names of the motion archives in `root`.
         train_stride: Use every n-th frame of training sequences.
         validation_stride: The same for validation.
@@ -113,10 +113,10 @@ class Model:
         width: Channels per joint (paper: 512).
         heads: Number of attention heads. Open; MixSTE and JointFormer use 8.
         attention_scale: Divides by the root of the channels of one head
-            (`"head_dim"`) or of all (`"full_dim"`, as equation 1
-            is printed). Open.
+            (`"head_dim"`) or of all (`"full_dim"`, as
+            printed in equation 1). Open.
         mlp_ratio: Hidden width of the encoder's MLP over `width`. 2 is the
-            only one that explains the paper's parameter count.
+            only value that explains the paper's parameter count.
         position: A position embedding in each encoder (`"per_layer"`) or one
             for all (`"shared"`). Open; equation 5 is part of every encoder.
         gcn: Design of the GCN block (paper, Figure 3): `"ours"`,
@@ -127,15 +127,15 @@ class Model:
         residual_from: Where the residual of `"ours"` starts: after its first
             graph convolution (`"mid"`) or at the block's `"input"`. Open.
         gcn_mlp_ratio: Hidden width of the MLP in the designs that have one.
-            1 is the only one that explains the parameter count.
-        gcn_norm: After each graph convolution of `"ours"` and
+            1 is the only value that explains the parameter count.
+        gcn_norm: Norm after each graph convolution of `"ours"` and
             `"two_residual"`: layer norm (`"ln"`), batch norm (`"bn"`) or
             `"none"`. Open.
         gcn_act: Activation after each of those: `"gelu"`, `"relu"` or
             `"none"`. Open.
         gc_bias: A bias per neighbour group, added before aggregation
             (`"group"`), or one per graph convolution (`"shared"`). Open.
-        initializer: Of all kernels except the head's, which starts near zero:
+        initializer: For all kernels except the head's, which is near zero:
             Keras's `"glorot_uniform"`, PyTorch's default for linear layers
             (`"torch"`), or a truncated normal of 0.02 as in ViT
             (`"trunc_normal"`). Open.

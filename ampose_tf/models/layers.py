@@ -110,7 +110,7 @@ class PartitionedGraphConv(keras.layers.Layer):
         return x + self._received_bias(x.dtype)
 
     def _received_bias(self, dtype):
-        """Returns the sum of the biases that each joint receives, (J, C)."""
+        """Returns the sum of biases that each joint receives, (J, units)."""
         if self.shared_bias is not None:
             return ops.cast(self.shared_bias, dtype)
         biases = ops.reshape(self.dense.bias, (-1, self.units))  # (K, units)
