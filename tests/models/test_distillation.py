@@ -266,7 +266,7 @@ def test_another_teacher_under_the_same_name(
     training.train(config, MOTION, poses, folder)  # The same file elsewhere.
     before = (folder / "checkpoint.npz").read_bytes()
     made(H36M_17.adjacency(), 3, seen_input=True).save(path)
-    with pytest.raises(ValueError, match=f"{path} is not the file that taug"):
+    with pytest.raises(ValueError, match=f"{path} is not the teacher that"):
         training.train(config, MOTION, poses, folder)
     assert (folder / "checkpoint.npz").read_bytes() == before
 
