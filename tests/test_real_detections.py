@@ -412,8 +412,8 @@ MISTAKES = {
         {"keypoint_names": np.array([f"point {n}" for n in range(17)])},
         "keypoint_names point 0, point 1",
     ),
-    "few names": ({"keypoint_names": np.array(["nose"])}, "of the 17"),
-    "cameras": ({"up_camera": np.ones((5, 3))}, "not that of 2 cameras"),
+    "few names": ({"keypoint_names": np.array(["nose"])}, "has the 17"),
+    "cameras": ({"up_camera": np.ones((5, 3))}, "does not fit 2 cameras"),
     "either": (
         {"up_camera": np.ones((4, 3)), "camera": np.repeat([1, 2, 3], 16)},
         "at 0 or at 1",

@@ -89,7 +89,7 @@ def notes(reports: list[dict]) -> list[str]:
         if report["generated"]:
             line += "; generated motion, not comparable with the papers' rows"
         if not is_whole(report):
-            line += "; part of the test set, not comparable either"
+            line += "; part of the test set, not comparable with the papers'"
         lines.append(line)
     if any("refined" in report for report in reports):
         lines.append(

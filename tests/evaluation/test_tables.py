@@ -82,7 +82,7 @@ def test_a_part_of_the_test_set_is_marked(change):
     *_, ours = tables.rows(2, [report])
     assert ours[0] == "last.keras, in part"
     assert tables.notes([report])[1].endswith(
-        "a part of the test set, not comparable either"
+        "; part of the test set, not comparable with the papers'"
     )
 
 
