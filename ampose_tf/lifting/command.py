@@ -89,9 +89,7 @@ def main(options: flags.FlagValues) -> int | None:
         ValueError: If a flag or the keypoint file is invalid.
     """
     if options.video is None and options.keypoints is None:
-        raise ValueError(
-            "expected --video=... or --keypoints=...; see --help"
-        )
+        raise ValueError("expected --video=... or --keypoints=...; see --help")
     if options.video is not None:
         return _lift_video(options)
     from ampose_tf.lifting import formats, results, saving

@@ -430,9 +430,7 @@ def _camera(size, corner, field_of_view_deg, intrinsics):
             return None
         return root.camera_of(size, field_of_view_deg)
     if field_of_view_deg is not None:
-        raise ValueError(
-            "give either a field of view or intrinsics, not both"
-        )
+        raise ValueError("give either a field of view or intrinsics, not both")
     numbers = untrusted.numbers(intrinsics, "intrinsics")
     if (
         numbers.shape != (4,)

@@ -129,8 +129,7 @@ def _checked_alternatives(joint, weights, joints, sides):
         return _checked_weights(joint, weights, joints, sides)
     if not 0 < len(weights) <= _MAX_ALTERNATIVES:
         raise ValueError(
-            f"weights: {joint}: expected 1 to {_MAX_ALTERNATIVES} "
-            "alternatives"
+            f"weights: {joint}: expected 1 to {_MAX_ALTERNATIVES} alternatives"
         )
     return tuple(
         _checked_weights(joint, one, joints, sides) for one in weights

@@ -127,7 +127,7 @@ def report(
         elif kind in unjudged:
             lines.append(f"[?] {kind}: not checked, {unjudged[kind]}")
         else:
-            lines.append(f"[ ] {kind}: looks right, {wanted}")
+            lines.append(f"[ ] {kind}: it seems that {wanted}")
     return "\n".join(lines)
 
 

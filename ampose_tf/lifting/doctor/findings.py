@@ -55,8 +55,8 @@ _LINKS = tuple(
         ("Thorax", "Head", 0.171),
     )
 )
-# Quantile at which the longest projected links are nearly parallel to the
-# image.
+# Quantile of the projected links' lengths at which a link is nearly parallel
+# to the image.
 _PARALLEL = 0.8
 
 
