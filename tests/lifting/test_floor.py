@@ -146,7 +146,9 @@ def test_who_stands_points_upwards():
     np.testing.assert_allclose(estimate_up(motion), turn[:, 2], atol=1e-6)
     aligned = align(motion, "auto")
     np.testing.assert_allclose(aligned.up, turn[:, 2], atol=1e-6)
-    assert aligned.notes[0].startswith("Up is estimated from people")
+    assert aligned.notes[0].startswith(
+        "The up direction is estimated from people"
+    )
 
 
 @pytest.mark.parametrize("posture", ["bent", "on one leg"])

@@ -122,7 +122,7 @@ def test_what_names_no_clips(folder):
         ("clips/*.json", "one", "is a pattern"),
         ("clips/a.json", "each", "is for a folder or a pattern"),
         ("clips/empty", "each", "no keypoint file"),
-        ("clips", None, "a.csv and clips/a.json would both be lifted to a"),
+        ("clips", None, "a.csv and clips/a.json would both be named a"),
     ):
         with pytest.raises(ValueError, match=message):
             clips.find(source, mode)
