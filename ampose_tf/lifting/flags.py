@@ -234,7 +234,7 @@ def define(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "up",
         "y",
-        "Direction of up: y if the camera is level; the angle in degrees by "
+        "The up direction: y if the camera is level; the angle in degrees by "
         "which it looks down; auto to estimate it from people who stand; or a "
         "vector x,y,z in the camera's frame.",
         flag_values=flag_values,
@@ -276,7 +276,8 @@ def _define_of_video(flag_values):
     flags.DEFINE_float(
         "end",
         math.inf,
-        "With --video, the time to end at, in seconds.",
+        "With --video, the time to end at, in seconds; by default the end of "
+        "the video.",
         flag_values=flag_values,
     )
     flags.DEFINE_integer(

@@ -10,7 +10,7 @@ from ampose_tf.lifting.doctor.findings import (
     Finding,
 )
 
-# Pixels are larger: at least half of them are never this close to 0.
+# Pixels are larger: half of all coordinates are never this close to 0.
 _NORMALISED = 2
 # If 0 is the middle, at least this share of the coordinates is on its other
 # side, and the middle of the people is within this distance, in image sizes.
