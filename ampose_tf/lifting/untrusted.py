@@ -81,8 +81,8 @@ def parse(text: str | bytes, object_of: Callable | None = None):
         )
     if nodes > MAX_DEPTH and _depth(content) > MAX_DEPTH:
         raise ValueError(
-            "not read: JSON that is nested too deeply, more than "
-            f"{MAX_DEPTH} lists and objects in each other"
+            f"not read: its JSON is nested too deeply, more than {MAX_DEPTH} "
+            "lists and objects in each other"
         )
     if object_of is None:
         # json handles what orjson refuses: NaN, and errors.

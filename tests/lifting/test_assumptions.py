@@ -75,7 +75,7 @@ def test_distance_needs_the_images_size(able_lifter, tmp_path):
 def test_an_assumed_frame_rate_is_nobodys_fact(lifter, tmp_path):
     lift = {"image_size": (1000, 1000)}
     motion = lifter(PIXELS, **lift)
-    assert motion.fps is None and noted(motion, "frame rate is not known: 30")
+    assert motion.fps is None and noted(motion, "frame rate is unknown: 30")
     motion.save(tmp_path / "clip.csv")
     first = (tmp_path / "clip.csv").read_text().splitlines()[1]
     assert first.split(",")[:4] == ["0", "0", "", "Hip"]

@@ -191,7 +191,7 @@ def test_joints_that_were_not_seen(lifter, seeing_lifter, tmp_path):
             lift(path).tracks[0].poses_3d, track.poses_3d
         )
     path = coco(tmp_path, keypoints_px=pixels, scores=0.2 * scores, **size)
-    with pytest.raises(ValueError, match=r"clip\.npz: nobody has a joint"):
+    with pytest.raises(ValueError, match=r"clip\.npz: no person has a joint"):
         lifter(path)
 
 
@@ -288,7 +288,7 @@ def test_a_model_of_absurd_poses_is_named(tmp_path):
     kernel = model.get_layer("poses_3d").kernel
     kernel.assign(1e15 * kernel)
     model.save(tmp_path / "far.keras")
-    with pytest.raises(ValueError, match=r"far\.keras: its poses hold NaN or"):
+    with pytest.raises(ValueError, match=r"far\.keras: poses contain NaN or"):
         Lifter(tmp_path / "far.keras")(PIXELS, image_size=(7, 5))
 
 

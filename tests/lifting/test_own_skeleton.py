@@ -89,7 +89,7 @@ def test_alternatives_of_ones_own_are_taken_in_order(tmp_path):
         (
             ("weights", "LKnee"),
             {"right_knee": 1},
-            "LKnee is made of right_knee, of the other side",
+            "LKnee is computed from right_knee",
         ),
     ],
 )

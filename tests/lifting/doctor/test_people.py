@@ -78,7 +78,7 @@ def test_ghosts_are_few_and_doubtful():
         )
 
     found = finding(with_ghost(0.2), "duplicates")
-    assert found.sentence.startswith("person 2 is there in few frames")
+    assert found.sentence.startswith("person 2 is in few frames")
     assert found.certainty == doctor.POSSIBLE
     assert kinds(with_ghost(0.9)) == []
     # The detector doubts all joints of a person far away, but always.

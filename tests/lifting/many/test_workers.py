@@ -185,7 +185,7 @@ def test_mistakes_are_told_before_anything_is_lifted(
 def test_a_clip_is_not_overwritten_by_its_result(folder, run_lift):
     for name in ("c0", "c1"):
         np.savez(f"clips/{name}.npz", keypoints_px=clips.truth()[0][:, 0])
-    with pytest.raises(ValueError, match="c0.npz would be among the keypoi"):
+    with pytest.raises(ValueError, match="c0.npz would be written among the"):
         run_lift("--keypoints=clips/*.npz", "--output=clips", "--overwrite")
 
 
