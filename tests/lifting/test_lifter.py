@@ -288,7 +288,9 @@ def test_a_model_of_absurd_poses_is_named(tmp_path):
     kernel = model.get_layer("poses_3d").kernel
     kernel.assign(1e15 * kernel)
     model.save(tmp_path / "far.keras")
-    with pytest.raises(ValueError, match=r"far\.keras: poses contain NaN or"):
+    with pytest.raises(
+        ValueError, match=r"far\.keras: the predicted poses contain"
+    ):
         Lifter(tmp_path / "far.keras")(PIXELS, image_size=(7, 5))
 
 
