@@ -174,7 +174,7 @@ def test_what_is_refused():
 
     refuse("line 2: not JSON: Expecting value", "x")
     refuse("line 2: not read: its JSON is nested", "[" * 100_000)
-    refuse("line 2: .* is no known form", '{"cars": []}')
+    refuse("line 2: .* is not a known form", '{"cars": []}')
     mixed = [clips.mmpose_image()]
     refuse("line 2: its people have 17 joints; BODY_25", *lines(mixed))
     other = clips.openpose_frames("COCO-18")[:1]
@@ -208,7 +208,7 @@ def test_notes_of_other_counts_are_said_once():
     for frame, value in enumerate(values):
         value["instances"] += value["instances"][:1] * (frame % 2 + 1)
     notes = [note for frame in stream(lines(values)) for note in frame.notes]
-    assert len(notes) == 1 and "people found twice" in notes[0]
+    assert len(notes) == 1 and "duplicates of people" in notes[0]
 
 
 @pytest.mark.parametrize("scale", [1, 3.25, 100])
