@@ -214,7 +214,7 @@ class _Video(Clip):
             notes.append(
                 f"{_counted(count, 'frame', 'has', 'have')} a time more than "
                 f"{decoder.MOST_GAP_S} s away, the first after {when:.2f} s; "
-                "these are numbered as following the frame before."
+                "each is numbered directly after the frame before."
             )
         if self._decoder.faults:
             when, what = self._decoder.faults[0]

@@ -313,7 +313,7 @@ def test_bodies_in_one_place_are_frames(tmp_path):
     ):
         keypoints = read(tmp_path, value)
         check(keypoints)
-        assert noted(keypoints, "read as frames, since each is where")
+        assert noted(keypoints, "read as frames, because each is near")
         together = read(tmp_path, value, frames="people")
         assert together.frame_count == 1
 
@@ -1242,7 +1242,9 @@ def test_several_clips_in_a_file_are_refused(tmp_path):
 def test_scores_that_only_some_joints_have(tmp_path):
     frames = [clips.tfjs(frame) for frame in range(FRAMES)]
     del frames[1][0]["keypoints"][3]["score"]
-    assert noted(read(tmp_path, frames), "1 joints have a place and no score")
+    assert noted(
+        read(tmp_path, frames), "1 joints have a position but no score"
+    )
 
 
 def test_scores_in_lists_of_one(tmp_path):
@@ -1621,7 +1623,9 @@ def test_a_row_for_each_joint_needs_frames(tmp_path):
         for frame in range(2)
         for name, (x, y, _) in zip(COCO, triples(frame), strict=True)
     ]
-    with pytest.raises(ValueError, match="line 19: .* no column of frames"):
+    with pytest.raises(
+        ValueError, match="line 19: .* without a column of fra"
+    ):
         read(tmp_path, "\n".join(rows), "clip.csv")
 
 

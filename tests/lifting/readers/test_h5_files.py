@@ -156,7 +156,7 @@ def test_other_files_are_refused(tmp_path, monkeypatch):
         read(tmp_path / "missing.h5")
     with h5py.File(path, "w") as file:
         file["weights\x1b[31m"] = np.arange(3)
-    with pytest.raises(ValueError, match=r"neither .*; it has 'weights\\x1b"):
+    with pytest.raises(ValueError, match=r"HDF5; it contains 'weights\\x1b"):
         read(path)
     with h5py.File(path, "w") as file:
         file["pred_points"] = file["videos_json"] = np.arange(3)

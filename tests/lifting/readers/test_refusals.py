@@ -147,7 +147,7 @@ def test_tables_are_refused(tmp_path):
     for text, message in (
         ("a,b\n1,2\n", "expected a header with <joint>_x"),
         (good.replace("nose", "snout"), "not those of any known skeleton"),
-        (good + "1,2\n", "line 12: 2 cells, the header has 53"),
+        (good + "1,2\n", "line 12: 2 cells, but the header has 53"),
         (good.replace("\n0,0,", "\n0,0,x"), "line 2: expected a number, got"),
         (good.replace("\n3,", "\n-3,"), "row 7, frame: expected a whole num"),
         (lines[0] + "," + "nose_x\n", "have the same name"),
