@@ -178,7 +178,7 @@ def test_files_that_are_not_the_published_ones(published, capsys, tmp_path):
         (b"", "not a wheel, or damaged"),
         (
             None,
-            "not contain mediapipe/modules/pose_detection/pose_detection.tflite",
+            "contain mediapipe/modules/pose_detection/pose_detection.tflite",
         ),
     ],
 )
