@@ -304,7 +304,7 @@ def _bones(path, lines, degrees):
         elif key == "end":
             name, bone = _bone(where, stated, degrees)
             if name in bones or name == _ROOT:
-                raise ValueError(f"{where}: a second bone {name!r}")
+                raise ValueError(f"{where}: two bones have the name {name!r}")
             bones[name], stated = bone, None
             if len(bones) > motion_text.MOST_JOINTS:
                 raise ValueError(f"{where}: more than {len(bones) - 1} bones")
@@ -366,7 +366,7 @@ def _hierarchy(path, lines, bones):
                 )
         for name in names:
             if name in parents or name == _ROOT:
-                raise ValueError(f"{path}:{number}: a second parent of {name}")
+                raise ValueError(f"{path}:{number}: {name} has two parents")
             parents[name] = parent
             children.setdefault(parent, []).append(name)
     ordered, pending = {}, [_ROOT]

@@ -123,7 +123,7 @@ def _hierarchy(path, lines):
     def opened(name, parent):
         following("{")
         if name in joints:
-            raise ValueError(f"{path}: a second joint {name!r}")
+            raise ValueError(f"{path}: two joints have the name {name!r}")
         if len(joints) == motion_text.MOST_JOINTS:
             raise ValueError(f"{path}: more than {len(joints)} joints")
         following("OFFSET")

@@ -124,7 +124,7 @@ def prepare(
             whole = f"{recording.subject}/{recording.trial}"
             key = whole if number == 1 else f"{whole}#{number}"
             if key in motion:
-                raise ValueError(f"{recording.path}: a second {key}")
+                raise ValueError(f"{recording.path}: {key} exists twice")
             motion[key] = part
             meta[key] = {
                 "subject": recording.subject,

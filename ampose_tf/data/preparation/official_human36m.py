@@ -105,7 +105,9 @@ def _converted(source):
         world[subject], image[subject] = {}, {}
         for name, where, joints in _read(source, subject):
             if name in world[subject]:
-                raise ValueError(f"{where}: a second {name!r} of {subject}")
+                raise ValueError(
+                    f"{where}: {name!r} of {subject} exists twice"
+                )
             world[subject][name] = joints
             try:
                 image[subject][name] = human36m.project(subject, joints)

@@ -17,7 +17,7 @@ _IMAGES = {
     "BMP": ((0, b"BM"),),
     "TIFF": ((0, b"II*\0"), (0, b"MM\0*")),
 }
-# How much of a file is searched for a second image.
+# The number of bytes that are searched for a second image.
 _SEARCHED = 2**24
 _MARKED = 16  # Bytes that are searched for a signature.
 

@@ -150,8 +150,8 @@ class Group(NamedTuple):
         time: Time in the file's unit, or None.
         unit: Length of that unit in seconds, if the field's name gives it.
         size: (width, height) of the image, or None.
-        is_person: True for a single person, whom others of the same frame may
-            follow; False for a whole frame.
+        is_person: True for a single person, to whose frame later groups may
+            add others; False for a whole frame.
         form: Result of `tools.form_of`, where it was called.
         fps: Frames per second, or None.
         place: Value of a whole frame's `id` or `index`, or None.

@@ -206,7 +206,7 @@ def test_layouts_of_other_writers(tmp_path):
         ("Xposition", "Xrotation", r":5: CHANNELS: expected three pos"),
         ("3 Zrot", "3 Zscl", r":9: CHANNELS: expected up to three pos"),
         ("3 Zrot", "3 Yrot", r":9: CHANNELS: expected up to three pos"),
-        ("LeftLeg", "LeftUpLeg", r": a second joint 'LeftUpLeg'"),
+        ("LeftLeg", "LeftUpLeg", r": two joints have the name 'LeftUpLeg'"),
         ("}\nMOTION", "MOTION", r": its HIERARCHY is incomplete"),
         ("}\nMOTION", "}}\nMOTION", r":\d+: expected JOINT, .* got '}}'"),
         ("}\nMOTION", "}\n}\nMOTION", r":\d+: expected MOTION, got '}'"),

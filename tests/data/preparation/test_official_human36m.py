@@ -263,7 +263,7 @@ MISTAKES = {
         r"no file .*_S5.tgz or in .*S5/MyPoseFeatures/D3_Positions: register",
     ),
     "no files": (no_files, r"D3_Positions: no S1/MyPoseFeatures/D3_"),
-    "twice": (second_name, "a second 'Photo' of S1"),
+    "twice": (second_name, "'Photo' of S1 exists twice"),
     "action": (other_action, "'Dancing 2' is not one of Human3.6M's actions"),
     "climbs": (
         member(f"S1/{FOLDER}/../../../x.cdf"),
