@@ -1,10 +1,11 @@
-"""Writes what the page takes from the Python package.
+"""Writes the data that the page uses from the Python package.
 
     python web/tables.py
 
-`src/tables.json` has skeletons, conversions, default settings and the words
-of a saved result, which are defined in Python alone; `public/example.json`
-has the keypoints of docs/walking.npz. A test holds both equal to them.
+`src/tables.json` contains skeletons, conversions, default settings and
+constants of saved results, which are defined only in Python.
+`public/example.json` contains the keypoints of docs/walking.npz. A test checks
+that both files are up to date.
 """
 
 import dataclasses
@@ -32,7 +33,7 @@ _MODELS = ("ampose_s", "ampose_t")
 
 
 def tables() -> dict:
-    """Returns the content of the file."""
+    """Returns the contents of `src/tables.json`."""
     return {
         "skeleton": {
             "joints": H36M_17.joints,
@@ -79,7 +80,7 @@ def _described(name):
 
 
 def example() -> dict:
-    """Returns the keypoints of the page's example, of a generated person."""
+    """Returns the keypoints of the page's example, a generated person."""
     with np.load(WEB.parent / "docs/walking.npz") as clip:
         return {
             "skeleton": "H36M-17",
@@ -93,7 +94,7 @@ def example() -> dict:
 
 
 def files() -> dict[str, str]:
-    """Returns the files' texts, by their paths within `web/`."""
+    """Returns the contents of the files by their paths in `web/`."""
     return {
         "src/tables.json": json.dumps(tables(), indent=1) + "\n",
         "public/example.json": json.dumps(example()) + "\n",

@@ -1,16 +1,16 @@
 import { defineConfig } from "vite";
 
 export default defineConfig({
-  // Works in any folder of any host.
+  // The page works in any folder of any host.
   base: "./",
   build: {
     target: "es2022",
     assetsDir: "code",
-    // Nothing inline: the page's policy admits its own files alone.
+    // Nothing inline: the page's policy allows only its own files.
     assetsInlineLimit: 0,
     modulePreload: false,
     chunkSizeWarningLimit: 1000,
   },
-  // LiteRT loads its runtime by importScripts, which modules lack.
+  // LiteRT loads its runtime with importScripts, which modules do not support.
   worker: { format: "iife" },
 });

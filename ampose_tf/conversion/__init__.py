@@ -1,11 +1,11 @@
-"""Other skeletons to Human3.6M's 17 joints, as data.
+"""Converts other skeletons to Human3.6M's 17 joints.
 
-Each Human3.6M joint is a weighted mean of the other skeleton's joints. The
-weights sum to one, so that what is converted moves, scales and turns with the
-image. A joint may have several such means in order of preference, its
-alternatives: the first whose sources are all seen is taken.
+Each of Human3.6M's joints is a weighted mean of the other skeleton's joints.
+The weights sum to one, so conversion commutes with translations, scalings and
+rotations of the image. A joint may have several alternatives in order of
+preference; the first one whose sources are all seen is used.
 
-`skeletons` has the tables, `rules` the geometry behind them.
+`skeletons` contains the tables, `rules` the geometry behind them.
 """
 
 from ampose_tf.conversion.skeletons import (

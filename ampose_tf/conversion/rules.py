@@ -1,39 +1,38 @@
-"""Where Human3.6M's joints are among those of detectors.
+"""Positions of Human3.6M's joints relative to those of detectors.
 
-Human3.6M's Thorax, Neck/Nose and Head are mocap joints on the axis of the
-neck, which no detector has. Where a skeleton has ears they are placed on the
-line from the middle of the shoulders to the middle of the ears (0.22 m long
-in adults): Neck/Nose half-way up, Head a tenth beyond. The Spine is at 0.45
-of the way from the hip to the middle of the shoulders, between CMU's 0.42 and
-Human3.6M's 0.5.
+Human3.6M's Thorax, Neck/Nose and Head are motion-capture joints on the axis of
+the neck, which detectors do not provide. If a skeleton has ears, these joints
+are placed on the line from the midpoint of the shoulders to the midpoint of
+the ears (0.22 m long in adults): Neck/Nose at its middle, Head a tenth of its
+length beyond its end. The Spine is at 0.45 of the line from the hip to the
+midpoint of the shoulders, between CMU's 0.42 and Human3.6M's 0.5.
 
-Where an ear is not seen, the middle of the ears is taken from what is, in
-the proportions of adults whose heads look ahead: ears 0.15 m apart, eyes
-0.065 m, shoulders 0.36 m.
+If an ear is not seen, the midpoint of the ears is estimated from other joints
+with the proportions of adults who look straight ahead: ears 0.15 m apart, eyes
+0.065 m, shoulders 0.36 m. In order of preference:
 
 1. One ear, moved inwards by a fifth of the line between the shoulders.
-2. The middle of the eyes, which is 0.1 m in front of that of the ears.
-3. One eye, moved inwards by a tenth of that line.
-4. The nose; then one eye or ear as it is, where a shoulder is not seen.
+2. The midpoint of the eyes, which is 0.1 m in front of that of the ears.
+3. One eye, moved inwards by a tenth of the line between the shoulders.
+4. The nose; then, if a shoulder is not seen, one eye or ear without a shift.
 
-Where both ears are seen, the middles found so are from the true one by 16 mm
+The errors of these estimates, measured where both ears are seen, are 16 mm
 (1, from the front and behind), 17 mm (2), 20 mm (3) and 47 mm (4, the nose,
-all from the front) in OpenPose's detections of one man, and by 26, 29, 31 and
-51 mm in MediaPipe's. Neck/Nose is again half-way up. Head is a fifth beyond:
-that man's ears are 0.17 m from the middle of his shoulders in the images,
-mocap's Head is 0.23 m. The other joints that `ampose_s` of 2026-11-23 made
-of OpenPose's are off by 1.9 mm more than with the head unseen, and by 3.2 mm
-more with a tenth beyond.
+all from the front) in OpenPose's detections of one man, and 26, 29, 31 and
+51 mm in MediaPipe's. Neck/Nose is again at the middle. Head is a fifth beyond,
+because that man's ears are 0.17 m from the midpoint of his shoulders in the
+images, and mocap's Head is at 0.23 m. With it, the errors of the other joints
+that `ampose_s` of 2026-11-23 predicts from OpenPose's keypoints are 1.9 mm
+larger than with the head unseen; with a tenth beyond, they are 3.2 mm larger.
 
-Without shoulders, the middle of the ears itself is the Head, and Neck/Nose
-is not seen.
+Without shoulders, Head is the midpoint of the ears, and Neck/Nose is not seen.
 """
 
 _SIDES = ("Hip", "Knee", "Foot", "Shoulder", "Elbow", "Wrist")
 
 
 def middle(*joints):
-    """Returns the weights of the middle of joints."""
+    """Returns the weights of the midpoint of joints."""
     return {joint: 1 / len(joints) for joint in joints}
 
 
@@ -56,9 +55,9 @@ def limbs(left, right, names):
 
 
 def _first_of(alternatives):
-    """Returns a joint's weights, without alternatives that are never taken.
+    """Returns a joint's weights, without alternatives that are never used.
 
-    These need all that an earlier one needs.
+    These require all sources of an earlier alternative.
     """
     kept = []
     for weights in alternatives:
@@ -68,10 +67,11 @@ def _first_of(alternatives):
 
 
 def _ears(joints):
-    """Returns alternatives for the middle of the ears, best first.
+    """Returns alternatives for the midpoint of the ears, best first.
 
     Args:
-        joints: The skeleton's; what needs others is left out.
+        joints: Joints of the skeleton. Alternatives that need others are left
+            out.
     """
     inwards = {"left": 1, "right": -1}
 
@@ -98,7 +98,7 @@ def _ears(joints):
 
 
 def below_top(neck):
-    """Returns the weights of Head, which in mocap is below the top."""
+    """Returns the weights of Head, which in mocap is below the head's top."""
     return {neck: 0.35, "head_top": 0.65}
 
 
@@ -106,8 +106,8 @@ def trunk(hips, shoulders):
     """Returns the weights of the axis up to the shoulders.
 
     Args:
-        hips: Alternatives for the middle of the hips.
-        shoulders: Alternatives for the middle of the shoulders.
+        hips: Alternatives for the midpoint of the hips.
+        shoulders: Alternatives for the midpoint of the shoulders.
     """
     return {
         "Hip": _first_of(hips),
@@ -124,11 +124,11 @@ def axis(joints, hips, shoulders, necks=(), heads=()):
     """Returns the weights of the five joints of the body's axis.
 
     Args:
-        joints: The skeleton's.
-        hips: As of `trunk`.
-        shoulders: As of `trunk`.
-        necks: Alternatives for Neck/Nose that go before those of ears, eyes
-            and nose.
+        joints: Joints of the skeleton.
+        hips: As in `trunk`.
+        shoulders: As in `trunk`.
+        necks: Alternatives for Neck/Nose that are preferred to those from
+            ears, eyes and nose.
         heads: The same for Head.
     """
     ears = _ears(joints)

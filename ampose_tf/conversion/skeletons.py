@@ -1,4 +1,4 @@
-"""Skeletons of detectors and data sets, and their conversions."""
+"""Conversions from the skeletons of detectors and data sets."""
 
 import dataclasses
 
@@ -16,7 +16,7 @@ _SHOULDERS = (middle("left_shoulder", "right_shoulder"),)
 
 
 def _sides(joints):
-    """Returns the pairs of joints that are called left and right."""
+    """Returns the pairs of joints with left and right in their names."""
     return tuple(
         (joint, joint.replace("left", "right"))
         for joint in joints
@@ -25,13 +25,13 @@ def _sides(joints):
 
 
 def _detected(name, joints, hip=(), thorax=(), neck=(), head=()):
-    """Returns the skeleton of a detector, whose face has COCO's names.
+    """Returns the conversion for a detector that uses COCO's names.
 
     Args:
         name: Name of the skeleton.
-        joints: Its joints.
-        hip: Joints of its own that are the middle of the hips.
-        thorax: Joints of its own that are the middle of the shoulders.
+        joints: Joints of the skeleton.
+        hip: Those of its joints that are at the midpoint of the hips.
+        thorax: Those of its joints that are at the midpoint of the shoulders.
         neck: Alternatives for Neck/Nose, see `axis`.
         head: Alternatives for Head.
     """
@@ -70,10 +70,10 @@ COCO_17 = _detected(
     ),
 )
 
-# MoveNet gives COCO's joints in COCO's order (its keypoints are y, x).
+# MoveNet has COCO's joints in COCO's order (its keypoints are y, x).
 MOVENET_17 = dataclasses.replace(COCO_17, name="MoveNet-17")
 
-# OpenPose's COCO model: a neck, its right side first.
+# OpenPose's COCO model: with a neck, right side first.
 COCO_18 = _detected(
     "COCO-18",
     (
@@ -99,7 +99,7 @@ COCO_18 = _detected(
     thorax=("neck",),
 )
 
-# NVIDIA's trt_pose, tasks/human_pose/human_pose.json: its neck is last.
+# NVIDIA's trt_pose, tasks/human_pose/human_pose.json: the neck is last.
 TRT_POSE_18 = _detected(
     "trt_pose-18", (*COCO_17.joints, "neck"), thorax=("neck",)
 )
@@ -138,8 +138,7 @@ BODY_25 = _detected(
     thorax=("neck",),
 )
 
-# OpenPose's experimental model, poseParameters.cpp: its neck and head are
-# MPII's.
+# OpenPose's experimental model, poseParameters.cpp: neck and head are MPII's.
 BODY_25B = _detected(
     "BODY_25B",
     (*COCO_17.joints, "upper_neck", "head_top", *BODY_25.joints[19:]),
@@ -147,8 +146,8 @@ BODY_25B = _detected(
     head=(below_top("upper_neck"),),
 )
 
-# https://github.com/jin-s13/COCO-WholeBody: the body and the feet, which come
-# before face and hands.
+# https://github.com/jin-s13/COCO-WholeBody: body and feet, which precede face
+# and hands.
 COCO_WHOLEBODY_133 = _detected(
     "COCO-WholeBody-133", (*COCO_17.joints, *BODY_25.joints[19:])
 )
@@ -171,11 +170,11 @@ HALPE_26 = _detected(
     hip=("hip",),
 )
 
-# The same before face and hands.
+# The same joints precede those of face and hands.
 HALPE_136 = dataclasses.replace(HALPE_26, name="Halpe-136")
 
-# https://posetrack.net, annotations of 2018: COCO's order with the head's
-# ends for eyes; ears are never labelled.
+# https://posetrack.net, annotations of 2018: COCO's order, with the ends of
+# the head in place of the eyes; ears are never labelled.
 POSETRACK_17 = _detected(
     "PoseTrack-17",
     ("nose", "head_bottom", "head_top", *COCO_17.joints[3:]),
@@ -308,8 +307,8 @@ CONVERSIONS = {
         MPII_16,
         MPI_INF_3DHP_17,
         HUMAN36M_16,
-        # Of as many joints or names as those above, which come first where
-        # nothing tells them apart.
+        # Skeletons with the same numbers or names of joints as some above,
+        # which take precedence.
         TRT_POSE_18,
         BODY_25B,
         COCO_WHOLEBODY_133,

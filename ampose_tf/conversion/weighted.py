@@ -1,4 +1,4 @@
-"""`Conversion`: other joints to Human3.6M's, by weighted means."""
+"""`Conversion`: maps other joints to Human3.6M's by weighted means."""
 
 import dataclasses
 import functools
@@ -8,20 +8,20 @@ import numpy as np
 from ampose_tf.skeleton import H36M_17
 
 # A joint counts as seen from this score on: in training, in lifting, and in
-# exported files, whose graph takes whole tenths.
+# exported files, whose graph requires a multiple of 0.1.
 SEEN_SCORE = 0.3
 
 
 @dataclasses.dataclass(frozen=True)
 class Conversion:
-    """From S joints of another skeleton to Human3.6M's 17.
+    """Conversion from S joints of another skeleton to Human3.6M's 17.
 
     Attributes:
         name: Name of the other skeleton.
-        joints: Its S joints' names, in its order.
+        joints: Names of its S joints, in its order.
         sides: Its (left, right) pairs of joints, by name.
-        weights: For each of Human3.6M's joints, {joint: weight}, or a tuple
-            of these, the joint's alternatives; each one's weights sum to one.
+        weights: For each of Human3.6M's joints, {joint: weight}, or a tuple of
+            such dictionaries as alternatives. The weights of each sum to one.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Conversion:
 
     @functools.cached_property
     def alternatives(self) -> tuple[tuple[dict[int, float], ...], ...]:
-        """Each of Human3.6M's joints' alternatives, {index: weight} each."""
+        """The alternatives of each of Human3.6M's joints: {index: weight}."""
         return tuple(
             tuple(
                 {self.joints.index(name): part for name, part in one.items()}
@@ -42,7 +42,7 @@ class Conversion:
 
     @property
     def matrix(self) -> np.ndarray:
-        """(17, S) float32: row i makes Human3.6M's joint i, if all is seen."""
+        """(17, S) float32: weights of all joints if every source is seen."""
         return self.rows([first for first, *_ in self.alternatives])
 
     def rows(self, alternatives: list[dict[int, float]]) -> np.ndarray:
@@ -54,7 +54,7 @@ class Conversion:
 
     @property
     def mirrored(self) -> tuple[int, ...]:
-        """For each of the S joints, its counterpart of the other side."""
+        """Indices (S,) of the counterpart of each joint on the other side."""
         counterpart = {a: b for a, b in self.sides}
         counterpart |= {b: a for a, b in self.sides}
         return tuple(
@@ -65,19 +65,19 @@ class Conversion:
     def convert(self, keypoints, scores=None, seen_score: float = SEEN_SCORE):
         """Converts keypoints.
 
-        One function for lifting and for training: NumPy arrays come back as
-        NumPy arrays, tensors as tensors.
+        The result has the type of the input: a NumPy array or a tensor.
 
         Args:
             keypoints: (..., S, D), pixels or any other coordinates.
-            scores: (..., S), see `convert_scores`; None if all is seen.
+            scores: (..., S), see `convert_scores`; None if all joints are
+                seen.
             seen_score: See `convert_scores`.
 
         Returns:
             (..., 17, D) floats; NaN where a source is NaN.
 
         Raises:
-            ValueError: If there are not S joints.
+            ValueError: If the number of joints is not S.
         """
         self._check(keypoints, -2)
         if scores is not None:
@@ -98,22 +98,23 @@ class Conversion:
         return ops.stack(made, axis=-2)
 
     def convert_scores(self, scores, seen_score: float = SEEN_SCORE):
-        """Converts scores: a joint is as sure as the least of its sources.
+        """Converts scores.
 
-        They are those of the first alternative whose sources all have
-        `seen_score` or more; where there is none, of the one whose least
-        score is highest.
+        The score of a joint is the lowest score of its sources. These are the
+        sources of the first alternative in which all scores are at least
+        `seen_score`; if there is none, those of the alternative with the
+        highest score.
 
         Args:
             scores: (..., S), a NumPy array or a tensor.
-            seen_score: A joint counts as seen from this score on; never with
-                a score of 0.
+            seen_score: Joints with at least this score count as seen. Joints
+                with a score of 0 never do.
 
         Returns:
             (..., 17).
 
         Raises:
-            ValueError: If there are not S joints.
+            ValueError: If the number of joints is not S.
         """
         self._check(scores, -1)
         ops = _operations(scores)
@@ -138,7 +139,7 @@ def _listed(weights):
 
 
 def _operations(array):
-    """Returns NumPy for its arrays, `keras.ops` for tensors."""
+    """Returns NumPy for NumPy arrays, `keras.ops` for tensors."""
     if isinstance(array, np.ndarray):
         return np
     # Imported here so that lifting needs no deep-learning framework.
@@ -148,15 +149,16 @@ def _operations(array):
 
 
 def _taken(ops, scores, alternatives, seen_score):
-    """Returns a joint's score, and where the 2nd, 3rd, ... replace the 1st.
+    """Returns a joint's score, and masks where an alternative replaces it.
 
-    Of the places where several do, the last one's hold.
+    The masks are for the 2nd, 3rd, ... alternative. If several are true, the
+    last one applies.
     """
     least = [
         functools.reduce(ops.minimum, [scores[..., j] for j in sources])
         for sources in alternatives
     ]
-    # What has a score of 0 is not seen, whatever the threshold.
+    # A joint with a score of 0 is not seen, whatever the threshold.
     seen_score = max(seen_score, float(np.finfo(np.float32).tiny))
     best, better = least[0], []
     for score in least[1:]:

@@ -1,4 +1,4 @@
-"""Poses to train and evaluate with: `load` takes what a `Config` names."""
+"""Poses for training and evaluation; `load` loads the data of a `Config`."""
 
 from typing import TYPE_CHECKING
 

@@ -1,7 +1,7 @@
-"""Reading `.npz` files from strangers without executing what is in them.
+"""Reads `.npz` files from untrusted sources without executing code in them.
 
-VideoPose3D's files hold pickled dictionaries. A pickle can call any function
-of Python; the one in a data file needs only NumPy's array constructors.
+VideoPose3D's files contain pickled dictionaries. A pickle can call any Python
+function, but those in data files need only NumPy's array constructors.
 """
 
 import contextlib
@@ -15,8 +15,8 @@ import numpy as np
 
 from ampose_tf import files, reading, unpacking, unpickling
 
-# Of what a file unpacks to, the larger one: bytes, and times its own size.
-# Motion is hard to compress.
+# The limit of unpacked contents is the larger of these: a number of bytes, and
+# a multiple of the file's size. Motion is hard to compress.
 _MOST_BYTES = 256 * 2**20
 _MOST_TIMES = 8
 
@@ -26,24 +26,23 @@ def read(
     only: str | None = None,
     most: int | None = None,
 ) -> dict:
-    """Reads the members of an `.npz`.
+    """Reads the members of an `.npz` file.
 
     Args:
-        source: Path of the file, or what is in it. Its members are plain
-            arrays, or pickled objects made of NumPy arrays, dicts, lists,
-            tuples, strings, numbers and None.
-        only: The one member to read, if it is there; None for all.
-        most: How many bytes it may unpack to; None for 256 MiB or 8 times
-            the file's size, whichever is more.
+        source: Path of the file, or its contents. Members are plain arrays, or
+            pickled objects that consist of NumPy arrays, dicts, lists, tuples,
+            strings, numbers and None.
+        only: Name of the only member to read, if it exists; None for all.
+        most: Largest size in bytes of the unpacked contents; None for 256 MiB
+            or 8 times the file's size, whichever is larger.
 
     Returns:
-        {name: array, or the object within a 0-d object array}.
+        {name: array, or the object in a 0-d object array}.
 
     Raises:
         OSError: If the file cannot be read.
-        ValueError: If it is no `.npz`, is damaged or too large, or holds
-            anything else, which the message names. Nothing of it has run by
-            then.
+        ValueError: If the file is not an `.npz` file, is damaged or too large,
+            or contains other objects. Code in the file is never executed.
     """
     only = None if only is None else f"{only}.npy"
     with _explained(source, ".npz"), _opened(source) as file:
@@ -57,14 +56,15 @@ def read(
 
 
 def read_npy(source: str | os.PathLike | bytes) -> np.ndarray:
-    """Reads an `.npy` of a plain array.
+    """Reads an `.npy` file with a plain array.
 
     Args:
-        source: Path of the file, or what is in it.
+        source: Path of the file, or its contents.
 
     Raises:
         OSError: If the file cannot be read.
-        ValueError: If it is no `.npy`, is damaged, or holds objects.
+        ValueError: If the file is not an `.npy` file, is damaged, or contains
+            objects.
     """
     with _explained(source, ".npy"), _opened(source) as file:
         _check_header(file)
@@ -72,11 +72,11 @@ def read_npy(source: str | os.PathLike | bytes) -> np.ndarray:
 
 
 def write(path: str | os.PathLike, **values) -> None:
-    """Writes `.npz` members that NumPy 1.20 to 2 read, as does `read`.
+    """Writes an `.npz` file for `read` and for NumPy 1.20 to 2.
 
-    Arrays are stored plainly; a dict is stored as VideoPose3D does, in a
-    pickled 0-d object array, which `np.load(path, allow_pickle=True)[name]
-    .item()` gives back.
+    Arrays are stored plainly. As in VideoPose3D, a dict is stored in a pickled
+    0-d object array; `np.load(path, allow_pickle=True)[name].item()` returns
+    it.
     """
     with (
         files.replacing(path) as temporary,
@@ -92,9 +92,9 @@ def write(path: str | os.PathLike, **values) -> None:
 
 @contextlib.contextmanager
 def _explained(source, kind):
-    """Turns what reading raises into one line with the file's name.
+    """Converts errors to one line with the file's name.
 
-    Some errors quote half the file.
+    Some errors would quote half of the file.
     """
     start = "" if isinstance(source, bytes) else f"{source}: "
     try:
@@ -103,7 +103,7 @@ def _explained(source, kind):
     except (unpickling.Refused, unpacking.TooLarge) as error:
         raise ValueError(f"{start}{error}") from error
     except (OSError, ValueError) as error:
-        # What decompression raises, unlike opening, names no file.
+        # Errors of decompression, unlike those of opening, have no file name.
         if isinstance(error, OSError) and error.filename is not None:
             raise
         raise ValueError(
@@ -142,10 +142,10 @@ def _read_header(file):
 
 
 def _check_header(file):
-    """Returns an `.npy`'s dtype; the file is at its beginning again.
+    """Returns the dtype of an `.npy` file, and rewinds the file.
 
     Raises:
-        ValueError: If the array claims to be larger than the file.
+        ValueError: If the array's shape requires more bytes than the file has.
     """
     shape, _, dtype = _read_header(file)
     here = file.tell()
@@ -163,8 +163,8 @@ def _write_object(file, value):
     holder[()] = value
     header = {"descr": "|O", "fortran_order": False, "shape": ()}
     np.lib.format.write_array_header_1_0(file, header)
-    # NumPy 2 says where its constructors live now, which NumPy 1 cannot
-    # find.
+    # NumPy 2 writes the new module of its constructors, which NumPy 1 does not
+    # have.
     pickled = pickle.dumps(holder, protocol=2)
     new, old = b"numpy._core.multiarray", b"numpy.core.multiarray"
     start = 0

@@ -2,7 +2,7 @@
 
 `data_3d_h36m.npz`: `positions_3d[subject][action]` (T, 32, 3), metres, world.
 `data_2d_h36m_<keypoints>.npz`: `positions_2d[subject][action]`, a list of
-four cameras' (T, 17, 2) or (T, 16, 2), pixels.
+(T, 17, 2) or (T, 16, 2) pixels for each of the four cameras.
 Formats and figures: https://github.com/facebookresearch/VideoPose3D.
 """
 
@@ -47,7 +47,7 @@ ACTIONS = (
 )
 SUBJECTS = ("S1", "S5", "S6", "S7", "S8", "S9", "S11")
 
-# What some releases call two of the actions.
+# Names of two actions in some releases.
 _ALIASES = {"TakingPhoto": "Photo", "WalkingDog": "WalkDog"}
 
 # The 17 of the 32 joints of the raw recordings, in the order of H36M_17.
@@ -55,18 +55,18 @@ JOINTS_OF_32 = (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
 
 _NECK = skeleton.H36M_17.joints.index("Neck/Nose")
 
-# One camera's video of this sequence is corrupt; all protocols leave it out.
+# One camera's video of this sequence is corrupt; all protocols exclude it.
 CORRUPT = ("S11", "Directions")
 
 _WHERE_3D = (
     "Human3.6M is licensed: register at http://vision.imar.ro/human3.6m and "
-    "convert it by python -m ampose_tf.data.prepare human36m, or try the "
-    "chain on generated motion: configs/demo.py"
+    "convert it with python -m ampose_tf.data.prepare human36m, or use "
+    "generated motion with configs/demo.py"
 )
 _WHERE_2D = {
-    "gt": "it is made together with data_3d_h36m.npz",
+    "gt": "it is created together with data_3d_h36m.npz",
     "cpn_ft_h36m_dbb": (
-        "get it from https://dl.fbaipublicfiles.com/video-pose-3d/"
+        "download it from https://dl.fbaipublicfiles.com/video-pose-3d/"
         "data_2d_h36m_cpn_ft_h36m_dbb.npz"
     ),
 }
@@ -74,10 +74,10 @@ _WHERE_2D = {
 
 @functools.cache
 def cameras(subject: str) -> tuple[Camera, ...]:
-    """Returns the four calibrated cameras of a subject, in files' order.
+    """Returns a subject's four calibrated cameras, in the order of the files.
 
     Raises:
-        ValueError: Where the subject is not one of Human3.6M's seven.
+        ValueError: If the subject is not one of Human3.6M's seven.
     """
     text = importlib.resources.files(__package__).joinpath(
         "human36m_cameras.json"
@@ -85,7 +85,7 @@ def cameras(subject: str) -> tuple[Camera, ...]:
     figures = json.loads(text.read_text(encoding="utf-8"))
     if subject not in figures["extrinsics"]:
         raise ValueError(
-            f"Human3.6M has no calibration of a subject {subject!r}; "
+            f"Human3.6M has no calibration for a subject {subject!r}; "
             f"expected one of {', '.join(figures['extrinsics'])}"
         )
     return tuple(
@@ -106,36 +106,36 @@ def cameras(subject: str) -> tuple[Camera, ...]:
 
 
 def canonical_name(name: str, where: str) -> str:
-    """Returns a sequence's name as VideoPose3D's files have it.
+    """Returns a sequence's name in VideoPose3D's files.
 
-    "TakingPhoto 1" is "Photo 1" there.
+    For example, "TakingPhoto 1" becomes "Photo 1".
 
     Raises:
-        ValueError: Where its action is none of the fifteen; the message
-            starts with `where`.
+        ValueError: If the action is not one of the fifteen. The message starts
+            with `where`.
     """
     action, space, number = name.partition(" ")
     action = _ALIASES.get(action, action)
     if action not in ACTIONS:
         raise ValueError(
-            f"{where}: {name!r} is none of Human3.6M's actions; expected "
+            f"{where}: {name!r} is not one of Human3.6M's actions; expected "
             f"{', '.join(ACTIONS)}"
         )
     return action + space + number
 
 
 def project(subject: str, world: np.ndarray) -> list[np.ndarray]:
-    """Returns what a subject's cameras see: the source "gt".
+    """Projects joints to a subject's cameras: the 2D source "gt".
 
     Args:
-        subject: Whose calibration.
+        subject: Subject whose cameras are used.
         world: (T, 32, 3) metres.
 
     Returns:
-        Four times (T, 17, 2) float32 pixels.
+        Four arrays (T, 17, 2) of float32 pixels.
 
     Raises:
-        ValueError: Where a joint is not in front of a camera.
+        ValueError: If a joint is not in front of a camera.
     """
     joints = world[:, JOINTS_OF_32]
     return [
@@ -147,18 +147,18 @@ def project(subject: str, world: np.ndarray) -> list[np.ndarray]:
 def write(
     root: str | os.PathLike, world: dict | None, image: dict, **metadata
 ) -> None:
-    """Writes files as `load` and VideoPose3D read them, over what is there.
+    """Writes files for `load` and VideoPose3D, replacing existing ones.
 
     Args:
-        root: Their folder.
+        root: Output folder.
         world: {subject: {name: (T, 32, 3) float32 metres}}; None for no 3D
             file.
-        image: {source of keypoints: {subject: {name: four times (T, 17, 2)
-            float32 pixels}}}.
-        **metadata: What the 3D file says beside the poses, if anything.
+        image: {2D source: {subject: {name: four arrays (T, 17, 2) of float32
+            pixels}}}.
+        **metadata: Metadata of the 3D file, if any.
 
     Raises:
-        OSError: Where a file cannot be written.
+        OSError: If a file cannot be written.
     """
     root = pathlib.Path(root)
     beside = {"metadata": metadata} if metadata else {}
@@ -188,23 +188,23 @@ def load(
     stride: int = 1,
     normalisation: str = "width",
 ) -> Poses:
-    """Loads the pairs of some subjects, over all actions and cameras.
+    """Loads the pairs of some subjects, for all actions and cameras.
 
-    Sub-actions ("Walking 1") belong to the action before the space.
-    S11's corrupt sequence is left out, surplus 2D frames are cut.
+    Sub-actions ("Walking 1") belong to the action before the space. S11's
+    corrupt sequence and surplus 2D frames are left out.
 
     Args:
         root: Folder of the two files.
         subjects: For example ("S9", "S11").
-        keypoints: 2D source, which names the file.
-        joints: 17, or 16 without Neck/Nose. Files of 17 serve both.
-        stride: Takes every so-manieth frame of each sequence.
+        keypoints: 2D source, which is part of the file's name.
+        joints: 17, or 16 without Neck/Nose. Files with 17 joints support both.
+        stride: Use every n-th frame of each sequence.
         normalisation: See `camera.normalize_screen`.
 
     Raises:
-        OSError: Where a file is missing; the message says where to get it.
-        ValueError: Where the files are damaged or disagree; the message
-            names subject, action and camera.
+        OSError: If a file is missing. The message says how to obtain it.
+        ValueError: If the files are damaged or inconsistent. The message
+            contains subject, action and camera.
     """
     if keypoints not in _WHERE_2D:
         raise ValueError(
@@ -224,7 +224,7 @@ def load(
         for path, positions in ((path_3d, world), (path_2d, image)):
             if subject not in positions:
                 raise ValueError(
-                    f"{path}: no subject {subject}; it has "
+                    f"{path}: no subject {subject}; it contains "
                     f"{', '.join(map(str, positions))}"
                 )
         _check_same_actions(
@@ -255,7 +255,7 @@ def _member(path, name):
     members = archive.read(path)
     if not isinstance(members.get(name), dict):
         raise ValueError(
-            f"{path}: no dictionary {name!r}; it holds "
+            f"{path}: no dictionary {name!r}; it contains "
             f"{', '.join(members) or 'nothing'}"
         )
     for subject, actions in members[name].items():
@@ -266,7 +266,8 @@ def _member(path, name):
         for action in actions:
             if not isinstance(action, str):
                 raise ValueError(
-                    f"{path}: {subject}: {action!r} is no action's name"
+                    f"{path}: {subject}: {action!r} is not the name of an "
+                    "action"
                 )
     return members[name]
 
@@ -279,7 +280,7 @@ def _check_same_actions(subject, actions_3d, actions_2d, path_3d, path_2d):
             if name in actions_2d:
                 there, lacking = lacking, there
             raise ValueError(
-                f"{lacking}: {subject} has no {name!r}, which {there} has"
+                f"{lacking}: {subject} has no {name!r}, unlike {there}"
             )
 
 
@@ -291,7 +292,7 @@ def _load_sequence(
     calibrated = cameras(subject)
     if len(keypoints_px) != len(calibrated):
         raise ValueError(
-            f"{subject} {name!r}: expected 2D of {len(calibrated)} cameras, "
+            f"{subject} {name!r}: expected 2D for {len(calibrated)} cameras, "
             f"got {len(keypoints_px)}"
         )
     frames = len(joints_32)
@@ -304,14 +305,14 @@ def _load_sequence(
         where = f"{subject} {name!r} camera {index}"
         if len(pixels) < frames:
             raise ValueError(
-                f"{where}: {len(pixels)} frames of 2D for {frames} of 3D"
+                f"{where}: {len(pixels)} frames of 2D, but {frames} of 3D"
             )
         pixels = pixels[:frames:stride]
         if joints == 16 and pixels.shape[1] == 17:
             pixels = np.delete(pixels, _NECK, axis=1)
         if pixels.shape[1] != joints:
             raise ValueError(
-                f"{where}: expected 2D of {joints} joints, got "
+                f"{where}: expected 2D with {joints} joints, got "
                 f"{pixels.shape[1]}"
             )
         parts.append(
@@ -334,7 +335,7 @@ def _checked_3d(array, path, subject, name):
             f"{where}: expected 3D of shape (T, 32, 3), got {_shape(array)}"
         )
     if not np.isfinite(array).all():
-        raise ValueError(f"{where}: 3D holds NaN or infinite values")
+        raise ValueError(f"{where}: 3D contains NaN or infinite values")
     check_unit(array[:, JOINTS_OF_32], "metres", where)
     return array
 
@@ -352,7 +353,7 @@ def _checked_2d(views, path, subject, name):
                 f"{where}: expected 2D of shape (T, J, 2), got {_shape(array)}"
             )
         if not np.isfinite(array).all():
-            raise ValueError(f"{where}: 2D holds NaN or infinite values")
+            raise ValueError(f"{where}: 2D contains NaN or infinite values")
         check_pixels(array, where)
     return views
 

@@ -1,4 +1,4 @@
-"""`Motion3D` to batches that JAX draws on its device, without TensorFlow."""
+"""Draws batches from `Motion3D` with JAX on its device, without TensorFlow."""
 
 from collections.abc import Iterator
 
@@ -21,11 +21,11 @@ def motion_batches(
     seen_input: bool,
     first_step: int = 0,
 ) -> Iterator:
-    """Yields batches like `pipeline.motion_batches`, of other random numbers.
+    """Yields batches as `pipeline.motion_batches`, from other random numbers.
 
-    They are functions of (seed, epoch, step) on one kind of device and with
-    one version of JAX. Motion is copied to the device once; batches are made
-    there and stay there.
+    For a given kind of device and version of JAX, batches depend only on
+    (seed, epoch, step). Motion is copied to the device once; batches are drawn
+    and kept there.
     """
 
     @jax.jit
@@ -34,7 +34,7 @@ def motion_batches(
         random = _Keyed(key)
         index = drawing.frames(cumulative, random.uniform((batch_size,)))
         mirrored = random.uniform((batch_size,)) < 0.5
-        # By default, GPUs would round coordinates to 11 bits: millimetres.
+        # By default, GPUs round coordinates to 11 bits: millimetres.
         with jax.default_matmul_precision("highest"):
             return drawing.drawn(
                 joints[index], mirrored, data, random, seen_input
@@ -43,7 +43,7 @@ def motion_batches(
     shares = sampling.shares(motion, data.balance)
     joints = jnp.asarray(motion.joints)
     cumulative = jnp.asarray(np.cumsum(shares), jnp.float32)
-    # Of threefry's numbers, JAX's default, a batch takes a minute to compile.
+    # With threefry, JAX's default, a batch takes a minute to compile.
     key = jax.random.key(seed, impl="rbg")
     for epoch in epochs:
         first = first_step if epoch == epochs.start else 0

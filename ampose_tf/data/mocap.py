@@ -1,8 +1,8 @@
-"""Motion archives, and people in them seen by virtual cameras.
+"""Loads motion archives, and projects their motion to virtual cameras.
 
-An archive is an `.npz` of `<subject>/<trial>` -> (T, J, 3) float32, metres,
-world frame with z up, and a JSON of the same name with `joints`, `train` and
-`validation` subjects and, per trial, a description (`meta`).
+An archive is an `.npz` file with `<subject>/<trial>` -> (T, J, 3) float32,
+metres, world frame with z up, and a JSON file of the same name with `joints`,
+`train` and `validation` subjects and a description of each trial (`meta`).
 """
 
 import json
@@ -22,7 +22,7 @@ from ampose_tf.data.poses import Poses, concatenate, make_poses
 
 LONGEST_CARD = 2**26  # Bytes.
 
-# Shortest and longest bone of children and adults, per edge of the skeleton.
+# The shortest and longest bones of children and adults, per edge.
 _LEG = [(0.02, 0.25), (0.2, 0.65), (0.2, 0.65)]
 _ARM = [(0.06, 0.35), (0.12, 0.5), (0.1, 0.45)]
 _AXIS = [(0.06, 0.4), (0.1, 0.45), (0.03, 0.3), (0.04, 0.35)]
@@ -30,14 +30,14 @@ _BONES_M = (*_LEG, *_LEG, *_AXIS, *_ARM, *_ARM)
 
 
 class Motion3D(NamedTuple):
-    """Motion of several trials, frame after frame.
+    """Motion of several trials, concatenated along frames.
 
     Attributes:
         joints: (N, J, 3) float32, metres, world frame, z up.
         subjects: (N,) str.
         trials: (N,) int32, indices into `trial_names`.
         trial_names: "<subject>/<trial>".
-        descriptions: What is done in each trial.
+        descriptions: Description of the action in each trial.
     """
 
     joints: np.ndarray
@@ -57,15 +57,15 @@ def load(
 
     Args:
         root: Folder of the archives.
-        archives: Their names without ending.
+        archives: Names of the archives, without extension.
         split: `"train"` or `"validation"`. Archives without validation
-            subjects are for training only.
-        subjects: Some of the split's own; empty for all.
+            subjects are used only for training.
+        subjects: Subjects of the split to load; empty for all.
 
     Raises:
-        OSError: Where a file is missing.
-        ValueError: Where an archive is damaged, a subject is in the other
-            split of this or another archive, or nothing is left to load.
+        OSError: If a file is missing.
+        ValueError: If an archive is damaged, a subject is in the other split
+            of any archive, or no motion is selected.
     """
     pieces, trials, names, descriptions = [], [], [], []
     read = {name: _read(pathlib.Path(root) / name) for name in archives}
@@ -102,15 +102,15 @@ def load(
 def fixed_cameras(
     hip: np.ndarray, trial_name: str, cameras: Cameras, seed: int
 ) -> list[Camera]:
-    """Returns the virtual cameras that stand around one trial.
+    """Returns the virtual cameras around one trial.
 
-    They depend on (seed, trial), not on what else is loaded.
+    They depend on the seed and the trial, not on other motion that is loaded.
 
     Args:
-        hip: (3,) metres, the trial's mean position of the hip.
+        hip: (3,) metres, the mean position of the hip in the trial.
         trial_name: "<subject>/<trial>".
-        cameras: Numbers and ranges.
-        seed: Different seeds, different places.
+        cameras: Number of cameras and ranges of their parameters.
+        seed: Seed of the cameras' positions.
     """
     random = np.random.default_rng((seed, zlib.crc32(trial_name.encode())))
     start = random.uniform(0, 2 * np.pi)
@@ -143,17 +143,18 @@ def seen_by_cameras(
     normalisation: str,
     stride: int = 1,
 ) -> Poses:
-    """Returns each frame once per camera, as far as it is in view.
+    """Returns the poses of each frame in each camera, if it is in view.
 
-    Takes every `stride`-th frame of each trial, after the cameras have been
-    placed by all of them: the same frame is seen alike at every stride.
+    Every `stride`-th frame of each trial is used. Cameras and noise do not
+    depend on the stride.
 
-    Frames with a joint nearer than a metre to the camera's plane are
-    dropped, and, with `cameras.inside_image`, those with a joint outside the
-    image. Noise comes last. The poses' actions are the trials' descriptions.
+    Frames with a joint nearer than a metre to the camera's plane are dropped.
+    With `cameras.inside_image`, so are frames with a joint outside the image.
+    Noise is added afterwards. Actions of the poses are the descriptions of
+    trials.
 
     Raises:
-        ValueError: Where no frame is left.
+        ValueError: If no frame is left.
     """
     actions = tuple(sorted(set(motion.descriptions)))
     parts = []
@@ -163,9 +164,9 @@ def seen_by_cameras(
         for index, camera in enumerate(
             fixed_cameras(hip, name, cameras, seed)
         ):
-            # Of all frames, so that no stride changes a frame's noise. Not
-            # from index 0: to NumPy (a, b, 0) is the seed (a, b), by which
-            # the cameras were placed.
+            # Drawn for all frames, so that noise does not depend on the
+            # stride. `index + 1`, because NumPy's seed (a, b, 0) equals
+            # (a, b), which is used to place the cameras.
             noise = cameras.noise * np.random.default_rng(
                 (seed, zlib.crc32(name.encode()), index + 1)
             ).normal(size=(*world.shape[:2], 2))
@@ -212,8 +213,8 @@ def _read(stem):
     for path in (npz_path, json_path):
         if not path.is_file():
             raise FileNotFoundError(
-                f"no file {path}: a motion archive is a pair "
-                f"{npz_path.name}, {json_path.name}"
+                f"no file {path}: a motion archive consists of "
+                f"{npz_path.name} and {json_path.name}"
             )
     try:
         with reading.guarded():
@@ -222,7 +223,7 @@ def _read(stem):
             splits = [set(_subjects(card, s)) for s in ("train", "validation")]
             for key in card.get("meta", {}):
                 if not isinstance(_description(card, key), str):
-                    raise ValueError(f"description of {key} is not a text")
+                    raise ValueError(f"description of {key} is not a string")
     except ValueError as error:
         raise ValueError(
             f"{json_path}: not the card of a motion archive: "
@@ -235,21 +236,21 @@ def _read(stem):
         )
     if splits[0] & splits[1]:
         raise ValueError(
-            f"{json_path}: {sorted(splits[0] & splits[1])[0]} is in train and "
-            "in validation"
+            f"{json_path}: {sorted(splits[0] & splits[1])[0]} is both in "
+            "train and in validation"
         )
     return card, archive.read(npz_path)
 
 
 def _refuse_leaks(cards, wanted, split):
-    """Subjects are known by name, whichever archive holds them."""
+    """Raises ValueError if a subject is in the other split of any archive."""
     other = "validation" if split == "train" else "train"
     for name, card in cards.items():
         leaked = sorted(wanted & set(_subjects(card, other)))
         if leaked:
             raise ValueError(
-                f"{name}: {leaked[0]} belongs to the archive's {other} "
-                f"subjects and is asked for in {split}"
+                f"{name}: {leaked[0]} is one of the archive's {other} "
+                f"subjects, but is requested for {split}"
             )
 
 
@@ -275,20 +276,21 @@ def _checked(frames, key, name):
             f"{getattr(frames, 'shape', type(frames).__name__)}"
         )
     if not np.isfinite(frames).all():
-        raise ValueError(f"{where}: holds NaN or infinite values")
+        raise ValueError(f"{where}: contains NaN or infinite values")
     check_bones(frames, where)
     return frames.astype(np.float32, copy=False)
 
 
 def check_bones(joints: np.ndarray, where: str) -> None:
-    """Checks that bones are as long as people's.
+    """Checks that bones have human lengths.
 
     Args:
-        joints: (T, 17, 3) metres, one frame at least.
-        where: What an error's message starts with.
+        joints: (T, 17, 3) metres, at least one frame.
+        where: Start of error messages.
 
     Raises:
-        ValueError: It names the first bone that no child or adult has.
+        ValueError: If a bone is shorter or longer than those of children and
+            adults. The message contains the bone.
     """
     for (parent, child), (low, high) in zip(
         skeleton.H36M_17.edges, _BONES_M, strict=True

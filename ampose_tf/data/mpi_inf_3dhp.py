@@ -1,10 +1,10 @@
-"""MPI-INF-3DHP's test set, as `python -m ampose_tf.data.prepare` leaves it.
+"""MPI-INF-3DHP's test set, as written by `python -m ampose_tf.data.prepare`.
 
-`mpi_inf_3dhp_test.npz` holds the valid frames of each sequence, joints in the
-order of the data set (`conversion.MPI_INF_3DHP_17`): `TS1/keypoints_px`
-(V, 17, 2), where the joints are in the image, and `TS1/joints_mm` (V, 17, 3),
-`univ_annot3` of the camera's frame: bodies scaled to one height.
-Data and tool: https://vcai.mpi-inf.mpg.de/3dhp-dataset.
+`mpi_inf_3dhp_test.npz` contains the valid frames of each sequence, with joints
+in the order of the data set (`conversion.MPI_INF_3DHP_17`): `TS1/keypoints_px`
+(V, 17, 2), positions of the joints in the image, and `TS1/joints_mm`
+(V, 17, 3), `univ_annot3` in the camera's frame, with bodies scaled to the same
+height. Data and tool: https://vcai.mpi-inf.mpg.de/3dhp-dataset.
 """
 
 import os
@@ -27,11 +27,11 @@ from ampose_tf.skeleton import H36M_17, by_joint_count
 
 
 class Sequence(NamedTuple):
-    """What is known of a sequence of the official release.
+    """A sequence in the official release.
 
     Attributes:
-        frames: In all.
-        valid: Of them, which the protocol judges.
+        frames: Number of frames.
+        valid: Number of valid frames, which the protocol evaluates.
         image_size: (width, height) in pixels.
     """
 
@@ -60,27 +60,28 @@ def load(
 ) -> Poses:
     """Loads the valid frames: ground-truth 2D, and 3D in Human3.6M's order.
 
-    Actions and subjects of the poses are the sequences. No intrinsics enter,
-    although the cameras see wider than Human3.6M's.
+    Actions and subjects of the poses are the sequences. Intrinsics are not
+    used, although the cameras have a wider field of view than Human3.6M's.
 
     Args:
         root: Folder of the file.
-        sequences: For example ("TS1", "TS5"); empty for all that it has.
+        sequences: For example ("TS1", "TS5"); empty for all in the file.
         joints: 17, or 16 without Neck/Nose.
-        stride: Takes every so-manieth valid frame of each sequence.
-        normalisation: See `camera.normalize_screen`; by each sequence's own
-            size. For these images `"width"` and `"longest"` are the same.
+        stride: Use every n-th valid frame of each sequence.
+        normalisation: See `camera.normalize_screen`; applied with the image
+            size of each sequence. For these images `"width"` and `"longest"`
+            are the same.
 
     Raises:
-        OSError: Where the file is missing; the message says how it is made.
-        ValueError: Where it is damaged or lacks a sequence; the message
-            names the sequence.
+        OSError: If the file is missing. The message says how to create it.
+        ValueError: If the file is damaged or a sequence is missing. The
+            message contains the sequence.
     """
     path = pathlib.Path(root) / FILE
     if not path.is_file():
         raise FileNotFoundError(
             f"no file {path}: download the test set from "
-            "https://vcai.mpi-inf.mpg.de/3dhp-dataset and convert it by "
+            "https://vcai.mpi-inf.mpg.de/3dhp-dataset and convert it with "
             "python -m ampose_tf.data.prepare mpi_inf_3dhp"
         )
     members = archive.read(path)
@@ -92,7 +93,7 @@ def load(
     for name in sequences or found:
         if name not in found:
             raise ValueError(
-                f"{path}: no sequence {name}; it has "
+                f"{path}: no sequence {name}; it contains "
                 f"{', '.join(found) or 'none'}"
             )
         keypoints_px, joints_mm = check_sequence(
@@ -116,16 +117,16 @@ def load(
             )
         )
     if not parts:
-        raise ValueError(f"{path}: none of {', '.join(SEQUENCES)} is in it")
+        raise ValueError(f"{path}: it contains none of {', '.join(SEQUENCES)}")
     return concatenate(parts)
 
 
 def is_generated(root: str | os.PathLike) -> bool:
-    """Returns whether the file was prepared of generated motion.
+    """Returns whether the file was prepared from generated motion.
 
     Raises:
-        OSError: Where there is no file.
-        ValueError: Where it is damaged.
+        OSError: If the file is missing.
+        ValueError: If the file is damaged.
     """
     path = pathlib.Path(root) / FILE
     return "generator" in archive.read(path, only="generator")
@@ -139,10 +140,10 @@ def check_sequence(
     Args:
         keypoints_px: (V, 17, 2) pixels.
         joints_mm: (V, 17, 3) millimetres.
-        where: What an error's message starts with.
+        where: Start of error messages.
 
     Raises:
-        ValueError: Where they are not that, or hold no frame.
+        ValueError: If the arrays are invalid or contain no frames.
     """
     for array, what, last in ((joints_mm, "3D", 3), (keypoints_px, "2D", 2)):
         if (
@@ -158,7 +159,9 @@ def check_sequence(
                 f"{getattr(array, 'shape', type(array).__name__)}"
             )
         if not np.isfinite(array).all():
-            raise ValueError(f"{where}: {what} holds NaN or infinite values")
+            raise ValueError(
+                f"{where}: {what} contains NaN or infinite values"
+            )
     check_pixels(keypoints_px, where)
     check_unit(MPI_INF_3DHP_17.convert(joints_mm), "millimetres", where)
     return keypoints_px, joints_mm

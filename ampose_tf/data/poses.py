@@ -1,4 +1,4 @@
-"""`Poses`: the one currency of the package."""
+"""`Poses`: the common data type of training and evaluation."""
 
 import math
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-# What every 3D pose of this package is in, as files say it in words.
+# The unit, frame and root of all 3D poses, as text for files.
 UNITS = "metres"
 FRAME = "camera: x right, y down, z forward"
 ROOT = (
@@ -24,14 +24,14 @@ class Poses(NamedTuple):
             z forward), relative to the hip.
         actions: (N,) int32, indices into `action_names`.
         subjects: (N,) str.
-        action_names: What the integers of `actions` stand for.
+        action_names: Names of the actions.
         intrinsics: (N, 4) float32, focal lengths and principal point (fx, fy,
-            cx, cy) in the unit of the keypoints: x / z * fx + cx; None where
-            cameras are not known.
+            cx, cy) in the unit of the keypoints: x / z * fx + cx; None if the
+            cameras are unknown.
         root_depth: (N,) float32, metres from the camera's plane to the hip;
-            None where it is not known.
+            None if unknown.
         up: (N, 3) float32, unit vectors that point upwards in the camera's
-            frame; None if they are not known.
+            frame; None if unknown.
     """
 
     keypoints_2d: np.ndarray
@@ -45,23 +45,23 @@ class Poses(NamedTuple):
 
     @property
     def count(self) -> int:
-        """N."""
+        """The number of poses, N."""
         return len(self.poses_3d)
 
     def batches(self, batch_size: int) -> int:
-        """Returns the batches in one pass, the last and smaller included."""
+        """Returns the number of batches per pass, counting a smaller last."""
         return math.ceil(self.count / batch_size)
 
     def sample_inputs(self, seen_input: bool) -> dict[str, np.ndarray]:
-        """Returns what exported files are calibrated and verified on.
+        """Returns inputs for calibrating and verifying exported files.
 
         Args:
-            seen_input: Whether the network takes `seen`; if not, no joint is
-                hidden.
+            seen_input: Whether the network has the input `seen`; if not, no
+                joints are hidden.
 
         Returns:
-            `keypoints_2d` (N, J, 2) and, if the network takes it, `seen`
-            (N, J) float32, 0 for one joint in ten, drawn at random.
+            `keypoints_2d` (N, J, 2) and, with `seen_input`, `seen` (N, J)
+            float32, 0 for a random tenth of the joints.
         """
         arrays = {"keypoints_2d": self.keypoints_2d}
         if seen_input:
@@ -71,10 +71,10 @@ class Poses(NamedTuple):
         return arrays
 
     def columns(self, inputs: Sequence[str]) -> dict[str, np.ndarray]:
-        """Returns what a network takes, by name, but for "seen".
+        """Returns a network's inputs by name, except "seen".
 
         Raises:
-            ValueError: If one of them is not known of these poses.
+            ValueError: If an input is unknown for these poses.
         """
         columns = {
             name: getattr(self, name) for name in inputs if name != "seen"
@@ -82,8 +82,7 @@ class Poses(NamedTuple):
         for name, column in columns.items():
             if column is None:
                 raise ValueError(
-                    f"The network needs {name}, which is not known of this "
-                    "data"
+                    f"The network needs {name}, which is unknown for this data"
                 )
         return columns
 
@@ -93,7 +92,7 @@ class Poses(NamedTuple):
         return self.select(np.linspace(0, self.count - 1, count).astype(int))
 
     def select(self, index) -> "Poses":
-        """Returns the poses that a slice, mask or array of indices picks."""
+        """Returns the poses selected by a slice, mask or array of indices."""
         return Poses(
             **{
                 name: value
@@ -113,13 +112,13 @@ def make_poses(
     intrinsics: np.ndarray | None = None,
     up: np.ndarray | None = None,
 ) -> Poses:
-    """Makes the poses of one sequence seen by one camera.
+    """Creates the poses of one sequence seen by one camera.
 
     Args:
         keypoints_2d: (T, J, 2), screen-normalised.
         camera_joints: (T, J, 3) metres in the camera's frame, hip first.
         action: Index into `action_names`.
-        subject: Who moves.
+        subject: Name of the subject.
         action_names: See `Poses`.
         intrinsics: (4,), see `Poses`.
         up: (3,), see `Poses`.
@@ -143,10 +142,10 @@ def _repeated(vector, frames):
 
 
 def concatenate(parts: Sequence[Poses]) -> Poses:
-    """Joins parts that share their action names.
+    """Concatenates parts with the same action names.
 
     Raises:
-        ValueError: Where there is none, or action names differ.
+        ValueError: If there are no parts, or their action names differ.
     """
     if not parts:
         raise ValueError("Expected at least one part to concatenate, got none")
@@ -167,16 +166,16 @@ def _joined(arrays):
 
 
 def check_unit(joints: np.ndarray, unit: str, where: str) -> None:
-    """Checks that a body has the size of one.
+    """Checks that bodies have a plausible size in a unit.
 
     Args:
-        joints: (T, J, 3), hip first; nothing to check where T is 0.
+        joints: (T, J, 3), hip first. Nothing is checked if T is 0.
         unit: `"metres"` or `"millimetres"`.
-        where: What an error's message starts with.
+        where: Start of error messages.
 
     Raises:
-        ValueError: Where the median frame's farthest joint is less than
-            0.3 m or more than 3 m from the hip.
+        ValueError: If the distance of the farthest joint from the hip, in the
+            median over frames, is less than 0.3 m or more than 3 m.
     """
     if not len(joints):
         return
@@ -196,14 +195,14 @@ def check_unit(joints: np.ndarray, unit: str, where: str) -> None:
 
 
 def check_pixels(keypoints: np.ndarray, where: str) -> None:
-    """Checks that keypoints have not been normalised already.
+    """Checks that keypoints are in pixels, not normalised.
 
     Raises:
-        ValueError: Where there are keypoints and all are near 0; the message
-            starts with `where`.
+        ValueError: If all keypoints are near 0. The message starts with
+            `where`.
     """
     if keypoints.size and np.abs(keypoints).max() < 3:
         raise ValueError(
-            f"{where}: expected pixels; no value reaches 3, as if they had "
-            "been normalised"
+            f"{where}: expected pixels; all values are below 3, so they seem "
+            "to be normalised"
         )

@@ -1,4 +1,4 @@
-"""Which frames of motion archives training sees, and how often."""
+"""Selects frames of motion for training, and their sampling probabilities."""
 
 import numpy as np
 
@@ -6,11 +6,11 @@ from ampose_tf.data.mocap import Motion3D
 
 
 def thinned(motion: Motion3D, distance_m: float) -> Motion3D:
-    """Drops frames that are nearly the same as the one before them.
+    """Drops frames that are nearly the same as the frame kept before them.
 
-    Of each trial the first frame is kept, and then each whose joints have
-    moved, relative to the hip, by at least `distance_m` on average since the
-    last one kept.
+    The first frame of each trial is kept, and then each frame whose joints
+    have moved relative to the hip by at least `distance_m` on average since
+    the last kept frame.
     """
     relative = motion.joints - motion.joints[:, :1]
     kept = np.zeros(len(relative), bool)
@@ -31,16 +31,16 @@ def thinned(motion: Motion3D, distance_m: float) -> Motion3D:
 
 
 def shares(motion: Motion3D, balance: float) -> np.ndarray:
-    """Returns how often each frame is to be seen; the sum is 1.
+    """Returns the sampling probability of each frame; the sum is 1.
 
-    A subject is seen in proportion to (its frames)^(1 - balance), and within
-    a subject a movement likewise. A movement is what has one description:
-    trials that repeat it share what it has.
+    The probability of a subject is proportional to (number of its
+    frames)^(1 - balance), and so is that of a movement within a subject. A
+    movement consists of all trials with the same description.
 
     Args:
         motion: N frames.
-        balance: 0: every frame equally often, to 1: every subject, and every
-            movement of a subject.
+        balance: From 0, equal probabilities for all frames, to 1, equal
+            probabilities for all subjects, and for all movements of a subject.
 
     Returns:
         (N,) float64.
@@ -50,7 +50,7 @@ def shares(motion: Motion3D, balance: float) -> np.ndarray:
         [description or trial for description, trial in names]
     )
     described = movements[motion.trials]
-    # Per frame: its subject, and its movement by this subject.
+    # For each frame: its subject, and its movement of this subject.
     _, subject = np.unique(motion.subjects, return_inverse=True)
     _, movement, of_movement = np.unique(
         np.stack([subject.astype(str), described]),
@@ -59,7 +59,7 @@ def shares(motion: Motion3D, balance: float) -> np.ndarray:
         return_counts=True,
     )
     of_subject = np.bincount(subject)
-    # What a frame has of its movement, a movement of its subject.
+    # The shares of a frame in its movement, and in its subject.
     in_movement = of_movement[movement] ** -float(balance)
     in_subject = in_movement / np.bincount(subject, in_movement)[subject]
     per_frame = of_subject[subject] ** (1.0 - balance) * in_subject

@@ -1,13 +1,12 @@
-"""Procedural human motion, written in the files of Human3.6M.
+"""Generates human motion in the format of Human3.6M.
 
     python -m ampose_tf.data.synthetic --output=data/synthetic
 
-writes VideoPose3D's three files (see `human36m`) without any recording, and
-beside them one clip's keypoints as `lift.py` reads them:
-seven people of different build go through the fifteen actions by forward
-kinematics within the joints' limits (`anatomy`, `movements`, `footwork`), in
-front of Human3.6M's own cameras. `metadata` in the 3D file tells them from
-real ones.
+writes VideoPose3D's three files (see `human36m`) without recordings, and the
+keypoints of one clip for `lift.py`. Seven people of different build perform
+the fifteen actions, by forward kinematics within the limits of joints
+(`anatomy`, `movements`, `footwork`), in front of Human3.6M's own cameras.
+`metadata` in the 3D file distinguishes generated files from real ones.
 """
 
 import os
@@ -27,7 +26,7 @@ FRAMES_PER_SECOND = 50
 GENERATOR = "ampose_tf.data.synthetic"
 
 _DETECTED = "cpn_ft_h36m_dbb"
-# A person whom the configs do not train on, seen by the first camera.
+# A person who is not used for training by the configs, in the first camera.
 _CLIP = ("S9", "Walking")
 _FILE_CLIP = "clip_S9_Walking.npz"
 FILES = (
@@ -37,7 +36,7 @@ FILES = (
     _FILE_CLIP,
 )
 
-# Metres. Those on whom the protocols test, S9 and S11, lie within the others.
+# Metres. Those of the test subjects, S9 and S11, are within the others' range.
 _STATURES = {
     "S1": 1.66,
     "S5": 1.60,
@@ -49,30 +48,30 @@ _STATURES = {
 }
 _STATURE_SPREAD = 0.015
 
-# What a detector does to true keypoints: an error of 4 pixels in the median, 5
-# in the mean, with a heavy tail, on people who are 150 to 470 pixels tall.
-# The figures are chosen, not measured on CPN.
+# Errors of a simulated detector: 4 pixels in the median, 5 in the mean, with a
+# heavy tail, for people who are 150 to 470 pixels tall. These figures are
+# chosen, not measured on CPN.
 #
-# Standard deviation per axis in pixels where nothing moves. Feet, elbows and
-# wrists are the hardest to find, the hips and the trunk the easiest.
+# Standard deviations per axis in pixels without motion. Feet, elbows and
+# wrists are the hardest to detect, hips and trunk the easiest.
 _LEG_PX = (2.5, 3.0, 4.0)
 _ARM_PX = (3.0, 4.0, 5.0)
 _TRUNK_PX = (2.8, 2.5, 2.5, 3.0)
 _JITTER_PX = np.array(
     [2.0, *_LEG_PX, *_LEG_PX, *_TRUNK_PX, *_ARM_PX, *_ARM_PX]
 )
-# Motion blurs: pixels of jitter per pixel that the joint moves in a frame.
+# Motion blur: pixels of jitter per pixel that a joint moves in a frame.
 _JITTER_PER_SPEED = 0.25
-# A video's errors persist: the share of the variance that does, and its
+# Errors in a video persist: the share of the variance that persists, and its
 # correlation from one frame to the next (0.9: a fifth of a second).
 _PERSISTENT_SHARE = 0.6
 _PERSISTENCE = 0.9
-# Left and right of the legs, or of the arms, are mistaken for each other in
-# about one frame in a hundred, for some frames in a row.
+# Left and right legs, or arms, are exchanged in about one frame in a hundred,
+# for several consecutive frames.
 _SWAP_RATE = 0.002
 _SWAP_FRAMES = (2, 9)
-# A joint is taken for something else altogether: probability at the wrist,
-# less elsewhere in proportion to the jitter, and pixels off.
+# Outliers: the probability for the wrist, which scales with the jitter for
+# other joints, and the distance in pixels.
 _OUTLIER_RATE = 0.004
 _OUTLIER_PX = (30.0, 300.0)
 
@@ -88,17 +87,17 @@ def write(
     frames: int = Generated.frames,
     seed: int = Generated.seed,
 ) -> None:
-    """Writes the three files, over what is there; says so by subject.
+    """Writes the files, replacing existing ones, and prints progress.
 
     Args:
-        root: Their folder.
-        frames: Per sequence, at 50 frames per second.
-        seed: Of everything that is random. Each sequence depends on it and
-            its own name alone.
+        root: Output folder.
+        frames: Number of frames per sequence, at 50 frames per second.
+        seed: Seed of all random numbers. Each sequence depends only on the
+            seed and its own name.
 
     Raises:
-        OSError: Where the files cannot be written.
-        ValueError: Where `frames` or `seed` is out of range.
+        OSError: If the files cannot be written.
+        ValueError: If `frames` or `seed` is out of range.
     """
     fields.check_section(Generated(frames, seed))
     world, truth, detected = {}, {}, {}
@@ -134,24 +133,24 @@ def write(
 
 
 def ensure(root: str | os.PathLike, frames: int, seed: int) -> None:
-    """Writes the files where they are missing; never over others.
+    """Writes the files if they are missing; other files are never replaced.
 
     Raises:
-        OSError: Where the files cannot be read or written.
-        ValueError: Where the folder holds real recordings, motion generated
-            otherwise, or only some of the three files.
+        OSError: If the files cannot be read or written.
+        ValueError: If the folder contains files that were not generated, or
+            that were generated with other settings.
     """
     root = pathlib.Path(root)
     missing = [name for name in FILES if not (root / name).exists()]
     if len(missing) == len(FILES):
         write(root, frames, seed)
         return
-    # The 3D file is written first and says whose they are.
+    # The 3D file is written first and contains the metadata.
     found = {} if FILES[0] in missing else _read_metadata(root)
     if found.get("generator") != GENERATOR:
         raise ValueError(
-            f"{root}: its files were not generated; generated motion needs a "
-            "folder of its own"
+            f"{root}: its files were not generated; choose another folder for "
+            "generated motion"
         )
     for name, value in _metadata(frames, seed).items():
         if found.get(name) != value:
@@ -160,37 +159,37 @@ def ensure(root: str | os.PathLike, frames: int, seed: int) -> None:
                 f"{found.get(name)!r}, not {value!r}; delete them or use "
                 "another folder"
             )
-    if missing:  # It was killed between two of them.
+    if missing:  # An earlier run was interrupted.
         write(root, frames, seed)
 
 
-# Marks a folder of generated files in the layout of an official download.
+# Marks a folder with generated files in the layout of an official download.
 MARK = "generated.txt"
 
 
 def is_generated(root: str | os.PathLike) -> bool:
-    """Returns whether a folder's files of Human3.6M come from here.
+    """Returns whether a folder's files of Human3.6M were generated.
 
     Raises:
-        OSError: Where there is no 3D file.
-        ValueError: Where it is damaged.
+        OSError: If the 3D file is missing.
+        ValueError: If the 3D file is damaged.
     """
     return _read_metadata(pathlib.Path(root)).get("generator") == GENERATOR
 
 
 def sequence_names(subject: str) -> list[str]:
-    """Returns the names of a subject's sequences: two of each action."""
+    """Returns the names of a subject's sequences, two per action."""
     return [
         name
         for action in human36m.ACTIONS
         for name in (action, f"{action} 1")
-        # As in the recordings, where it is corrupt.
+        # Left out, as in the recordings, where it is corrupt.
         if (subject, name) != human36m.CORRUPT
     ]
 
 
 def generate(subject: str, name: str, frames: int, seed: int) -> np.ndarray:
-    """Returns one sequence, (T, 32, 3) float32 metres, world."""
+    """Generates one sequence, (T, 32, 3) float32 metres, world."""
     rng = _rng(seed, subject)
     stature = _STATURES[subject] + _STATURE_SPREAD * rng.uniform(-1, 1)
     body = anatomy.draw_body(rng, stature)
@@ -230,11 +229,11 @@ def _detect(views, rng):
 
 
 def detect(keypoints_px: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Returns keypoints as a detector finds them, (T, 17, 2) float32 pixels.
+    """Returns simulated detections, (T, 17, 2) float32 pixels.
 
     Args:
-        keypoints_px: (T, 17, 2) where the joints are.
-        rng: Draws the errors.
+        keypoints_px: (T, 17, 2), exact positions of the joints.
+        rng: Generator of the errors.
     """
     frames, joints, _ = keypoints_px.shape
     speed = np.linalg.norm(np.gradient(keypoints_px, axis=0), axis=-1)
@@ -268,7 +267,7 @@ def detect(keypoints_px: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def main(options: flags.FlagValues) -> None:
-    """Writes the files that the flags ask for, and says what they hold."""
+    """Writes the files for the flags, and prints a summary."""
     ensure(options.output, options.frames, options.seed)
     sequences = sum(len(sequence_names(s)) for s in human36m.SUBJECTS)
     frames = sequences * options.frames
@@ -283,20 +282,20 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "output",
         None,
-        "Folder to write into.",
+        "Output folder.",
         required=True,
         flag_values=flag_values,
     )
     flags.DEFINE_integer(
         "frames",
         Generated.frames,
-        "Frames of each sequence, at 50 per second.",
+        "Number of frames per sequence, at 50 per second.",
         flag_values=flag_values,
     )
     flags.DEFINE_integer(
         "seed",
         Generated.seed,
-        "Seed of people, movements and detector noise.",
+        "Seed for people, movements and detector noise.",
         flag_values=flag_values,
     )
 

@@ -230,7 +230,7 @@ def test_names_of_actions(tmp_path, name, action):
 @pytest.mark.parametrize("name", ["Sit", "walking", "Jumping 1", ""])
 def test_unknown_actions_are_named(tmp_path, name):
     write(tmp_path, *make_recordings({"S1": {"Eating": 2, name: 2}}))
-    with pytest.raises(ValueError, match=f"S1: '{name}' is none of"):
+    with pytest.raises(ValueError, match=f"S1: '{name}' is not one"):
         human36m.load(tmp_path, ("S1",))
 
 
@@ -358,18 +358,18 @@ def numbered(world, image):
         (no_array, r"gt.npz: S1 'Walking 1' camera 1: .*\(T, J, 2\), got li"),
         (third_axis_2d, r"camera 1: .*\(T, J, 2\), got \(7, 17, 3\)"),
         (text_2d, "gt.npz: S1 'Walking 1' camera 1: expected 2D"),
-        (nan_2d, "gt.npz: S1 'Walking 1' camera 3: 2D holds NaN"),
+        (nan_2d, "gt.npz: S1 'Walking 1' camera 3: 2D contains NaN"),
         (normalised_2d, "gt.npz: S1 'Walking 1' camera 0: expected pixels"),
         (joints_2d, "S1 'Walking 1' camera 3: .*17 joints, got 13"),
         (joints_3d, r"3d_h36m.npz: S1 'Walking 1': .*got \(7, 17, 3\)"),
         (flat_3d, r"3d_h36m.npz: S1 'Walking 1': .*got \(7, 96\)"),
-        (nan_3d, "3d_h36m.npz: S1 'Walking 1': 3D holds NaN"),
-        (infinite_3d, "3d_h36m.npz: S1 'Walking 1': 3D holds NaN or inf"),
+        (nan_3d, "3d_h36m.npz: S1 'Walking 1': 3D contains NaN"),
+        (infinite_3d, "3d_h36m.npz: S1 'Walking 1': 3D contains NaN or inf"),
         (millimetres, "3d_h36m.npz: S1 'Walking 1': .*like millimetres"),
         (centimetres, "3d_h36m.npz: S1 'Walking 1': expected metres"),
         (lacking_2d, "gt.npz: S1 has no 'Walking 1', which .*3d_h36m.npz"),
         (lacking_3d, "3d_h36m.npz: S1 has no 'Walking 1', which .*gt.npz"),
-        (numbered, "npz: S1: 7 is no action's name"),
+        (numbered, "npz: S1: 7 is not the name of an action"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

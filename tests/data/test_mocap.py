@@ -127,7 +127,7 @@ def test_an_unknown_subject(tmp_path):
 def test_a_subject_of_the_other_split(tmp_path, split, subject, other):
     write(tmp_path)
     with pytest.raises(
-        ValueError, match=f"tiny: {subject} belongs to the archive's {other}"
+        ValueError, match=f"tiny: {subject} is one of the archive's {other}"
     ):
         mocap.load(tmp_path, ("tiny",), split, (subject,))
 
@@ -208,8 +208,8 @@ def with_value(value):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (with_value(np.nan), "holds NaN or infinite values"),
-        (with_value(-np.inf), "holds NaN or infinite values"),
+        (with_value(np.nan), "contains NaN or infinite values"),
+        (with_value(-np.inf), "contains NaN or infinite values"),
         (lambda frames: frames * 1000, "expected metres .* RHip is 1"),
         (lambda frames: frames / 0.3048, "metres .* RHip is 0.3"),
         (lambda frames: frames[:, ::-1], "Human3.6M's joint order"),

@@ -223,7 +223,10 @@ def with_nan(array):
 
 
 MISTAKES = {
-    "version": (version_5, "version 5, .* 7.3; download it again, or in MAT"),
+    "version": (
+        version_5,
+        "version 5, .* 7.3; download it again, or load it in",
+    ),
     "truncated": (truncated, "not a readable MATLAB 7.3"),
     "empty": (lambda path: path.write_bytes(b""), "not a readable MATLAB 7.3"),
     "missing": (lambda path: path.unlink(), "no file .*TS1.*get_testset.sh"),
@@ -250,8 +253,8 @@ MISTAKES = {
         changed("valid_frame", np.zeros_like),
         r"annot_data.mat: expected 3D .* got \(0, 17, 3\)",
     ),
-    "NaN": (changed("univ_annot3", with_nan), "3D holds NaN"),
-    "NaN pixels": (changed("annot2", with_nan), "2D holds NaN"),
+    "NaN": (changed("univ_annot3", with_nan), "3D contains NaN"),
+    "NaN pixels": (changed("annot2", with_nan), "2D contains NaN"),
     "metres": (
         changed("univ_annot3", lambda array: array / 1000),
         "expected millimetres, .*; it looks like metres",

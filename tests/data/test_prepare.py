@@ -242,7 +242,7 @@ def test_generated_downloads_stay_marked(run, tmp_path, capsys):
         f"--source={source}",
         f"--output={tmp_path / 'data_False'}",
     )
-    assert line.endswith("holds recordings; choose another folder")
+    assert line.endswith("contains recordings; choose another folder")
     poses = mpi_inf_3dhp.load(output)
     assert poses.count == 6 * 2
     for name in ("data_2d_h36m_cpn_ft_h36m_dbb.npz",):

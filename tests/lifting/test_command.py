@@ -183,7 +183,7 @@ def test_nothing_is_lifted_in_vain(lift, monkeypatch):
     for formats_ in ("npz", "bvh"):
         with pytest.raises(OSError, match=f"clip.{formats_} exists; give"):
             lift(write_clip(), f"--formats={formats_}")
-    with pytest.raises(ValueError, match="a stream needs its image's size"):
+    with pytest.raises(ValueError, match="a stream needs the image size"):
         lift("--keypoints=-")
 
 
@@ -296,7 +296,7 @@ BAD = {
                 for f, s in ((0, 17), (1, 26))
             ]
         ),
-        "one skeleton a file",
+        "one skeleton per file",
     ),
     "nobody": ("clip.json", "[[], [], []]", "no person in its 3 frames"),
     "no joints": (
@@ -322,7 +322,7 @@ BAD = {
     "twice": (
         "clip.json",
         json.dumps([{"frame_id": 1, "instances": clips.mmpose_image()}] * 2),
-        "frame 1 is there twice",
+        "frame 1 occurs twice",
     ),
     "normalised": (
         "clip.json",

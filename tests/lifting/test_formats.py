@@ -321,7 +321,7 @@ def test_a_folder_is_in_the_order_of_its_numbers(tmp_path):
         read.tracks[0].pixels, clips.truth("BODY_25")[0][:, 0], atol=1e-3
     )
     write(tmp_path, clips.openpose_frames()[0], "other_8_keypoints.json")
-    with pytest.raises(ValueError, match="one clip a folder"):
+    with pytest.raises(ValueError, match="one clip per folder"):
         formats.read(tmp_path)
 
 

@@ -425,7 +425,7 @@ def test_the_doctor_of_a_video(clip, lift, run_lift):
         (["--image_size=3x4"], "--image_size is for --keypoints"),
         (["--clips=one"], "--clips is for --keypoints"),
         (["--start=3", "--end=2"], "expected 0 <= start < end"),
-        (["--start=9"], "no frame from 9 s on; the video has 0.40 s"),
+        (["--start=9"], "no frame from 9 s on; it lasts 0.40 s"),
         (["--save_keypoints=k.npz"], "k.npz: keypoints are saved as JSON"),
         (["--doctor"], "--model is for lifting; --doctor only checks"),
         (

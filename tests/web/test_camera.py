@@ -179,7 +179,7 @@ def test_camera_is_mirrored_paused_and_stopped(visit, filmed):
     ("flags", "message"),
     [
         # Without a user who allows it, a headless browser refuses.
-        (CAMERA, "The camera was refused."),
+        (CAMERA, "Access to the camera was denied."),
         (ALLOWED, "No camera was found."),
     ],
     ids=["refused", "none"],

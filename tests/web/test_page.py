@@ -242,7 +242,7 @@ def test_a_bad_file_is_one_line(visit, tmp_path):
         file.truncate(64 * 2**20 + 1)
     for name, content, message in (
         ("html.json", b"<!doctype html>", "it is not JSON"),
-        ("empty.json", b"[]", "it holds no person"),
+        ("empty.json", b"[]", "it contains no person"),
         ("nested.json", b"[" * 100_000, "it is not JSON"),
         ("deep.json", b"[" * 100_000 + b"]" * 100_000, "got a list of 1"),
         ("large.json", None, "more than 64 MiB"),

@@ -1,6 +1,6 @@
-// Puts what the page loads beside its code into public/: LiteRT's wasm files
-// and BlazePose's networks from npm packages, AMPose's from ampose_tf/weights.
-// None of them is committed here.
+// Copies files that the page loads to public/: LiteRT's wasm files and
+// BlazePose's networks from npm packages, AMPose's from ampose_tf/weights. None
+// of them is committed here.
 import { createHash } from "node:crypto";
 import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -12,12 +12,11 @@ const litert = join(web, "node_modules", "@litertjs", "core", "wasm");
 const mediapipe = join(web, "node_modules", "@mediapipe", "pose");
 const weights = join(web, "..", "ampose_tf", "weights");
 
-// What the page picks from, by what the browser can do: threads, relaxed
-// SIMD, or neither.
+// Runtimes for browsers with threads, with relaxed SIMD only, and with neither.
 const RUNTIMES = ["litert_wasm_threaded_internal", "litert_wasm_internal", "litert_wasm_compat_internal"];
 
-// Of @mediapipe/pose 0.5.1675469404, Apache License 2.0. Its packed assets
-// hold one file, the detector.
+// From @mediapipe/pose 0.5.1675469404, Apache License 2.0. Its packed assets
+// consist of one file, the detector.
 const BLAZEPOSE = [
   [
     "pose_solution_packed_assets.data",
@@ -64,19 +63,19 @@ for (const name of ["ampose_s", "ampose_t"]) {
   await copyFile(join(weights, `${name}_float32.tflite`), join(publicFolder, `${name}.tflite`));
 }
 
-// What the built page holds of others, which their licences ask to be said.
+// Notices for third-party parts of the built page, required by their licences.
 const read = (...parts) => readFile(join(web, ...parts), "utf8");
 await writeFile(
   join(publicFolder, "licences.txt"),
   [
-    "This page contains, beside AMPose (Apache License 2.0, below):",
+    "In addition to AMPose (Apache License 2.0, below), this page contains:",
     "LiteRT.js, https://github.com/google-ai-edge/LiteRT, Apache License 2.0;",
-    "BlazePose's networks of MediaPipe, https://github.com/google-ai-edge/mediapipe, Apache License 2.0;",
+    "MediaPipe's BlazePose networks, https://github.com/google-ai-edge/mediapipe, Apache License 2.0;",
     "three.js, https://threejs.org, MIT License, below.\n",
-    "LiteRT.js's WebAssembly, as its makers compiled it, contains other open-source",
-    "libraries, among them Abseil, Eigen, FlatBuffers, XNNPACK, gemmlowp, ruy and the",
-    "runtime of Emscripten. The npm package @litertjs/core has no list of their notices;",
-    "LiteRT's source says where each of them is from.\n",
+    "The compiled WebAssembly of LiteRT.js contains other open-source libraries,",
+    "among them Abseil, Eigen, FlatBuffers, XNNPACK, gemmlowp, ruy and the runtime",
+    "of Emscripten. The npm package @litertjs/core does not list their notices;",
+    "LiteRT's source code states the origin of each.\n",
     await read("node_modules", "three", "LICENSE"),
     await read("..", "LICENSE"),
   ].join("\n"),

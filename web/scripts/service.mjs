@@ -1,6 +1,7 @@
-// Names the networks' folder in dist/ by what is in it, so that one version
-// of the page never loads those of another, and writes dist/sw.js, which knows
-// the files of this build, and dist/_headers, which some static hosts send.
+// Names the networks' folder in dist/ by a hash of its contents, so that a
+// version of the page never loads the networks of another. Writes dist/sw.js,
+// with the list of this build's files, and dist/_headers, which some static
+// hosts use.
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
@@ -33,7 +34,7 @@ const names = entries
   .filter((name) => name !== "sw.js" && name !== "_headers")
   .sort();
 
-// The page's own policy, and what a <meta> cannot say.
+// The page's own policy, with a directive that <meta> does not support.
 const [, meta] = /http-equiv="Content-Security-Policy"\s+content="([^"]*)"/.exec(page);
 const policy = `${meta.replace(/\s+/g, " ").trim()}; frame-ancestors 'self'`;
 

@@ -1,5 +1,5 @@
-// The service worker: the page without a network, and headers that a static
-// host may not send. The build fills in what belongs to the page.
+// The service worker: serves the page offline, and adds headers that a static
+// host may not send. The build fills in the names of the page's files.
 "use strict";
 
 const VERSION = "@version@";
@@ -9,7 +9,7 @@ const POLICY = "@policy@";
 const PERMISSIONS = "@permissions@";
 
 const scope = self.registration.scope;
-// Other folders of the same host have caches of their own.
+// Pages in other folders of the same host have their own caches.
 const OURS = `ampose ${scope} `;
 const CACHE = OURS + VERSION;
 const urlOf = (name) => new URL(name, scope).href;
@@ -18,10 +18,10 @@ const MODEL_URLS = new Set(MODELS.map(urlOf));
 const START = urlOf("index.html");
 
 self.addEventListener("install", (event) => {
-  // Not by the browser's own cache: it may hold the files of the version before.
+  // Bypass the browser's own cache, which may contain files of an older version.
   const asked = [...SHELL_URLS].map((url) => new Request(url, { cache: "reload" }));
   event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(asked)));
-  // Pages that are open have loaded their code; the next one is new.
+  // Open pages have already loaded their code; new pages use the new version.
   self.skipWaiting();
 });
 
@@ -40,7 +40,7 @@ self.addEventListener("activate", (event) => {
   );
 });
 
-// Threads need a page that is isolated from other origins.
+// Threads require a page that is isolated from other origins.
 function withHeaders(response) {
   const headers = new Headers(response.headers);
   headers.set("Cross-Origin-Opener-Policy", "same-origin");
@@ -58,7 +58,7 @@ async function kept(url) {
   const response = await fetch(url, { cache: "no-cache" });
   if (response.ok) {
     const copy = response.clone();
-    // Without room to keep it, the file is loaded all the same.
+    // If there is no space to store the file, it is still served.
     await cache.put(url, copy).catch((error) => console.warn(`not kept: ${url}: ${error}`));
   }
   return response;
@@ -75,9 +75,9 @@ self.addEventListener("fetch", (event) => {
   }
 });
 
-// The page asks for what it has not loaded, once it is ready: all networks,
-// and the runtime with threads and without, of which it may want the other
-// the next time. One that lacks SIMD has loaded its only runtime already.
+// Once it is ready, the page requests the files that it has not loaded: all
+// networks, and the runtimes with and without threads, because it may need the
+// other one next time. Browsers without SIMD have already loaded their only one.
 self.addEventListener("message", (event) => {
   if (event.data !== "keep") return;
   const keep = Promise.all(
@@ -86,7 +86,7 @@ self.addEventListener("message", (event) => {
   event.waitUntil(
     keep.then(
       () => event.source.postMessage("kept"),
-      () => undefined, // Without a network; the page asks again next time.
+      () => undefined, // Offline; the page will ask again next time.
     ),
   );
 });

@@ -1,4 +1,4 @@
-/** What happens when: sources in, pictures and files out. */
+/** The application: connects sources, views and files. */
 
 import { clipOf, DISTANCE_NOTE, fileNameOf, finished, LEVEL_NOTE, rateOfClip, type Clip } from "./clips";
 import { Engine, type FrameAnswer } from "./engine/client";
@@ -30,7 +30,7 @@ export class App {
   private recording: Recording | null = null;
   private isRecording = false;
   private isFollowing = false;
-  /** Ends what the user has asked for before; it comes too late. */
+  /** Aborts the user's earlier request when there is a new one. */
   private work = new AbortController();
   private name = "camera";
   private times: number[] = [];
@@ -93,17 +93,17 @@ export class App {
     this.enter("idle");
   }
 
-  /** Whether something filmed would be lost with the page. */
+  /** Whether a recording would be lost if the page were closed. */
   get isUnsaved(): boolean {
     return Boolean(this.recording?.count) || this.clip?.saved === false;
   }
 
-  /** Whether nothing would be lost, or the user does not mind. */
+  /** Whether nothing would be lost, or the user agrees to it. */
   private mayReplace(): boolean {
     return !this.isUnsaved || confirm("The recording has not been downloaded. Discard it?");
   }
 
-  /** Waits until the networks are loaded, and says on what they run. */
+  /** Waits until the networks are loaded, and shows where they run. */
   async ready(): Promise<Backend> {
     const backend = await this.engine.ready;
     this.settings.tell(backend);
@@ -127,7 +127,7 @@ export class App {
       say("Looking for a person…");
       await this.settings.listDevices();
     } catch (error) {
-      if (signal.aborted) return; // The user has moved on.
+      if (signal.aborted) return; // The user has requested something else.
       this.goBack(error instanceof DOMException ? cameraMessage(error) : `No camera: ${messageOf(error)}.`);
     }
   }
@@ -140,7 +140,7 @@ export class App {
     try {
       if (/\.json$/i.test(file.name) || file.type === "application/json") {
         if (file.size > MAX_BYTES) {
-          throw new FileError(`more than ${MAX_BYTES / 2 ** 20} MiB; lift.py takes larger files`);
+          throw new FileError(`more than ${MAX_BYTES / 2 ** 20} MiB; use lift.py for larger files`);
         }
         await this.openText(await file.text(), file.name, signal);
       } else {
@@ -148,7 +148,7 @@ export class App {
         this.begin("video");
         this.startRecording();
         await this.film.startFile(file);
-        if (!signal.aborted) say("Lifting the video, played as fast as this device follows…");
+        if (!signal.aborted) say("Lifting the video at the speed of this device…");
       }
     } catch (error) {
       if (signal.aborted) return;
@@ -177,7 +177,7 @@ export class App {
     }
   }
 
-  /** Shows again what there was before something failed to begin. */
+  /** Returns to the previous view after an error. */
   private goBack(message: string): void {
     this.film.stop();
     this.recording = null;
@@ -187,7 +187,7 @@ export class App {
     say(message, true);
   }
 
-  /** Ends the camera, the video or the clip. */
+  /** Stops the camera, the video or the clip. */
   stop(): void {
     if (this.mode === "clip") {
       if (!this.mayReplace()) return;
@@ -212,7 +212,7 @@ export class App {
     const count = this.recording?.count ?? 0;
     this.finishRecording();
     this.enter(this.mode);
-    say(count > 0 ? `${count} poses recorded; download them, or stop to look at them.` : "No person was recorded.");
+    say(count > 0 ? `${count} poses recorded; download them, or stop to view them.` : "No person was recorded.");
   }
 
   download(): void {
@@ -220,7 +220,7 @@ export class App {
     const { motion, name } = finished(this.clip, this.settings.smoothing);
     save(results.write(motion), fileNameOf(name));
     this.clip.saved = true;
-    say("Saved. lift.py --keypoints=FILE.json --formats=bvh writes other formats.");
+    say("Saved. To convert it, use lift.py --keypoints=FILE.json --formats=bvh.");
   }
 
   private startRecording(): void {
@@ -266,7 +266,7 @@ export class App {
     if (this.isRecording) this.record(row, seconds);
     if (!this.film.isRunning) {
       image.close();
-      return; // That was the last.
+      return; // It was the last image.
     }
     const shown = this.settings.smoothing ? this.smoother.step(row, seconds) : row;
     this.overlay.show([shown], size, image);
@@ -285,21 +285,21 @@ export class App {
     if (!this.recording.full) return;
     if (this.mode === "camera") this.toggleRecording();
     else this.stop();
-    say(`${this.name}: the page takes ${MAX_ROWS} poses, and the recording ended there.`);
+    say(`${this.name}: the recording has ended at the limit of ${MAX_ROWS} poses.`);
   }
 
-  /** A phone was turned: what was recorded is of another image. */
+  /** The image size has changed, as when a phone is turned: ends the recording. */
   private onSize(size: ImageSize): void {
     this.imageSize = size;
     this.restart();
     if (this.isRecording && this.recording) {
       this.finishRecording();
       this.enter(this.mode);
-      say("The image's size has changed, and the recording ended.");
+      say("The recording has ended, because the image size has changed.");
     }
   }
 
-  /** Forgets the motion so far. */
+  /** Resets the smoothing and the room. */
   private restart(): void {
     this.isFollowing = false;
     this.smoother = new RowSmoother(this.settings.smoothing ?? DEFAULT);
@@ -315,7 +315,7 @@ export class App {
     this.enter(mode);
   }
 
-  /** Ends what is shown; the last recording stays, to be downloaded. */
+  /** Stops and clears all views; the last recording can still be downloaded. */
   private leave(): void {
     this.work.abort();
     this.work = new AbortController();
@@ -350,7 +350,7 @@ export class App {
   }
 
   private onMirror(): void {
-    // The picture alone: left stays the person's left.
+    // Only the picture is mirrored: left is still the person's left.
     element("film").classList.toggle("mirrored", this.mode === "camera" && this.settings.mirrored && !this.film.isRear);
   }
 
@@ -364,7 +364,7 @@ export class App {
       this.choice = choice;
       if (element("status").textContent === loading) say(before);
     } catch (error) {
-      // The worker goes on with the networks before.
+      // The worker continues with the previous networks.
       this.settings.takeBack(choice, this.choice);
       say(`The network cannot be loaded: ${messageOf(error)}`, true);
     }
@@ -386,7 +386,7 @@ export class App {
     this.onMirror();
   }
 
-  /** Space and arrows move through a clip. */
+  /** Handles space and arrow keys, which control a clip. */
   onKey(key: string): boolean {
     if (this.mode !== "clip") return false;
     if (key === " ") this.player.toggle();

@@ -1,4 +1,4 @@
-/** Clips: what was recorded, lifted from keypoints, or loaded. */
+/** Clips: recordings, lifted keypoints and loaded results. */
 
 import type { Engine } from "./engine/client";
 import { messageOf } from "./errors";
@@ -11,7 +11,7 @@ import { rowOf, smoothed, withRoots, type Motion, type Row } from "./lifting/mot
 import type { OneEuro } from "./lifting/smoothing";
 import tables from "./tables.json";
 
-export const LEVEL_NOTE = "The camera is taken as level.";
+export const LEVEL_NOTE = "The camera is assumed to be level.";
 export const DISTANCE_NOTE =
   `Distances assume a field of view of ${tables.field_of_view_deg} degrees ` +
   "along the image's longer side.";
@@ -19,37 +19,37 @@ export const DISTANCE_NOTE =
 export interface Clip {
   name: string;
   motion: Motion;
-  /** Whether the page lifted it; a loaded result is as its maker left it. */
+  /** Whether the page lifted it; loaded results are not changed. */
   ours: boolean;
-  /** Whether it can be had again: it was downloaded, or is of a JSON file. */
+  /** Whether it exists elsewhere: it was downloaded, or is from a JSON file. */
   saved: boolean;
 }
 
-/** Returns the frames per second by which a clip is shown. */
+/** Returns the frame rate at which a clip is shown. */
 export function rateOfClip({ motion }: Clip): number {
   return motion.fps ?? tables.assumed_fps;
 }
 
-/** Returns the name of a clip's file, with the time. */
+/** Returns the file name for a clip, with the current time. */
 export function fileNameOf(name: string): string {
   const stem = name.replace(/\.[^.]*$/, "").replace(/[^\w-]+/g, "_") || "clip";
   const time = new Date().toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
   return `${stem}-${time}.json`;
 }
 
-/** Returns the clip as it is shown and saved. */
+/** Returns the clip as shown and saved: smoothed, if enabled. */
 export function finished(clip: Clip, smoothing: OneEuro | null): Clip {
   if (!clip.ours || !smoothing) return clip;
   return { ...clip, motion: smoothed(clip.motion, smoothing, rateOfClip(clip)) };
 }
 
 /**
- * Reads a saved result, or keypoints, which are lifted.
+ * Reads a saved result, or reads and lifts keypoints.
  *
- * @param model The name of the lifter's file.
- * @param progress Called with the poses that are done, and all, about ten
- *   times: screen readers say it.
- * @param signal Ends the lifting; what is thrown then is the signal's reason.
+ * @param model Name of the lifter's file.
+ * @param progress Called about ten times with the numbers of lifted and of all
+ *   poses; screen readers announce it.
+ * @param signal Aborts the lifting, which then throws the signal's reason.
  */
 export async function clipOf(
   text: string,
@@ -64,7 +64,7 @@ export async function clipOf(
     try {
       return { name, motion: results.read(content), ours: false, saved: true };
     } catch (error) {
-      throw new FileError(`not a result that AMPose wrote: ${messageOf(error)}`);
+      throw new FileError(`not a result of AMPose: ${messageOf(error)}`);
     }
   }
   const { people, imageSize, imageCorner, sizeKnown, fps, notes } = keypointFiles.read(content);

@@ -1,4 +1,4 @@
-/** Returns what is to be said of anything that was thrown. */
+/** Returns the message for any thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

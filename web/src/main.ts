@@ -42,11 +42,11 @@ async function main(): Promise<void> {
     document.body.dataset.ready = accelerator;
     if (await keepModels()) document.body.dataset.kept = "yes";
   } catch (error) {
-    say(`The networks cannot be loaded: ${messageOf(error)}. Load the page again.`, true);
+    say(`The networks cannot be loaded: ${messageOf(error)}. Reload the page.`, true);
   }
 }
 
-/** Single keys, unless the user is in a field. */
+/** Installs single-key shortcuts, which do not apply in input fields. */
 function installKeys(app: App): void {
   const keys: Record<string, string> = { c: "camera", o: "open", s: "stop", r: "record", d: "download" };
   document.addEventListener("keydown", (event) => {
@@ -55,12 +55,12 @@ function installKeys(app: App): void {
     if (target.matches("input, select, textarea")) return;
     const key = event.key.toLowerCase(); // Caps Lock may be on.
     const view = VIEWS[Number(key) - 1];
-    // Held down, only what moves through a clip goes on.
+    // If a key is held down, only the arrows repeat.
     if (event.repeat && !key.startsWith("arrow")) return;
     if (view) app.view(view);
     else if (key === "t") element("theme").click();
     else if (keys[key]) element(keys[key]!).click();
-    // A button is pressed by space.
+    // Space presses a focused button.
     else if (event.key === " " && target.matches("button")) return;
     else if (!app.onKey(event.key)) return;
     event.preventDefault();

@@ -1,39 +1,39 @@
-/** The service worker: the page without a network, isolated for threads. */
+/** Installs the service worker, for use offline and for threads. */
 
 const TRIED = `ampose isolated ${document.baseURI}`;
 const PATIENCE_MS = 4000;
 
 /**
- * Waits until the service worker serves this page, or for a while.
+ * Waits for a limited time until the service worker serves this page.
  *
- * With its headers the page may use threads, which takes one reload; with
- * one processor there is none.
+ * The worker's headers allow threads. They require one reload, which is omitted
+ * if there is only one processor.
  *
- * @param onNew Called when a new version serves what is loaded next, while the page was used.
+ * @param onNew Called when a new version is available after a reload.
  */
 export async function install(onNew: () => void): Promise<void> {
   if (!("serviceWorker" in navigator)) return;
   try {
     const registration = await navigator.serviceWorker.register(new URL("sw.js", document.baseURI));
     if (navigator.serviceWorker.controller) {
-      // Of a page that is loading, the new one may lack the rest.
+      // A page that is still loading may need files that the new worker lacks.
       void changed().then(() => (document.body.dataset.ready ? onNew() : location.reload()));
     }
-    // With one that is active already, the user has asked for a page without.
+    // If one is already active, the user has forced a reload without it.
     const comes = !registration.active && !navigator.serviceWorker.controller;
     if (comes) await Promise.race([changed(), patience()]);
     const able = navigator.serviceWorker.controller && navigator.hardwareConcurrency > 1;
     if (!able || crossOriginIsolated || sessionStorage.getItem(TRIED)) return;
     sessionStorage.setItem(TRIED, "yes");
   } catch {
-    return; // Private windows may forbid it; the page works, with a network.
+    return; // Private windows may forbid it; the page then works only online.
   }
   await reload();
 }
 
 async function reload(): Promise<void> {
   location.reload();
-  await new Promise(() => undefined); // Nothing is to begin before.
+  await new Promise(() => undefined); // Nothing may start before the reload.
 }
 
 /** Waits until another service worker serves the page. */
@@ -47,7 +47,7 @@ function patience(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, PATIENCE_MS));
 }
 
-/** Has all networks kept for the time without a network; true if they are. */
+/** Stores all networks for use offline; returns whether this succeeded. */
 export function keepModels(): Promise<boolean> {
   const worker = navigator.serviceWorker?.controller;
   if (!worker) return Promise.resolve(false);

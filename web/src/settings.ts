@@ -1,4 +1,4 @@
-/** What the user sets, in the panel and kept for the next visit. */
+/** The user's settings, in the panel and stored for the next visit. */
 
 import type { Backend, Choice, DetectorName, LifterName } from "./engine/messages";
 import { DEFAULT, type OneEuro } from "./lifting/smoothing";
@@ -42,13 +42,13 @@ export class Settings {
     };
   }
 
-  /** Says what the detector runs on. */
+  /** Shows where the detector runs. */
   tell({ threads, accelerator, reason }: Backend): void {
     const where = accelerator === "webgpu" ? "WebGPU" : threads > 1 ? `${threads} threads` : "one thread";
     element("backend").textContent = `The detector runs on ${where} (${reason}).`;
   }
 
-  /** Sets what was chosen before, unless something else was chosen since. */
+  /** Restores the previous choice, unless the user has chosen again since. */
   takeBack(failed: Choice, before: Choice): void {
     const { lifter, detector } = this.choice;
     if (lifter !== failed.lifter || detector !== failed.detector) return;
@@ -81,7 +81,7 @@ export class Settings {
     return this.devices.value;
   }
 
-  /** Lists the cameras, whose names are known once one was allowed. */
+  /** Lists the cameras. Their names are available once one has been allowed. */
   async listDevices(): Promise<void> {
     const all = (await navigator.mediaDevices?.enumerateDevices?.()) ?? [];
     const cameras = all.filter(({ kind, deviceId }) => kind === "videoinput" && deviceId);
@@ -113,7 +113,7 @@ export class Settings {
     try {
       localStorage.setItem(KEY, JSON.stringify({ ...choice, smoothing, mirrored }));
     } catch {
-      // Storage may be forbidden; the settings last as long as the page.
+      // Storage may be disabled; then settings last until the page is closed.
     }
   }
 
@@ -131,7 +131,7 @@ export class Settings {
         this.beta.value = String(Number(betaPerM));
       }
     } catch {
-      // What was kept is not ours; the defaults stay.
+      // The stored value is invalid; the defaults are used.
     }
   }
 }

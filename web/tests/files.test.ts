@@ -85,7 +85,7 @@ describe("saved results", () => {
     ["order", (c: Json) => c.tracks[0].frame_numbers.reverse(), "expected increasing whole numbers, got 2"],
     ["far frames", (c: Json) => (c.tracks[0].frame_numbers[1] = 1e12), "from 0 to 10000000"],
     ["up", (c: Json) => (c.up = [0, 0, 0]), "up: expected a vector of length 1"],
-    ["ids", (c: Json) => c.tracks.push(c.tracks[0]), "track_id: expected different ones"],
+    ["ids", (c: Json) => c.tracks.push(c.tracks[0]), "track_id: expected different ids"],
     ["normalisation", (c: Json) => (c.normalisation = "x"), "expected longest or width"],
     ["provenance", (c: Json) => (c.provenance = []), "provenance: expected an object"],
     ["fps", (c: Json) => (c.fps = 0), "fps: expected a number"],
@@ -144,7 +144,7 @@ describe("keypoints", () => {
 
   it.each([
     [{}, "the file: expected a list"],
-    [[], "it holds no person"],
+    [[], "it contains no person"],
     [[{ keypoints: [1, 2] }], "expected COCO's 17 joints, got 2 numbers"],
     [[{ image_id: 1e9, keypoints: new Array(51).fill(1) }], "image_id: expected a number"],
     [[{ keypoints: new Array(17).fill([1e9, 0]) }], "keypoints: expected a number"],

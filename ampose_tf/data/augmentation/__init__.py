@@ -1,4 +1,4 @@
-"""Drawn postures, bodies, cameras and detectors.
+"""Random postures, bodies, cameras and detectors.
 
-Opened by `pipeline` and `jax_pipeline`.
+Used by `pipeline` and `jax_pipeline`.
 """

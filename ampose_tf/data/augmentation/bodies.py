@@ -1,4 +1,4 @@
-"""The same movement on other bodies, in batches, in keras.ops."""
+"""Transfers batches of motion to other bodies, in keras.ops."""
 
 import numpy as np
 from keras import ops
@@ -8,7 +8,7 @@ from ampose_tf.data.augmentation.joints import JOINT, column, unit
 from ampose_tf.data.augmentation.randomness import between, between_logarithms
 from ampose_tf.skeleton import H36M_17
 
-# Joints whose bone to the parent gets the same factor: bodies are symmetric.
+# Joints whose bones to their parents share a factor: bodies are symmetric.
 _LIMBS = (
     ("LKnee", "RKnee"),
     ("LFoot", "RFoot"),
@@ -25,7 +25,7 @@ _GROUPS = (*_LIMBS, _HIPS, _SHOULDERS)
 
 
 def _bones():
-    """Returns the matrix (J, J) from joints to bones, the hip as it is."""
+    """Returns the matrix (J, J) from joints to bones; the hip is kept."""
     matrix = np.eye(len(H36M_17.joints), dtype=np.float32)
     for parent, child in H36M_17.edges:
         matrix[child, parent] = -1
@@ -33,7 +33,7 @@ def _bones():
 
 
 def _spread():
-    """Returns the matrix (J, groups) that hands each bone its factor."""
+    """Returns the matrix (J, groups) that maps factors to bones."""
     matrix = np.zeros((len(H36M_17.joints), len(_GROUPS)), np.float32)
     for group, names in enumerate(_GROUPS):
         for name in names:
@@ -49,20 +49,20 @@ _AT_SHOULDERS = column(*_SHOULDERS)
 
 
 def resized(world, as_joints, ranges: Bodies, random):
-    """Gives each person other bone lengths; directions stay.
+    """Changes people's bone lengths; the directions of bones are kept.
 
-    Before that, hips, shoulders and thorax move to where other people put
-    them, see `config.ranges.Bodies`.
+    Before that, hips, shoulders and thorax are moved to account for different
+    definitions of these joints, see `config.ranges.Bodies`.
 
-    The hip's height is scaled with the legs, so that the feet of people who
-    stand stay on the floor, and those of others near it.
+    The hip's height is scaled with the legs, so that the feet of standing
+    people stay on the floor, and those of others near it.
 
     Args:
         world: (B, 17, 3) metres, Human3.6M's joints, z up, floor at 0.
         as_joints: (B, 1), 1 for poses whose keypoints will be these joints.
-            Only their thorax moves: what detectors see has none, and theirs
-            stays where mocap has it.
-        ranges: From where to where factors are drawn.
+            The thorax is moved only in these: detectors have no thorax, so
+            other poses keep that of motion capture.
+        ranges: Ranges of the factors.
         random: See `randomness.Source`.
 
     Returns:
@@ -94,7 +94,7 @@ def resized(world, as_joints, ranges: Bodies, random):
 
 
 def _ends_of_trunk_moved(world, ranges, random):
-    """Moves hips and shoulders along the line between their middles."""
+    """Moves hips and shoulders along the line between their midpoints."""
     count = ops.shape(world)[0]
     left, right = JOINT["LShoulder"], JOINT["RShoulder"]
     trunk = (world[:, left] + world[:, right]) / 2 - world[:, 0]
@@ -105,7 +105,7 @@ def _ends_of_trunk_moved(world, ranges, random):
 
 
 def _thorax_moved(world, as_joints, ranges, random):
-    """Moves the thorax towards or past the middle of the shoulders."""
+    """Moves the thorax towards the shoulders' midpoint, or beyond it."""
     thorax = JOINT["Thorax"]
     middle = (world[:, JOINT["LShoulder"]] + world[:, JOINT["RShoulder"]]) / 2
     share = between(ranges.thorax, random.uniform((ops.shape(world)[0], 1)))

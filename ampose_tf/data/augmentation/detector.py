@@ -1,10 +1,10 @@
-"""What a 2D detector would have made of people, in keras.ops.
+"""Simulates a 2D detector, in keras.ops.
 
-A share of the poses arrives as Human3.6M's own joints, as data sets have
-them. The others are seen as detectors see them: landmarks with a face
-(`landmarks`), hidden by the body where it is between them and the camera
-(`visibility`), in the joints of one of several detectors, and converted to
-Human3.6M's joints as users' files are (`ampose_tf.conversion`).
+A share of the poses consists of Human3.6M's own joints, as in data sets. For
+the others, landmarks with a face are placed (`landmarks`), those occluded by
+the body are hidden (`visibility`), and the joints of one of several detectors
+are computed and converted to Human3.6M's like users' files
+(`ampose_tf.conversion`).
 """
 
 import numpy as np
@@ -17,15 +17,16 @@ from ampose_tf.data.augmentation.landmarks import FACE, LANDMARKS, located
 from ampose_tf.data.augmentation.viewpoints import Views
 from ampose_tf.skeleton import H36M_17
 
-# Detectors whose joints the other poses have, in equal parts.
+# Simulated detectors, used for equal shares of the other poses.
 DETECTORS = ("COCO-17", "BODY_25", "MediaPipe-33", "Halpe-26")
-# MediaPipe marks a small face on every head, even from behind; the others
-# leave out what is hidden.
+# MediaPipe marks a small face on every head, even from behind; other detectors
+# omit hidden landmarks.
 _DRAWS_FACES = ("MediaPipe-33",)
 _DRAWN_FACE_SIZE = 0.6
 
-# What a detector's joint is called, and its landmark. Feet, hands and mouths,
-# which no conversion takes, are ankles, wrists and noses.
+# Words in the names of detectors' joints, and the landmarks used for them.
+# Feet, hands and mouths, which conversions do not use, are approximated by
+# ankles, wrists and noses.
 _WORDS = {
     "nose": "Nose",
     "mouth": "Nose",
@@ -43,7 +44,7 @@ _WORDS = {
 
 
 def _rows(conversion):
-    """Returns (S, L): a detector's joints as means of `LANDMARKS`."""
+    """Returns (S, L) weights of a detector's joints over `LANDMARKS`."""
     rows = np.zeros((len(conversion.joints), len(LANDMARKS)), np.float32)
     for row, joint in zip(rows, conversion.joints, strict=True):
         word = next(word for word in _WORDS if word in joint)
@@ -62,7 +63,7 @@ _ROWS = {name: _rows(CONVERSIONS[name]) for name in DETECTORS}
 
 
 def detected(views: Views, ranges: Detector, random):
-    """Returns what a detector makes of people, with its errors and scores.
+    """Returns simulated detections of people, with errors and scores.
 
     Args:
         views: B people with Human3.6M's 17 joints.
@@ -70,10 +71,10 @@ def detected(views: Views, ranges: Detector, random):
         random: See `randomness.Source`.
 
     Returns:
-        keypoints_2d (B, 17, 2) and scores (B, 17) of [0, 1], both of
-        Human3.6M's joints: below `SEEN_SCORE` for hidden joints and those
-        outside the image; for the others the lower, the larger the error,
-        which may bring them below it, too.
+        keypoints_2d (B, 17, 2) and scores (B, 17) in [0, 1] for Human3.6M's
+        joints. Scores are below `SEEN_SCORE` for joints that are hidden or
+        outside the image. Other scores decrease with the error, and may also
+        fall below it.
     """
     count = views.keypoints_2d.shape[0]
     parts, start = [], 0
@@ -91,21 +92,21 @@ def detected(views: Views, ranges: Detector, random):
 
 
 def as_joints(count: int, ranges: Detector) -> np.ndarray:
-    """Returns which of B poses arrive as Human3.6M's joints.
+    """Returns which of B poses consist of Human3.6M's own joints.
 
     Args:
         count: B.
-        ranges: As of `detected`.
+        ranges: As in `detected`.
 
     Returns:
-        (B, 1) float32, 1 for those.
+        (B, 1) float32, 1 for such poses.
     """
     _, end = next(_ends(count, ranges.exact))
     return np.float32(np.arange(count) < end)[:, None]
 
 
 def _ends(count, exact):
-    """Yields (detector, where its poses end in the batch); "" has none."""
+    """Yields (detector, end of its poses in the batch); "" for no detector."""
     yield "", round(exact * count)
     for index, name in enumerate(DETECTORS, 1):
         share = exact + (1 - exact) * index / len(DETECTORS)
@@ -122,7 +123,7 @@ def _as_joints(views, ranges, random):
 
 
 def _as_landmarks(views, name, ranges, random):
-    """Returns the same, converted from a detector's joints."""
+    """Returns keypoints and scores converted from a detector's joints."""
     keypoints, scores = marked(views, name, ranges, random)
     conversion = CONVERSIONS[name]
     return (
@@ -132,16 +133,16 @@ def _as_landmarks(views, name, ranges, random):
 
 
 def marked(views: Views, name: str, ranges: Detector, random):
-    """Returns what one detector makes of people, in its own joints.
+    """Returns simulated detections in a detector's own joints.
 
     Args:
-        views: As of `detected`.
+        views: As in `detected`.
         name: One of `DETECTORS`.
-        ranges: As of `detected`.
+        ranges: As in `detected`.
         random: See `randomness.Source`.
 
     Returns:
-        keypoints (B, S, 2) and scores (B, S), S the detector's joints.
+        Keypoints (B, S, 2) and scores (B, S) of the detector's S joints.
     """
     draws_faces = name in _DRAWS_FACES
     landmarks = located(

@@ -1,4 +1,4 @@
-"""A batch of motion as new cameras and detectors see it, in keras.ops."""
+"""Draws batches of simulated detections from motion, in keras.ops."""
 
 from keras import ops
 
@@ -14,11 +14,11 @@ from ampose_tf.skeleton import H36M_17, mirror
 
 
 def frames(cumulative, uniform):
-    """Returns the frames (B,) that uniform numbers (B,) stand for.
+    """Maps uniform numbers (B,) to frames (B,).
 
     Args:
-        cumulative: (N,) sums of the frames' shares, the last is 1.
-        uniform: Numbers of [0, 1).
+        cumulative: (N,) cumulative sums of the frames' shares; the last is 1.
+        uniform: Numbers in [0, 1).
     """
     return ops.searchsorted(cumulative[:-1], uniform, side="right")
 
@@ -28,20 +28,19 @@ def drawn(world, mirrored, data: Data, random, seen_input: bool):
 
     Args:
         world: (B, 17, 3) metres, Human3.6M's joints, z up, floor at 0.
-        mirrored: (B,) bool, which poses to mirror; not used if
+        mirrored: (B,) bool, which poses to mirror; ignored if
             `data.flip_training` is off.
-        data: What bodies, cameras and errors are drawn from.
+        data: Settings of postures, bodies, cameras and errors.
         random: See `randomness.Source`.
-        seen_input: Whether the network is told which joints were seen. If
-            not, nothing is hidden from it.
+        seen_input: Whether the network's input includes which joints were
+            seen. If not, no joints are hidden.
 
     Returns:
         (keypoints_2d (B, 17, 2), poses_3d (B, 17, 3)); with `seen_input`
         the first is {"keypoints_2d": ..., "seen": (B, 17)}.
     """
     if data.flip_training:
-        # In the world any vertical mirror will do: cameras come from all
-        # sides.
+        # Any vertical mirror will do, because cameras are on all sides.
         world = ops.where(
             mirrored[:, None, None], mirror(world, H36M_17), world
         )

@@ -1,4 +1,4 @@
-"""Errors, gaps and scores of exact keypoints, in keras.ops."""
+"""Adds errors, gaps and scores to exact keypoints, in keras.ops."""
 
 from typing import NamedTuple
 
@@ -19,14 +19,14 @@ _LEGS = [
 
 
 class Groups(NamedTuple):
-    """Which of J joints err, hide or are exchanged together.
+    """Groups of J joints that err, are hidden or are exchanged together.
 
     Attributes:
-        chains: (5, J), the four limbs and the rest; each drifts as one.
-        limbs: (8, J), whole limbs, and without the joint at the body.
-        halves: (3, J), both legs, the left and the right side.
-        swapped: (3, J), arms, legs, both.
-        mirrored: (J,), each joint's counterpart.
+        chains: (5, J), the four limbs and the rest; each drifts as a whole.
+        limbs: (8, J), whole limbs, and limbs without their first joint.
+        halves: (3, J), both legs, the left side and the right side.
+        swapped: (3, J), arms, legs, and both.
+        mirrored: (J,), counterpart of each joint.
         together: (J, J), 1 for joints of the same limb.
     """
 
@@ -42,7 +42,7 @@ def groups_of(joints: tuple[str, ...]) -> Groups:
     """Returns the groups of joints.
 
     Args:
-        joints: Names, of which those of limbs are Human3.6M's.
+        joints: Names of the joints. Limbs have Human3.6M's names.
     """
 
     def marked(*rows):
@@ -82,15 +82,15 @@ def detected(views: Views, exact, covered, clean, groups, ranges, random):
 
     Args:
         views: B people.
-        exact: (B, J, 2), where J joints are.
-        covered: (B, J), how far the body hides them, 0 to 1.
-        clean: Share of the people whose keypoints stay exact.
-        groups: Which of the J joints belong together, from `groups_of`.
+        exact: (B, J, 2), exact positions of the joints.
+        covered: (B, J), degree to which the body hides them, 0 to 1.
+        clean: Share of people whose keypoints stay exact.
+        groups: Groups of the J joints, from `groups_of`.
         ranges: Sizes and shares of the errors.
         random: See `randomness.Source`.
 
     Returns:
-        keypoints (B, J, 2) and scores (B, J) of [0, 1].
+        Keypoints (B, J, 2) and scores (B, J) in [0, 1].
     """
     exact = _swapped(exact, groups, ranges, random)
     error = _errors(covered, clean, groups, ranges, random)
@@ -99,7 +99,7 @@ def detected(views: Views, exact, covered, clean, groups, ranges, random):
         _hidden(keypoints, groups, ranges, random),
         _outside(keypoints, views.half_image),
     )
-    # What is hidden of a limb makes the rest of it less sure.
+    # Hidden joints of a limb lower the scores of its other joints.
     with_limb = ops.max(covered[:, None] * groups.together, axis=-1)
     dropped = ops.maximum(covered, 0.6 * with_limb)
     # A limb is dropped or guessed as a whole.
@@ -136,7 +136,7 @@ def _errors(covered, clean, groups, ranges, random):
 
 
 def _hidden(keypoints_2d, groups, ranges, random):
-    """Returns (B, J), 1 where nothing is to be seen of a joint."""
+    """Returns (B, J), 1 for joints that are hidden."""
     count, joints = ops.shape(keypoints_2d)[0], keypoints_2d.shape[1]
     share = ranges.hide_joint * random.uniform((count, 1))
     hidden = happens(share, random.uniform((count, joints)))
@@ -149,9 +149,9 @@ def _hidden(keypoints_2d, groups, ranges, random):
 
 
 def _cropped(keypoints_2d, ranges, random):
-    """Cuts off up to half of the person at the left, right, top or bottom."""
+    """Crops up to half of the person at the left, right, top or bottom."""
     count = ops.shape(keypoints_2d)[0]
-    # One border's coordinate grows towards each of the four.
+    # Coordinates that increase towards each of the four borders.
     towards = ops.concatenate([keypoints_2d, -keypoints_2d], axis=-1)
     side = ops.floor(4 * random.uniform((count, 1, 1)))
     chosen = ops.cast(side == np.arange(4.0, dtype=np.float32), "float32")
@@ -176,17 +176,17 @@ def _scores(error, dropped, hidden, ranges, random):
 
     Args:
         error: (B, J, 2), in sizes of the person.
-        dropped: (B, J), how little is seen of a joint; 0 for all of it.
+        dropped: (B, J), degree to which a joint is hidden, 0 to 1.
         hidden: (B, J), 1 for joints whose score is below `SEEN_SCORE`.
         ranges: See `detected`.
         random: See `randomness.Source`.
     """
     length = ops.sqrt(ops.sum(ops.square(error), axis=-1) + 1e-12)
     uniform = random.uniform(ops.shape(hidden))
-    # An error of a tenth of the body, two hands, brings down even a
-    # detector's highest scores; how much it notices, differs.
+    # An error of a tenth of the body, two hands, lowers even a detector's
+    # highest scores, by an amount that varies.
     noticed = 3 * (1 - ops.exp(-length / 0.08)) * uniform
-    # Some detectors drop what they do not see, others guess it and are sure.
+    # Some detectors omit hidden joints, others guess them with high scores.
     count = ops.shape(hidden)[0]
     honesty = between(ranges.honesty, random.uniform((count, 1)))
     dropped = dropped * honesty
@@ -196,9 +196,9 @@ def _scores(error, dropped, hidden, ranges, random):
 
 
 def _one_of(marks, rate, count, random):
-    """Returns (B, J): at some rate one of the rows of marks, else zeros."""
+    """Returns (B, J): one of the rows of marks at some rate, else zeros."""
     uniform = random.uniform((count, 1)) / max(rate, 1e-9)
-    # Of [0, 1) in the chosen share of the poses, which it numbers evenly.
+    # In the chosen share of poses these are uniform in [0, 1) again.
     row = ops.floor(uniform * len(marks))
     chosen = ops.cast(
         row == np.arange(len(marks), dtype=np.float32), "float32"
@@ -207,5 +207,5 @@ def _one_of(marks, rate, count, random):
 
 
 def happens(rate, uniform):
-    """Returns 1 where something of a rate happens, else 0."""
+    """Returns 1 for events that happen at a rate, else 0."""
     return ops.cast(uniform < rate, "float32")

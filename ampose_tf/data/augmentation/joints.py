@@ -1,4 +1,4 @@
-"""Human3.6M's joints by name, and turns and units of vectors, in keras.ops."""
+"""Human3.6M's joints by name, and operations on vectors, in keras.ops."""
 
 import numpy as np
 from keras import ops
@@ -9,14 +9,14 @@ JOINT = {name: index for index, name in enumerate(H36M_17.joints)}
 
 
 def column(*names: str) -> np.ndarray:
-    """Returns (J, 1) float32 with 1 at some joints."""
+    """Returns (J, 1) float32, 1 for the named joints."""
     marked = np.zeros((len(JOINT), 1), np.float32)
     marked[[JOINT[name] for name in names]] = 1
     return marked
 
 
 def below(name: str) -> np.ndarray:
-    """Returns (J, 1) float32 with 1 at the joints that a joint carries."""
+    """Returns (J, 1) float32, 1 for the descendants of a joint."""
     carried = {JOINT[name]}
     for parent, child in H36M_17.edges:
         if parent in carried:
@@ -26,13 +26,13 @@ def below(name: str) -> np.ndarray:
 
 
 def unit(vectors):
-    """Returns (..., 3) of length 1."""
+    """Returns vectors (..., 3), scaled to length 1."""
     squared = ops.sum(ops.square(vectors), axis=-1, keepdims=True)
     return vectors / ops.sqrt(squared + 1e-12)
 
 
 def turned(world, angle):
-    """Turns (B, J, 3) about the vertical by angles (B, 1) in radians."""
+    """Rotates (B, J, 3) about the vertical by angles (B, 1) in radians."""
     cosine, sine = ops.cos(angle), ops.sin(angle)
     x, y, z = (world[..., i] for i in range(3))
     return ops.stack([cosine * x - sine * y, sine * x + cosine * y, z], -1)

@@ -1,4 +1,4 @@
-"""What detectors mark on a person, from Human3.6M's joints, in keras.ops."""
+"""Places detectors' landmarks relative to Human3.6M's joints, in keras.ops."""
 
 import math
 from typing import NamedTuple
@@ -16,8 +16,8 @@ FACE = ("Nose", "LEye", "REye", "LEar", "REar")
 LANDMARKS = (*FACE, *LIMBS)
 _AT_LIMBS = np.array([JOINT[name] for name in LIMBS])
 
-# Of an adult's head, in metres from the middle between the ears: to its left,
-# up, and to its front. Ears 0.15 m apart, eyes 0.065 m.
+# Points of an adult's face in metres from the midpoint of the ears: left, up,
+# front. Ears are 0.15 m apart, eyes 0.065 m.
 _FACE_M = np.array(
     [
         (0.0, -0.02, 0.115),
@@ -28,7 +28,8 @@ _FACE_M = np.array(
     ],
     np.float32,
 )
-# Where these look: away from the head, ears a little to the back.
+# Directions in which these points face: away from the head, ears slightly
+# backwards.
 _FACE_TURNED = np.radians([0.0, 8.0, -8.0, 97.5, -97.5])
 _FACE_NORMALS = np.stack(
     [np.sin(_FACE_TURNED), 0 * _FACE_TURNED, np.cos(_FACE_TURNED)],
@@ -37,12 +38,12 @@ _FACE_NORMALS = np.stack(
 
 
 class Landmarks(NamedTuple):
-    """What is marked on B people.
+    """Landmarks of B people.
 
     Attributes:
-        points: (B, 17, 3), `LANDMARKS`, metres in the camera's frame.
-        face_normals: (B, 5, 3), unit vectors, the directions that the
-            face's points look in.
+        points: (B, 17, 3), `LANDMARKS` in metres in the camera's frame.
+        face_normals: (B, 5, 3), unit vectors in the directions that the points
+            of the face are facing.
     """
 
     points: object
@@ -50,16 +51,16 @@ class Landmarks(NamedTuple):
 
 
 def located(joints, face_size, ranges: Detector, random) -> Landmarks:
-    """Finds the face on a head, and limbs where detectors see them.
+    """Places the face on the head, and limbs as detectors mark them.
 
-    Mocap has no face: the head's axis is that of the neck, it looks where the
-    shoulders do, and is turned and nods at random.
+    Motion capture does not record the face: the head has the axis of the neck,
+    faces in the direction of the chest, and is turned and tilted at random.
 
     Args:
         joints: (B, 17, 3) metres, camera frame, Human3.6M's joints.
-        face_size: How far apart the detector puts a face's points, 1 where
-            they are.
-        ranges: How far heads turn, and hips and shoulders lie off.
+        face_size: Size of the face as marked by the detector, relative to the
+            real one.
+        ranges: Ranges of head angles and of offsets of hips and shoulders.
         random: See `randomness.Source`.
     """
     count = ops.shape(joints)[0]
@@ -94,17 +95,17 @@ def located(joints, face_size, ranges: Detector, random) -> Landmarks:
 
 
 def _axes(to_left, upwards):
-    """Returns the head's front and its axis upwards, unit vectors (B, 3)."""
+    """Returns the head's front and up directions, unit vectors (B, 3)."""
     upwards = unit(upwards)
     return unit(ops.cross(to_left, upwards)), upwards
 
 
 def _pairs():
-    """Returns which limbs' joints are hips and shoulders, and their sides.
+    """Marks hips and shoulders among the joints of limbs, and their sides.
 
     Returns:
-        (12, 2), 1 at the hips and, in the second column, at the shoulders;
-        (12, 1), 1 on the left and -1 on the right.
+        (12, 2), 1 for hips in the first and for shoulders in the second
+        column; (12, 1), 1 for the left and -1 for the right side.
     """
     pairs = np.zeros((len(LIMBS), 2), np.float32)
     sides = np.zeros((len(LIMBS), 1), np.float32)
@@ -119,7 +120,7 @@ _PAIRS, _SIDES = _pairs()
 
 
 def _off_center(limbs, ranges, random):
-    """Returns (B, limbs, 3), by how much hips and shoulders lie off."""
+    """Returns (B, limbs, 3), the offsets of hips and shoulders."""
     count = ops.shape(limbs)[0]
     hips, shoulders = (
         [limbs[:, LIMBS.index(side + joint)] for side in "LR"]
@@ -133,7 +134,7 @@ def _off_center(limbs, ranges, random):
     off = largest * random.normal((count, 2, 2))
     outwards = ops.matmul(_PAIRS, off[..., :1] * to_left)
     up = ops.matmul(_PAIRS, off[..., 1:] * upwards[:, None])
-    # Hips are marked on the side of the body, front or back, that is seen.
+    # Hips are marked on the visible surface of the body, front or back.
     front = ops.cross(to_left[:, 0], upwards)
     to_camera = -unit(sum(hips))
     facing = ops.sum(front * to_camera, axis=-1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Postures that were not captured, made of those that were, in keras.ops."""
+"""Creates new postures from captured ones, in keras.ops."""
 
 import math
 
@@ -13,8 +13,9 @@ from ampose_tf.data.augmentation.joints import (
     unit,
 )
 
-# Where limbs turn, the trunk first, which carries arms and head. Knees and
-# elbows keep their angles, which turned at random would bend to either side.
+# Joints that are rotated, with the joints that they move; the trunk, which
+# moves arms and head, is first. Knees and elbows keep their angles: random
+# rotations would bend them the wrong way.
 _UPPER_BODY = column("Spine") + below("Spine")
 _TURNED = (
     ("Hip", _UPPER_BODY),
@@ -24,19 +25,19 @@ _TURNED = (
 
 
 def varied(world, ranges: Postures, random):
-    """Exchanges upper bodies, and turns trunks, arms and legs.
+    """Exchanges upper bodies, and rotates trunks, arms and legs.
 
-    Captured people do a few things each, over and over; a network that sees
-    the same postures often enough learns them by heart.
+    Captured people repeat a small number of movements, and networks overfit
+    to the resulting postures.
 
     Args:
-        world: (B, 17, 3) metres, Human3.6M's joints, z up. A pose gets its
-            new upper body from the pose before it, if both are upright.
-        ranges: How often, and by how much.
+        world: (B, 17, 3) metres, Human3.6M's joints, z up. The new upper body
+            of a pose is that of the pose before it, if both are upright.
+        ranges: Probabilities and sizes of the changes.
         random: See `randomness.Source`.
 
     Returns:
-        (B, 17, 3) metres; each bone is as long as in the pose it is from.
+        (B, 17, 3) metres; bones keep the lengths of their original poses.
     """
     count = ops.shape(world)[0]
     is_upright = _upright(world)
@@ -58,13 +59,13 @@ def varied(world, ranges: Postures, random):
 
 
 def _upright(world):
-    """Returns whose trunk leans by less than 60 degrees, (B, 1) bool."""
+    """Returns (B, 1) bool: whether the trunk leans less than 60 degrees."""
     trunk = world[:, JOINT["Thorax"]] - world[:, 0]
     return unit(trunk)[:, 2:] > math.cos(math.radians(60))
 
 
 def _exchanged(world):
-    """Gives each person another's upper body, turned to the same front."""
+    """Replaces upper bodies by other people's, with the same heading."""
     other = ops.roll(world, 1, axis=0)
     angle = _heading(world) - _heading(other)  # (B, 1)
     upper = world[:, :1] + turned(other - other[:, :1], angle)
@@ -72,13 +73,13 @@ def _exchanged(world):
 
 
 def _heading(world):
-    """Returns where the left hip is, seen from above, (B, 1) radians."""
+    """Returns the direction of the left hip from above, (B, 1) radians."""
     left = world[:, JOINT["LHip"]] - world[:, JOINT["RHip"]]
     return ops.arctan2(left[:, 1:2], left[:, :1])
 
 
 def _turned_about(vectors, turn):
-    """Turns (B, J, 3) about axes (B, 3) by their lengths in radians."""
+    """Rotates (B, J, 3) about axes (B, 3) by their lengths in radians."""
     angle = ops.sqrt(ops.sum(ops.square(turn), axis=-1, keepdims=True) + 1e-12)
     axis = (turn / angle)[:, None]  # (B, 1, 3)
     cosine, sine = ops.cos(angle)[:, None], ops.sin(angle)[:, None]

@@ -1,4 +1,4 @@
-"""Random numbers for augmentation, and what is made of uniform ones."""
+"""Random numbers for augmentation."""
 
 import math
 from typing import Protocol
@@ -7,13 +7,13 @@ from keras import ops
 
 
 class Source(Protocol):
-    """What augmentation draws from; the pipeline has one per batch."""
+    """Source of random numbers; the pipeline creates one per batch."""
 
     def uniform(self, shape):
-        """Returns float32 numbers of [0, 1)."""
+        """Returns float32 numbers in [0, 1)."""
 
     def normal(self, shape):
-        """Returns float32 numbers of mean 0 and standard deviation 1."""
+        """Returns normal float32 numbers, mean 0 and standard deviation 1."""
 
 
 def between(bounds: tuple[float, float], uniform):
@@ -23,6 +23,6 @@ def between(bounds: tuple[float, float], uniform):
 
 
 def between_logarithms(bounds: tuple[float, float], uniform):
-    """Likewise, with equal shares for equal ratios."""
+    """Maps [0, 1) to the range, uniformly in the logarithm."""
     low, high = bounds
     return ops.exp(between((math.log(low), math.log(high)), uniform))

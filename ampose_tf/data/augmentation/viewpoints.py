@@ -1,7 +1,7 @@
-"""Every pose seen by a camera of its own, in batches.
+"""Projects each pose in a batch with its own random camera.
 
-Pure functions of arrays and a source of random numbers, in keras.ops: they
-serve tf.data and JAX alike.
+The functions are pure functions of arrays and a source of random numbers. They
+are written in keras.ops, for both tf.data and JAX.
 """
 
 import math
@@ -13,24 +13,24 @@ from ampose_tf.config.ranges import Viewpoints
 from ampose_tf.data.augmentation.joints import turned, unit
 from ampose_tf.data.augmentation.randomness import between, between_logarithms
 
-# No joint may be nearer to the camera's plane: keypoints would grow without
-# bound.
+# The least distance of a joint from the camera's plane; keypoints would be
+# unbounded otherwise.
 _NEAREST_M = 0.5
 _HEIGHT_M = 1.8
 _LOWEST_M = 0.05
 
 
 class Views(NamedTuple):
-    """B people, each before a camera of their own.
+    """B people, each in front of their own camera.
 
     Attributes:
-        keypoints_2d: (B, J, 2), the image's longest side is [-1, 1].
+        keypoints_2d: (B, J, 2); the image's longest side is [-1, 1].
         joints: (B, J, 3) metres in the camera's frame.
         half_image: (B, 1, 2), half of the image's width and height in the
             unit of the keypoints; one of them is 1.
-        person_size: (B, 1, 1), the image of 1.7 m at the hip's depth, in the
-            unit of the keypoints.
-        focal: (B, 1, 1), the focal length in the same unit.
+        person_size: (B, 1, 1), the size of 1.7 m at the hip's depth in the
+            image, in the unit of the keypoints.
+        focal: (B, 1, 1), the focal length in the unit of the keypoints.
     """
 
     keypoints_2d: object
@@ -41,11 +41,11 @@ class Views(NamedTuple):
 
 
 def seen(world, ranges: Viewpoints, random) -> Views:
-    """Places a camera before each person and projects.
+    """Places a camera in front of each person and projects the joints.
 
     Args:
         world: (B, J, 3) metres, z up, the floor at 0, the hip first.
-        ranges: From where to where cameras are drawn.
+        ranges: Ranges of the cameras' parameters.
         random: See `randomness.Source`.
     """
     count = ops.shape(world)[0]
@@ -72,8 +72,8 @@ def seen(world, ranges: Viewpoints, random) -> Views:
     on_floor = ops.where(is_tilted, distance * ops.cos(tilt), distance)
     aside = ranges.off_center * between((-1, 1), draw(1))
     aside = aside * half_image[:, :1] * distance / focal
-    # The person stands at (0, 0), the camera at (on_floor, 0); all cameras
-    # look from the same side at people who are turned.
+    # The person is at (0, 0), the camera at (on_floor, 0). All cameras are on
+    # the same side, and people are rotated instead.
     aim = ops.concatenate([ops.zeros_like(aside), aside, aim_height], axis=-1)
     position = ops.concatenate(
         [on_floor, ops.zeros_like(on_floor), height], axis=-1
@@ -82,7 +82,7 @@ def seen(world, ranges: Viewpoints, random) -> Views:
         [world[:, :1, :2], ops.zeros_like(world[:, :1, 2:])], axis=-1
     )
     world = turned(world - place, 2 * math.pi * draw(1))
-    # From the sum of two: small rolls are more frequent than large ones.
+    # The sum of two numbers makes small rolls more frequent than large ones.
     largest = ops.where(
         draw(1) < ranges.rolled, ranges.rolled_deg, ranges.roll_deg
     )
@@ -110,7 +110,7 @@ def _half_image(aspect):
 
 
 def _axes(forward, roll):
-    """Returns (B, 3, 3): right, down and forward of each camera, as columns.
+    """Returns (B, 3, 3): columns right, down and forward of each camera.
 
     Args:
         forward: (B, 3), not vertical.

@@ -1,4 +1,4 @@
-"""What hides a person's landmarks from a camera, in keras.ops."""
+"""Finds landmarks that a person's own body hides, in keras.ops."""
 
 import numpy as np
 from keras import ops
@@ -7,12 +7,12 @@ from ampose_tf.data.augmentation.landmarks import FACE, LANDMARKS, Landmarks
 
 
 def _spheres():
-    """Returns the body as spheres between landmarks.
+    """Returns spheres between landmarks that approximate the body.
 
     Returns:
-        (S, L) weights of their centres, (S,) radii in metres, and (S, L)
-        with 1 at the landmarks that a sphere can hide: those that are not on
-        it or beside it.
+        (S, L) weights of the centres, (S,) radii in metres, and (S, L), 1 for
+        the landmarks that a sphere can hide: those that are neither on it nor
+        next to it.
     """
     trunk = ("LShoulder", "RShoulder", "LHip", "RHip")
     ears, shoulders = ("LEar", "REar"), trunk[:2]
@@ -22,7 +22,7 @@ def _spheres():
         (dict.fromkeys((*ears, *shoulders), 0.25), 0.07, by_head),
     ]
     for side, other in ("LR", "RL"):
-        # Two columns, as far apart as chest and hips are wide.
+        # Two columns of spheres, spaced by the width of chest and hips.
         for up in (0.1, 0.35, 0.65, 0.9):
             column = {
                 side + "Shoulder": 0.7 * up,
@@ -60,20 +60,19 @@ def _spheres():
 
 
 _CENTERS, _RADII_M, _HIDES = _spheres()
-# A landmark must lie this far behind what hides it.
+# A landmark is hidden only if it is at least this far behind a sphere.
 _BEHIND_M = 0.1
-# From which cosine on between what a landmark of the face looks at and the
-# direction to the camera it is seen: the nose and the near eye until 95
-# degrees from the front, the far eye until 80, the far ear until 10, and from
-# 155 on.
+# The cosines between a facial landmark's direction and that to the camera from
+# which on it is seen: the nose and the near eye up to 95 degrees from the
+# front, the far eye up to 80, the far ear up to 10, and from 155 on.
 _FACE_SEEN = np.array([-0.09, 0.035, 0.035, -0.3, -0.3], np.float32)
 
 
 def covered(landmarks: Landmarks):
-    """Returns how far each landmark is hidden, (B, 17).
+    """Returns the degree to which each landmark is hidden, (B, 17).
 
-    0: in plain sight, to 1: behind the trunk, a limb or the head, or on a side
-    of the head that the camera does not see.
+    It is 0 for visible landmarks and 1 for those behind the trunk, a limb or
+    the head, or on a side of the head that the camera does not see.
     """
     points = landmarks.points
     distance = ops.sqrt(ops.sum(ops.square(points), axis=-1))  # (B, L)
@@ -95,5 +94,5 @@ def covered(landmarks: Landmarks):
 
 
 def _step(value, width):
-    """Returns 0 below zero and 1 above it, with a slope between."""
+    """Returns 0 below zero and 1 above, with a smooth transition."""
     return ops.sigmoid(value / width)

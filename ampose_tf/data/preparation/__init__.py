@@ -1,1 +1,1 @@
-"""Official downloads and motion capture to files; opened by `prepare`."""
+"""Converts official downloads and motion capture; called by `prepare`."""

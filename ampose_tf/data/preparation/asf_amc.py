@@ -1,16 +1,16 @@
-"""Acclaim's skeletons (.asf) and their motion (.amc), CMU's native files.
+"""Reads Acclaim's skeletons (.asf) and motion (.amc), CMU's native files.
 
-The ASF names the bones, with direction, length and axes of each, and which
-turns each admits (`dof`); an AMC gives those turns frame by frame.
+An ASF file contains the direction, length and axes of each bone, and its
+degrees of freedom (`dof`); an AMC file contains the angles in each frame.
 
-* A bone's turn is about its own axes C, which the skeleton fixes in the world
-  at rest: against its parent it turns by C M inv(C).
-* Angles in the order "rx ry rz" turn about *fixed* axes, x first: M = Rz Ry
-  Rx. The same holds for a bone's `axis`, whose letters give the order, and
-  for the root, whose `order` does.
-* A bone starts where its parent ends; all start at rest with the world's axes.
-* `length 0.45` means that files hold inches times 0.45, in lengths and in the
-  root's place: one unit is 0.0254 / 0.45 metres (CMU's FAQ).
+* A bone rotates about its own axes C, which the skeleton defines in the world
+  at rest: relative to its parent, its rotation is C M inv(C).
+* Angles in the order "rx ry rz" are about *fixed* axes, x first: M = Rz Ry
+  Rx. The same holds for a bone's `axis`, with the order given by its letters,
+  and for the root, with the order given by `order`.
+* A bone starts where its parent ends. At rest, all have the world's axes.
+* `length 0.45` means that lengths and root positions are inches times 0.45:
+  one unit is 0.0254 / 0.45 metres (CMU's FAQ).
 
 The formats: http://mocap.co.nz/downloads/ASF_spec_v1.html and
 http://graphics.cs.cmu.edu/nsp/course/cs229/info/ACCLAIMdef.html.
@@ -30,25 +30,25 @@ _INCH_M = 0.0254
 _TURNS = ("rx", "ry", "rz")
 _PLACES = ("tx", "ty", "tz")
 _ROOT = "root"
-# Others, such as :name and :documentation, say nothing about the body.
+# Other sections, such as :name and :documentation, do not describe the body.
 _SECTIONS = ("units", "root", "bonedata", "hierarchy")
-# What an AMC's header calls its rate, without its hyphens.
+# Names of the rate in AMC headers, without hyphens.
 _RATES = ("samplespersecond", "framespersecond", "framerate", "samplerate")
-# What a bone may state and no position depends on.
+# Properties of bones that do not affect positions.
 _UNUSED = ("id", "limits", "bodymass", "cofmass")
 
 
 class Acclaim(NamedTuple):
-    """A skeleton with what its AMC files leave unsaid.
+    """A skeleton with the settings needed to read its AMC files.
 
     Attributes:
-        skeleton: In metres, y up; each joint is where the bone of its name
-            starts, and leaves end in "<bone> end".
-        axes: Of each of the J joints, C above.
-        turns: Of each joint, the axes that an AMC gives angles for: "xyz".
-        root_order: What an AMC gives for the root, of "tx" to "rz".
+        skeleton: Hierarchy in metres, y up. Each joint is at the start of the
+            bone with its name; ends of leaves are joints "<bone> end".
+        axes: Axes C, see the module, of each of the J joints.
+        turns: Axes of each joint's angles in AMC files: "xyz".
+        root_order: Order of the root's values in AMC files, "tx" to "rz".
         unit_m: Metres per unit of the files.
-        degrees: Whether angles are degrees; radians otherwise.
+        degrees: Whether angles are in degrees rather than radians.
     """
 
     skeleton: Hierarchy
@@ -69,9 +69,9 @@ def read_asf(path: str | os.PathLike) -> Acclaim:
     """Reads a skeleton.
 
     Raises:
-        OSError: Where it cannot be read.
-        ValueError: Where it is none, lacks its units, or holds what is not
-            known; the message says where.
+        OSError: If the file cannot be read.
+        ValueError: If the file is not an ASF skeleton, has no units, or
+            contains unknown entries. The message contains the line.
     """
     sections = _sections(path)
     unit_m, degrees = _units(path, sections["units"])
@@ -111,17 +111,17 @@ def read_amc(
     """Reads a motion of a skeleton.
 
     Args:
-        path: The AMC.
-        acclaim: Its skeleton.
-        fps: Frames per second, unless the file says it, as few do.
+        path: Path of the AMC file.
+        acclaim: Skeleton of the motion.
+        fps: Frames per second, unless the file contains a rate, as few do.
 
     Returns:
         The motion, in metres.
 
     Raises:
-        OSError: Where it cannot be read.
-        ValueError: Where it is none, is cut short, or belongs to another
-            skeleton; the message says where.
+        OSError: If the file cannot be read.
+        ValueError: If the file is not an AMC motion, is truncated, or belongs
+            to another skeleton. The message contains the line.
     """
     lines = [
         (number, line)
@@ -140,7 +140,7 @@ def read_amc(
             where = f"{path}:{number}: {words[0]}"
             fps = float(motion_text.numbers(words[1:], 1, where)[0])
         elif len(words) == 1 and words[0].upper() != ":FULLY-SPECIFIED":
-            # A word alone says how to read numbers, others what they are of.
+            # A keyword without a value is about the numbers' format.
             raise ValueError(
                 f"{path}:{number}: expected :FULLY-SPECIFIED, :DEGREES or "
                 f":RADIANS, got {words[0]!r}"
@@ -162,7 +162,7 @@ def read_amc(
         if not acclaim.turns[joint]:
             rotations.append(Rotation.identity(len(root)))
             continue
-        # Small letters: about fixed axes, one after the other.
+        # Lower-case letters are fixed axes in SciPy.
         own = Rotation.from_euler(
             acclaim.turns[joint], values[name], degrees=degrees
         )
@@ -172,7 +172,7 @@ def read_amc(
 
 
 def _frames(path, lines, acclaim):
-    """Returns each bone's numbers; every frame must hold all bones."""
+    """Returns each bone's numbers; every frame must contain all bones."""
     counts = {_ROOT: len(acclaim.root_order)} | {
         name: len(turns)
         for name, turns in zip(
@@ -196,13 +196,13 @@ def _frames(path, lines, acclaim):
             continue
         if frame is None:
             raise ValueError(
-                f"{where}: expected the number of a frame, got {words[0]!r}"
+                f"{where}: expected a frame number, got {words[0]!r}"
             )
         if name not in missing:
             raise ValueError(
-                f"{where}: expected one line of each bone that the skeleton "
-                f"lets turn, got {words[0]!r}"
-                + (" once more" if name in counts else "")
+                f"{where}: expected one line for each bone with a dof in the "
+                f"skeleton, got {words[0]!r}"
+                + (" again" if name in counts else "")
             )
         missing.remove(name)
         rows[name].append(
@@ -279,7 +279,7 @@ def _root_order(path, lines):
                     f"{' '.join(order).upper()}"
                 )
         elif key in ("position", "orientation"):
-            # Programs disagree on what else means; CMU's are zero.
+            # Programs interpret other values differently; CMU's are zero.
             if motion_text.numbers(words, 3, f"{where}: {key}").any():
                 raise ValueError(f"{where}: expected a {key} of zeros")
         elif key != "axis":
@@ -304,13 +304,13 @@ def _bones(path, lines, degrees):
         elif key == "end":
             name, bone = _bone(where, stated, degrees)
             if name in bones or name == _ROOT:
-                raise ValueError(f"{where}: a second bone {name!r}")
+                raise ValueError(f"{where}: two bones have the name {name!r}")
             bones[name], stated = bone, None
             if len(bones) > motion_text.MOST_JOINTS:
                 raise ValueError(f"{where}: more than {len(bones) - 1} bones")
         elif key in ("name", "direction", "length", "axis", "dof"):
             stated[key] = (where, [word.lower() for word in words[1:]])
-        elif key not in (*_UNUSED, "("):  # Limits go on in lines of their own.
+        elif key not in (*_UNUSED, "("):  # Limits may span several lines.
             raise ValueError(
                 f"{where}: expected name, direction, length, axis, dof, "
                 f"{', '.join(_UNUSED)} or end, got {words[0]!r}"
@@ -366,7 +366,7 @@ def _hierarchy(path, lines, bones):
                 )
         for name in names:
             if name in parents or name == _ROOT:
-                raise ValueError(f"{path}:{number}: a second parent of {name}")
+                raise ValueError(f"{path}:{number}: {name} has two parents")
             parents[name] = parent
             children.setdefault(parent, []).append(name)
     ordered, pending = {}, [_ROOT]
@@ -377,5 +377,5 @@ def _hierarchy(path, lines, bones):
             pending.append(name)
     lost = sorted(set(bones) - set(ordered))
     if lost:
-        raise ValueError(f"{path}: {lost[0]} does not hang on the root")
+        raise ValueError(f"{path}: {lost[0]} is not connected to the root")
     return ordered

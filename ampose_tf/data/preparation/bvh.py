@@ -1,14 +1,13 @@
-"""BVH files: a skeleton and its motion in one.
+"""Reads BVH files, which contain a skeleton and its motion.
 
-A joint's channels turn about the axes that the turns before have moved, in
-the order in which they are listed: "Zrotation Yrotation Xrotation" is
-Rz Ry Rx. OFFSET is where a joint is in its parent's frame. Angles are degrees,
-y is up, and the unit of length is whatever the writer's was.
+A joint's rotations are intrinsic, in the order in which its channels are
+listed: "Zrotation Yrotation Xrotation" is Rz Ry Rx. OFFSET is the position of
+a joint in its parent's frame. Angles are in degrees, y is up, and the unit of
+length depends on the program that wrote the file.
 
-A joint may have positions too, as Blender writes them for all by default:
-where it is in its parent's frame, in place of its OFFSET. Some programs write
-how far it is from there; which of the two is told by what is nearer to all
-OFFSETs.
+Joints may have position channels, which Blender writes for all joints by
+default. They replace OFFSET in most programs, and are added to it in others.
+The first is assumed if positions are nearer to the OFFSETs than to zero.
 
 The format: https://research.cs.wisc.edu/graphics/Courses/cs-838-1999/Jeff/
 BVH.html.
@@ -29,13 +28,14 @@ _TURNS = ("xrotation", "yrotation", "zrotation")
 def read(path: str | os.PathLike) -> tuple[Hierarchy, JointMotion]:
     """Reads a skeleton and its motion, in the file's own unit of length.
 
-    The root's place is its position channels alone, as in the programs that
-    write an OFFSET of the rest pose there too.
+    The root's position is that of its channels. Its OFFSET is ignored, because
+    some programs write that of the rest pose.
 
     Raises:
-        OSError: Where it cannot be read.
-        ValueError: Where it is none, is cut short, or its frames do not hold
-            the channels of its joints; the message says where.
+        OSError: If the file cannot be read.
+        ValueError: If the file is not a BVH file, is truncated, or its frames
+            do not match the channels of its joints. The message contains the
+            line.
     """
     lines = motion_text.read(path)
     start = next(
@@ -44,7 +44,8 @@ def read(path: str | os.PathLike) -> tuple[Hierarchy, JointMotion]:
     if start is None:
         raise ValueError(f"{path}: expected a line MOTION, got none")
     skeleton, channels = _hierarchy(path, lines[:start])
-    # Some writers state positions of all joints and give the root's alone.
+    # Some programs list position channels for all joints, but write only the
+    # root's.
     turning = [
         channels[0],
         *(tuple(n for n in names if n in _TURNS) for names in channels[1:]),
@@ -63,7 +64,7 @@ def read(path: str | os.PathLike) -> tuple[Hierarchy, JointMotion]:
         if not turns:
             rotations.append(Rotation.identity(len(values)))
         else:
-            # Capital letters: about axes that turn along.
+            # Upper-case letters are intrinsic axes in SciPy.
             order = "".join(names[i][0].upper() for i in turns)
             rotations.append(
                 Rotation.from_euler(order, own[:, turns], degrees=True)
@@ -76,10 +77,11 @@ def read(path: str | os.PathLike) -> tuple[Hierarchy, JointMotion]:
 
 
 def _moved(places, offsets):
-    """Returns how far joints are from their offsets, None if none has places.
+    """Returns displacements of joints from their offsets, or None.
 
     Args:
-        places: (T, J - 1, 3) of all but the root; NaN where a file says none.
+        places: (T, J - 1, 3), position channels of all joints but the root;
+            NaN for channels that the file does not have.
         offsets: (J - 1, 3).
     """
     stated = ~np.isnan(places[0])
@@ -91,7 +93,7 @@ def _moved(places, offsets):
     )
     start = offsets if from_offsets <= from_zero else 0
     moved = np.where(stated, places - start, 0)
-    return np.pad(moved, ((0, 0), (1, 0), (0, 0)))  # the root's are places
+    return np.pad(moved, ((0, 0), (1, 0), (0, 0)))  # Zero for the root.
 
 
 def _hierarchy(path, lines):
@@ -105,7 +107,7 @@ def _hierarchy(path, lines):
     def following(expected=None):
         number, word = next(words, (0, None))
         if word is None:
-            raise ValueError(f"{path}: its HIERARCHY breaks off")
+            raise ValueError(f"{path}: its HIERARCHY is incomplete")
         if expected is not None and word.upper() != expected:
             raise ValueError(
                 f"{path}:{number}: expected {expected}, got {word!r}"
@@ -121,7 +123,7 @@ def _hierarchy(path, lines):
     def opened(name, parent):
         following("{")
         if name in joints:
-            raise ValueError(f"{path}: a second joint {name!r}")
+            raise ValueError(f"{path}: two joints have the name {name!r}")
         if len(joints) == motion_text.MOST_JOINTS:
             raise ValueError(f"{path}: more than {len(joints)} joints")
         following("OFFSET")
@@ -185,10 +187,10 @@ def _frames(path, lines, start, counts):
     """Returns the frames per second and the channels' values (T, count).
 
     Args:
-        path: For messages.
-        lines: The file's.
-        start: Which of them is the first after MOTION.
-        counts: How many numbers a frame may have, the usual one first.
+        path: Path of the file, for messages.
+        lines: Lines of the file.
+        start: Index of the first line after MOTION.
+        counts: Possible numbers of values per frame, the usual one first.
     """
     head = [
         (number, line)
@@ -218,7 +220,7 @@ def _frames(path, lines, start, counts):
     body = head[2:]
     if len(body) != frames or not body:
         raise ValueError(
-            f"{path}: expected {frames:g} frames as it says, got {len(body)}"
+            f"{path}: expected {frames:g} frames as stated, got {len(body)}"
         )
     given = len(body[0][1].split())
     count = given if given in counts else counts[0]

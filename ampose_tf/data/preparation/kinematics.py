@@ -1,7 +1,7 @@
-"""Skeletons whose joints turn, and where that puts the joints.
+"""Forward kinematics of skeletons with rotating joints.
 
-What the readers of motion-capture files (`asf_amc`, `bvh`) have in common. The
-frame is the files': y up, x to the person's left where they face along z.
+Shared by the readers of motion-capture files (`asf_amc`, `bvh`). The frame is
+that of the files: y up, and x to the left of a person who faces along z.
 """
 
 from typing import NamedTuple
@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
-# Rates that differ by less than this share are one: files round 120 frames
-# per second to a frame time of .0083333, and 29.97 is meant as 30.
+# Rates that differ by less than this share count as equal: files round 120
+# frames per second to a frame time of .0083333, and 29.97 stands for 30.
 _SAME_RATE = 0.005
 
 
@@ -18,11 +18,11 @@ class Hierarchy(NamedTuple):
     """A tree of joints, parents before their children.
 
     Attributes:
-        joints: Names. A bone that ends without a joint ends in
-            "<joint> end", which never turns.
-        parents: Index of each joint's parent, -1 of the root, the first.
+        joints: Names of the joints. The end of a bone without a further joint
+            is named "<joint> end", and does not rotate.
+        parents: Index of each joint's parent; -1 for the root, which is first.
         offsets: (J, 3) from the parent, in the parent's frame; the root's
-            are of no account.
+            offset is ignored.
     """
 
     joints: tuple[str, ...]
@@ -31,13 +31,13 @@ class Hierarchy(NamedTuple):
 
 
 class JointMotion(NamedTuple):
-    """What a skeleton does in T frames.
+    """Motion of a skeleton in T frames.
 
     Attributes:
-        root: (T, 3) where the root is, in the unit of the offsets.
-        rotations: Of each of the J joints against its parent, T each.
+        root: (T, 3), position of the root, in the unit of the offsets.
+        rotations: T rotations of each of the J joints relative to its parent.
         fps: Frames per second.
-        moved: (T, J, 3), added to the offsets; None where they stay.
+        moved: (T, J, 3), displacements added to the offsets; None for none.
     """
 
     root: np.ndarray
@@ -47,7 +47,7 @@ class JointMotion(NamedTuple):
 
 
 def positions(skeleton: Hierarchy, motion: JointMotion) -> np.ndarray:
-    """Returns where the joints are, (T, J, 3), in the unit of the offsets."""
+    """Returns the joints' positions (T, J, 3), in the unit of the offsets."""
     placed, turned = [motion.root], [motion.rotations[0]]
     for joint, parent in list(enumerate(skeleton.parents))[1:]:
         offset = skeleton.offsets[joint]
@@ -60,7 +60,7 @@ def positions(skeleton: Hierarchy, motion: JointMotion) -> np.ndarray:
 
 
 def at_rest(skeleton: Hierarchy) -> np.ndarray:
-    """Returns where the joints are when none turns, (J, 3)."""
+    """Returns the joints' positions without rotations, (J, 3)."""
     still = (Rotation.identity(1),) * len(skeleton.joints)
     return positions(skeleton, JointMotion(np.zeros((1, 3)), still, 1.0))[0]
 
@@ -68,7 +68,7 @@ def at_rest(skeleton: Hierarchy) -> np.ndarray:
 def scaled(
     skeleton: Hierarchy, motion: JointMotion, unit: float
 ) -> tuple[Hierarchy, JointMotion]:
-    """Returns both with lengths multiplied by `unit`."""
+    """Returns skeleton and motion with lengths multiplied by `unit`."""
     return (
         skeleton._replace(offsets=skeleton.offsets * unit),
         motion._replace(
@@ -79,7 +79,7 @@ def scaled(
 
 
 def frames(motion: JointMotion, chosen: slice | np.ndarray) -> JointMotion:
-    """Returns some of a motion's frames, at the same rate."""
+    """Returns some of a motion's frames, with the same rate."""
     return motion._replace(
         root=motion.root[chosen],
         rotations=tuple(rotation[chosen] for rotation in motion.rotations),
@@ -88,15 +88,15 @@ def frames(motion: JointMotion, chosen: slice | np.ndarray) -> JointMotion:
 
 
 def sampled(motion: JointMotion, fps: float) -> tuple[JointMotion, np.ndarray]:
-    """Returns the motion at another rate, and where its frames come from.
+    """Returns the motion at another rate, and the sources of its frames.
 
-    Where the rate divides the motion's own (to half a per cent), frames are
-    picked. Elsewhere rotations are interpolated on the shortest arc and
-    places along a line, so that bones keep their lengths.
+    If the rate divides the motion's own (within half a per cent), frames are
+    selected. Otherwise rotations are interpolated on the shortest arc and
+    positions linearly, so that bones keep their lengths.
 
     Returns:
-        The motion, and (T,) positions among the old frames, fractions where
-        frames are interpolated.
+        The motion, and (T,) indices of its frames among the old ones,
+        fractional for interpolated frames.
     """
     count = len(motion.root)
     step = motion.fps / fps
@@ -106,7 +106,7 @@ def sampled(motion: JointMotion, fps: float) -> tuple[JointMotion, np.ndarray]:
         thinned = frames(motion, chosen)._replace(fps=fps)
         return thinned, chosen.astype(np.float64)
     own = np.arange(count)
-    # The last frame is met in spite of rounding.
+    # Rounding must not lose the last frame.
     places = np.arange(int((count - 1) / step + 1e-9) + 1) * step
     places = np.minimum(places, count - 1)
     if count == 1:

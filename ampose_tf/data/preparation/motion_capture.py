@@ -1,13 +1,13 @@
-"""Recordings of motion capture -> a motion archive, as `mocap` reads it.
+"""Converts motion-capture recordings to a motion archive for `mocap`.
 
-Takes CMU's database as it is distributed (http://mocap.cs.cmu.edu: .asf and
-.amc) or its conversions to .bvh by cgspeed, and other files with the same
-skeletons (`rigs` has the table of joints). What is written is in `mocap`:
-Human3.6M's 17 joints, metres, z up, 30 frames per second.
+The input is CMU's database as distributed (http://mocap.cs.cmu.edu: .asf and
+.amc), cgspeed's conversions of it to .bvh, or other files with the same
+skeletons (see the table of joints in `rigs`). The output format is described
+in `mocap`: Human3.6M's 17 joints, metres, z up, 30 frames per second.
 
-The floor, z = 0, is the files' own y = 0, which CMU calibrates to the floor:
-ankles of people who stand are at 0.07 m. Nothing is shifted, so that jumps
-and stairs keep their heights; the summary says how high people stand.
+The floor, z = 0, is y = 0 in the files, which CMU calibrates to the floor: the
+ankles of standing people are at 0.07 m. Positions are not shifted, so jumps
+and stairs keep their heights; the summary contains the lowest joint's height.
 """
 
 import itertools
@@ -25,7 +25,7 @@ from ampose_tf.data.preparation import recordings
 from ampose_tf.data.preparation.recordings import FPS
 from ampose_tf.skeleton import H36M_17
 
-# On whom the published figures on CMU's data are measured.
+# The subjects on which published figures for CMU's data are measured.
 VALIDATION = ("CMU03", "CMU09", "CMU131", "CMU35", "CMU93")
 _CMU_INDEX = "cmu-mocap-index-text.txt"
 _CMU_LINE = re.compile(r"(\d+_\d+)\s+(\S.*)")
@@ -56,45 +56,46 @@ def prepare(
     bvh_unit_m: float = 0.0,
     strict: bool = False,
 ) -> int:
-    """Writes `output/name.npz` and `output/name.json`, over what is there.
+    """Writes `output/name.npz` and `output/name.json`, replacing old files.
 
-    Reads every .amc and .bvh below `source`, in any arrangement of folders.
-    "01_02" in whatever folder is trial "CMU01/01_02"; other files are
-    "<folder>/<name>". An .amc needs an .asf in its folder: "01.asf" for
-    "01_02.amc", or the only one. Descriptions of trials are those of
-    `cmu-mocap-index-text.txt`, which comes with cgspeed's files, if it is
+    All .amc and .bvh files below `source` are read, in any arrangement of
+    folders. In any folder, "01_02" is trial "CMU01/01_02"; other files are
+    "<folder>/<name>". An .amc file requires an .asf file in its folder:
+    "01.asf" for "01_02.amc", or the only one. Descriptions of trials are from
+    `cmu-mocap-index-text.txt`, which is part of cgspeed's files, if it exists
     below `source`.
 
-    A first frame that is a T-pose (`rigs.is_t_pose`) is dropped from .bvh
-    files: cgspeed added it. Where a joint jumps (`recordings.whole_parts`) a
-    trial is cut; its second part is "CMU01/01_02#2". Rates that are a
-    multiple of 30 are thinned, others interpolated (`kinematics.sampled`).
+    If the first frame of a .bvh file is a T-pose (`rigs.is_t_pose`), which
+    cgspeed added, it is dropped. Trials are cut at jumps of a joint
+    (`recordings.whole_parts`); the second part is "CMU01/01_02#2". Recordings
+    at a multiple of 30 frames per second are subsampled, others interpolated
+    (`kinematics.sampled`).
 
-    A recording that cannot be used is left out. Prints a line for each of
-    them, a line per subject and a summary. Run again, also after an
-    interruption, it does everything anew; the files are replaced at the end,
-    after they have been read back.
+    Recordings that cannot be used are left out. A line is printed for each of
+    them, followed by a line per subject and a summary. Files are replaced at
+    the end, after they have been verified. After an interruption, run again
+    from the start.
 
     Args:
         source: Folder of the recordings.
-        output: Folder of the archive.
-        name: The archive's, as configs name it in `data.archives`.
-        validation: Subjects for validation, by name; the others are for
-            training. Of the default, those that are there.
-        amc_fps: Frames per second of .amc files that do not say; CMU60, 61
-            and 88, which are known to be at 60, are taken at 60.
-        bvh_unit_m: Metres per unit of .bvh files; 0 to tell it from the
+        output: Output folder.
+        name: Name of the archive, for `data.archives` in configs.
+        validation: Names of validation subjects; the others are for training.
+            Missing subjects are ignored only for the default value.
+        amc_fps: Frames per second of .amc files without a rate, except CMU60,
+            CMU61 and CMU88, which are known to be at 60.
+        bvh_unit_m: Metres per unit of .bvh files; 0 to guess it from the
             length of each skeleton's legs (`rigs.guess_unit`).
-        strict: Stop at the first recording that cannot be used.
+        strict: Whether to stop at the first recording that cannot be used.
 
     Returns:
-        How many recordings were left out.
+        Number of recordings left out.
 
     Raises:
-        OSError: If something cannot be written, or `source` has no
+        OSError: If a file cannot be written, or `source` contains no
             recordings.
-        ValueError: If no recording can be used, or a subject for validation
-            is not there. Nothing has been written by then.
+        ValueError: If no recording can be used, or a validation subject is
+            missing. Nothing is written in this case.
     """
     source, output = pathlib.Path(source), pathlib.Path(output)
     _check_arguments(name, amc_fps, bvh_unit_m)
@@ -105,16 +106,16 @@ def prepare(
     missing = sorted(set(validation) - set(subjects))
     if missing and validation != VALIDATION:
         raise ValueError(
-            f"{source}: no recording of {missing[0]}, which is asked for in "
-            f"validation; found {', '.join(subjects)}"
+            f"{source}: no recording of the validation subject {missing[0]}; "
+            f"found {', '.join(subjects)}"
         )
     trials = _read(found, amc_fps, bvh_unit_m, strict)
     read = {recording.subject for recording in trials}
     lost = sorted(set(validation) & set(subjects) - read)
     if lost and validation != VALIDATION:
         raise ValueError(
-            f"{source}: no recording of {lost[0]}, which is asked for in "
-            "validation, can be used; nothing was written"
+            f"{source}: no recording of the validation subject {lost[0]} can "
+            "be used; nothing was written"
         )
     motion, meta = {}, {}
     descriptions = _descriptions(source)
@@ -123,7 +124,7 @@ def prepare(
             whole = f"{recording.subject}/{recording.trial}"
             key = whole if number == 1 else f"{whole}#{number}"
             if key in motion:
-                raise ValueError(f"{recording.path}: a second {key}")
+                raise ValueError(f"{recording.path}: {key} exists twice")
             motion[key] = part
             meta[key] = {
                 "subject": recording.subject,
@@ -131,7 +132,7 @@ def prepare(
                 "description": descriptions.get(recording.trial, whole),
                 "fps": FPS,
                 "source_fps": round(trial.fps, 3),
-                # Of the whole recording, once.
+                # For the whole recording, stated once.
                 "glitch_removed": trial.cut if number == 1 else 0,
                 "frames": len(part),
                 "split": (
@@ -143,7 +144,7 @@ def prepare(
     if not motion:
         raise ValueError(
             f"{source}: joints jump in all recordings, and no part between "
-            f"two jumps has {recordings.SHORTEST_S} s"
+            f"two jumps lasts {recordings.SHORTEST_S} s"
         )
     card = _card(name, motion, meta)
     _write(output, name, motion, card)
@@ -158,8 +159,7 @@ def prepare(
 def _check_arguments(name, amc_fps, bvh_unit_m):
     if not re.fullmatch(r"[\w-]+", name):
         raise ValueError(
-            "name: expected an archive's name, of letters, digits, - and _, "
-            f"got {name!r}"
+            f"name: expected a name of letters, digits, - and _, got {name!r}"
         )
     recordings.check_fps("amc_fps", amc_fps)
     if not 0 <= bvh_unit_m < math.inf:
@@ -169,7 +169,7 @@ def _check_arguments(name, amc_fps, bvh_unit_m):
 
 
 def _read(found, amc_fps, bvh_unit_m, strict):
-    """Returns {recording: trial} of what can be used; says so by subject."""
+    """Returns {recording: trial} of usable recordings, and prints progress."""
     trials, faults = {}, []
     for subject, own in itertools.groupby(found, lambda r: r.subject):
         for recording in own:
@@ -201,7 +201,7 @@ def _say(subject, trials):
 
 
 def _descriptions(source):
-    """Returns {"01_02": what is done} of CMU's index, if it is there."""
+    """Returns {"01_02": description} from CMU's index, if it exists."""
     found = {}
     for path in sorted(source.rglob(_CMU_INDEX)):
         try:
@@ -242,13 +242,13 @@ def _card(name, motion, meta):
 
 
 def _write(output, name, motion, card):
-    """Writes the pair of files once it has been read back."""
+    """Writes the pair of files after verifying it."""
     text = json.dumps(card, indent=1, ensure_ascii=False)
     with files.workplace(output) as made:
         npz, beside = made / f"{name}.npz", made / f"{name}.json"
         archive.write(npz, **motion)
         files.write_text(beside, text)
-        # The loader wants both side by side.
+        # The loader expects both files in one folder.
         for split in ("train", "validation"):
             if card[split]:
                 _verify(made, name, split, motion, card)
@@ -265,7 +265,10 @@ def _verify(root, name, split, motion, card):
         loaded.joints, np.concatenate([motion[key] for key in expected])
     )
     if not same:
-        raise ValueError(f"{name}: what was written reads back otherwise")
+        raise ValueError(
+            f"{name}: the written archive differs from the motion; it was "
+            "discarded"
+        )
 
 
 def _summary(path, trials, motion, card):
@@ -274,8 +277,8 @@ def _summary(path, trials, motion, card):
         f"{path}: {card['trials']} trials of {card['subjects']} subjects, "
         f"{card['frames']} frames at {FPS:g} per second",
         f"validation: {', '.join(card['validation']) or 'none'}",
-        f"left out where a joint jumps or little remains: {sum(cut)} frames "
-        f"of {sum(c > 0 for c in cut)} recordings, "
+        f"left out at jumps and in short parts between them: {sum(cut)} "
+        f"frames of {sum(c > 0 for c in cut)} recordings, "
         f"{sum(not trial.parts for trial in trials.values())} of them whole",
         f"T-poses dropped: {sum(t.t_pose for t in trials.values())}",
         f"median lengths: {_limbs(motion)}",

@@ -1,4 +1,4 @@
-"""Reading numbers from text files, saying where one is wrong."""
+"""Reads numbers from text files, with positions in error messages."""
 
 import os
 import re
@@ -7,15 +7,14 @@ import numpy as np
 
 from ampose_tf import reading
 
-# The longest of CMU's 2,500 recordings take a third of them.
+# The longest of CMU's 2,500 recordings use a third of this.
 MOST_BYTES = 64 * 2**20
 _MOST_LINES = 2_000_000
-# Of a skeleton; detailed hands have fifty.
+# Joints of a skeleton; detailed hands have fifty.
 MOST_JOINTS = 1000
-# Frames times joints, which are numbers in memory whatever a file says of
-# them.
+# Frames times joints, which limits the memory needed for a file.
 _MOST_PLACES = 4_000_000
-# Micrometres in a kilometre; what is beyond overflows where it is squared.
+# Micrometres in a kilometre; squares of larger numbers might overflow.
 _LARGEST = 1e9
 
 
@@ -23,8 +22,8 @@ def read(path: str | os.PathLike) -> list[str]:
     """Returns a file's lines. Line numbers in messages count from one.
 
     Raises:
-        OSError: If it cannot be read.
-        ValueError: If it is larger than any recording.
+        OSError: If the file cannot be read.
+        ValueError: If the file is larger than any recording.
     """
     try:
         content = reading.content(path, MOST_BYTES)
@@ -32,7 +31,7 @@ def read(path: str | os.PathLike) -> list[str]:
         raise ValueError(f"{path}: {error}") from error
     if content.count(b"\n") + content.count(b"\r") > _MOST_LINES:
         raise ValueError(f"{path}: more than {_MOST_LINES} lines")
-    # Comments hold bytes of forgotten encodings; what is read is ASCII.
+    # Comments may have any encoding; everything else is ASCII.
     return re.split("\r\n?|\n", content.decode("latin-1"))
 
 
@@ -40,12 +39,12 @@ def check_size(where: str, frames: int, joints: int) -> None:
     """Checks that a motion fits into memory.
 
     Raises:
-        ValueError: If it is larger than any recording.
+        ValueError: If the motion is larger than any recording.
     """
     if frames * joints > _MOST_PLACES:
         raise ValueError(
-            f"{where}: {frames} frames of {joints} joints are more than any "
-            "recording's"
+            f"{where}: {frames} frames of {joints} joints are more than in "
+            "any recording"
         )
 
 
@@ -53,12 +52,13 @@ def numbers(words: list[str], count: int, where: str) -> np.ndarray:
     """Returns `count` finite numbers of at most 1e9, (count,) float64.
 
     Args:
-        words: A line's, split.
-        count: How many are expected.
-        where: The file, the line and what is read, for messages.
+        words: Words of a line.
+        count: Expected number of words.
+        where: File, line and name of the numbers, for messages.
 
     Raises:
-        ValueError: If there are more or fewer, or one is no such number.
+        ValueError: If the number of words differs, or one is not such a
+            number.
     """
     if len(words) != count:
         some = "1 number" if count == 1 else f"{count} numbers"

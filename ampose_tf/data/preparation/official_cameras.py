@@ -1,11 +1,12 @@
-"""Human3.6M's calibration as it is published, beside ours.
+"""Compares Human3.6M's published calibration with ours.
 
-`metadata.xml` of the official code: `<w0>` holds 300 numbers. From
-6 (11 c + s - 1) on stand three Euler angles, whose Rx Ry Rz turns the world's
-axes into those of camera c (0 to 3), as subject s finds it, and its position
-in millimetres; from 264 + 9 c on focal length and centre (2 + 2), radial (3)
-and tangential (2) distortion, the last in the other order than ours. Layout
-after https://github.com/una-dinosauria/3d-pose-baseline.
+In `metadata.xml` of the official code, `<w0>` contains 300 numbers. Those from
+6 (11 c + s - 1) on are the extrinsics of camera c (0 to 3) for subject s:
+three Euler angles, with which Rx Ry Rz rotates the world's axes to the
+camera's, and the position in millimetres. Those from 264 + 9 c on are focal
+length and centre (2 + 2), radial (3) and tangential (2) distortion, the last
+in reverse order to ours. Layout after
+https://github.com/una-dinosauria/3d-pose-baseline.
 """
 
 import os
@@ -18,8 +19,7 @@ from ampose_tf import reading
 from ampose_tf.data import human36m
 
 _MOST_BYTES = 2**24
-# Each figure, and how far float32 and printed decimals may part ours from the
-# official one.
+# Tolerances for the rounding of float32 and of printed decimals.
 _TOLERANCES = {
     "rotation": 1e-5,
     "position (mm)": 1e-2,
@@ -31,14 +31,14 @@ _TOLERANCES = {
 
 
 def compare(path: str | os.PathLike) -> str:
-    """Says which of our cameras differ from those of `metadata.xml`.
+    """Compares our cameras with those in `metadata.xml`.
 
     Returns:
-        One line that all agree, or one line for each figure that does not.
+        One line if all cameras agree, or one line per differing parameter.
 
     Raises:
-        OSError: Where the file cannot be read.
-        ValueError: Where it holds no calibration.
+        OSError: If the file cannot be read.
+        ValueError: If the file does not contain a calibration.
     """
     numbers = _read(path)
     lines, cameras = [], 0

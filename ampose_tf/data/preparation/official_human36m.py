@@ -1,10 +1,10 @@
-"""Human3.6M as it is downloaded, to VideoPose3D's files.
+"""Converts the official Human3.6M to VideoPose3D's files.
 
-Of the official archives it takes "Poses, D3 Positions" of each subject:
-`S1/MyPoseFeatures/D3_Positions/Walking 1.cdf` and so on, unpacked or within
-`Poses_D3_Positions_S1.tgz`. `Pose` of each is (1, T, 96): 32 joints,
-millimetres, world. What is left out and renamed follows VideoPose3D, so that
-its other files (CPN's detections) fit.
+The input is "Poses, D3 Positions" of each subject from the official archives:
+`S1/MyPoseFeatures/D3_Positions/Walking 1.cdf` and so on, unpacked or in
+`Poses_D3_Positions_S1.tgz`. `Pose` in each file is (1, T, 96): 32 joints,
+millimetres, world. Sequences are left out and renamed as in VideoPose3D, so
+that its other files (CPN's detections) match.
 """
 
 import os
@@ -20,9 +20,9 @@ from ampose_tf.data.human36m import CORRUPT, JOINTS_OF_32, SUBJECTS
 from ampose_tf.data.poses import check_unit
 from ampose_tf.data.preparation import official_cameras
 
-# Of each subject: two of each action.
+# Recordings per subject: two of each action.
 RECORDINGS = 30
-# Frames times cameras of the training subjects, as counted by MotionBERT
+# Frames times cameras of the training subjects, according to MotionBERT
 # (lib/data/datareader_h36m.py).
 TRAINING_PAIRS = 1_559_752
 
@@ -34,7 +34,7 @@ _WHERE = (
 # At 50 frames per second, an hour in one file and 15 in one archive.
 _LARGEST_FILE = 64 * 2**20
 _LARGEST_ARCHIVE = 2**30
-# Reading a subject may take so many seconds, and one more for so many bytes.
+# The time limit for reading a subject: seconds, and bytes per further second.
 _LONGEST_S = 8
 _BYTES_PER_SECOND = 2**22
 
@@ -42,33 +42,33 @@ _BYTES_PER_SECOND = 2**22
 def prepare(
     source: str | os.PathLike, output: str | os.PathLike, metadata: str = ""
 ) -> None:
-    """Converts all subjects and reads them back; says so by subject.
+    """Converts all subjects, verifies the result, and prints progress.
 
     Args:
-        source: Folder of the subjects' folders or archives.
-        output: Folder to write the 3D file and the 2D file "gt" into.
+        source: Folder with the subjects' folders or archives.
+        output: Output folder for the 3D file and the 2D file "gt".
         metadata: Path of the official `metadata.xml`, to compare its cameras
             with ours; "" for no comparison.
 
     Raises:
-        OSError: Where a file is missing or cannot be written.
-        ValueError: Where one is damaged or holds something else, or
-            `output` holds generated motion, or `source` does and `output`
-            recordings.
+        OSError: If a file is missing or cannot be written.
+        ValueError: If a file is damaged or has other contents, or if one of
+            `source` and `output` contains recordings and the other generated
+            motion.
     """
     source, output = pathlib.Path(source), pathlib.Path(output)
     generated = (source / synthetic.MARK).exists()
     there = (output / human36m.FILE_3D).exists()
     if there and synthetic.is_generated(output) is not generated:
-        # The detections in one folder would pass for those of the other.
+        # Existing detections would be used with the wrong motion.
         other = "recordings" if generated else "generated motion"
-        raise ValueError(f"{output}: holds {other}; choose another folder")
+        raise ValueError(f"{output}: contains {other}; choose another folder")
     if metadata:
         print(official_cameras.compare(metadata), flush=True)
     marked = {"generator": synthetic.GENERATOR} if generated else {}
     world, image, frames = _converted(source)
     print(f"Writing to {output}, and reading back", flush=True)
-    # Read back before it replaces anything.
+    # Files are verified before they replace others.
     with files.workplace(output) as made:
         human36m.write(made, world, {"gt": image}, **marked)
         pairs = _read_back(made, frames)
@@ -85,27 +85,29 @@ def prepare(
 
 
 def _read_back(root, frames):
-    """Returns the number of pairs in files that have just been written."""
+    """Checks the files just written, and returns their number of pairs."""
     poses = human36m.load(root, SUBJECTS)
     for subject in SUBJECTS:
         count = np.count_nonzero(poses.subjects == subject)
         expected = len(human36m.cameras(subject)) * frames[subject]
         if count != expected:
             raise ValueError(
-                f"{subject}: what was written reads back as {count} pairs, "
-                f"not {expected}; nothing was kept"
+                f"{subject}: the written files contain {count} pairs, not "
+                f"{expected}; they were discarded"
             )
     return poses.count
 
 
 def _converted(source):
-    """Returns joints and keypoints by subject and name, and frames."""
+    """Returns joints and keypoints by subject and name, and frame counts."""
     world, image, frames = {}, {}, {}
     for subject in SUBJECTS:
         world[subject], image[subject] = {}, {}
         for name, where, joints in _read(source, subject):
             if name in world[subject]:
-                raise ValueError(f"{where}: a second {name!r} of {subject}")
+                raise ValueError(
+                    f"{where}: {name!r} of {subject} exists twice"
+                )
             world[subject][name] = joints
             try:
                 image[subject][name] = human36m.project(subject, joints)
@@ -139,7 +141,7 @@ def _read(source, subject):
     else:
         raise FileNotFoundError(f"no file {archive} or in {folder}: {_WHERE}")
     try:
-        # `tarfile` and `cdflib` do what a file says.
+        # `tarfile` and `cdflib` do not limit memory or time.
         found = confined.call(
             _read_all,
             str(where),
@@ -171,7 +173,7 @@ def _read_all(where, subject):
 
 def _in_folder(folder):
     for path in sorted(folder.glob("*.cdf")):
-        # macOS leaves such files about.
+        # macOS creates such files.
         if path.name.startswith("."):
             continue
         try:
@@ -182,7 +184,7 @@ def _in_folder(folder):
 
 
 def _archived(path, subject):
-    """Yields a subject's files of an archive, none of it onto the disk."""
+    """Yields a subject's files in an archive, without unpacking it to disk."""
     size = 0
     try:
         with reading.guarded(), tarfile.open(path, "r:gz") as members:
@@ -194,8 +196,8 @@ def _archived(path, subject):
                     name.is_absolute() or ".." in name.parts
                 ):
                     raise _Refused(
-                        f"{where}: a link, or a path out of the archive's "
-                        "folder; the official ones hold none"
+                        f"{where}: a link, or a path outside the archive's "
+                        "folder; official archives contain none"
                     )
                 if member.size > _LARGEST_FILE or size > _LARGEST_ARCHIVE:
                     raise _Refused(
@@ -216,14 +218,14 @@ def _archived(path, subject):
 
 
 class _Refused(ValueError):
-    """What an archive holds is intact and not admitted."""
+    """An archive is intact, but its contents are not allowed."""
 
 
 def _read_joints(content, where):
     """Returns a recording's joints, (T, 32, 3) float32 metres."""
     import cdflib
 
-    # cdflib reads files, and decides by their names what they are.
+    # cdflib reads only files, and depends on their names.
     with files.scratch() as folder:
         file = folder / "recording.cdf"
         file.write_bytes(content)
@@ -240,7 +242,7 @@ def _read_joints(content, where):
             ) from error
     if pose is None:
         raise ValueError(
-            f"{where}: no variable Pose; it holds "
+            f"{where}: no variable Pose; it contains "
             f"{', '.join(names) or 'nothing'}"
         )
     if (
@@ -256,7 +258,7 @@ def _read_joints(content, where):
         )
     joints = pose.reshape(-1, 32, 3)
     if not np.isfinite(joints).all():
-        raise ValueError(f"{where}: Pose holds NaN or infinite values")
+        raise ValueError(f"{where}: Pose contains NaN or infinite values")
     check_unit(joints[:, JOINTS_OF_32], "millimetres", where)
     joints = (joints / 1000).astype(np.float32)
     mocap.check_bones(joints[:, JOINTS_OF_32], where)

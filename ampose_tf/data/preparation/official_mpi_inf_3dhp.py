@@ -1,7 +1,7 @@
-"""MPI-INF-3DHP's test set as it is downloaded, to one file for `load`.
+"""Converts MPI-INF-3DHP's official test set to one file for `load`.
 
-`TS1/annot_data.mat` to `TS6/annot_data.mat`, MATLAB 7.3, which is HDF5 with
-the axes reversed: `annot2` (N, 1, 17, 2) pixels, `univ_annot3`
+The input is `TS1/annot_data.mat` to `TS6/annot_data.mat` in MATLAB 7.3, which
+is HDF5 with reversed axes: `annot2` (N, 1, 17, 2) pixels, `univ_annot3`
 (N, 1, 17, 3) millimetres, `valid_frame` (N, 1).
 """
 
@@ -19,7 +19,7 @@ _WHERE = (
     "run its get_testset.sh"
 )
 
-# Official sequences have 6,151 at most.
+# Official sequences have at most 6,151.
 _MOST_FRAMES = 100_000
 
 
@@ -29,18 +29,19 @@ def prepare(
     sequences: tuple[str, ...] = tuple(SEQUENCES),
     official: bool = False,
 ) -> None:
-    """Converts the valid frames and reads them back; says so by sequence.
+    """Converts the valid frames, verifies the result, and prints progress.
 
     Args:
         source: The folder `mpi_inf_3dhp_test_set`.
-        output: Folder to write `mpi_inf_3dhp.FILE` into.
-        sequences: Which to convert.
-        official: Whether numbers of frames other than the official release's
-            are an error, beyond being reported.
+        output: Output folder for `mpi_inf_3dhp.FILE`.
+        sequences: Sequences to convert.
+        official: Whether to raise an error if numbers of frames differ from
+            the official release's. They are always reported.
 
     Raises:
-        OSError: Where a file is missing or cannot be written.
-        ValueError: Where one is damaged, or differs in spite of `official`.
+        OSError: If a file is missing or cannot be written.
+        ValueError: If a file is damaged, or, with `official`, if it differs
+            from the official release.
     """
     source, output = pathlib.Path(source), pathlib.Path(output)
     members, valid, differing = {}, {}, []
@@ -72,7 +73,7 @@ def prepare(
         )
     if (source / synthetic.MARK).exists():
         members["generator"] = np.array(synthetic.GENERATOR)
-    # Read back before it replaces anything.
+    # The file is verified before it replaces another.
     with files.workplace(output) as made:
         path = made / mpi_inf_3dhp.FILE
         archive.write(path, **members)
@@ -80,8 +81,8 @@ def prepare(
         names, counts = np.unique(poses.subjects, return_counts=True)
         if dict(zip(names.tolist(), counts.tolist(), strict=True)) != valid:
             raise ValueError(
-                f"{path.name}: what was written reads back as {counts} frames "
-                f"of {names}, not {valid}; nothing was kept"
+                f"{path.name}: the written file contains {counts} frames of "
+                f"{names}, not {valid}; it was discarded"
             )
         path.replace(output / path.name)
     total = sum(sequence.valid for sequence in SEQUENCES.values())
@@ -98,9 +99,9 @@ def _read(path):
     with reading.opened(path) as file:
         if file.read(19).startswith(b"MATLAB 5.0 MAT-file"):
             raise ValueError(
-                f"{path}: a MATLAB file of version 5, and the official ones "
-                "are of version 7.3; download it again, or in MATLAB load it "
-                "and save(..., '-v7.3')"
+                f"{path}: a MATLAB file of version 5, but official ones have "
+                "version 7.3; download it again, or load it in MATLAB and use "
+                "save(..., '-v7.3')"
             )
     try:
         # HDF5 is a library in C.
@@ -115,8 +116,8 @@ def _read(path):
     lengths = {name: len(array) for name, array in arrays.items()}
     if set(lengths.values()) != {frames} or not np.isin(valid, (0, 1)).all():
         raise ValueError(
-            f"{path}: expected valid_frame to be 0 or 1 for as many frames "
-            f"as there are; got {lengths}"
+            f"{path}: expected valid_frame to be 0 or 1 for each frame; got "
+            f"{lengths}"
         )
     keypoints_px, joints_mm = mpi_inf_3dhp.check_sequence(
         arrays["annot2"][valid == 1, 0],
@@ -143,7 +144,7 @@ def _arrays(path):
 
 def _dataset(file, name, shape):
     if not hdf5.has(file, name):
-        raise ValueError(f"no array {name}; it holds {', '.join(file)}")
+        raise ValueError(f"no array {name}; it contains {', '.join(file)}")
     dataset = hdf5.dataset(file, name)
     if dataset.shape[1:] != shape or dataset.ndim != len(shape) + 1:
         expected = ", ".join(map(str, shape))
@@ -151,7 +152,7 @@ def _dataset(file, name, shape):
             f"expected {name} of shape (N, {expected}), got {dataset.shape}"
         )
     if dataset.dtype.kind not in "biuf":
-        raise ValueError(f"expected numbers as {name}, got {dataset.dtype}")
+        raise ValueError(f"expected numbers in {name}, got {dataset.dtype}")
     if len(dataset) > _MOST_FRAMES:
         raise ValueError(f"{len(dataset)} frames are too many")
     return hdf5.values(dataset)

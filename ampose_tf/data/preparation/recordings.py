@@ -1,4 +1,7 @@
-"""One recording of motion capture -> Human3.6M's joints, whole parts only."""
+"""Converts motion-capture recordings to Human3.6M's joints.
+
+Parts in which joints jump are left out.
+"""
 
 import pathlib
 import re
@@ -10,19 +13,19 @@ from ampose_tf import reading
 from ampose_tf.data.preparation import asf_amc, bvh, kinematics, rigs
 from ampose_tf.skeleton import H36M_17
 
-# What motion archives are at.
+# The frame rate of motion archives.
 FPS = 30.0
-# Recorded at 60 frames per second, which no file of theirs says.
+# Recorded at 60 frames per second, which their files do not state.
 _RECORDED_FPS = {"CMU60": 60.0, "CMU61": 60.0, "CMU88": 60.0}
-# The slowest rate from which motion can be interpolated, and a fastest.
+# The slowest rate from which motion can be interpolated, and the fastest.
 _FPS_RANGE = (15.0, 1000.0)
 # Thigh and shank of children and adults, metres.
 _LEG_RANGE_M = (0.4, 1.2)
 
-# Metres per second that no joint exceeds: about twice what CMU's recordings
-# reach at most, between frames 1/30 s apart, where nothing jumps (5.7 of the
-# trunk, 7.7 of elbows and knees, 12.9 of wrists and ankles: backflips, kicks
-# and boxing).
+# Upper bounds of joints' speeds in metres per second: about twice the largest
+# ones in CMU's recordings without jumps, between frames 1/30 s apart (5.7 for
+# the trunk, 7.7 for elbows and knees, 12.9 for wrists and ankles: backflips,
+# kicks and boxing).
 _TRUNK_SPEED = 12.0
 _MIDDLE_SPEED = 15.0
 _END_SPEED = 25.0
@@ -36,16 +39,16 @@ _SPEEDS = np.array(
         for joint in H36M_17.joints
     ]
 )
-# Filters smear a jump: this much is cut on both of its sides.
+# Filters spread a jump, so this much is cut on both sides.
 _MARGIN_S = 1 / 30
-# What remains between two jumps is a glitch itself if it is shorter.
+# Shorter parts between two jumps count as glitches themselves.
 SHORTEST_S = 0.5
 
 _CMU_FILE = re.compile(r"(\d+)_\d+")
 
 
 class MotionFile(NamedTuple):
-    """A file of motion, and what it is called in an archive."""
+    """A motion file, and its names in an archive."""
 
     path: pathlib.Path
     subject: str
@@ -53,13 +56,13 @@ class MotionFile(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """What is whole of a recording.
+    """The parts of a recording without jumps.
 
     Attributes:
         parts: (T, 17, 3) float32 each, metres, z up, 30 frames per second.
-        cut: How many frames are left out, at 30 per second.
+        cut: Number of frames left out, at 30 per second.
         fps: Frames per second of the recording.
-        t_pose: Whether it began with a T-pose, which is dropped.
+        t_pose: Whether the recording began with a T-pose, which is dropped.
     """
 
     parts: list[np.ndarray]
@@ -71,18 +74,18 @@ class Trial(NamedTuple):
 def find(source: pathlib.Path) -> list[MotionFile]:
     """Returns the .amc and .bvh files below a folder, sorted by name.
 
-    "01_02" is trial "01_02" of subject "CMU01", in whatever folder; other
-    files are trials of the subject after whom their folder is named.
+    In any folder, "01_02" is trial "01_02" of subject "CMU01". Other files are
+    trials of the subject after whom their folder is named.
 
     Raises:
-        OSError: Where there is no such folder, or none of them in it.
-        ValueError: Where two are the same trial.
+        OSError: If the folder does not exist, or contains no such files.
+        ValueError: If two files are the same trial.
     """
     if not source.is_dir():
         raise NotADirectoryError(f"no folder {source}")
     found = {}
     for path in sorted(source.rglob("*")):
-        # Names with a dot first are what macOS packs beside the files.
+        # macOS creates files with a leading dot beside others.
         if (
             path.suffix.lower() not in (".amc", ".bvh")
             or path.name.startswith(".")
@@ -106,14 +109,14 @@ def read(recording: MotionFile, amc_fps: float, bvh_unit_m: float) -> Trial:
     """Reads a recording.
 
     Args:
-        recording: Which.
+        recording: The recording's file.
         amc_fps: Frames per second of .amc files.
         bvh_unit_m: Metres per unit of .bvh files; 0 to guess.
 
     Raises:
-        OSError: Where a file cannot be read, or an .amc has no .asf.
-        ValueError: Where it is damaged, or no recording of a person of whom
-            Human3.6M's joints can be told.
+        OSError: If a file cannot be read, or an .amc file has no .asf file.
+        ValueError: If the file is damaged, or Human3.6M's joints cannot be
+            found on its skeleton.
     """
     path = recording.path
     fps = _RECORDED_FPS.get(recording.subject)
@@ -123,17 +126,17 @@ def read(recording: MotionFile, amc_fps: float, bvh_unit_m: float) -> Trial:
                 return _read_amc(path, fps or amc_fps)
             return _read_bvh(path, bvh_unit_m, fps)
     except ValueError as error:
-        # It may be the skeleton's file that is named.
+        # The message may already start with the skeleton's file.
         if str(error).startswith(str(path.parent)):
             raise
         raise ValueError(f"{path}: {error}") from error
 
 
 def check_fps(where: str, fps: float) -> None:
-    """Refuses rates that no recording is at.
+    """Checks that a frame rate is plausible for a recording.
 
     Raises:
-        ValueError: Outside of 15 to 1000.
+        ValueError: If the rate is not between 15 and 1000.
     """
     low, high = _FPS_RANGE
     if not low <= fps <= high:
@@ -144,19 +147,19 @@ def check_fps(where: str, fps: float) -> None:
 
 
 def whole_parts(joints: np.ndarray, fps: float) -> list[tuple[int, int]]:
-    """Returns the parts of a recording in which nothing jumps.
+    """Returns the parts of a recording without jumps.
 
-    A joint jumps where it is faster between two frames than people are:
-    12 m/s for the trunk and head, 15 for elbows and knees, 25 for wrists and
-    ankles. 1/30 s is cut on both sides of a jump, and what is left of it is
-    dropped where it is shorter than half a second.
+    A joint jumps if it is faster between two frames than people are: 12 m/s
+    for trunk and head, 15 for elbows and knees, 25 for wrists and ankles.
+    1/30 s is cut on both sides of a jump, and remaining parts shorter than
+    half a second are dropped.
 
     Args:
         joints: (T, 17, 3) metres.
         fps: Frames per second.
 
     Returns:
-        First frame of each part, and the one after its last.
+        (first frame, frame after the last) of each part.
     """
     speeds = np.linalg.norm(np.diff(joints, axis=0), axis=-1) * fps
     whole = np.ones(len(joints), bool)
@@ -165,8 +168,8 @@ def whole_parts(joints: np.ndarray, fps: float) -> list[tuple[int, int]]:
         whole[max(0, before + 1 - margin) : before + 1 + margin] = False
     if whole.all() and len(joints) > 1:
         return [(0, len(joints))]
-    # Where it changes, with a glitch before the first frame and after the
-    # last.
+    # Indices of changes, with a glitch before the first and after the last
+    # frame.
     edges = np.flatnonzero(np.diff(np.pad(whole, 1).astype(np.int8)))
     return [
         (int(start), int(stop))
@@ -184,7 +187,7 @@ def _read_amc(path, fps):
 
 
 def _skeleton_of(amc):
-    """Returns the .asf of an .amc: 01.asf of 01_02.amc, or the only one."""
+    """Returns an .amc file's .asf: 01.asf for 01_02.amc, or the only one."""
     found = sorted(
         path for path in amc.parent.iterdir() if path.suffix.lower() == ".asf"
     )
@@ -192,7 +195,7 @@ def _skeleton_of(amc):
     own = [
         path
         for path in found
-        # A number other than the recording's is somebody else.
+        # A number other than the recording's is another subject.
         if (cmu and path.stem == cmu[1])
         or (len(found) == 1 and not (cmu and path.stem.isdecimal()))
     ]
@@ -200,7 +203,7 @@ def _skeleton_of(amc):
         expected = f"{cmu[1]}.asf" if cmu else "one .asf"
         got = ", ".join(path.name for path in found) or "none"
         raise FileNotFoundError(
-            f"{amc}: expected {expected} beside it, got {got}"
+            f"{amc}: expected {expected} in its folder, got {got}"
         )
     return own[0]
 
@@ -225,7 +228,7 @@ def _check_leg(where, rig):
     if not low <= leg <= high:
         raise ValueError(
             f"{where}: expected thigh and shank of {low} to {high} m "
-            f"together, got {leg:.3g}: its unit of length is another"
+            f"together, got {leg:.3g}; check its unit of length"
         )
 
 
@@ -234,7 +237,7 @@ def _trial(path, rig, motion):
     parts = whole_parts(rigs.joints(rig, motion), motion.fps)
     thinned, places = kinematics.sampled(motion, FPS)
     joints = rigs.joints(rig, thinned).astype(np.float32)
-    # A frame in between is whole if both of its neighbours are.
+    # An interpolated frame is kept if both of its neighbours are.
     kept = [
         joints[(places >= start) & (places <= stop - 1)]
         for start, stop in parts

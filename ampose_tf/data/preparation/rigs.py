@@ -1,4 +1,4 @@
-"""The skeletons of motion-capture files, and Human3.6M's joints on them.
+"""Finds Human3.6M's joints on the skeletons of motion-capture files.
 
 | Human3.6M | CMU's .asf      | cgspeed's .bvh | Daz figure     |
 |-----------|-----------------|----------------|----------------|
@@ -14,32 +14,33 @@
 | LElbow    | lradius         | LeftForeArm    | lForeArm       |
 | LWrist    | lhand           | LeftFingerBase | lHand          |
 
-A name is where the bone of this name starts; two are the point halfway. The
-right side is named likewise. Names are read without regard to case and to a
+A name in the table stands for the start of the bone, and two names for the
+midpoint. Names on the right side are analogous. Case is ignored, and so is a
 prefix that ends in a colon ("mixamorig:Hips"). BVH files with CMU's own names
-are read as cgspeed's.
+are treated like cgspeed's.
 
-Limbs keep their lengths. What is halfway between joints that turn does not:
-hip to spine, and neck to thorax and head, by up to 1.6 cm in CMU's data.
+Limbs have constant lengths. Distances from midpoints of moving joints do not:
+hip to spine, and neck to thorax and head, vary by up to 1.6 cm in CMU's data.
 
-CMU's forearm is two bones, lradius and lwrist; the wrist ends the second.
+CMU's forearm consists of two bones, lradius and lwrist; the wrist is at the
+end of the second.
 
-amc2bvh, with which cgspeed's files were made, loses a bone where more than
-one joint hangs on it: CMU's thorax (12 cm) and lwrist (10 cm) are missing,
-and the joints beyond are too near. `recognise` puts them back: the lwrist at
-half the lradius, which is its length in CMU's skeletons, and the thorax as
-the spine's curve goes on, the bone below plus half of what it differs from
-the one below that. Against motion of two subjects that comes from their ASF
-files, legs agree to rounding, wrists exactly, and the thorax with all that
-hangs on it to 2 mm.
+cgspeed's files were created with amc2bvh, which omits bones with several
+children: CMU's thorax (12 cm) and lwrist (10 cm) are missing, and their
+descendants are too near. `recognise` restores these bones. The lwrist has half
+the length of the lradius, as in CMU's skeletons. The thorax continues the
+curve of the spine: it is the bone below, plus half of the difference between
+that bone and the one below it. Compared with motion of two subjects from their
+ASF files, legs agree up to rounding, wrists exactly, and the thorax with its
+descendants within 2 mm.
 
-A Daz figure's joints are where its surface needs them: its elbows are bent
-at rest, its lengths nobody's. cgspeed's conversion matched the figure at rest
-to CMU's skeleton in a T-pose. So each part keeps its turns and is given the
-bone of CMU's median person in that pose, arms 8 degrees down, in proportion
-to the figure's legs. Against the same recording in ASF/AMC (two frames of
-one), directions are off by 1 to 5 degrees in the limbs, 2 to 7 in trunk and
-neck, 11 at the shoulders.
+The joints of a Daz figure are placed for its surface: its elbows are bent at
+rest, and its lengths are not a person's. cgspeed's conversion matched the
+figure at rest to CMU's skeleton in a T-pose. Therefore each part keeps its
+rotations, and its bone is replaced by that of CMU's median person in this
+pose, with arms 8 degrees down, in proportion to the figure's legs. Compared
+with the same recording in ASF/AMC (two frames of one), directions differ by 1
+to 5 degrees in the limbs, 2 to 7 in trunk and neck, and 11 at the shoulders.
 """
 
 from typing import NamedTuple
@@ -53,8 +54,8 @@ from ampose_tf.skeleton import H36M_17
 
 # CMU's unit of length: files hold inches times 0.45.
 CMU_UNIT_M = 0.0254 / 0.45
-# Units that BVH files come in. No two of them are nearer than a factor of 2.2
-# to each other, which is more than adults differ.
+# Units of BVH files. They differ by factors of at least 2.2, which is more
+# than the sizes of adults differ.
 _UNITS_M = (1.0, CMU_UNIT_M, 0.0254, 0.01, 0.001)
 _LEG_M = 0.82  # Thigh and shank: the median of CMU's subjects.
 _LEGS_M = (0.55, 1.2)
@@ -96,9 +97,9 @@ _DAZ = {
         ("Wrist", "hand"),
     )
 }
-# CMU's median person in cgspeed's T-pose, on the parts of a Daz figure: the
-# part, what it hangs on, metres with x outwards. The abdomen is counted from
-# between the hips.
+# CMU's median person in cgspeed's T-pose, on the parts of a Daz figure: part,
+# parent, metres with x outwards. The abdomen is relative to the midpoint of
+# the hips.
 _DAZ_BONES = (
     ("abdomen", "hip", (0.0, 0.214, -0.058)),
     ("chest", "abdomen", (0.0, 0.238, 0.0)),
@@ -119,7 +120,8 @@ _DAZ_BONES = (
 )
 _DAZ_LEG_M = 0.837
 
-# CMU's names and cgspeed's, as in the README of his MotionBuilder release.
+# CMU's names and cgspeed's, as in the README of cgspeed's MotionBuilder
+# release.
 _CGSPEED = {
     "upperback": "Spine",
     "thorax": "Spine1",
@@ -142,21 +144,22 @@ _CGSPEED = {
     )
 }
 _TO_CMU = {theirs.lower(): ours for ours, theirs in _CGSPEED.items()}
-# What bones hang on, besides the joints of the table.
+# Required joints besides those in the table.
 _CMU_BESIDES = {"thorax", "lclavicle", "rclavicle", "lwrist", "rwrist"}
 _DAZ_BESIDES = {"hip", "neck", "lcollar", "rcollar"}
 
-# T-poses of files are made by hand, arms a little down: degrees.
+# T-poses in files are created by hand, with arms slightly down; degrees.
 _T_POSE_DEG = 25.0
 
 
 class Rig(NamedTuple):
-    """A skeleton whose joints are known.
+    """A skeleton with known joints.
 
     Attributes:
-        skeleton: With lost bones put back, a Daz figure with a person's.
-        sources: For each of Human3.6M's 17 joints, the joints between which
-            it lies.
+        skeleton: Skeleton with missing bones restored; a Daz figure has the
+            bones of a person.
+        sources: For each of Human3.6M's 17 joints, the joints whose mean it
+            is.
     """
 
     skeleton: Hierarchy
@@ -167,15 +170,15 @@ def recognise(skeleton: Hierarchy, where: str) -> Rig:
     """Finds Human3.6M's joints on a skeleton.
 
     Args:
-        skeleton: As it was read.
-        where: The file, for messages.
+        skeleton: Skeleton as read from a file.
+        where: Path of the file, for messages.
 
     Raises:
-        ValueError: Where joints are missing, which are named, or the
-            skeleton at rest does not stand upright along y.
+        ValueError: If joints are missing, or the skeleton at rest is not
+            upright along y. The message contains missing joints.
     """
     found = tuple(name.lower().split(":")[-1] for name in skeleton.joints)
-    # The top of a Daz figure's head is nowhere in its file.
+    # Files of Daz figures do not contain the top of the head.
     headed = found if "head end" in found else (*found, "head end")
     families = (
         (_CMU, _CMU_BESIDES, tuple(_TO_CMU.get(name, name) for name in found)),
@@ -211,14 +214,14 @@ def recognise(skeleton: Hierarchy, where: str) -> Rig:
     upward = rest[H36M_17.joints.index("Head")] - rest[0]
     if upward[1] < 0.7 * np.linalg.norm(upward):
         raise ValueError(
-            f"{where}: expected a skeleton that stands along y at rest, got "
-            f"the head at {np.round(upward, 3).tolist()} from the hips"
+            f"{where}: expected a skeleton that is upright along y at rest, "
+            f"got the head at {np.round(upward, 3).tolist()} from the hips"
         )
     return rig
 
 
 def _some(names):
-    """Returns the first four names; messages are short."""
+    """Returns the first four names, to keep messages short."""
     more = f" and {len(names) - 4} more" if len(names) > 4 else ""
     shown = [name if name.isprintable() else repr(name) for name in names[:4]]
     return ", ".join(name[:30] for name in shown) + more
@@ -227,10 +230,10 @@ def _some(names):
 def joints(rig: Rig, motion: JointMotion) -> np.ndarray:
     """Returns Human3.6M's joints, (T, 17, 3), z up.
 
-    The turn from y up to z up is (x, y, z) -> (x, -z, y): a rotation, so
-    that left stays left. The place of the origin stays.
+    The conversion from y up to z up is (x, y, z) -> (x, -z, y). This is a
+    rotation about the origin, so left stays left.
     """
-    # The top of a Daz figure's head is not in its file, and never turns.
+    # The top of a Daz figure's head is not in the file, and does not rotate.
     added = len(rig.skeleton.joints) - len(motion.rotations)
     still = (Rotation.identity(len(motion.root)),) * added
     motion = motion._replace(rotations=motion.rotations + still)
@@ -243,7 +246,7 @@ def joints(rig: Rig, motion: JointMotion) -> np.ndarray:
 
 
 def leg_length(rig: Rig) -> float:
-    """Returns thigh and shank together, in the unit of the offsets."""
+    """Returns the length of thigh plus shank, in the unit of the offsets."""
     knee, foot = (
         rig.sources[H36M_17.joints.index(name)][0]
         for name in ("LKnee", "LFoot")
@@ -252,13 +255,14 @@ def leg_length(rig: Rig) -> float:
 
 
 def guess_unit(rig: Rig, where: str) -> float:
-    """Returns the metres per unit that make the legs most human.
+    """Guesses the unit of length from the legs, and returns it in metres.
 
-    Of metres, CMU's unit, inches, centimetres and millimetres, the one in
-    which thigh and shank are nearest, by ratio, to 0.82 m together.
+    Among metres, CMU's unit, inches, centimetres and millimetres, this is the
+    unit in which the ratio of thigh plus shank to 0.82 m is closest to 1.
 
     Raises:
-        ValueError: Where they are not between 0.55 and 1.2 m in any.
+        ValueError: If thigh plus shank are not between 0.55 and 1.2 m in any
+            of these units.
     """
     leg = leg_length(rig)
     if leg > 0:
@@ -266,16 +270,16 @@ def guess_unit(rig: Rig, where: str) -> float:
         if _LEGS_M[0] <= leg * unit <= _LEGS_M[1]:
             return unit
     raise ValueError(
-        f"{where}: thigh and shank are {leg:.4g} long together, a person's in "
-        "none of metres, CMU's unit, inches, centimetres and millimetres; "
-        "state the unit"
+        f"{where}: thigh and shank are {leg:.4g} long together, which is not "
+        "human in metres, CMU's unit, inches, centimetres or millimetres; set "
+        "the unit"
     )
 
 
 def is_t_pose(frame: np.ndarray) -> bool:
     """Returns whether arms point sideways, legs down and the trunk up.
 
-    To 25 degrees: files' T-poses are made by hand.
+    The tolerance is 25 degrees, because T-poses in files are created by hand.
 
     Args:
         frame: (17, 3), z up.
@@ -308,7 +312,7 @@ def _halfway(places, sources):
 
 
 def _with_lost_bones(offsets, names):
-    """Returns the offsets with what amc2bvh loses; see the module."""
+    """Returns offsets with the bones that amc2bvh omits; see the module."""
     offsets = offsets.copy()
     at = names.index
     chest = [at(name) for name in ("lowerneck", "lclavicle", "rclavicle")]
@@ -338,7 +342,7 @@ def _with_cmu_bones(skeleton, names, where):
     for part, parent, vector in _DAZ_BONES:
         if names[parents[at(part)]] != parent:
             raise ValueError(
-                f"{where}: expected {part} to hang on {parent}, got "
+                f"{where}: expected {parent} as the parent of {part}, got "
                 f"{joints[parents[at(part)]]}"
             )
         offsets[at(part)] = np.array(vector) * leg / _DAZ_LEG_M

@@ -1,1 +1,1 @@
-"""Generated motion: bodies, gaits and movements; opened by `synthetic`."""
+"""Generated motion: bodies, gaits and movements; used by `synthetic`."""

@@ -1,9 +1,9 @@
 """A parametric human body: bone lengths, joint limits, kinematics.
 
-Frames of the body's parts: x forward, y to the person's left, z up. Sides
-come in the order left, right, with signs +1 and -1 along y. Angles are
-radians; bending forward, flexion, raising the arm sideways and turning the
-upper arm inward are positive.
+Frames of the body's parts: x forward, y to the person's left, z up. Sides are
+in the order left, right, with signs +1 and -1 along y. Angles are radians;
+bending forward, flexion, raising the arm sideways and turning the upper arm
+inward are positive.
 """
 
 import dataclasses
@@ -16,10 +16,10 @@ SIDES = (1, -1)
 
 @dataclasses.dataclass(frozen=True)
 class Body:
-    """Lengths in metres, by default of a person of 1.75 m.
+    """Lengths in metres; the defaults are those of a person of 1.75 m.
 
-    They follow Human3.6M's marker model and [Winter, 2009, Table 4.1], whose
-    segments are fractions of stature.
+    They follow Human3.6M's marker model and [Winter, 2009, Table 4.1], which
+    gives lengths of segments as fractions of stature.
     """
 
     stature: float = 1.75
@@ -41,7 +41,7 @@ class Body:
 
     @property
     def scale(self) -> float:
-        """Size against a person of 1.75 m."""
+        """Size relative to a person of 1.75 m."""
         return self.stature / Body.stature
 
 
@@ -60,10 +60,10 @@ _BONE_SPREAD = 0.01
 
 
 def draw_body(rng: np.random.Generator, stature: float) -> Body:
-    """Draws a person's proportions, the sides being equal.
+    """Draws a person's proportions, equal for both sides.
 
-    Bones of a group differ by up to 3 % from what the stature suggests, and
-    by up to 1 % more each.
+    Groups of bones differ by up to 3 % from lengths in proportion to stature,
+    and single bones by up to 1 % more.
     """
     lengths = {"stature": stature}
     size = stature / Body.stature
@@ -83,49 +83,50 @@ class Limits(NamedTuple):
 
 
 # Axes are pitch, roll, yaw; for the arm flexion, abduction, inward twist,
-# elbow flexion. A little inside the ranges of motion of the American Academy
-# of Orthopaedic Surgeons, which are those of deliberate stretching.
+# elbow flexion. The limits are slightly narrower than the ranges of motion of
+# the American Academy of Orthopaedic Surgeons, which include stretching.
 PELVIS_LIMITS = Limits((-25, -15, -30), (60, 15, 30))
 SPINE_LIMITS = Limits((-15, -15, -20), (35, 15, 20))
 NECK_LIMITS = Limits((-35, -25, -65), (45, 25, 65))
 ARM_LIMITS = Limits((-50, -40, -60, 4), (175, 95, 95, 150))
 
-# A knee is never locked: the share of the straight leg's length that is used.
+# Limbs are never fully straight: the largest share of their length.
 _LEG_REACH = 0.997
 _ARM_REACH = 0.995
 
-# Over this height the pelvis passes from one leg's reach to the other's.
+# The height over which the limit of the pelvis changes from one leg to the
+# other.
 _HEIGHT_BLEND = 0.010
 
-# Collar bones rise with the arm: radians from hanging to horizontal.
+# Collar bones rise with the arm; radians from hanging to horizontal.
 _SHRUG = 0.2
 _SHOULDER_DROP = 0.2
 
 _NECK_DIRECTION = np.array([0.5, 0.0, 0.866])
 _HEAD_DIRECTION = np.array([-0.3, 0.0, 0.954])
-# Thumb's tip as seen from the wrist, in hand lengths; y points outward.
+# The tip of the thumb relative to the wrist, in hand lengths; y is outward.
 _THUMB = np.array([0.55, -0.25, -0.45])
 
 _BALL_HEIGHT = 0.018
 
 
 class Posture(NamedTuple):
-    """What a body does in T frames, in the world of z up.
+    """Postures of a body in T frames, in a world with z up.
 
     Attributes:
-        root: (T, 3) the hip's place and the height that it strives for; it
-            is lowered to where both legs reach the ankles.
-        heading: (T,) where the body faces.
-        pelvis: (T, 3) pitch, roll, yaw against the heading.
-        spine: (T, 2, 3) of the lower and upper spine, each against the part
-            below.
-        neck: (T, 3) of the head against the chest.
-        arms: (T, 2, 4) flexion, abduction, inward twist of the shoulder,
+        root: (T, 3), position of the hip. Its height is the intended one; the
+            hip is lowered until both legs reach the ankles.
+        heading: (T,), direction in which the body faces.
+        pelvis: (T, 3), pitch, roll, yaw relative to the heading.
+        spine: (T, 2, 3), angles of the lower and upper spine, each relative to
+            the part below.
+        neck: (T, 3), angles of the head relative to the chest.
+        arms: (T, 2, 4), flexion, abduction, inward twist of the shoulder,
             flexion of the elbow.
-        ankles: (T, 2, 3) places that the legs reach for.
-        feet: (T, 2, 2) direction of each foot and how far its heel is
-            raised; negative with the toes up.
-        splay: (T, 2) how far the knees point outward, as a tangent.
+        ankles: (T, 2, 3), target positions of the ankles.
+        feet: (T, 2, 2), direction of each foot, and angle by which its heel is
+            raised; negative if the toes are raised.
+        splay: (T, 2), tangent of the angle by which knees point outward.
     """
 
     root: np.ndarray
@@ -140,9 +141,9 @@ class Posture(NamedTuple):
 
 
 def limit(angles: np.ndarray, limits: Limits) -> np.ndarray:
-    """Presses angles (..., axes) smoothly into their limits."""
+    """Limits angles (..., axes) smoothly."""
     low, high = np.radians(limits.low), np.radians(limits.high)
-    # A corner would be a jerk.
+    # Clipping would cause abrupt changes of speed.
     softness = np.radians(3)
     angles = low + softness * np.logaddexp(0, (angles - low) / softness)
     angles = high - softness * np.logaddexp(0, (high - angles) / softness)
@@ -152,7 +153,7 @@ def limit(angles: np.ndarray, limits: Limits) -> np.ndarray:
 def joints(body: Body, posture: Posture) -> np.ndarray:
     """Returns Human3.6M's 32 joints, (T, 32, 3) metres, world.
 
-    Limits are applied here, so that no posture can break them.
+    Limits are applied here, so that all postures respect them.
     """
     pelvis = _rotation(2, posture.heading) @ _rotations(
         limit(posture.pelvis, PELVIS_LIMITS)
@@ -191,16 +192,16 @@ def joints(body: Body, posture: Posture) -> np.ndarray:
 
 
 def ankle_shift(body: Body, heel_raise: np.ndarray) -> np.ndarray:
-    """Returns how raising heel or toes moves the ankle: forward and up.
+    """Returns the shift of the ankle if heel or toes are raised.
 
-    The foot rolls over its ball with the heel raised, over the heel with the
-    toes raised.
+    The foot rolls over its ball if the heel is raised, and over the heel if
+    the toes are raised.
 
     Args:
-        heel_raise: (...) radians, negative with the toes up.
+        heel_raise: (...) radians, negative if the toes are raised.
 
     Returns:
-        (..., 2) metres.
+        (..., 2) metres, forward and up.
     """
     pivot = np.where(heel_raise > 0, -body.ankle_to_ball, body.ankle_to_heel)
     up = body.ankle_height - np.where(heel_raise > 0, _BALL_HEIGHT, 0)
@@ -217,12 +218,13 @@ def ankle_shift(body: Body, heel_raise: np.ndarray) -> np.ndarray:
 def reach(
     body: Body, side: int, target: np.ndarray, elbow: np.ndarray
 ) -> np.ndarray:
-    """Returns the arm's four angles with the wrist at a place by the chest.
+    """Returns the arm's four angles that place the wrist at a target.
 
     Args:
+        body: Lengths of the body.
         side: +1 left, -1 right.
         target: (3,) metres from the thorax, in the chest's frame.
-        elbow: (3,) the direction in which the elbow gives way.
+        elbow: (3,), direction towards which the elbow bends outward.
     """
     shoulder = _shoulder(body, side, 0.0)
     middle, end = _two_bones(
@@ -232,7 +234,7 @@ def reach(
     lower = _unit(end - middle)
     abduction = np.arcsin(side * upper[1])
     flexion = np.arctan2(upper[0], -upper[2])
-    # Behind the head, flexion goes on beyond the vertical.
+    # Behind the head, flexion exceeds 180 degrees.
     if flexion < -np.pi / 2:
         flexion += 2 * np.pi
     frame = _rotation(1, -flexion) @ _rotation(0, side * abduction)
@@ -248,9 +250,9 @@ def reach(
 
 
 def _reachable_height(body, posture, hips):
-    """Returns the hip's height, lowered to where both feet reach the floor.
+    """Returns the hip's height, lowered until both legs reach the ankles.
 
-    Walking, this is what makes the hip rise over the standing leg.
+    In gait, this makes the hip rise over the standing leg.
     """
     longest = _LEG_REACH * (body.thigh + body.shank)
     heights = [posture.root[:, 2]]
@@ -270,7 +272,8 @@ def _leg(body, posture, index, hip):
     foot = _rotation(2, direction)
     apart = (direction - posture.heading + np.pi) % (2 * np.pi) - np.pi
     facing = _rotation(2, posture.heading + apart / 2)
-    # Knees point where feet and body do; upward where the leg lies flat.
+    # Knees point in the direction of feet and body, and upward if the leg is
+    # horizontal.
     pole = np.stack(
         [
             np.ones_like(direction),
@@ -291,7 +294,7 @@ def _leg(body, posture, index, hip):
     ball = ankle + sole @ np.array(
         [body.ankle_to_ball, 0, _BALL_HEIGHT - body.ankle_height]
     )
-    # Toes lie on the floor while the heel rises.
+    # Toes stay on the floor while the heel rises.
     tip = ball + foot @ _rotation(1, np.minimum(heel_raise, 0)) @ np.array(
         [body.toes, 0, 0]
     )
@@ -325,15 +328,15 @@ def _shoulder(body, side, raised):
 
 
 def _two_bones(start, target, pole, upper, lower, longest):
-    """Returns middle and end of two bones that reach for a target.
+    """Returns the middle joint and the end of two bones towards a target.
 
     Args:
-        start: (..., 3).
-        target: (..., 3); where it is too far, the end stops short of it.
-        pole: (..., 3) the direction in which the middle gives way.
+        start: (..., 3), start of the first bone.
+        target: (..., 3); if it is out of reach, the end stops short of it.
+        pole: (..., 3), direction in which the middle joint bends outward.
         upper: Length of the first bone.
-        lower: Of the second.
-        longest: The share of the straight limb's length that is used.
+        lower: Length of the second bone.
+        longest: Largest share of the straight limb's length.
     """
     way = target - start
     distance = np.linalg.norm(way, axis=-1, keepdims=True)
@@ -346,7 +349,7 @@ def _two_bones(start, target, pole, upper, lower, longest):
 
 
 def _rotation(axis, angle):
-    """Returns matrices (..., 3, 3) that turn about x, y or z."""
+    """Returns matrices (..., 3, 3) of rotations about x, y or z."""
     angle = np.asarray(angle)
     matrix = np.zeros((*angle.shape, 3, 3))
     one, two = (axis + 1) % 3, (axis + 2) % 3
@@ -358,7 +361,7 @@ def _rotation(axis, angle):
 
 
 def _rotations(angles):
-    """Returns matrices of angles (..., 3): pitch, roll, yaw."""
+    """Returns rotation matrices for angles (..., 3): pitch, roll, yaw."""
     pitch, roll, yaw = np.moveaxis(angles, -1, 0)
     return _rotation(2, yaw) @ _rotation(1, pitch) @ _rotation(0, roll)
 

@@ -1,7 +1,7 @@
-"""Where people's feet and hips go: walking, standing, sitting.
+"""Motion of people's feet and hips: walking, standing, sitting.
 
-Feet stand where they were put down, so that they do not slide; the legs
-follow by `anatomy.joints`.
+Feet stay where they were put down and do not slide; `anatomy.joints` computes
+the legs.
 """
 
 import itertools
@@ -15,15 +15,15 @@ from ampose_tf.data.synthesis import anatomy
 from ampose_tf.data.synthesis.anatomy import SIDES, Body
 from ampose_tf.data.synthesis.trajectories import ease, visit, wander
 
-# Where people stand and walk, ellipses on the floor in metres: all four
-# cameras see a person with stretched arms there whole.
+# Ellipses on the floor, in metres, in which people stand and walk. All four
+# cameras see the whole person there, even with stretched arms.
 _CENTRE = np.array([0.15, 0.5])
 _PLACES = np.array([0.5, 0.8])
 _PATH = np.array([1.0, 1.3])
 
-# The foot in gait: share of the cycle since the heel struck, and how far the
-# heel is raised, degrees; negative with the toes up. After the curves of
-# [Winter, 1991, The Biomechanics and Motor Control of Human Gait].
+# The foot in gait: share of the cycle since heel strike, and angle by which
+# the heel is raised, in degrees; negative if the toes are raised. After the
+# curves of [Winter, 1991, The Biomechanics and Motor Control of Human Gait].
 _HEEL_RAISE = (
     (0.0, -16),
     (0.1, -2),
@@ -38,25 +38,25 @@ _HEEL_RAISE = (
 )
 _HEEL_SPLINE = CubicSpline(*zip(*_HEEL_RAISE, strict=True), bc_type="periodic")
 
-# The share of a foot's cycle in which it stands, its lift in the rest in
-# metres, and by how much steps may be off their place, likewise.
+# The share of a foot's cycle in which it stands, its lift in the rest of the
+# cycle in metres, and the largest random offset of a step in metres.
 _WALKING = (0.6, 0.02, 0.02)
 _STANDING = (0.85, 0.05, 0.06)
 _SITTING = (0.85, 0.03, 0.08)
 
-# Seconds of a cycle of small steps on the spot.
+# The duration of a cycle of small steps on the spot, in seconds.
 _SHUFFLE = (2.5, 5.0)
 
 
 class Style(NamedTuple):
-    """How a person moves.
+    """A person's style of movement.
 
     Attributes:
         pace: Factor of the gait's tempo.
         stride: Length of two steps in metres, at a stature of 1.75 m.
-        arm_swing: Of the upper arm in gait, radians to either side.
+        arm_swing: Amplitude of the upper arm's swing in gait, in radians.
         liveliness: Factor of the random part of all angles.
-        stoop: Radians by which the trunk is bent throughout.
+        stoop: Constant forward bend of the trunk, in radians.
         stance: Half the distance between standing feet, in metres.
         right_handed: Probability that the right hand leads.
     """
@@ -71,7 +71,7 @@ class Style(NamedTuple):
 
 
 def draw_style(rng: np.random.Generator) -> Style:
-    """Draws how a person moves."""
+    """Draws a person's style of movement."""
     return Style(
         pace=rng.uniform(0.92, 1.08),
         stride=rng.uniform(0.98, 1.16),
@@ -84,7 +84,7 @@ def draw_style(rng: np.random.Generator) -> Style:
 
 
 class Legs(NamedTuple):
-    """Legs in T frames; `Posture` says more of what the two share.
+    """Motion of legs in T frames; see `Posture` for the shared attributes.
 
     Attributes:
         root: (T, 3).
@@ -92,12 +92,12 @@ class Legs(NamedTuple):
         ankles: (T, 2, 3).
         feet: (T, 2, 2).
         splay: (T, 2).
-        swing: (T,) position in the gait's cycle, -1 with the right foot in
-            front, 1 with the left one; 0 where there is no gait.
-        pelvis: (T, 3) pitch, roll and yaw that the legs cause.
-        lean: (T,) forward bend of the trunk that balances them, radians.
-        fold: (T,) bend of the elbows that keeps hanging hands off the seat
-            or the floor, radians.
+        swing: (T,), position in the gait cycle, from -1 with the right foot in
+            front to 1 with the left foot in front; 0 without gait.
+        pelvis: (T, 3), pitch, roll and yaw due to the legs.
+        lean: (T,), forward bend of the trunk for balance, in radians.
+        fold: (T,), bend of the elbows that keeps hanging hands off the seat
+            or the floor, in radians.
     """
 
     root: np.ndarray
@@ -114,7 +114,7 @@ class Legs(NamedTuple):
 def walk(
     body: Body, style: Style, rng: np.random.Generator, time: np.ndarray
 ) -> Legs:
-    """Walks along a closed curve through the capture area."""
+    """Returns legs that walk along a closed curve in the capture area."""
     stride = style.stride * body.scale * rng.uniform(0.9, 1.05)
     # Longer legs swing more slowly.
     period = 1.16 * np.sqrt(body.scale) / style.pace * rng.uniform(0.95, 1.1)
@@ -139,8 +139,8 @@ def walk(
 
     place, heading = path(phase)
     cycle = 2 * np.pi * phase
-    # Over the standing leg the weight is to its side and the pelvis drops
-    # towards the other; the pelvis turns with the leg in front.
+    # Over the standing leg, the weight shifts to its side and the pelvis drops
+    # on the other side; the pelvis turns with the leg in front.
     sideways = 0.02 * np.cos(cycle - 2 * np.pi * 0.3)
     place += sideways[:, None] * direction(heading + np.pi / 2)
     height = _standing_height(body) - 0.025 * body.scale
@@ -172,21 +172,21 @@ def stand(
     sway: float,
     crouch: float,
 ) -> Legs:
-    """Stands, shifts weight, turns in small steps, crouches at times.
+    """Returns legs that stand, shift weight, turn in small steps and crouch.
 
     Args:
-        body: Whose legs.
-        style: Whose habits.
-        rng: Draws the rest.
+        body: Lengths of the person.
+        style: Style of the person.
+        rng: Generator of random numbers.
         time: (T,) seconds.
-        sway: Metres by which the weight shifts sideways.
+        sway: Amplitude of sideways weight shifts, in metres.
         crouch: Probability that a key pose is a crouch.
     """
     width = style.stance * rng.uniform(0.8, 1.5)
     path, phase = _spot(rng, time, 0.0, 0.08, np.radians(45))
     for_steps, for_crouch = rng.spawn(2)
     ankles, feet = _steps(for_steps, body, path, phase, width, *_STANDING)
-    # Flattened at both ends: people stand on a leg, then change.
+    # Flattened at both ends: people stand on one leg, then on the other.
     shift = sway * np.tanh(1.5 * wander(rng, (), (0.08, 0.3))(time))
     depth = visit(
         for_crouch,
@@ -212,7 +212,7 @@ def stand(
         feet=feet,
         splay=np.full((len(time), 2), rng.uniform(0.1, 0.5)),
         swing=zero,
-        # The side that carries the weight is the higher one.
+        # The side that bears the weight is higher.
         pelvis=np.column_stack([zero, 1.3 * shift, zero]),
         lean=1.3 * depth,
         fold=zero,
@@ -226,14 +226,14 @@ def sit(
     floor: float,
     rises: bool,
 ) -> Legs:
-    """Sits on a chair or the floor.
+    """Returns legs of a person who sits on a chair or the floor.
 
     Args:
-        body: Whose legs.
-        rng: Draws the rest.
+        body: Lengths of the person.
+        rng: Generator of random numbers.
         time: (T,) seconds.
-        floor: Probability that it is the floor.
-        rises: Whether the person stands up and sits down in turn.
+        floor: Probability that the seat is the floor.
+        rises: Whether the person repeatedly stands up and sits down.
     """
     on_floor = rng.random() < floor
     if on_floor:
@@ -244,7 +244,7 @@ def sit(
             (0.11, rng.uniform(0.65, 0.78), 0.13, rng.uniform(0.1, 0.5), 1),
         )[rng.integers(3)]
     else:
-        # The hip's centre lies about 0.08 m above the seat.
+        # The centre of the hip is about 0.08 m above the seat.
         height = rng.uniform(0.38, 0.48) + 0.08
         forward = rng.uniform(0.25, 0.52)
         width = rng.uniform(0.07, 0.2)
@@ -267,7 +267,7 @@ def sit(
     feet[..., 1] = -toes_up * np.radians(50) * seated[:, None]
     place, heading = path(phase)
     shuffle = 0.015 * wander(rng, (2,), (0.05, 0.3))(time)
-    # The hip goes back before it goes down, so that the feet carry it.
+    # The hip moves back before it moves down, to keep the balance.
     back = forward * (1 - standing**2)
     place = (
         place - back[:, None] * direction(heading) + seated[:, None] * shuffle
@@ -299,21 +299,21 @@ def _standing_height(body):
 
 
 def _spot(rng, time, ahead, drift, turn):
-    """Returns a path about one spot, and the phase of steps along it.
+    """Returns a path near one spot, and the phase of steps along it.
 
     Args:
-        rng: Draws them.
+        rng: Generator of random numbers.
         time: (T,) seconds.
-        ahead: Metres by which the feet are in front of the spot.
-        drift: Metres by which they leave it, in the middle.
-        turn: Radians by which the heading varies, likewise.
+        ahead: Distance of the feet in front of the spot, in metres.
+        drift: Standard deviation of the position, in metres.
+        turn: Standard deviation of the heading, in radians.
     """
     angle, radius = rng.uniform(0, 2 * np.pi), np.sqrt(rng.uniform(0, 1))
     spot = _CENTRE + radius * _PLACES * direction(angle)
     facing = rng.uniform(0, 2 * np.pi)
     spot = spot + ahead * direction(facing)
     period = rng.uniform(*_SHUFFLE)
-    # Per cycle, not per second: someone who steps often moves more.
+    # Per cycle, not per second: people who step more often move more.
     move = wander(rng, (3,), (0.1, 0.35))
 
     def path(cycle):
@@ -324,7 +324,7 @@ def _spot(rng, time, ahead, drift, turn):
 
 
 def _curve(rng):
-    """Returns place and heading along a closed curve, by length walked."""
+    """Returns a function from length walked to position and heading."""
     angle = np.linspace(0, 2 * np.pi, 721)
     dent, twist = rng.uniform(0, 0.05), rng.uniform(0, 2 * np.pi)
     radius = rng.uniform(0.85, 1) * (1 - dent * np.cos(2 * angle + twist))
@@ -355,17 +355,17 @@ def _steps(
     lift: float,
     scatter: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns flat feet that stand and step along a path.
+    """Returns flat feet that step along a path.
 
     Args:
-        rng: Draws how far each step is off its place.
-        body: Whose feet.
-        path: Function from phases to places (P, 2) and headings (P,).
-        phase: (T,) of the left foot; the right one is half a cycle off.
-        width: Metres of a foot's place from the path.
+        rng: Generator of the steps' random offsets.
+        body: Lengths of the person.
+        path: Function from phases to positions (P, 2) and headings (P,).
+        phase: (T,), phase of the left foot; the right one is half a cycle off.
+        width: Distance of the feet from the path, in metres.
         stance: Share of the cycle in which a foot stands.
-        lift: Metres by which it rises in between.
-        scatter: Metres by which steps may be off their place.
+        lift: Height of the foot between steps, in metres.
+        scatter: Largest random offset of a step, in metres.
 
     Returns:
         Ankles (T, 2, 3) and feet (T, 2, 2), as in `Posture`.

@@ -1,8 +1,8 @@
 """Human3.6M's fifteen actions as trajectories of joint angles.
 
-Everything is a function of time drawn from one generator: smooth ways through
-random key poses, random processes of limited bandwidth on top, and the cycle
-of gait.
+All trajectories are functions of time drawn from one generator: smooth
+transitions between random key poses, random processes of limited bandwidth,
+and the gait cycle.
 """
 
 from typing import NamedTuple
@@ -16,22 +16,24 @@ from ampose_tf.data.synthesis.trajectories import visit, wander
 
 
 class _Movement(NamedTuple):
-    """What an action is made of.
+    """Parameters of an action.
 
     Attributes:
-        lead: Key poses that the leading hand goes through, at random; one
-            named twice is twice as likely.
-        other: Of the other hand; empty where it mirrors the leading one.
-        hold: Seconds that a key pose lasts.
-        travel: Seconds between two of them.
-        bend: Range of the trunk's forward bend, degrees.
-        turn: The trunk turns to either side by up to this, degrees.
-        nod: Range of the head's pitch, degrees.
-        look: The head turns to either side by up to this, degrees.
+        lead: Key poses of the leading hand, chosen at random; a pose named
+            twice is twice as likely.
+        other: Key poses of the other hand; empty if it mirrors the leading
+            one.
+        hold: Range of the duration of a key pose, in seconds.
+        travel: Range of the time between two key poses, in seconds.
+        bend: Range of the trunk's forward bend, in degrees.
+        turn: Largest turn of the trunk to either side, in degrees.
+        nod: Range of the head's pitch, in degrees.
+        look: Largest turn of the head to either side, in degrees.
         crouch: Probability that a key pose of the legs is a crouch.
-        sway: Metres by which the weight shifts sideways.
-        legs: `"stand"`, `"walk"`, `"sit"`, or `"sit down"` for both in turn.
-        seated: Probability that a standing action is done sitting.
+        sway: Amplitude of sideways weight shifts, in metres.
+        legs: `"stand"`, `"walk"`, `"sit"`, or `"sit down"` for alternately
+            standing and sitting.
+        seated: Probability that a standing action is performed seated.
         floor: Probability that the seat is the floor.
     """
 
@@ -171,9 +173,9 @@ _MOVEMENTS = {
     ),
 }
 
-# Arms by angles: flexion, abduction, twist, elbow in degrees; how far each
-# varies; how far the forearm waves; how loosely the arm hangs, which is its
-# share of the swing in gait and of what gravity does to it.
+# Arm poses by angles: flexion, abduction, twist and elbow in degrees; their
+# ranges; the amplitude of waving with the forearm in degrees; the looseness of
+# the arm, which scales its swing in gait and its response to gravity.
 _HANGING = {
     "hang": ((4, 9, 25, 20), (7, 4, 20, 9), 0, 1.0),
     "point": ((75, 15, 20, 14), (30, 35, 25, 10), 0, 0.0),
@@ -186,8 +188,8 @@ _HANGING = {
     "carry": ((14, 10, 35, 75), (10, 6, 15, 20), 0, 0.4),
 }
 
-# Arms by the wrist's place, metres from the thorax of a person of 1.75 m
-# (forward, outward, up), how far it varies, and where the elbow gives way.
+# Arm poses by positions of the wrist in metres from the thorax of a person of
+# 1.75 m (forward, outward, up), their ranges, and directions of the elbow.
 _REACHING = {
     "ear": ((0.15, 0.12, 0.03), (0.03, 0.03, 0.03), (0.1, 0.7, -1)),
     "mouth": ((0.17, 0.05, -0.01), (0.02, 0.03, 0.03), (-0.1, 0.6, -1)),
@@ -208,20 +210,20 @@ _REACHING = {
 
 _LOOSENESS_OF_REACHING = 0.1
 
-# How the trunk's forward bend and turn are shared by pelvis, lower and upper
-# spine.
+# Shares of pelvis, lower and upper spine in the trunk's bend and turn.
 _BEND_SHARES = (0.4, 0.25, 0.35)
 _TURN_SHARES = (0.3, 0.3, 0.4)
 
-# Degrees of the angles' random part: pelvis, the two parts of the spine and
-# the neck (pitch, roll, yaw), then the arms; and its band in hertz.
+# The standard deviations of the angles' random part in degrees: pelvis, the
+# two parts of the spine and the neck (pitch, roll, yaw), then the arms; and
+# its frequency band in hertz.
 _RESTLESS_TRUNK = np.array(
     [(1.5, 1.5, 3.0), (2.0, 1.5, 2.5), (2.0, 1.5, 2.5), (4.0, 3.0, 6.0)]
 )
 _RESTLESS_ARM = np.array([4.0, 3.0, 6.0, 5.0])
 _RESTLESS_BAND = (0.15, 0.9)
 
-# Hertz of a waving hand.
+# The frequency of a waving hand, in hertz.
 _WAVING_BAND = (1.0, 1.8)
 
 
@@ -232,19 +234,19 @@ def perform(
     rng: np.random.Generator,
     time: np.ndarray,
 ) -> Posture:
-    """Returns what a person does in one sequence.
+    """Returns a person's postures in one sequence.
 
     Args:
-        action: One of Human3.6M's fifteen.
-        body: The person's.
-        style: Likewise.
-        rng: Of this sequence alone.
-        time: (T,) seconds from 0, in order. It begins anywhere in the
-            movement, and a shorter time is the start of a longer one.
+        action: One of Human3.6M's fifteen actions.
+        body: Lengths of the person.
+        style: Style of the person.
+        rng: Generator for this sequence only.
+        time: (T,) increasing seconds from 0, at which the movement is in a
+            random phase. A shorter time yields the start of a longer sequence.
     """
     movement = _MOVEMENTS[action]
-    # A generator for each part: what one draws must not depend on how many
-    # key poses another went through.
+    # Each part has its own generator, so that its numbers do not depend on how
+    # many key poses the other parts contain.
     for_legs, for_trunk, for_head, for_arms, for_rest = rng.spawn(5)
     kind = "sit" if rng.random() < movement.seated else movement.legs
     if kind == "walk":
@@ -267,18 +269,18 @@ def perform(
         axis=1,
     )  # (T, 3, 3)
     trunk[:, 0] += legs.pelvis
-    # The chest stays level over the pelvis, and turns against it in gait.
+    # The chest stays level over the pelvis, and turns opposite to it in gait.
     trunk[:, 2, 1] -= legs.pelvis[:, 1]
     trunk[:, 1:, 2] -= legs.pelvis[:, 2:]
     head = _head(movement, for_head, time)
-    # People look ahead, not along their chest.
+    # People look ahead even if the chest is bent.
     head[:, 0] -= 0.45 * bend
 
     rest = wander(for_rest, (4, 3), _RESTLESS_BAND)(time)  # (T, 4, 3)
     rest *= style.liveliness * np.radians(_RESTLESS_TRUNK)
     root = legs.root
     if kind == "stand":
-        # The hip goes back to keep the balance.
+        # The hip moves back to keep the balance.
         back = 0.14 * body.scale * np.sin(bend)
         root[:, :2] -= back[:, None] * footwork.direction(legs.heading)
     return Posture(
@@ -300,7 +302,7 @@ def _trunk(movement, rng, time):
         turn = r.uniform(-movement.turn, movement.turn)
         return np.radians([bend, r.normal(0, 4), turn])
 
-    # The trunk is heavier than the arms.
+    # The trunk is heavier than the arms, and slower.
     low, high = movement.travel
     return visit(rng, time, draw, movement.hold, (low + 0.3, high + 0.5))
 
@@ -319,7 +321,7 @@ def _arms(body, style, movement, legs, bend, rng, time):
     for_keys, for_rest, for_waving = rng.spawn(3)
     keys_of = for_keys.spawn(2)
     if not movement.other:
-        # Both hands hold the same thing: the same draws move both.
+        # Both hands hold the same object and use the same random numbers.
         twin = np.random.SeedSequence(for_keys.integers(2**32))
         keys_of = [np.random.default_rng(twin) for _ in SIDES]
     lead = 1 if rng.random() < style.right_handed else 0
@@ -346,7 +348,7 @@ def _arms(body, style, movement, legs, bend, rng, time):
         arms[:, index] = keys[:, :4] + (
             style.liveliness * np.radians(_RESTLESS_ARM) * rest[:, index]
         )
-        # Bending forward, it stays upright.
+        # If the trunk bends forward, a loose arm still hangs vertically.
         arms[:, index, 0] += forward + loose * (0.8 * bend + 0.4 * legs.fold)
         arms[:, index, 2] += wave * np.sin(waving)
         arms[:, index, 3] += 0.6 * forward + loose * legs.fold
@@ -354,7 +356,7 @@ def _arms(body, style, movement, legs, bend, rng, time):
 
 
 def _draw_arm(body, side, name, rng):
-    """Returns the arm's angles, how far it waves and how loosely it hangs."""
+    """Returns the arm's angles, its amplitude of waving and its looseness."""
     if name in _HANGING:
         angles, spread, wave, loose = _HANGING[name]
         angles = np.array(angles) + spread * rng.uniform(-1, 1, 4)

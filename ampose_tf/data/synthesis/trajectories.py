@@ -1,13 +1,13 @@
 """Smooth random functions of time.
 
-A shorter time axis from the same generator gives the start of a longer one.
+With the same generator, a shorter time yields the start of a longer one.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
-# Enough sines that a process repeats nowhere in a sequence.
+# Enough sines for a process not to repeat within a sequence.
 _SINES = 7
 
 
@@ -19,9 +19,9 @@ def wander(
     """Returns a random process of zero mean, unit variance, limited band.
 
     Args:
-        rng: Draws the process.
-        shape: Of its values, which are independent of each other.
-        band: Lowest and highest frequency, cycles per unit of time.
+        rng: Generator of random numbers.
+        shape: Shape of the values, which are independent of each other.
+        band: Lowest and highest frequency, in cycles per unit of time.
 
     Returns:
         A function from times (T,) to values (T, *shape).
@@ -29,7 +29,7 @@ def wander(
     low, high = np.log(band)
     frequency = np.exp(rng.uniform(low, high, (*shape, _SINES)))
     phase = rng.uniform(0, 2 * np.pi, (*shape, _SINES))
-    # People's movements are the smaller the faster they are.
+    # Faster movements of people are smaller.
     weight = 1 / np.sqrt(frequency)
     weight *= np.sqrt(2) / np.linalg.norm(weight, axis=-1, keepdims=True)
 
@@ -47,15 +47,15 @@ def visit(
     hold: tuple[float, float],
     travel: tuple[float, float],
 ) -> np.ndarray:
-    """Returns values that go smoothly from one random key to the next.
+    """Returns values that move smoothly from one random key to the next.
 
     Args:
-        rng: Draws keys and durations.
-        time: (T,) seconds from 0, in order. It begins anywhere between two
-            keys.
-        draw: Draws a key, (C,).
+        rng: Generator of keys and durations.
+        time: (T,) increasing seconds from 0, which is at a random position
+            between two keys.
+        draw: Function that draws a key, (C,).
         hold: Shortest and longest stay at a key, in seconds.
-        travel: Shortest and longest way between two.
+        travel: Shortest and longest transition between keys, in seconds.
 
     Returns:
         (T, C).
@@ -75,11 +75,11 @@ def visit(
 
 
 def ease(progress: np.ndarray) -> np.ndarray:
-    """Returns the smooth way from 0 to 1 that hands take.
+    """Returns a minimum-jerk transition from 0 to 1, typical of hands.
 
-    It has the least jerk, see [Flash and Hogan, 1985](
-    https://doi.org/10.1523/JNEUROSCI.05-07-01688.1985); before 0 and beyond
-    1 it rests.
+    See [Flash and Hogan, 1985](
+    https://doi.org/10.1523/JNEUROSCI.05-07-01688.1985). Progress is clipped to
+    [0, 1].
     """
     u = np.clip(progress, 0, 1)
     return u**3 * (10 - 15 * u + 6 * u**2)

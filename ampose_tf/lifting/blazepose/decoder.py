@@ -1,7 +1,7 @@
-"""Pictures of a video by ffmpeg, one at a time, with their times.
+"""Decodes pictures of a video with ffmpeg, one at a time, with their times.
 
-Pictures come on one pipe. Their numbers and times come on two others, which
-nothing else is written to.
+Pictures are read from one pipe, and their numbers and times from two separate
+pipes.
 """
 
 import array
@@ -23,42 +23,44 @@ from ampose_tf import interrupts
 from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.blazepose import ffmpeg
 
-# Seconds from the latest frame before, beyond which a frame's time is not
-# trusted.
+# The largest trusted step in seconds between a frame's time and the latest
+# time before it.
 MOST_GAP_S = 600
-# Seconds that ffmpeg may give nothing; before a start that cannot be sought,
-# there is nothing.
+# Seconds that ffmpeg may write nothing, for example while it decodes up to the
+# start in a file without seeking.
 _STALL_S = 300
-# Seconds after which signals are looked for.
+# Seconds after which signals are checked.
 _POLL_S = 0.5
 _CHUNK, _LONGEST_LINE = 2**16, 4096
-# Messages about damage that are kept; there is one for each block of a frame.
+# Messages about damage that are kept; there may be one per block of a frame.
 _MOST_FAULTS = 20
 _HDR = ("smpte2084", "arib-std-b67")
 
 
 class Decoder(contextlib.AbstractContextManager):
-    """Pictures of a video, one after the other.
+    """Iterator over the pictures of a video.
 
     Args:
         path: Path of the file.
-        probed: What `ffmpeg.probe` says of it.
-        start: Seconds from the first picture on to begin at.
+        probed: Result of `ffmpeg.probe` for the file.
+        start: Time of the first picture to decode, in seconds from the
+            video's first picture.
         every: Every n-th picture is decoded to pixels.
         size: (width, height) of the pictures.
 
     Attributes:
-        times: Seconds from the first picture on, of all pictures up to now,
-            also of those in between; NaN where the file does not say, or a
-            time is more than `MOST_GAP_S` away from those before.
-        untrusted_times: How many are NaN for that reason, and the time of
+        times: Times of all pictures so far, including those that are skipped,
+            in seconds from the video's first picture; NaN if the file
+            contains no time, or if the time differs by more than `MOST_GAP_S`
+            from those before.
+        untrusted_times: Number of times that differ by more, and the time of
             the picture before the first of them.
-        is_cut: Whether the video is left before its end, since it has more
-            pictures than `untrusted.MAX_FRAME`.
-        faults: What ffmpeg has said of damage: (seconds, sentence).
+        is_cut: Whether decoding has stopped before the end, because the video
+            has more pictures than `untrusted.MAX_FRAME`.
+        faults: ffmpeg's messages about damage: (seconds, sentence).
 
     Raises:
-        OSError: If there is no ffmpeg.
+        OSError: If ffmpeg is not installed.
     """
 
     def __init__(
@@ -74,7 +76,7 @@ class Decoder(contextlib.AbstractContextManager):
         self.is_cut = self._is_stopped = False
         self.faults = []
         self._size = size
-        # What is before it, ffmpeg drops; and times begin there.
+        # ffmpeg drops earlier pictures, and its times begin here.
         self._begin, seek = -probed.first, []
         if start > 0:
             self._begin = start
@@ -110,7 +112,7 @@ class Decoder(contextlib.AbstractContextManager):
             io.FileIO(kept): self._keep,
             io.FileIO(timed): self._time,
         }
-        # Beginnings of lines.
+        # Incomplete lines.
         self._begun = dict.fromkeys(self._readers, b"")
         self._open = selectors.DefaultSelector()
         for stream in self._readers:
@@ -124,10 +126,10 @@ class Decoder(contextlib.AbstractContextManager):
             stream.close()
 
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Yields the index in `times` and (H, W, 3) uint8, as RGB.
+        """Yields the index in `times` and the pixels, (H, W, 3) uint8 in RGB.
 
         Raises:
-            Interrupted: If a signal has come while ffmpeg gives nothing.
+            Interrupted: If a signal arrives while ffmpeg writes nothing.
         """
         width, height = self._size
         while True:
@@ -143,11 +145,11 @@ class Decoder(contextlib.AbstractContextManager):
             self.faults.append((self._latest, f"ended by signal {-status}"))
 
     def _fill(self, rest):
-        """Reads the next picture; returns whether there is a whole one."""
+        """Reads the next picture; returns whether it is complete."""
         self._open.register(self._pictures, selectors.EVENT_READ)
         heard = time.monotonic()
         while rest or not (
-            # Its time comes on another pipe, which may be behind.
+            # Its time is on another pipe and may arrive later.
             self._kept and self._numbers and self._kept[0] <= self._numbers[-1]
         ):
             if not self._open.get_map():
@@ -167,14 +169,14 @@ class Decoder(contextlib.AbstractContextManager):
             if waited > _POLL_S:
                 interrupts.check()
             if waited > _STALL_S:
-                what = f"it gives nothing for {_STALL_S} s"
+                what = f"no output for {_STALL_S} s"
                 self.faults.insert(0, (self._latest, what))
                 self._stop()
                 return False
         return True
 
     def _read(self, stream):
-        """Reads what there is; returns how much."""
+        """Reads available output; returns the number of bytes."""
         content = stream.read(_CHUNK)
         *lines, begun = (self._begun[stream] + content).split(b"\n")
         self._begun[stream] = begun[-_LONGEST_LINE:]
@@ -198,7 +200,7 @@ class Decoder(contextlib.AbstractContextManager):
         number, _, at = line.partition(b" ")
         seconds = self._begin + ffmpeg.seconds(at)
         gap = seconds - self._latest
-        # What is before the start is not shown.
+        # Pictures before the start are not shown.
         is_shown = seconds >= self._start or self._start == 0
         if gap > MOST_GAP_S or (gap < -MOST_GAP_S and is_shown):
             count, when = self.untrusted_times
@@ -215,12 +217,12 @@ class Decoder(contextlib.AbstractContextManager):
 
 
 def _graph(probed, every, size):
-    """Returns filters whose outputs are all times, and some pictures."""
+    """Returns a filter graph with outputs for all times and some pictures."""
     filters = []
     if every > 1:
         filters.append(f"select='not(mod(n,{every}))'")
     if probed.has_alpha:
-        # What is transparent is black.
+        # Transparent pixels become black.
         filters += ["format=gbrap", "premultiply=inplace=1"]
     colours = probed.colours
     if colours.transfer in _HDR and _has_tone_mapping():
@@ -230,7 +232,7 @@ def _graph(probed, every, size):
             "primaries": ("color_primaries", "bt2020"),
         }
         filters += [
-            # What the file does not say is taken for what is usual.
+            # Properties missing from the file have their usual values.
             f"setparams={name}={value}"
             for field, (name, value) in usual.items()
             if getattr(colours, field) in ("unknown", "reserved")
@@ -245,7 +247,7 @@ def _graph(probed, every, size):
         ]
     width, height = size
     filters += [f"scale={width}:{height}", "format=rgb24"]
-    # Outputs have times of their own, which always rise.
+    # Outputs have their own times, which always increase.
     return (
         f"[0:V:0]setpts=N,split[all][times];[all]{','.join(filters)}[pictures]"
     )

@@ -1,7 +1,7 @@
-"""BlazePose's detector: where people are in an image.
+"""BlazePose's detector: finds people in an image.
 
-As MediaPipe's pose_detection_cpu.pbtxt: boxes of faces with four points of
-the body, of which two give the person's region.
+Follows MediaPipe's pose_detection_cpu.pbtxt. Detections are boxes of faces
+with four points of the body, two of which define the person's region.
 """
 
 from collections.abc import Callable
@@ -15,18 +15,18 @@ SIZE = 224
 _STRIDES = (8, 16, 32, 32, 32)
 _LEAST_SCORE = 0.5
 _CLIPPED = 100.0
-# Boxes that share more of their union are of one person.
+# Boxes with a larger intersection over union belong to one person.
 _MOST_OVERLAP = 0.3
 
 
 class Detection(NamedTuple):
-    """A person whom the detector sees.
+    """A detected person.
 
     Attributes:
         score: From 0.5 to 1.
         box: (4,) pixels, left, top, right and bottom of the face.
         points: (4, 2) pixels: between the hips, on the circle around the
-            body, between the shoulders, on that around the upper body.
+            body, between the shoulders, on the circle around the upper body.
     """
 
     score: float
@@ -40,10 +40,10 @@ class Detection(NamedTuple):
 
 
 def anchors() -> np.ndarray:
-    """Returns the centres that the detector's boxes are relative to.
+    """Returns the centres to which the detector's boxes are relative.
 
-    As MediaPipe's SsdAnchorsCalculator makes them: for every cell of a layer
-    two anchors, and layers of one stride share their cells.
+    Like MediaPipe's SsdAnchorsCalculator, it creates two anchors for each cell
+    of a layer; layers of the same stride share their cells.
 
     Returns:
         (2254, 2) float32, x and y from 0 to 1.
@@ -63,7 +63,7 @@ def decode(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the detections in the network's output.
 
-    As MediaPipe's TensorsToDetectionsCalculator.
+    Follows MediaPipe's TensorsToDetectionsCalculator.
 
     Args:
         boxes: (A, 12): x, y, width, height, and x and y of four points.
@@ -71,8 +71,9 @@ def decode(
         centres: (A, 2), see `anchors`.
 
     Returns:
-        scores (D,) of at least 0.5, and (D, 6, 2): the box's upper left and
-        lower right corner and the four points, from 0 to 1 within the image.
+        Scores (D,) of at least 0.5, and values (D, 6, 2): upper left and lower
+        right corners of the box and the four points, from 0 to 1 within the
+        image.
     """
     logits = np.clip(logits.reshape(-1), -_CLIPPED, _CLIPPED)
     scores = 1 / (1 + np.exp(-logits.astype(np.float64)))
@@ -89,24 +90,24 @@ def decode(
 def merged(
     scores: np.ndarray, values: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns one detection for each person, the surest first.
+    """Returns one detection per person, sorted by decreasing score.
 
-    Detections whose boxes overlap are averaged, weighted by their scores:
-    MediaPipe's NonMaxSuppressionCalculator, WEIGHTED.
+    Detections with overlapping boxes are averaged, weighted by their scores,
+    as in MediaPipe's NonMaxSuppressionCalculator with WEIGHTED.
 
     Args:
         scores: (D,).
         values: (D, 6, 2), see `decode`.
 
     Returns:
-        (P,) and (P, 6, 2).
+        Scores (P,) and values (P, 6, 2).
     """
     order = np.argsort(-scores, kind="stable")
     found_scores, found = [], []
     while len(order):
         overlap = _overlap(values[order[0]], values[order])
         alike = overlap > _MOST_OVERLAP
-        alike[0] = True  # A box without an extent overlaps nothing.
+        alike[0] = True  # An empty box does not even overlap itself.
         weights = scores[order[alike]]
         found_scores.append(weights[0])
         found.append(np.average(values[order[alike]], axis=0, weights=weights))
@@ -128,17 +129,18 @@ def _overlap(box, boxes):
 
 
 class Detector:
-    """The network, with what comes before and after it."""
+    """The detection network with its pre- and postprocessing."""
 
     def __init__(
         self,
         network: Callable[[np.ndarray], tuple[np.ndarray, ...]],
     ):
-        """Takes the network, see `networks.load`.
+        """Creates a detector.
 
         Args:
-            network: Takes (1, 224, 224, 3) float32 in [-1, 1]; returns boxes
-                (1, 2254, 12) and logits (1, 2254, 1).
+            network: Function from `networks.load` that maps
+                (1, 224, 224, 3) float32 in [-1, 1] to boxes (1, 2254, 12) and
+                logits (1, 2254, 1).
         """
         self._network = network
         self._anchors = anchors()
@@ -146,14 +148,14 @@ class Detector:
     def __call__(
         self, image: np.ndarray, region: regions.Region | None = None
     ) -> list[Detection]:
-        """Returns the people in an image, the surest first.
+        """Returns the people in an image, sorted by decreasing score.
 
         Args:
             image: (H, W, 3) uint8, RGB.
-            region: Where to look; None for the whole image.
+            region: Region to search; None for the whole image.
         """
         region = region or regions.whole(image)
-        # MediaPipe's black is 0 before the scaling to [-1, 1].
+        # As in MediaPipe, the outside is black (0 before scaling).
         pixels = regions.sample(image, region, SIZE, outside=0.0)
         pixels *= 2 / 255
         pixels -= 1

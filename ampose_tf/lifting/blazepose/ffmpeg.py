@@ -1,7 +1,7 @@
-"""Runs ffmpeg on a file from a stranger, and asks what a video is like.
+"""Runs ffmpeg on untrusted files, and probes videos.
 
-The binary is the one that `imageio-ffmpeg` brings. It applies what a file
-says of its rotation and of the shape of its pixels.
+The binary is the one installed with `imageio-ffmpeg`. It applies the file's
+rotation; non-square pixels are stretched to squares.
 """
 
 import collections
@@ -26,24 +26,24 @@ except ImportError:  # Not a POSIX system.
 # Pixels of a picture: twice those of 8K.
 MAX_PIXELS = 2**26
 
-# Containers of videos, by ffmpeg's names. Playlists, lists of files and
-# devices are none: they would open other files and addresses.
+# ffmpeg's names of video containers. Playlists, lists of files and devices are
+# excluded, because they would open other files and addresses.
 _CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,"
     "h264,hevc,h263,av1,obu,ivf,flv,asf,gif,ogg,mxf,dv,nut,rm,vc1,wtv,"
     "yuv4mpegpipe"
 )
-# Seconds that it may take for the first picture.
+# The time limit for the first picture, in seconds.
 PROBE_S = 60
-# Bytes of address space: ffmpeg takes 3.6 GB for 8K in high dynamic range on
-# two processors, and more on more.
+# Bytes of address space. ffmpeg needs 3.6 GB for 8K with high dynamic range on
+# two processors, and more on more processors.
 _MEMORY = 8 * 2**30
 # Bytes of messages about the first picture.
 _MOST_SAID = 2**20
 _LONGEST_TIME = 100
 _ALPHA = re.compile(r"rgba|argb|abgr|bgra|yuva|gbrap|ya8|ya16|pal8|ayuv")
 
-# Titles, and other texts of the file, stand in lines that begin otherwise.
+# Titles and other texts from the file are in lines with other beginnings.
 _SHOWN = re.compile(
     r"^\[showinfo@probe @ 0x[0-9a-f]+\] \[info\] n: .* fmt:(?P<format>\w+) .*"
     r"sar:(?P<wide>\d{1,9})/(?P<high>\d{1,9}) "
@@ -64,7 +64,7 @@ _TIME = re.compile(rb"(-?\d{1,20}) (\d{1,10})/(\d{1,10})")
 
 
 class Colours(NamedTuple):
-    """How a video's colours are coded, by ffmpeg's names."""
+    """The encoding of a video's colours, in ffmpeg's names."""
 
     range: str = "unknown"
     matrix: str = "unknown"
@@ -73,16 +73,16 @@ class Colours(NamedTuple):
 
 
 class Probed(NamedTuple):
-    """What the first picture of a video says of all.
+    """Properties of a video, from its headers and its first picture.
 
     Attributes:
-        size: (width, height) of the pictures, as they are to be seen.
-        first: Seconds from the file's beginning to the first picture.
-        seconds: How long the file says that it is, or None.
-        rates: Pictures a second that the file says: their mean, and what
-            ffmpeg takes for the rate that is meant.
+        size: (width, height) of the pictures as displayed.
+        first: Time of the first picture in the file, in seconds.
+        seconds: Duration according to the file, or None.
+        rates: Pictures per second according to the file: the mean rate, and
+            ffmpeg's guess of the nominal rate.
         has_alpha: Whether pixels may be transparent.
-        colours: How its colours are coded.
+        colours: Encoding of the colours.
     """
 
     size: tuple[int, int]
@@ -97,7 +97,7 @@ def executable() -> str:
     """Returns the path of ffmpeg.
 
     Raises:
-        OSError: If there is none.
+        OSError: If ffmpeg is not installed.
     """
     try:
         import imageio_ffmpeg
@@ -105,24 +105,25 @@ def executable() -> str:
         return imageio_ffmpeg.get_ffmpeg_exe()
     except (ImportError, RuntimeError) as error:
         raise OSError(
-            "a video needs ffmpeg: pip install 'ampose_tf[video]' brings one"
+            "reading videos requires ffmpeg; install it with pip install "
+            "'ampose_tf[video]'"
         ) from error
 
 
 def probe(path: str | os.PathLike) -> Probed:
-    """Decodes the first picture of a video.
+    """Decodes the first picture of a video and returns its properties.
 
     Raises:
-        OSError: If there is no ffmpeg.
-        ValueError: If there is no picture that can be decoded.
+        OSError: If ffmpeg is not installed.
+        ValueError: If no picture can be decoded.
     """
     timed, to_timed = os.pipe()
     try:
         command = [
             *input_of(path, "info"),
-            # Lines of several threads may be in one: there are two.
+            # Threads may mix their output in one line, so two are requested.
             *("-frames:v", "2", "-vf", "showinfo@probe=checksum=0"),
-            # A picture that is attached to sound is no video.
+            # 0:V excludes pictures attached to sound.
             *output("0:V:0", to_timed, "{ptsi} {tbi}"),
             *("-f", "null", "-"),
         ]
@@ -153,12 +154,12 @@ def probe(path: str | os.PathLike) -> Probed:
     shown = _SHOWN.search(said)
     if shown is None:
         raise ValueError(
-            f"{path}: ffmpeg takes more than {PROBE_S} s for its first picture"
+            f"{path}: ffmpeg needs more than {PROBE_S} s for the first picture"
             if is_late.is_set()
             else f"{path}: {_why_nothing(said)}"
         )
     wide, high = int(shown["wide"]), int(shown["high"])
-    # Pixels that are not square are stretched.
+    # Pixels that are not square are stretched to squares.
     aspect = wide / high if wide and high else 1.0
     size = (
         max(1, round(int(shown["width"]) * max(aspect, 1.0))),
@@ -186,7 +187,7 @@ def check_size(size: tuple[int, int]) -> None:
     """Checks the size of a picture before it is decoded.
 
     Raises:
-        ValueError: If it is too large. The message does not name the file.
+        ValueError: If it is too large. The message does not contain the path.
     """
     if math.prod(size) > MAX_PIXELS or max(size) > untrusted.MAX_PIXEL:
         raise ValueError(_too_large(size))
@@ -195,14 +196,14 @@ def check_size(size: tuple[int, int]) -> None:
 def started(
     command: Sequence[str], output: int, descriptors: Sequence[int]
 ) -> subprocess.Popen:
-    """Starts ffmpeg, with a limit of memory where the system has one.
+    """Starts ffmpeg, with a memory limit if the system supports it.
 
-    Ctrl-C is for this process, which ends ffmpeg.
+    Ctrl-C interrupts only this process, which then stops ffmpeg.
 
     Args:
         command: The program and its arguments.
-        output: What `subprocess.Popen` takes for standard output.
-        descriptors: Pipes that it writes to beside.
+        output: Argument `stdout` of `subprocess.Popen`.
+        descriptors: Descriptors of additional pipes that ffmpeg writes to.
     """
     process = subprocess.Popen(
         command,
@@ -214,7 +215,7 @@ def started(
         pass_fds=descriptors,
     )
     if hasattr(resource, "prlimit"):
-        # It may have ended, or be allowed less already.
+        # The process may have ended, or already have a lower limit.
         with contextlib.suppress(OSError, ValueError):
             resource.prlimit(
                 process.pid, resource.RLIMIT_AS, (_MEMORY, _MEMORY)
@@ -228,12 +229,12 @@ def input_of(
     """Returns the beginning of a command that reads a file.
 
     Args:
-        path: Path of the file, the only one that is opened.
-        level: Messages down to which are written: "error" or "info".
-        seek: Arguments that say where to begin.
+        path: Path of the file. ffmpeg opens no other file.
+        level: Lowest level of messages that are written: "error" or "info".
+        seek: Arguments with the time at which to begin.
 
     Raises:
-        OSError: If there is no ffmpeg.
+        OSError: If ffmpeg is not installed.
     """
     place = b"file:" + os.path.abspath(os.fsencode(path))
     return [
@@ -248,12 +249,12 @@ def input_of(
 
 
 def output(name: str, descriptor: int, form: str) -> list[str]:
-    """Returns what writes a line for each picture of an output to a pipe.
+    """Returns arguments that write a line to a pipe for each picture.
 
     Args:
-        name: The output's stream.
-        descriptor: The pipe.
-        form: What is in the line, see ffmpeg's `-stats_enc_pre_fmt`.
+        name: Stream of the output.
+        descriptor: Descriptor of the pipe.
+        form: Format of the lines, see ffmpeg's `-stats_enc_pre_fmt`.
     """
     return [
         *("-map", name, "-fps_mode", "passthrough"),
@@ -263,28 +264,28 @@ def output(name: str, descriptor: int, form: str) -> list[str]:
 
 
 def seconds(line: bytes) -> float:
-    """Returns the time in "ticks numerator/denominator"; NaN if it has none.
+    """Returns the time in "ticks numerator/denominator", NaN if missing.
 
     Args:
-        line: As `output` has it written by "{ptsi} {tbi}".
+        line: Line written by `output` with the format "{ptsi} {tbi}".
     """
     found = _TIME.match(line)
     if found is None:
         return math.nan
     ticks, over, under = map(int, found.groups())
-    # These say that there is none.
+    # These values stand for a missing time.
     if abs(ticks) >= 2**63 - 1:
         return math.nan
     return ticks * over / max(1, under)
 
 
 def is_error(line: str) -> bool:
-    """Returns whether a line of ffmpeg's says what is wrong."""
+    """Returns whether a line of ffmpeg's output is an error."""
     return "[error]" in line or "[fatal]" in line
 
 
 def plain(line: str) -> str:
-    """Returns a line of ffmpeg's without the names of its parts."""
+    """Returns an error message of ffmpeg without its prefixes."""
     text = re.split(r"\[(?:error|fatal)\] *", line)[-1]
     return reading.shown(text.strip().rstrip("."), 100)
 
@@ -295,29 +296,29 @@ def _in_seconds(hours, minutes, seconds):
 
 def _too_large(size):
     return (
-        f"a picture of {size[0]}x{size[1]} pixels; at most {MAX_PIXELS} "
-        f"pixels are read, and {untrusted.MAX_PIXEL} a side"
+        f"a picture of {size[0]}x{size[1]} pixels; expected at most "
+        f"{MAX_PIXELS} pixels, and {untrusted.MAX_PIXEL} per side"
     )
 
 
 def _why_nothing(said):
-    """Returns why there is no picture, in words."""
+    """Returns the reason why there is no picture, as a message."""
     size = re.search(
         r"size (\d{1,9})x(\d{1,9}) exceeds specified max pixel", said
     )
     if size:
         return _too_large(tuple(map(int, size.groups())))
     if "matches no streams" in said:
-        return "no video in it" + (
+        return "it contains no video" + (
             ", only sound" if ": Audio: " in said else ""
         )
     if "Unrecognized option 'stats_enc_pre" in said:
-        return "ffmpeg is older than 6.0; imageio-ffmpeg brings a newer one"
+        return "ffmpeg is older than 6.0; install a newer imageio-ffmpeg"
     if "Format not on whitelist" in said:
-        return "a playlist or no video; expected a file such as .mp4 or .webm"
+        return "a playlist or not a video; expected for example .mp4 or .webm"
     if "moov atom not found" in said:
-        return "no video, or one that is cut short (moov atom not found)"
-    # Those that say what was found rather than what became of it.
+        return "not a video, or a truncated one (moov atom not found)"
+    # Prefer messages about causes to those about consequences.
     faults = [plain(line) for line in said.splitlines() if is_error(line)]
     telling = [
         line
@@ -330,5 +331,5 @@ def _why_nothing(said):
     ]
     counted = collections.Counter(telling or faults)
     if not counted:
-        return "no picture in it"
-    return f"ffmpeg decodes no picture of it: {counted.most_common(1)[0][0]}"
+        return "it contains no pictures"
+    return f"ffmpeg decodes no picture: {counted.most_common(1)[0][0]}"

@@ -1,25 +1,26 @@
-"""Following people from image to image.
+"""Tracks people from image to image.
 
-A person's landmarks say where the person's region of the next image is, as in
-MediaPipe's pose_landmark_cpu.pbtxt. Beyond it:
+A person's landmarks define the person's region in the next image, as in
+MediaPipe's pose_landmark_cpu.pbtxt. In addition:
 
-* A person who is lost is looked for in 30 images around where they would be:
-  the detector sees squares of two sizes there, turned by quarters, because it
-  finds few people who are upside down. For five images their place is kept for
-  them; a newcomer who has it later gives it back.
-* The detector sees the whole image as long as no one is followed, every fifth
-  image while fewer people are followed than wanted, and every 30th to count
-  the people.
-* If there are still too few people, it sees tiles whose sides are the image's
-  shorter side, a half and a third of it, and so finds a person of 15 % of the
-  height. In the first image, and in one in which the last person is lost,
-  these are all tiles; in others they are four, in turn.
-* A new person has to be found twice: the landmarks' own region must give
-  nearly the same landmarks.
+* A lost person is searched for in 30 images around the predicted position. The
+  detector is run on squares of two sizes, rotated by multiples of 90 degrees,
+  because it rarely detects people who are upside down. For five images the
+  place of a lost person stays reserved; a person who takes it later is dropped
+  if the lost one returns.
+* The detector is run on the whole image in every image while no person is
+  tracked, in every fifth image while fewer people are tracked than requested,
+  and in every 30th image to count people.
+* If there are still too few people, the detector is run on tiles with sides of
+  one, a half and a third of the image's shorter side, which finds people of
+  15 % of the height. All tiles are searched in the first image, and in any
+  image in which the last person is lost; in others four tiles, in rotation.
+* A new person must be confirmed: the region from the landmarks must yield
+  nearly the same landmarks again.
 
-A person keeps the number of their track. One who is found again within 60
-images about where they would be has the same number as before; one who is
-found elsewhere, or after a cut, has a new one.
+People keep the id of their track. A person who is found again within 60 images
+near the predicted position keeps the id; a person who is found elsewhere, or
+after a cut, has a new one.
 """
 
 import itertools
@@ -40,36 +41,36 @@ from ampose_tf.lifting.blazepose import (
 from ampose_tf.lifting.untrusted import MAX_PIXEL
 
 _LEAST_PRESENCE = 0.5
-# Poses more alike, see `tracks.likeness`, are of one person.
+# Poses with a larger similarity, see `tracks.likeness`, are the same person.
 _ALIKE = 0.3
-# A new person has two poses, the second from the first one's region, which
-# have to be so alike. They are for people (above 0.9; in a somersault, 0.7),
-# and are not for trees and walls. Less is enough where a person is expected.
+# Least similarity of a new person's two poses, the second of which is from the
+# first one's region. People are above 0.9 (in a somersault, 0.7), trees and
+# walls below. Where a person is expected, `_SAME_NEARBY` is enough.
 _SAME, _SAME_NEARBY = 0.9, 0.7
 
-_SECONDS = 1 / 30  # Between images whose times are not given.
-_AGAIN = 5  # Images from one search for further people to the next.
-_COUNTED = 30  # Images from one count of the people to the next.
-# For how many images a lost person's place is kept, the person is looked for
-# nearby, and is remembered.
+_SECONDS = 1 / 30  # Interval between images without times.
+_AGAIN = 5  # Images between searches for more people.
+_COUNTED = 30  # Images between counts of the people.
+# The numbers of images for which a lost person's place is kept, the person is
+# searched for nearby, and the person is remembered.
 _KEPT, _SOUGHT, _REMEMBERED = 5, 30, 60
 # Squares around a lost person: sides in sides of the region, and angles.
 _NEARBY = tuple(
     (side, turn * math.pi / 2) for side in (1.1, 1.5) for turn in (0, 2, 1, 3)
 )
 
-_TILES = (1, 2, 3)  # In the shorter side of the image.
+_TILES = (1, 2, 3)  # Tiles along the image's shorter side.
 _TILES_AT_ONCE = 4
-# Sizes of tiles that would make more in an image are left out: all are used up
-# to six times as wide as high.
+# Sizes of tiles are left out if there would be more tiles. All sizes are used
+# for images up to six times as wide as high.
 _MOST_TILES = 256
 _LEAST_TILE = 32  # Pixels of a side.
-# How much larger than a tile the region of a person in it may be. Regions that
-# are larger are found on trunks and walls.
+# The largest side of a person's region, in sides of the tile. Larger regions
+# are false detections on trunks and walls.
 _MOST_OF_TILE = 1.5
 
-# Mean change of a colour from one image to the next, of 255, above which
-# it is of another scene.
+# The mean change of colours between images, of 255, above which the second
+# image shows another scene.
 _CUT = 40
 _THUMBNAIL = 32
 
@@ -78,7 +79,7 @@ class Person(NamedTuple):
     """A person in an image.
 
     Attributes:
-        track_id: The person's number, the same in every image.
+        track_id: Id of the person, the same in all images.
         pixels: (33, 2) float32 in pixels of the image.
         scores: (33,) float32 in [0, 1], the landmarks' visibility.
     """
@@ -89,13 +90,13 @@ class Person(NamedTuple):
 
 
 class Follower:
-    """People's landmarks in one image after another.
+    """Finds people's landmarks in consecutive images.
 
     Attributes:
-        sha256: SHA-256 of the files of the networks, by "detection" and
+        sha256: SHA-256 of the networks' files, by "detection" and
             "landmarks".
-        seen_at_once: Most people who were seen in one image so far. There
-            may be more, because a search stops after some.
+        seen_at_once: Largest number of people found in one image so far. More
+            may be visible, because searches are limited.
     """
 
     def __init__(self, detector: str = "full", people: int = 1):
@@ -103,13 +104,13 @@ class Follower:
 
         Args:
             detector: One of `models.DETECTORS`, from the fastest to the most
-                exact.
-            people: How many to follow at a time; those of whom most is seen
-                in the image come first.
+                accurate.
+            people: Largest number of people to track at a time; the largest
+                and most visible ones are preferred.
 
         Raises:
             OSError: If a file is missing; see `models.paths`.
-            ValueError: If there is no such detector, a file is wrong, or
+            ValueError: If the detector is unknown, a file is invalid, or
                 `people` is not positive.
         """
         if people < 1:
@@ -134,14 +135,14 @@ class Follower:
         """Returns the people in the next image.
 
         Args:
-            image: (H, W, 3) uint8, RGB. After one of another size, all people
-                count as new.
-            seconds: When it was taken, later every time; None for 1/30 s
-                after the one before.
+            image: (H, W, 3) uint8, RGB. If its size differs from that of the
+                image before, all people count as new.
+            seconds: Time of the image, later than that of the image before;
+                None for 1/30 s after the image before.
 
         Raises:
-            ValueError: If the image has another shape or type, a side of more
-                than 100,000 pixels, or is not later than the one before.
+            ValueError: If the image has another shape or type, has a side of
+                more than 100,000 pixels, or is not later than the one before.
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(
@@ -180,7 +181,7 @@ class Follower:
         ]
 
     def _go_on(self, image):
-        """Finds those who are followed in the next image."""
+        """Finds the tracked people in the next image."""
         for track in self._lost:
             track.lost += 1
         self._lost = [t for t in self._lost if t.lost <= _REMEMBERED]
@@ -191,7 +192,7 @@ class Follower:
                 self._lose(track)
             else:
                 found.append((track, pose))
-        # If two are on one body, the one whose track it suits better has it.
+        # If two tracks find the same body, the better prediction wins.
         found.sort(key=lambda pair: pair[0].surprise(pair[1]))
         kept = []
         for track, pose in found:
@@ -210,9 +211,9 @@ class Follower:
         self._lost.append(track)
 
     def _look_nearby(self, image, track):
-        """Looks for a lost person around where they would be."""
+        """Searches for a lost person around the predicted position."""
         x, y = track.expected()
-        # All squares at first; later one in turn, as few are found again.
+        # At first all squares, later one per image, as few people return.
         squares = _NEARBY
         if track.lost > _KEPT:
             squares = [_NEARBY[track.lost % len(_NEARBY)]]
@@ -228,7 +229,7 @@ class Follower:
                 return
 
     def _search(self, image, everywhere):
-        """Looks for people who are not followed, if it is time to."""
+        """Searches for people who are not tracked, if a search is due."""
         too_few = len(self._tracks) < self._people
         is_due = too_few and (not self._tracks or self._index % _AGAIN == 0)
         if not is_due and self._index % _COUNTED and not everywhere:
@@ -259,7 +260,7 @@ class Follower:
             )
 
     def _give_back(self):
-        """Lets go of those who came last, if there are too many."""
+        """Drops the most recent people if there are too many."""
         self._tracks.sort(key=lambda track: track.track_id)
         for track in self._tracks[self._people :]:
             self._lose(track)
@@ -270,7 +271,7 @@ class Follower:
         self._tracks.append(track)
 
     def _in_tiles(self, image, everywhere, poses):
-        """Returns the poses of further people, who are in tiles."""
+        """Returns the poses of more people, found in tiles."""
         levels = _levels(image)
         every = [tile for level in levels for tile in level]
         if not every:
@@ -293,10 +294,10 @@ class Follower:
         return new
 
     def _confirmed(self, image, found, same=_SAME, known=()):
-        """Returns the poses of people, each once, who are not followed."""
+        """Returns confirmed poses of people who are not tracked, each once."""
         known = [*known, *(track.pose for track in self._tracks)]
         poses = []
-        # Each takes time; those left out are seen by a later search.
+        # The number is limited for speed; a later search finds the others.
         tried = 0
         for person in sorted(found, key=lambda person: -person.score):
             region = person.region
@@ -339,7 +340,7 @@ class Follower:
 
 
 def _levels(image):
-    """Returns an image's tiles, in a list for each of their sizes."""
+    """Returns an image's tiles, as a list for each size."""
     levels, rest = [], _MOST_TILES
     for parts in _TILES:
         if min(image.shape[:2]) < parts * _LEAST_TILE:
@@ -347,7 +348,7 @@ def _levels(image):
         level = regions.tiles(image, parts)
         if len(level) > rest:
             break
-        # A single one is the whole image, which has been looked at.
+        # A single tile is the whole image, which has been searched before.
         if len(level) > 1:
             levels.append(level)
             rest -= len(level)
@@ -355,12 +356,12 @@ def _levels(image):
 
 
 def _prominence(pose):
-    """Returns a sort key: people of whom most is seen come first."""
+    """Returns a sort key by which large and visible people come first."""
     return -regions.around(*pose.alignment).side * float(pose.scores.mean())
 
 
 def _is_near(region, pose):
-    """Whether a region is that of a pose which is known."""
+    """Whether a region is nearly that of a pose."""
     other = regions.around(*pose.alignment)
     away = math.hypot(region.x - other.x, region.y - other.y)
     larger = max(region.side, other.side)

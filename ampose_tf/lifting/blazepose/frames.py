@@ -1,12 +1,12 @@
-"""Pictures of a video, of a folder of images, or of one image.
+"""Reads pictures from a video, a folder of images, or one image.
 
     with frames.opened("clip.mp4") as clip:
         for picture in clip:
             ...  # picture.pixels is (H, W, 3)
 
-There is one picture at a time in memory. Files are those of strangers: a
-file's contents, not its name, say what it is, and nothing that it names is
-opened.
+Only one picture is in memory at a time. Files are untrusted: formats are
+detected from contents rather than names, and files that they refer to are
+not opened.
 """
 
 import abc
@@ -30,31 +30,31 @@ from ampose_tf.lifting.formats import natural
 _ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 _VIDEO_ENDINGS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg")
 _BEGINNING = 512
-# Seconds by which a sound may end later than the pictures.
+# Seconds by which sound may end later than the pictures.
 _SHORT_S = 0.5
-# Other files, by how they begin.
+# Other files, by their signatures.
 _OTHERS = (
-    (re.compile(rb"\s*<"), "a web page or XML, no video"),
+    (re.compile(rb"\s*<"), "a web page or XML, not a video"),
     (
         re.compile(rb"#EXTM3U|ffconcat|\[playlist\]"),
-        "a playlist, which is not followed; give the video itself",
+        "a playlist, which is not supported; give the video itself",
     ),
     (
         re.compile(rb"\s*[\[{]|\x93NUMPY|PK|\x89HDF"),
-        "no video; a file of keypoints is for --keypoints",
+        "not a video; use --keypoints for a file of keypoints",
     ),
     (
         re.compile(rb"....ftyp(hei[cxms]|mif1|msf1|avi[fs])", re.DOTALL),
-        "a photograph as HEIC or AVIF; save it as .jpg or .png",
+        "HEIC or AVIF, which is not supported; save it as .jpg or .png",
     ),
 )
 
 
 class Picture(NamedTuple):
-    """One of a clip's pictures.
+    """One picture of a clip.
 
     Attributes:
-        index: Its number in the clip's `times`, or in the folder.
+        index: Index in the clip's `times`, or in the folder.
         pixels: (H, W, 3) uint8, red, green and blue.
     """
 
@@ -63,15 +63,15 @@ class Picture(NamedTuple):
 
 
 class Clip(contextlib.AbstractContextManager):
-    """Pictures in a row, to be gone through once.
+    """A sequence of pictures that can be iterated over once.
 
     Attributes:
         size: (width, height) of the pictures.
-        times: Seconds from the first picture of the clip on, of all pictures
-            up to now, also of those that are left out; NaN where the file
-            does not say. None of images, which have no times.
-        rates: Pictures a second that the file says, the mean first.
-        expected: How many pictures there will be, about; None if unknown.
+        times: Times of all pictures so far, including those that are left
+            out, in seconds from the clip's first picture; NaN if the file
+            contains no time. None for images, which have no times.
+        rates: Pictures per second according to the file, the mean first.
+        expected: Approximate number of pictures; None if unknown.
     """
 
     size: tuple[int, int]
@@ -84,12 +84,12 @@ class Clip(contextlib.AbstractContextManager):
         """Yields the pictures.
 
         Raises:
-            ValueError: If there is none.
+            ValueError: If there are no pictures.
         """
 
     @abc.abstractmethod
     def notes(self) -> list[str]:
-        """Returns what is wrong with the file, as far as it was read."""
+        """Returns notes on problems in the part of the file read so far."""
 
 
 def opened(
@@ -102,17 +102,19 @@ def opened(
     """Opens a video, a folder of images, or an image.
 
     Args:
-        path: A video, a folder whose images are the frames in the order of
-            their numbers, or an image.
-        start: Seconds from the first picture on to begin at.
-        end: Seconds at which to end; that picture is not shown.
-        every: Every n-th picture is shown.
-        longest: Pixels of the longer side that pictures are shrunk to; None
-            leaves them as they are.
+        path: A video, a folder with images as frames, in the order of the
+            numbers in their names, or an image.
+        start: Time of the first picture, in seconds from the video's first
+            picture.
+        end: Time in seconds before which to stop.
+        every: Use every n-th picture.
+        longest: Largest length of the longer side in pixels, to which larger
+            pictures are shrunk; None to keep their size.
 
     Raises:
-        OSError: If it cannot be read, or there is no ffmpeg.
-        ValueError: If it is no video and no image, or an argument is wrong.
+        OSError: If the path cannot be read, or ffmpeg is not installed.
+        ValueError: If the file is neither a video nor an image, or an argument
+            is invalid.
     """
     if not 0 <= start < end:
         raise ValueError(
@@ -126,7 +128,7 @@ def opened(
     if place.is_dir():
         return _Images(images_in(place), start, end, every, longest)
     if not place.is_file():
-        # Also the pipe of a shell's `<(command)`: the file is read twice.
+        # For example the pipe of a shell's `<(command)`. Files are read twice.
         message = "Is a pipe or a device, expected a file"
         raise OSError(errno.EINVAL, message, os.fspath(path))
     if images.is_image(place):
@@ -135,11 +137,11 @@ def opened(
 
 
 def images_in(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Returns the images of a folder, "2.png" before "10.png".
+    """Returns the images in a folder, "2.png" before "10.png".
 
     Raises:
-        OSError: If it cannot be read.
-        ValueError: If there is none, or there are too many.
+        OSError: If the folder cannot be read.
+        ValueError: If it contains no images, or too many.
     """
     visible = [p for p in folder.iterdir() if not p.name.startswith(".")]
     found = [p for p in visible if p.suffix.lower() in _ENDINGS]
@@ -186,7 +188,7 @@ class _Video(Clip):
     def __iter__(self):
         count = 0
         for index, pixels in self._decoder:
-            # Also of a file whose beginning cannot be sought.
+            # Needed for files in which ffmpeg cannot seek.
             if self.times[index] < self._start:
                 continue
             if self.times[index] >= self._end:
@@ -204,15 +206,15 @@ class _Video(Clip):
         notes = []
         if not self._is_whole or self._decoder.is_cut:
             notes.append(
-                f"The video is read up to its frame {self._last}, and "
-                "has more; start and end choose another part."
+                f"The video is read up to frame {self._last} and contains "
+                "more; set start and end to read another part."
             )
         count, when = self._decoder.untrusted_times
         if count:
             notes.append(
                 f"{_counted(count, 'frame', 'has', 'have')} a time more than "
                 f"{decoder.MOST_GAP_S} s away, the first after {when:.2f} s; "
-                "each is taken to follow the frame before."
+                "each is numbered directly after the frame before."
             )
         if self._decoder.faults:
             when, what = self._decoder.faults[0]
@@ -224,38 +226,36 @@ class _Video(Clip):
                 and last + _SHORT_S < self._probed.seconds
             ):
                 reached = (
-                    f", and ends at {last:.2f} of the "
-                    f"{self._probed.seconds:.2f} s that it should have"
+                    f", and ends at {last:.2f} s of an expected "
+                    f"{self._probed.seconds:.2f} s"
                 )
             notes.append(
                 f"The video is damaged at about {when:.2f} s{reached}; "
-                f"ffmpeg says: {what}. The frames that it decodes are kept."
+                f"ffmpeg reports: {what}. Decoded frames are kept."
             )
         return notes
 
     def _why_nothing(self):
         if self._decoder.faults:
-            return (
-                f"ffmpeg decodes no frame of it: {self._decoder.faults[0][1]}"
-            )
+            return f"ffmpeg decodes no frame: {self._decoder.faults[0][1]}"
         if self._start > 0 or self._end < math.inf:
             seconds = self._probed.seconds
-            has = "" if seconds is None else f"; the video has {seconds:.2f} s"
+            has = "" if seconds is None else f"; it lasts {seconds:.2f} s"
             until = "" if self._end == math.inf else f" before {self._end:g} s"
             return f"no frame from {self._start:g} s on{until}{has}"
-        return "no frame in it"
+        return "the video contains no frames"
 
 
 class _Images(Clip):
     def __init__(self, paths, start, end, every, longest):
         if start > 0 or end < math.inf:
             raise ValueError(
-                "start and end are for videos; images have no times"
+                "start and end require a video; images have no times"
             )
         self._paths = paths[::every]
         self._every = every
         self._longest = longest
-        # There may be a million of each.
+        # Only counts and examples are kept; there may be a million images.
         self._unread, self._others, self._several = (
             _Counted() for _ in range(3)
         )
@@ -264,11 +264,11 @@ class _Images(Clip):
         self.size = _shrunk(self._first.size, longest)
 
     def _begin(self):
-        """Reads the first image that can be read.
+        """Reads the first readable image.
 
         Raises:
-            OSError: If there is none, as of the first one.
-            ValueError: If there is none, as of the first one.
+            OSError: If no image is readable; the error of the first image.
+            ValueError: If no image is readable; the error of the first image.
         """
         for place in range(len(self._paths)):
             self._first = self._read(place)
@@ -278,7 +278,7 @@ class _Images(Clip):
         raise self._unread.first
 
     def _read(self, place):
-        """Returns an image, or None of one that cannot be read."""
+        """Returns an image, or None if it cannot be read."""
         path = self._paths[place]
         try:
             image, is_several = images.read(path)
@@ -316,20 +316,20 @@ class _Images(Clip):
             width, height = self._first.size
             notes.append(
                 f"{_counted(self._others.count, 'image', 'is', 'are')} left "
-                f"out, for another size than {width}x{height} pixels, the "
-                f"first one's{self._others.example(80)}."
+                f"out, because the size differs from the first image's "
+                f"{width}x{height} pixels{self._others.example(80)}."
             )
         if self._several.count:
             notes.append(
                 f"{_counted(self._several.count, 'file', 'has', 'have')} more "
-                "than one image, of which the first is read"
+                "than one image; only the first is read"
                 f"{self._several.example(80)}."
             )
         return notes
 
 
 class _Counted:
-    """How many there are of something, and the first."""
+    """A count of items, and the first of them."""
 
     def __init__(self):
         self.count, self.first = 0, None
@@ -340,30 +340,30 @@ class _Counted:
             self.first = one
 
     def example(self, most):
-        """Returns the end of a sentence, which names the first."""
+        """Returns the end of a sentence with the first item."""
         first = reading.shown(str(self.first), most)
         return f": {first}" if self.count == 1 else f", such as {first}"
 
 
 def _counted(count, noun, one="", many=""):
-    """Returns a number and a noun, and a verb where it is given."""
+    """Returns a number with a noun and an optional verb."""
     text = f"{count} {noun} {one}" if count == 1 else f"{count} {noun}s {many}"
     return text.rstrip()
 
 
 def _check_beginning(path):
-    """Raises ValueError for a file that is clearly no video."""
+    """Raises ValueError for a file that is clearly not a video."""
     with reading.opened(path) as file:
         content = file.read(_BEGINNING)
     if not content:
-        raise ValueError(f"{path}: an empty file")
+        raise ValueError(f"{path}: the file is empty")
     for pattern, what in _OTHERS:
         if pattern.match(content):
             raise ValueError(f"{path}: {what}")
 
 
 def _shrunk(size, longest):
-    """Returns (width, height) whose longer side is no more than that."""
+    """Returns (width, height), scaled down if the longer side is longer."""
     if longest is None or max(size) <= longest:
         return size
     width, height = (max(1, round(s * longest / max(size))) for s in size)

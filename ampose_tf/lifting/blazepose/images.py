@@ -1,4 +1,4 @@
-"""Images of files from strangers, as they are to be seen."""
+"""Reads images from untrusted files, upright and in RGB."""
 
 import os
 import warnings
@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 from ampose_tf import reading
 from ampose_tf.lifting.blazepose import ffmpeg
 
-# Formats of Pillow's, by how their files begin, and the files' endings.
+# Pillow's formats with their file signatures and offsets.
 _IMAGES = {
     "JPEG": ((0, b"\xff\xd8\xff"),),
     "PNG": ((0, b"\x89PNG"),),
@@ -17,16 +17,16 @@ _IMAGES = {
     "BMP": ((0, b"BM"),),
     "TIFF": ((0, b"II*\0"), (0, b"MM\0*")),
 }
-# How much of a file is searched for a second image.
+# The number of bytes that are searched for a second image.
 _SEARCHED = 2**24
-_MARKED = 16  # Bytes of a beginning.
+_MARKED = 16  # Bytes that are searched for a signature.
 
 
 def is_image(path: str | os.PathLike) -> bool:
-    """Returns whether a file begins as an image does.
+    """Returns whether a file has the signature of an image.
 
     Raises:
-        OSError: If it cannot be read.
+        OSError: If the file cannot be read.
     """
     with reading.opened(path) as file:
         content = file.read(_MARKED)
@@ -38,14 +38,14 @@ def is_image(path: str | os.PathLike) -> bool:
 
 
 def read(path: str | os.PathLike) -> tuple[Image.Image, bool]:
-    """Returns an image as RGB, turned as it is to be seen.
+    """Reads an image as RGB, with its Exif orientation applied.
 
     Returns:
-        The image, and whether the file has more of them.
+        The image, and whether the file contains further images.
 
     Raises:
-        OSError: If it cannot be read.
-        ValueError: If it is damaged or too large.
+        OSError: If the file cannot be read.
+        ValueError: If the image is damaged or too large.
     """
     try:
         with (
@@ -53,11 +53,11 @@ def read(path: str | os.PathLike) -> tuple[Image.Image, bool]:
             reading.guarded(),
             warnings.catch_warnings(),
         ):
-            # Its size is checked below, before anything is decoded.
+            # The size is checked below, before anything is decoded.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(file, formats=list(_IMAGES)) as image:
                 ffmpeg.check_size(image.size)
-                # A phone's photograph has more, for its colours or depth.
+                # A phone's photograph contains images of colours or depth.
                 is_several = image.format != "MPO" and (
                     getattr(image, "is_animated", False) or _has_another(file)
                 )
@@ -65,7 +65,7 @@ def read(path: str | os.PathLike) -> tuple[Image.Image, bool]:
     except OSError as error:
         if error.errno is not None:
             raise
-        # Pillow's, of what is in it.
+        # Pillow's own errors are about the contents.
         raise ValueError(
             f"{path}: a damaged image: {reading.shown(str(error), 100)}"
         ) from error
@@ -74,7 +74,7 @@ def read(path: str | os.PathLike) -> tuple[Image.Image, bool]:
 
 
 def _has_another(file):
-    """Returns whether one JPEG follows another, as in a stream of them."""
+    """Returns whether the file is a sequence of several JPEGs."""
     place = file.tell()
     file.seek(0)
     content = file.read(_SEARCHED)
@@ -86,11 +86,11 @@ def _has_another(file):
 
 def _as_rgb(image):
     if image.mode.startswith("I;16") or image.mode == "I":
-        # There are 16 bits a pixel.
+        # Pixels have 16 bits.
         grey = np.asarray(image, np.float32) / 257
         image = Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8))
     if image.has_transparency_data:
-        # What is transparent is black.
+        # Transparent pixels become black.
         image = image.convert("RGBA")
         paper = Image.new("RGBA", image.size, (0, 0, 0, 255))
         image = Image.alpha_composite(paper, image)

@@ -1,8 +1,8 @@
 """BlazePose's landmarks: 33 points of a person in a region.
 
-As MediaPipe's pose_landmark_by_roi_cpu.pbtxt and
-tensors_to_pose_landmarks_and_segmentation.pbtxt. The network's depth, its
-world coordinates and its segmentation are not used.
+Follows MediaPipe's pose_landmark_by_roi_cpu.pbtxt and
+tensors_to_pose_landmarks_and_segmentation.pbtxt. The network's depth, world
+coordinates and segmentation are not used.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from ampose_tf.lifting.blazepose import regions
 
 SIZE = 256
 COUNT = 33
-# The network's points: two more give the region, and four are not used.
+# All points of the network: two more define the region, four are not used.
 _ALL = 39
 _KERNEL = 7
 _LEAST_CONFIDENCE = 0.5
@@ -38,18 +38,18 @@ class Pose(NamedTuple):
 
 
 def refine(points: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
-    """Moves points to the centre of their heatmaps' mass around them.
+    """Moves points to the centre of mass of the heatmaps around them.
 
-    As MediaPipe's RefineLandmarksFromHeatmapCalculator with a kernel of 7: a
-    point moves if the heatmap reaches 0.5 within the kernel. A cell counts
-    as its upper left corner.
+    Follows MediaPipe's RefineLandmarksFromHeatmapCalculator with a kernel of
+    7: a point moves if the heatmap reaches 0.5 within the kernel. The position
+    of a cell is its upper left corner.
 
     Args:
         points: (L, 2), from 0 to 1.
         heatmaps: (H, W, L) logits.
 
     Returns:
-        (L, 2), of the type of `points`.
+        (L, 2), with the type of `points`.
     """
     height, width, count = heatmaps.shape
     # Rounded towards 0, as in C.
@@ -81,18 +81,19 @@ def _sigmoid(logits):
 
 
 class Landmarker:
-    """The network, with what comes before and after it."""
+    """The landmark network with its pre- and postprocessing."""
 
     def __init__(
         self,
         network: Callable[[np.ndarray], tuple[np.ndarray, ...]],
     ):
-        """Takes the network, see `networks.load`.
+        """Creates a landmarker.
 
         Args:
-            network: Takes (1, 256, 256, 3) float32 in [0, 1]; returns
-                landmarks (1, 195), presence (1, 1), segmentation, heatmaps
-                (1, 64, 64, 39) and world coordinates.
+            network: Function from `networks.load` that maps
+                (1, 256, 256, 3) float32 in [0, 1] to landmarks (1, 195),
+                presence (1, 1), segmentation, heatmaps (1, 64, 64, 39) and
+                world coordinates.
         """
         self._network = network
 
@@ -101,7 +102,7 @@ class Landmarker:
 
         Args:
             image: (H, W, 3) uint8, RGB.
-            region: Where the person is expected.
+            region: Region in which the person is expected.
         """
         pixels = regions.sample(image, region, SIZE)
         pixels *= 1 / 255

@@ -1,17 +1,17 @@
-r"""Fetches the files of BlazePose's networks into the user's cache.
+r"""Downloads the files of BlazePose's networks to the user's cache.
 
     python -m ampose_tf.lifting.blazepose.models
     python -m ampose_tf.lifting.blazepose.models --wheel=FILE
     python -m ampose_tf.lifting.blazepose.models --npm=FOLDER
 
-They are Google's, under the Apache License 2.0, and not part of this package.
-The detector and `full` come from MediaPipe's wheel, which pip downloads;
-nothing of it is installed or run, so that it may be for another machine.
-`lite` and `heavy` are only in npm's package @mediapipe/pose, and are left
-out, with a note, if there is no npm or its download fails. --wheel and --npm
-read what you have downloaded yourself: the wheel, and the folder of the
-unpacked package. Every file is checked by its SHA-256 before it is kept; those
-that are there are not fetched again.
+The files are Google's, under the Apache License 2.0, and not part of this
+package. The detector and `full` are from MediaPipe's wheel, which pip
+downloads but does not install or run, so the wheel may be for another machine.
+`lite` and `heavy` are only in the npm package @mediapipe/pose; if npm is not
+installed or its download fails, they are left out with a message. --wheel and
+--npm read files that you have downloaded: the wheel, or the folder of the
+unpacked npm package. The SHA-256 of every file is checked before it is saved.
+Existing files are not downloaded again.
 """
 
 import contextlib
@@ -37,13 +37,14 @@ _MOST_SECONDS = 1800
 
 
 class _File(NamedTuple):
-    """Where a file is found, and what its bytes hash to.
+    """Source and SHA-256 of a file.
 
     Attributes:
-        wheel: Its place in MediaPipe's wheel; empty if it is not there.
-        npm: Its name in the folder of npm's package.
-        sha256: One for each published build. The detector has two, the
-            wheel's and npm's.
+        wheel: Path in MediaPipe's wheel; empty if the wheel does not contain
+            the file.
+        npm: Name in the folder of the npm package.
+        sha256: Hashes of all published builds. The detector has two, that of
+            the wheel and that of the npm package.
     """
 
     wheel: str
@@ -54,7 +55,7 @@ class _File(NamedTuple):
 _FILES = {
     "pose_detection.tflite": _File(
         "mediapipe/modules/pose_detection/pose_detection.tflite",
-        # The package's one asset is the file itself.
+        # The package's only asset is the file itself.
         "pose_solution_packed_assets.data",
         (
             "9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c",
@@ -88,22 +89,22 @@ class Paths(NamedTuple):
 
 def folder() -> pathlib.Path:
     """Returns the folder of the files, in the user's cache."""
-    # An empty one counts as unset.
+    # An empty variable counts as unset.
     cache = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
     return pathlib.Path(cache) / "ampose_tf" / "blazepose"
 
 
 def paths(detector: str) -> Paths:
-    """Returns the files of a detector, whose bytes are those expected.
+    """Returns the files of a detector, after checking their SHA-256.
 
     Args:
         detector: One of `DETECTORS`.
 
     Raises:
-        OSError: If a file is missing. The message has the command that
-            fetches it.
-        ValueError: If there is no such detector, or a file's SHA-256 is
-            another.
+        OSError: If a file is missing. The message contains the command that
+            downloads it.
+        ValueError: If the detector is unknown, or a file's SHA-256 differs
+            from the published one.
     """
     if detector not in DETECTORS:
         raise ValueError(
@@ -115,13 +116,13 @@ def paths(detector: str) -> Paths:
         path = folder() / name
         if not path.is_file():
             raise FileNotFoundError(
-                f"{path} is missing: BlazePose's models are fetched once, by "
+                f"{path} is missing; download BlazePose's models once with "
                 f"{COMMAND}"
             )
         if files.sha256(path) not in _FILES[name].sha256:
             raise ValueError(
-                f"{path}: not the file that was published (its SHA-256 is "
-                f"another); remove it and run {COMMAND}"
+                f"{path}: not the published file (its SHA-256 differs); "
+                f"remove it and run {COMMAND}"
             )
         found.append(path)
     return Paths(*found)
@@ -132,27 +133,28 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "wheel",
         "",
-        f"The wheel of {_WHEEL}, to read instead of downloading it.",
+        f"Path of the wheel of {_WHEEL}, which is read instead of downloaded.",
         flag_values=flag_values,
     )
     flags.DEFINE_string(
         "npm",
         "",
-        f"Folder of npm's {_NPM}, to read instead of downloading anything.",
+        f"Folder of the npm package {_NPM}, which is read instead of "
+        "downloading anything.",
         flag_values=flag_values,
     )
 
 
 def main(options: flags.FlagValues) -> None:
-    """Puts the files into the cache.
+    """Saves the files in the cache.
 
     Raises:
         OSError: If a file is missing or cannot be written.
         ValueError: If the wheel cannot be downloaded, or a file is not the
-            one that was published.
+            published one.
     """
     if options.wheel and options.npm:
-        raise ValueError("--wheel and --npm: expected one of them")
+        raise ValueError("give either --wheel or --npm, not both")
     if options.wheel:
         _from_wheel(pathlib.Path(options.wheel))
     elif options.npm:
@@ -176,7 +178,7 @@ def _download():
             try:
                 package = _downloaded_package(place)
             except ValueError as error:
-                # `full`, the default, is there.
+                # `full`, the default, is available.
                 _say_without_npm(str(error))
             else:
                 _from_npm(package)
@@ -184,8 +186,8 @@ def _download():
 
 def _say_without_npm(why):
     print(
-        f"full is in {folder()}; lite and heavy, which are only in npm's "
-        f"{_NPM}, are not: {why}"
+        f"full is in {folder()}; lite and heavy, which only the npm package "
+        f"{_NPM} contains, are not: {why}"
     )
 
 
@@ -203,7 +205,8 @@ def _downloaded_package(place):
     _run(
         *("npm", "install", "--prefix", place, "--ignore-scripts"),
         *("--no-audit", "--no-fund", "--no-package-lock", _NPM),
-        instead="run this again, or give the unpacked package, --npm=FOLDER",
+        instead="run this again, or give the unpacked package with "
+        "--npm=FOLDER",
     )
     return place / "node_modules" / "@mediapipe" / "pose"
 
@@ -245,13 +248,13 @@ def _from_wheel(path):
                     )
             except ValueError as error:
                 raise ValueError(
-                    f"{path}: not a wheel, or damaged; expected that of "
+                    f"{path}: not a wheel, or damaged; expected the wheel of "
                     f"{_WHEEL}"
                 ) from error
             if not members:
                 raise ValueError(
-                    f"{path}: no {expected.wheel} inside; expected the wheel "
-                    f"of {_WHEEL}"
+                    f"{path}: it does not contain {expected.wheel}; expected "
+                    f"the wheel of {_WHEEL}"
                 )
             _keep(name, members[expected.wheel], path)
 
@@ -275,8 +278,8 @@ def _from_npm(found):
 def _keep(name, content, source):
     if hashlib.sha256(content).hexdigest() not in _FILES[name].sha256:
         raise ValueError(
-            f"{source}: its {name} is not the one that was published "
-            f"(SHA-256); expected that of {_WHEEL} or {_NPM}"
+            f"{source}: its {name} is not the published one (its SHA-256 "
+            f"differs); expected that of {_WHEEL} or {_NPM}"
         )
     path = folder() / name
     with files.replacing(path) as temporary:

@@ -1,4 +1,4 @@
-"""The networks' files as functions, run by LiteRT."""
+"""Loads networks as functions, run by LiteRT."""
 
 import os
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from ai_edge_litert import interpreter as litert
 
-# More threads make a network of these sizes no faster.
+# Networks of these sizes do not become faster with more threads.
 _MOST_THREADS = 4
 
 
@@ -15,14 +15,14 @@ def load(
 ) -> Callable[[np.ndarray], tuple[np.ndarray, ...]]:
     """Returns a network as a function of its input.
 
-    The file is one whose bytes `models.paths` has checked.
+    `models.paths` must have checked the file.
 
     Args:
-        path: A `.tflite` file with one input.
+        path: Path of a `.tflite` file with one input.
 
     Returns:
-        A function for one thread, which returns the outputs in the file's
-        order.
+        A function that returns the outputs in the file's order. It must not
+        be called from several threads at once.
     """
     interpreter = litert.Interpreter(
         model_path=str(path), num_threads=_threads()

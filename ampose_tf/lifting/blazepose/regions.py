@@ -1,7 +1,7 @@
 """Regions of an image: rotated squares, and their pixels.
 
-Coordinates are in pixels, (0, 0) the corner of the image, so that the centre
-of its first pixel is (0.5, 0.5).
+Coordinates are in pixels. (0, 0) is the corner of the image, and (0.5, 0.5)
+is the centre of its first pixel.
 """
 
 import math
@@ -9,20 +9,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Around the circle through the hips that encloses a person, as in MediaPipe's
+# Scale of a region relative to the circle around a person, as in MediaPipe's
 # pose_detection_to_roi.pbtxt and pose_landmarks_to_roi.pbtxt.
 _MARGIN = 1.25
 
 
 class Region(NamedTuple):
-    """A square of an image.
+    """A square in an image.
 
     Attributes:
-        x: Column of its centre, in pixels.
-        y: Row of its centre, in pixels.
+        x: Column of the centre, in pixels.
+        y: Row of the centre, in pixels.
         side: Length of a side, in pixels.
-        angle: Angle in radians by which it is turned, clockwise as seen in
-            the image.
+        angle: Rotation in radians, clockwise in the image.
     """
 
     x: float
@@ -31,7 +30,7 @@ class Region(NamedTuple):
     angle: float = 0.0
 
     def place(self, points: np.ndarray) -> np.ndarray:
-        """Returns where points of the region are in the image.
+        """Returns the positions of points of the region in the image.
 
         Args:
             points: (..., 2), from (0, 0) to (1, 1) within the region.
@@ -50,13 +49,13 @@ class Region(NamedTuple):
 def around(centre: np.ndarray, end: np.ndarray) -> Region:
     """Returns a person's region from BlazePose's two alignment points.
 
-    As MediaPipe's AlignmentPointsRectsCalculator and
-    RectTransformationCalculator make it.
+    Follows MediaPipe's AlignmentPointsRectsCalculator and
+    RectTransformationCalculator.
 
     Args:
         centre: (2,) pixels, between the hips.
-        end: (2,) pixels, on the circle around the person, above the head
-            of one who stands straight.
+        end: (2,) pixels, on the circle around the person, above the head if
+            the person stands straight.
 
     Returns:
         A square in which the person is upright.
@@ -71,28 +70,28 @@ def around(centre: np.ndarray, end: np.ndarray) -> Region:
 
 
 class Steady:
-    """Alignment points over time, with less tremble.
+    """Smooths alignment points over time.
 
-    A region that trembles makes the landmarks within it tremble. MediaPipe's
-    pose_landmark_filtering.pbtxt passes the two points through the One-Euro
-    filter before they make the next frame's region, even where landmarks are
-    not smoothed: each coordinate by itself, with speeds in diameters of the
-    circle around the person a second.
+    Jitter of a region causes jitter of the landmarks in it. MediaPipe's
+    pose_landmark_filtering.pbtxt therefore applies the One-Euro filter to the
+    two points before they define the next frame's region, even if landmarks
+    are not smoothed. Coordinates are filtered independently; the unit of speed
+    is the diameter of the circle around the person per second.
     """
 
-    # Cut-offs in Hz, for the points at rest and for their speed; a speed of 1
-    # raises the first one by `_BETA`.
+    # Cutoff frequencies in Hz, for points at rest and for their speed; a speed
+    # of 1 raises the first one by `_BETA`.
     _CUTOFF, _BETA, _OF_SPEED = 0.01, 10.0, 1.0
 
     def __init__(self):
         self._raw = self._points = self._speed = self._seconds = None
 
     def __call__(self, points: np.ndarray, seconds: float) -> np.ndarray:
-        """Takes the points of a frame and returns them steadied.
+        """Returns the smoothed points of the next frame.
 
         Args:
             points: (2, 2) pixels.
-            seconds: The frame's time, later than that of the one before.
+            seconds: Time of the frame, later than that of the frame before.
         """
         points = np.asarray(points, np.float64)
         if self._raw is None:
@@ -120,11 +119,12 @@ def _share(cutoff, elapsed):
 def tiles(image: np.ndarray, parts: float) -> list[Region]:
     """Returns squares that cover an image; neighbours overlap by half.
 
-    A person of at most half a square's side is wholly in one of them.
+    Each person no larger than half a square's side is completely inside one
+    of them.
 
     Args:
         image: (H, W, 3).
-        parts: The image's shorter side in sides of a square.
+        parts: Ratio of the image's shorter side to a square's side.
     """
     height, width = image.shape[:2]
     side = min(height, width) / parts
@@ -159,19 +159,19 @@ def is_usable(region: Region, image: np.ndarray) -> bool:
 def sample(
     image: np.ndarray, region: Region, size: int, outside: float | None = None
 ) -> np.ndarray:
-    """Returns a region's pixels, interpolated linearly.
+    """Returns a region's pixels with bilinear interpolation.
 
-    As MediaPipe's ImageToTensorCalculator does on a GPU: there is no filter
-    against aliasing.
+    Like MediaPipe's ImageToTensorCalculator on a GPU, it applies no
+    anti-aliasing filter.
 
     Args:
         image: (H, W, 3) uint8.
-        region: The region to sample.
-        size: S, pixels of a side of the result.
-        outside: Value beyond the image; None to repeat its border.
+        region: Region to sample.
+        size: S, side of the result in pixels.
+        outside: Value outside the image; None to repeat its border.
 
     Returns:
-        (S, S, 3) float32, in the unit of the image.
+        (S, S, 3) float32, in the image's unit.
     """
     height, width = image.shape[:2]
     steps = (np.arange(size) + 0.5) / size - 0.5

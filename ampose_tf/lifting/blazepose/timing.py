@@ -1,4 +1,4 @@
-"""Numbers of frames, and their rate, from the times that a video has."""
+"""Computes frame numbers and the frame rate from a video's times."""
 
 import math
 from collections.abc import Sequence
@@ -8,15 +8,16 @@ import numpy as np
 
 from ampose_tf.lifting import untrusted
 
-# How far a frame may be from the time that its number says, in frames, so
-# that a rate is taken for the one that is meant.
+# The largest distance of a frame's time from that of its number, in frames,
+# for a rate to be accepted.
 _NEAR = 0.25
-# The file's rate is wrong if it has this many times more numbers than frames.
+# The file's rate is wrong if there are this many times more numbers than
+# frames.
 _SPARSE = 4
-# Frames that are too near to the one before, as a share of all.
+# The largest share of frames that are too close to the frame before.
 _CROWDED = 0.01
-# Quantiles of the intervals between frames. The shortest that is meant is at
-# one of them: the longer ones are those after frames that are missing.
+# Quantiles of the intervals between frames. The nominal interval is at one of
+# them; longer intervals follow missing frames.
 _QUANTILES = (0.5, 0.25, 0.1, 0.02)
 
 
@@ -25,10 +26,10 @@ class Numbering(NamedTuple):
 
     Attributes:
         numbers: (N,) int64, increasing.
-        fps: Frames a second; None if it is not known.
-        uneven: How many are more than half a frame from where their number
-            says.
-        worst: How far the farthest is from there, in frames.
+        fps: Frames per second; None if unknown.
+        uneven: Number of frames whose time is more than half a frame from
+            number / fps.
+        worst: Largest such distance, in frames.
     """
 
     numbers: np.ndarray
@@ -38,10 +39,10 @@ class Numbering(NamedTuple):
 
 
 class Counter:
-    """Numbers frames one after the other by their times.
+    """Numbers consecutive frames by their times.
 
     Args:
-        fps: Frames a second; None to count them.
+        fps: Frames per second; None to count frames.
     """
 
     def __init__(self, fps: float | None):
@@ -52,7 +53,7 @@ class Counter:
         """Returns a frame's number, which is larger than the one before.
 
         Args:
-            time: In seconds; NaN where it is not known.
+            time: Time in seconds; NaN if unknown.
         """
         self._last += 1
         if self._fps is not None and not math.isnan(time):
@@ -64,8 +65,8 @@ def number(times: Sequence[float], rates: Sequence[float]) -> Numbering:
     """Numbers frames so that number / fps is a frame's time.
 
     Args:
-        times: (N,) seconds, NaN where it is not known.
-        rates: Frames a second that the file says, which may be a mean or
+        times: (N,) seconds, NaN where unknown.
+        rates: Frames per second according to the file, which may be means or
             wrong.
     """
     times = np.asarray(times, np.float64)
@@ -84,10 +85,10 @@ def number(times: Sequence[float], rates: Sequence[float]) -> Numbering:
 
 
 def _rate(times, rates):
-    """Returns the rate that is meant, or None."""
+    """Returns the nominal rate, or None."""
     times = times[np.isfinite(times)]
     steps = np.diff(times)
-    # Times may run backwards in a damaged file.
+    # Times may decrease in a damaged file.
     rising = steps[steps > 0]
     if not len(rising):
         return rates[0] if rates else None
@@ -100,8 +101,8 @@ def _rate(times, rates):
             and numbers[-1] - numbers[0] < _SPARSE * len(times)
         ):
             return rate
-    # By the longest interval of which most others are multiples. All of them
-    # together tell it better, unless the rate itself changes.
+    # Use the longest interval of which most others are multiples. The mean
+    # over all intervals is more precise, unless the rate changes.
     for step in np.quantile(rising, _QUANTILES):
         together = np.rint(rising / step).sum() / rising.sum()
         for rate in (together, 1 / step):
@@ -117,7 +118,7 @@ def _is_possible(rate):
 
 
 def _exact(rate):
-    """Returns the rate that is meant by one that was rounded."""
+    """Returns the exact rate for one that was rounded."""
     for whole in (round(rate), round(rate * 1.001) / 1.001):
         if abs(rate - whole) < 2e-4 * rate:
             return float(whole)

@@ -1,4 +1,4 @@
-"""One person over time: where they are, and where they would be next."""
+"""Tracks one person over time and predicts the next position."""
 
 import dataclasses
 import math
@@ -9,18 +9,18 @@ import numpy as np
 from ampose_tf.lifting import keypoints
 from ampose_tf.lifting.blazepose import landmarks, regions
 
-# How far from where they would be, in sides of their region, a lost person
-# may be found, and how much farther for each image since.
+# Largest distance of a lost person from the predicted position, in sides of
+# the region, and its increase with each image since.
 _NEAR, _FARTHER = 0.3, 0.02
 _MOST_CHANGE = 2.0  # Ratio of a lost person's sizes, before and after.
-_MOVING = 5  # Images in which a lost person is expected to move on.
+_MOVING = 5  # Images for which a lost person's motion is extrapolated.
 _OF_VELOCITY = 0.3  # Weight of the newest velocity in the running mean.
 
 _SEEN, _LEAST_SEEN = 0.5, 8
 
 
 class _Meeting(NamedTuple):
-    """What was known of two people before one was taken for the other."""
+    """State of two people before one was mistaken for the other."""
 
     rival: "Track"
     own: tuple[regions.Region, np.ndarray]
@@ -29,17 +29,17 @@ class _Meeting(NamedTuple):
 
 @dataclasses.dataclass(eq=False)
 class Track:
-    """A person who is followed, or was lost.
+    """A person who is being tracked or has been lost.
 
     Attributes:
-        track_id: The person's number.
-        pose: The pose in the last image in which the person was seen.
-        steady: The filter of the alignment points.
-        region: Where the person is looked for in the next image.
-        velocity: (2,) velocity of the region's centre, in pixels an image.
-        lost: Images since the person was lost; 0 if they are followed.
-        meeting: What was known when the person met another and was lost;
-            None if they were lost alone.
+        track_id: Id of the person.
+        pose: Pose in the last image in which the person was seen.
+        steady: Filter for the alignment points.
+        region: Region that is searched in the next image.
+        velocity: (2,) velocity of the region's centre, in pixels per image.
+        lost: Images since the person was lost; 0 while they are tracked.
+        meeting: State when the person met another one and was lost; None if
+            they were lost without meeting another person.
     """
 
     track_id: int
@@ -60,7 +60,7 @@ class Track:
         return cls(track_id, pose, steady, region, np.zeros(2))
 
     def go_on(self, pose: landmarks.Pose, seconds: float) -> None:
-        """Takes the person's pose in the next image."""
+        """Updates the track with the pose in the next image."""
         centre = np.array(self.region[:2])
         self.region = regions.around(*self.steady(pose.alignment, seconds))
         moved = self.region[:2] - centre
@@ -68,10 +68,10 @@ class Track:
         self.pose = pose
 
     def resume(self, pose: landmarks.Pose, seconds: float) -> None:
-        """Takes the pose of a lost person who is found again.
+        """Updates the track with the pose of a lost person who is found again.
 
-        If the person was lost when they met another, each gets the pose that
-        suits them better: if need be, their numbers are exchanged.
+        If the person was lost when meeting another one, their ids are
+        exchanged if the poses then match the predictions better.
         """
         if self.meeting is not None:
             rival, own, rivals = self.meeting
@@ -87,7 +87,7 @@ class Track:
         self.pose, self.lost, self.meeting = pose, 0, None
 
     def meet(self, rival: "Track") -> None:
-        """Remembers another person, on whose body this one was found."""
+        """Remembers another person whose body was mistaken for this one's."""
         self.meeting = _Meeting(
             rival,
             (self.region, self.velocity),
@@ -95,18 +95,18 @@ class Track:
         )
 
     def surprise(self, pose: landmarks.Pose) -> float:
-        """Returns how far the next image's pose is from what is expected."""
+        """Returns the next pose's distance from the prediction."""
         return _surprise(self.region, self.velocity, pose, 1)
 
     def expected(self) -> np.ndarray:
-        """Returns (2,), where the centre of a lost person's region may be."""
+        """Returns (2,), the expected centre of a lost person's region."""
         return self.region[:2] + self.velocity * min(self.lost, _MOVING)
 
     def distance(self, pose: landmarks.Pose) -> float:
-        """Returns how far a pose is from where a lost person is expected.
+        """Returns a pose's distance from a lost person's expected position.
 
-        It is 1 at the farthest that the person may have come; a pose beyond
-        is another person's.
+        A distance of 1 is the farthest that the person may have moved; poses
+        beyond belong to other people.
         """
         region = regions.around(*pose.alignment)
         ratio = region.side / max(self.region.side, 1e-6)
@@ -117,7 +117,7 @@ class Track:
 
 
 def _surprise(region, velocity, pose, images):
-    """Returns how far a pose is from a prediction, in sizes of the person."""
+    """Returns a pose's distance from a prediction, in sizes of the person."""
     found = regions.around(*pose.alignment)
     away = math.hypot(*(region[:2] + velocity * images - found[:2]))
     grown = math.log(max(found.side, 1e-6) / max(region.side, 1e-6))
@@ -125,10 +125,10 @@ def _surprise(region, velocity, pose, images):
 
 
 def likeness(pose: landmarks.Pose, other: landmarks.Pose) -> float:
-    """Returns how alike two poses are, see `keypoints.similarity`.
+    """Returns the similarity of two poses, see `keypoints.similarity`.
 
-    Landmarks that are not seen, such as legs out of the image, are guesses
-    and do not count, unless fewer than eight are seen in both poses.
+    Landmarks that are not seen, such as legs outside the image, are guesses
+    and are ignored, unless fewer than eight are seen in both poses.
     """
     seen = pose.scores >= _SEEN, other.scores >= _SEEN
     if (seen[0] & seen[1]).sum() < _LEAST_SEEN:

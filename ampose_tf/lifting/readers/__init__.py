@@ -1,1 +1,1 @@
-"""Keypoint files of any tool; opened by `formats`."""
+"""Readers for the keypoint files of all tools; called by `formats`."""

@@ -1,13 +1,13 @@
-"""Scores of joints as tools write them, brought to [0, 1].
+"""Converts the joint scores of all tools to [0, 1].
 
 * 0, 1, 2: COCO's "not labelled", "labelled but not visible", "labelled and
-  visible". A joint that is labelled is where it is said to be: 0, 1, 1.
-* A little above 1: RTMPose's (SimCC's peaks) and others'; at most 1.
+  visible". The position of a labelled joint is trusted: 0, 1, 1.
+* Slightly above 1: RTMPose's (SimCC's peaks) and others'; clipped to 1.
 * Up to 100: percent.
-* Far below 1 for all joints of people that are certain: probabilities of one
-  cell of Detectron2's heatmaps.
-* Of lists `[x, y, number]`, the number may be z: of MediaPipe's joints, which
-  have it from the hip on, and else of a pose that is 3D already.
+* Far below 1 for all joints of people with a high score: probabilities of
+  single cells of Detectron2's heatmaps.
+* In lists `[x, y, number]`, the number may be z: MediaPipe's, relative to the
+  hip, or that of a pose that is already 3D.
 """
 
 import numpy as np
@@ -16,28 +16,28 @@ from ampose_tf.conversion import SEEN_SCORE
 from ampose_tf.lifting.keypoints import diagonals
 from ampose_tf.lifting.readers.records import Account
 
-# Detectron2 gives a joint the probability of one cell of its heatmap, and
-# draws those above 0.05 (`_KEYPOINT_THRESHOLD` of its visualiser); so that
-# these are the ones that count as seen, 0.05 becomes `SEEN_SCORE`.
+# Detectron2's score of a joint is the probability of one cell of its heatmap.
+# Its visualiser draws joints above 0.05 (`_KEYPOINT_THRESHOLD`). For the same
+# joints to count as seen, 0.05 becomes `SEEN_SCORE`.
 DETECTRON2_SCALE = round(SEEN_SCORE / 0.05)
 
-# Of Detectron2's people: the middle and nearly the largest of their scores,
-# and the least score of the middle person.
+# For Detectron2's people: upper bounds of the median and of the 95th
+# percentile of joint scores, and a lower bound of the median person score.
 _HALF_BELOW = 0.15
 _MOST_BELOW = 0.6
 _CERTAIN = 0.5
-# The largest score that is no percentage: RTMPose's are about 1, and seldom
+# Scores up to this one are not percentages: RTMPose's are about 1, and seldom
 # above 5.
 _NO_PERCENTAGE = 15
-# Of the numbers, below 0, from which on they are no scores.
+# If a larger share of the numbers is negative, they are not scores.
 _NEGATIVE = 0.02
-# How far MediaPipe's z of the hips is from 0, and a 3D pose's hips from the
-# origin, in diagonals of the person.
+# Upper bound of the distance of MediaPipe's hips from z = 0, and of a 3D
+# pose's hips from the origin, in diagonals of the person.
 _AT_HIP = 0.15
 _HIPS = (23, 24)
 
 _IS_3D = (
-    "its joints are 3D already (x, y, z); expected a 2D detector's pixels, "
+    "its joints are already 3D (x, y, z); expected a 2D detector's pixels, "
     "x and y of each joint, optionally with a score within [0, 1]"
 )
 
@@ -55,13 +55,13 @@ def settle(
     Args:
         points: (D, S, 2).
         scores: (D, S) as in the file, NaN where missing.
-        placed: (D, S) bool, joints that are somewhere.
+        placed: (D, S) bool, whether a joint has a position.
         person_scores: (D,) as in the file, NaN where missing.
         third: See `records.Detection` and `kind_of`.
-        account: Account of the file; told of what was assumed.
+        account: Account of the file; assumptions are noted.
 
     Raises:
-        ValueError: If they are the third coordinates of 3D.
+        ValueError: If the scores are z coordinates of 3D joints.
     """
     given = scores[placed & np.isfinite(scores)]
     if third == "none" or not given.size:
@@ -70,15 +70,15 @@ def settle(
         return np.nan_to_num(np.clip(scores, 0, 1))
     if not given.any():
         account.note(
-            "All scores of the file are 0, as if it had none: all joints "
+            "All scores in the file are 0; they are ignored, and all joints "
             "count as seen."
         )
         return np.ones(scores.shape)
     unscored = int((placed & np.isnan(scores)).sum())
     if unscored:
         account.note(
-            f"{unscored} joints have a place and no score, though others have "
-            "one: they count as not seen."
+            f"{unscored} joints have a position but no score, while others "
+            "have one: they count as not seen."
         )
     negative = (given < 0) & (given != -1)
     largest = given.max()
@@ -87,8 +87,8 @@ def settle(
     ):
         if _is_depth(points, scores, placed):
             account.note(
-                "The third numbers of joints are MediaPipe's z, not scores: "
-                "all joints count as seen."
+                "The third number of each joint is MediaPipe's z, not a "
+                "score: all joints count as seen."
             )
             return np.where(np.isnan(scores), 0.0, 1.0)
         if negative.mean() > _NEGATIVE:
@@ -106,19 +106,19 @@ def settle(
         account.note("Scores are read as percent.")
         scores = scores / 100
     elif largest > 1 and not np.isin(given, (0, 1, 2, -1)).all():
-        account.note("Scores above 1 count as 1, as RTMPose's do.")
+        account.note("Scores above 1, as RTMPose writes them, count as 1.")
     elif _are_detectron2(given, person_scores):
         account.note(
-            f"Scores are low throughout, as Detectron2's probabilities: they "
-            f"are multiplied by {DETECTRON2_SCALE}, so that its threshold of "
-            f"0.05 is {SEEN_SCORE:g}."
+            "All scores are low, like Detectron2's probabilities: they are "
+            f"multiplied by {DETECTRON2_SCALE}, so that its threshold of "
+            f"0.05 becomes {SEEN_SCORE:g}."
         )
         scores = scores * DETECTRON2_SCALE
     return np.nan_to_num(np.clip(scores, 0, 1))
 
 
 def kind_of(third: str, format: str | None) -> str:
-    """Returns what scores are, in a format that the user has named.
+    """Returns the kind of scores, given the format that the user has named.
 
     Args:
         third: See `records.Detection`.
@@ -129,7 +129,7 @@ def kind_of(third: str, format: str | None) -> str:
 
 
 def _is_depth(points, scores, placed):
-    """Whether the third numbers are MediaPipe's z, from the hip on."""
+    """Whether the third numbers are MediaPipe's z, relative to the hip."""
     if points.shape[1] != 33:
         return False
     whole = placed[:, _HIPS].all(axis=1)

@@ -1,24 +1,24 @@
-"""The people of each frame: ghosts, duplicates and ids."""
+"""Filters the people in each frame: low scores, duplicates, useless ids."""
 
 import numpy as np
 
 from ampose_tf.lifting.keypoints import diagonals, similarity
 from ampose_tf.lifting.readers.records import Account, Batch, chosen
 
-# Two bodies in a frame that are as alike are one person found twice: their
-# joints are 5 % of the person's diagonal apart.
+# Two bodies in a frame with a larger similarity are one person found twice:
+# their joints are 5 % of the person's diagonal apart.
 DUPLICATE = 0.8
 # Pairs of people that are compared at once.
 _PAIRS = 100_000
-# AlphaPose adds the mean of the joints' scores, that of the box and 1.25
-# times the largest of the joints' (its pPose_nms.py).
+# AlphaPose adds the mean joint score, the box's score and 1.25 times the
+# largest joint score (its pPose_nms.py).
 _ALPHAPOSE = 3.25
 
 
 def numbered(ids: list[int | str | None]) -> np.ndarray:
     """Returns ids as numbers, -1 for None.
 
-    If some are names, all are counted in order of appearance.
+    If some are names, all are numbered in order of appearance.
     """
     if not any(isinstance(own, str) for own in ids):
         return np.array([-1 if own is None else own for own in ids], np.int64)
@@ -34,13 +34,16 @@ def numbered(ids: list[int | str | None]) -> np.ndarray:
 def surer(
     batch: Batch, least: float, account: Account, surest: float = 0.0
 ) -> np.ndarray:
-    """Returns (D,) bool, which people are surer than a score.
+    """Returns (D,) bool: which people reach a score.
+
+    If no person has reached it so far, all are kept.
 
     Args:
-        batch: Of at least one person.
-        least: From 0 to 1. AlphaPose's scores are divided by their largest.
-        account: Account of the file; told who is left out.
-        surest: The largest score in earlier frames of a stream.
+        batch: At least one person.
+        least: Least score, from 0 to 1. Scores above 1 are scaled: AlphaPose's
+            by their largest possible value, others as percent.
+        account: Account of the file; the number of people left out is noted.
+        surest: Largest score in earlier frames of a stream.
     """
     scores = batch.person_scores
     known = np.isfinite(scores)
@@ -54,23 +57,24 @@ def surer(
     count = int((~kept).sum())
     if count == len(kept) and surest < least:
         account.note(
-            f"All people have scores below {least:g}; they are kept all the "
-            "same."
+            f"All people have scores below {least:g}; they are kept "
+            "nevertheless."
         )
         return ~kept
     if count:
         account.note(
             f"{count} of {len(kept)} detections of people are left out: "
-            f"their scores are below {least:g}; --person_score sets it."
+            f"their scores are below {least:g}; --person_score sets the "
+            "threshold."
         )
     return kept
 
 
 def merged(batch: Batch, account: Account) -> Batch:
-    """Leaves one of people who are in a frame twice, see `similarity`.
+    """Merges detections of the same person in a frame, see `similarity`.
 
-    The one whose id is in more frames stays, then the surer one; it is given
-    the other one's joints where its own were not seen.
+    The detection whose id occurs in more frames is kept, then the one with
+    the higher score. Joints that it lacks are copied from the other one.
     """
     seen = batch.scores > 0
     pairs = _near(batch, seen)
@@ -100,7 +104,7 @@ def merged(batch: Batch, account: Account) -> Batch:
     place[rank] = np.arange(len(rank))
     points, joint_scores = batch.points.copy(), batch.scores.copy()
     gone = np.zeros(len(rank), bool)
-    # The best first, so that of three the best one stays.
+    # The best first, so that the best of three is kept.
     order = np.argsort(-place[pairs].max(axis=1), kind="stable")
     for one, two in pairs[order].tolist():
         if gone[one] or gone[two]:
@@ -111,14 +115,14 @@ def merged(batch: Batch, account: Account) -> Batch:
         points[kept, missing] = points[other, missing]
         joint_scores[kept, missing] = joint_scores[other, missing]
     account.note(
-        f"{int(gone.sum())} of {len(gone)} detections are of people found "
-        "twice in a frame, and merged with the others."
+        f"{int(gone.sum())} of {len(gone)} detections are duplicates of "
+        "people in the same frame, and are merged with them."
     )
     return chosen(batch._replace(points=points, scores=joint_scores), ~gone)
 
 
 def _near(batch, seen):
-    """Returns (M, 2), pairs of people in a frame whose middles are near."""
+    """Returns (M, 2), pairs of people in a frame with centres close by."""
     _, starts, counts = np.unique(
         batch.frames, return_index=True, return_counts=True
     )
@@ -142,10 +146,10 @@ def _near(batch, seen):
 
 
 def useful(batch: Batch, account: Account) -> np.ndarray:
-    """Returns (D,) ids, all -1 if the file's are of no use.
+    """Returns (D,) ids, all -1 if the file's are useless.
 
-    AlphaPose gives all people the id 0 if it has not followed them, and ids of
-    annotations never come back.
+    AlphaPose writes the id 0 for all people if it has not tracked them, and
+    ids of annotations are never repeated.
     """
     ids = batch.track_ids
     known = ids >= 0
@@ -159,16 +163,16 @@ def useful(batch: Batch, account: Account) -> np.ndarray:
         frame, own = places[counts.argmax()].tolist()
         if len(np.unique(ids[known])) > 1:
             account.note(
-                f"The ids of people are not used: {own} is {several} times "
-                f"in frame {frame}. People are followed by where they are."
+                f"The ids of people are not used: {own} occurs {several} "
+                f"times in frame {frame}. People are tracked by position."
             )
         return none
     frames = len(np.unique(batch.frames))
     people = len(np.unique(ids[known]))
     if frames > 1 and people == known.sum() and people > 1:
         account.note(
-            "The ids of people are not used: each is there once only. People "
-            "are followed by where they are."
+            "The ids of people are not used: each occurs only once. People "
+            "are tracked by position."
         )
         return none
     return ids

@@ -1,10 +1,10 @@
-"""From the people in a file's frames to keypoints: what all readers share.
+"""Converts the people in a file's frames to keypoints, for all readers.
 
-Scores are brought to [0, 1] by `confidence`, people who are none or are there
-twice are left out by `crowd`, the others are followed by `tracks`. What counts
-as a joint that was not seen, in every format: a score of 0 or below, a score
-or coordinate that is NaN or null, and the positions (0, 0) and (-1, -1), which
-detectors write where they found nothing.
+`confidence` scales scores to [0, 1], `crowd` drops unlikely and duplicate
+people, and `tracks` follows the others. In every format, a joint counts as
+not seen if its score is 0 or below, if its score or a coordinate is NaN or
+null, or if it is at (0, 0) or (-1, -1), which detectors write for joints that
+they have not found.
 """
 
 import numpy as np
@@ -27,11 +27,10 @@ from ampose_tf.lifting.readers.records import (
 )
 from ampose_tf.lifting.untrusted import MAX_PEOPLE, MAX_PIXEL
 
-# In pixels, half of all coordinates never lie this close to the corner.
+# If half of all coordinates are smaller than this, they are not pixels.
 _NORMALISED = 2
-# A share of coordinates on the other side of 0 than the rest, or of those that
-# are normalised so far beyond the border, that are no people who leave the
-# image.
+# People who leave the image explain at most this share of coordinates on the
+# other side of 0, or of normalised ones that are `_BEYOND` the border.
 _ACROSS = 0.2
 _BEYOND = 0.1
 
@@ -42,9 +41,9 @@ def gather(
     """Puts the people of all frames into arrays.
 
     Args:
-        frames: (number, people) of each, in increasing order.
-        wanted: The skeleton, if it is known; None to tell it by the
-            joints' names or number.
+        frames: (number, people) of each frame, in increasing order.
+        wanted: The skeleton, if it is known; None to detect it from the
+            names or the number of the joints.
 
     Returns:
         The batch, and the skeleton; None if there are no people.
@@ -66,7 +65,7 @@ def gather(
     count = len(skeleton.joints)
     points = np.full((len(people), count, 2), np.nan)
     scores = np.zeros((len(people), count))
-    # People whose joints are in one order, together.
+    # People whose joints are in the same order are handled together.
     alike = {}
     for row, (_, person) in enumerate(people):
         alike.setdefault((person.names, len(person.points)), []).append(row)
@@ -106,10 +105,10 @@ def clean(
     image_size: tuple[int, int] | None,
     account: Account,
 ) -> tuple[Batch, np.ndarray]:
-    """Finds what was not seen and makes pixels of normalised coordinates.
+    """Marks joints that were not seen and converts coordinates to pixels.
 
     Args:
-        batch: Of at least one person.
+        batch: At least one person.
         coordinates: As in `Recording`.
         third: As in `Detection`.
         image_size: (width, height), or None.
@@ -117,11 +116,11 @@ def clean(
 
     Returns:
         The batch in pixels, with (0, 0) and score 0 for joints that were not
-        seen, and (D,) bool: whether a joint of the person was seen at all.
+        seen, and (D,) bool: whether any joint of the person was seen.
 
     Raises:
-        ValueError: If coordinates are out of all bounds, or are 3D, or are
-            normalised without an image size.
+        ValueError: If coordinates are out of bounds or 3D, or are normalised
+            and the image size is unknown.
     """
     points = batch.points
     nowhere = (
@@ -142,9 +141,9 @@ def clean(
         person, joint = np.argwhere(outside)[0]
         x, y = points[person, joint]
         raise ValueError(
-            f"joint {joint} of frame {batch.frames[person]} lies at "
-            f"({x:g}, {y:g}); at most {MAX_PIXEL} pixels from the corner are "
-            "possible"
+            f"joint {joint} in frame {batch.frames[person]} is at "
+            f"({x:g}, {y:g}); expected at most {MAX_PIXEL} pixels from the "
+            "corner"
         )
     return batch._replace(points=points, scores=settled), seen.any(axis=1)
 
@@ -155,21 +154,22 @@ def settle(
     person_score: float,
     account: Account,
 ) -> Keypoints:
-    """Makes keypoints of what a reader found.
+    """Converts a recording to keypoints.
 
-    A person's id is the file's if it has one that is of use. If only some
-    people have one, the others are those whom the tool's own tracker has not
-    confirmed; they are left out, and counted. If there are no ids,
-    `tracks.associate` follows the people.
+    People keep the file's ids if these are usable. If only some people have
+    an id, the tool's own tracker has not confirmed the others; they are left
+    out, and counted in a note. If there are no ids, `tracks.associate`
+    follows the people.
 
     Args:
-        recording: Of any format.
-        image_size: (width, height) by the user, which beats the file's.
-        person_score: People below it are left out.
+        recording: Recording from a file of any format.
+        image_size: (width, height) given by the user; it takes precedence
+            over the file's.
+        person_score: People with a lower score are left out.
         account: Account of the file.
 
     Raises:
-        ValueError: If there is no person in it, see also `clean`.
+        ValueError: If the recording contains no person, see also `clean`.
     """
     image_size = image_size or recording.image_size
     count = recording.frame_count
@@ -193,8 +193,8 @@ def settle(
     if known.any():
         if not known.all():
             account.note(
-                f"{int((~known).sum())} detections are left out: the file "
-                "does not say who they are, and of others it does."
+                f"{int((~known).sum())} detections without an id are left "
+                "out, because others in the file have one."
             )
         batch = chosen(batch, known)
     elif recording.is_clip:
@@ -215,7 +215,7 @@ def settle(
 
 def _common_skeleton(people, wanted):
     first_frame, first = people[0]
-    names = {}  # Those of everybody, in order of appearance.
+    names = {}  # Those of all people, in order of appearance.
     for frame, person in people:
         if (person.names is None) != (first.names is None):
             raise ValueError(
@@ -224,9 +224,9 @@ def _common_skeleton(people, wanted):
             )
         if first.names is None and len(person.points) != len(first.points):
             raise ValueError(
-                f"a person of {len(first.points)} joints in frame "
-                f"{first_frame} and one of {len(person.points)} in frame "
-                f"{frame}; one skeleton a file"
+                f"a person has {len(first.points)} joints in frame "
+                f"{first_frame}, and one has {len(person.points)} in frame "
+                f"{frame}; expected one skeleton per file"
             )
         if person.names is not None:
             names.update(dict.fromkeys(person.names))
@@ -236,7 +236,7 @@ def _common_skeleton(people, wanted):
 
 
 def _places(names, count, joints):
-    """Returns where in the skeleton, and from where in the file."""
+    """Returns indices in the skeleton, and the matching ones in the file."""
     if names is None:
         here = np.arange(min(count, len(joints)))
         return here, here
@@ -257,29 +257,30 @@ def _in_pixels(points, seen, coordinates, image_size):
         negative = (placed < 0).mean(axis=0)
         if (np.minimum(negative, 1 - negative) > _ACROSS).all():
             raise ValueError(
-                "its coordinates lie around 0, as of 3D in millimetres, or of "
-                "pixels counted from the image's centre; expected pixels from "
-                "the image's upper left corner"
+                "its coordinates are centred on 0, as 3D coordinates in "
+                "millimetres or pixels from the image's centre are; expected "
+                "pixels from the image's upper left corner"
             )
         return points
     if not small:
         raise ValueError(
-            "expected coordinates normalised to [0, 1], as this format has "
-            "them; these are larger"
+            "expected coordinates normalised to [0, 1], as usual in this "
+            "format; these are larger"
         )
     negative = (placed < -_BEYOND).mean(axis=0)
     if negative.max() > _ACROSS:
         raise ValueError(
-            "its coordinates lie around 0, within a few units, as of 3D in "
-            "metres or normalised to [-1, 1]; expected pixels, or normalised "
-            "to [0, 1] from the image's upper left corner"
+            "its coordinates are within a few units of 0, as 3D coordinates "
+            "in metres or ones normalised to [-1, 1] are; expected pixels, or "
+            "coordinates normalised to [0, 1], from the image's upper left "
+            "corner"
         )
     if image_size is None:
         raise ValueError(
             "its coordinates are normalised to [0, 1] and the file does not "
-            "say its image's size; give --image_size=WIDTHxHEIGHT"
+            "contain the image size; give --image_size=WIDTHxHEIGHT"
         )
-    with np.errstate(over="ignore"):  # What is too large, `clean` refuses.
+    with np.errstate(over="ignore"):  # `clean` rejects too large values.
         return points * np.asarray(image_size, np.float64)
 
 
@@ -287,7 +288,7 @@ def split(batch: Batch) -> tuple[Track, ...]:
     """Splits people into tracks by their ids, which are all known.
 
     Raises:
-        ValueError: If a person is twice in a frame.
+        ValueError: If an id occurs twice in a frame.
     """
     order = np.lexsort((batch.frames, batch.track_ids))
     frames, track_ids = batch.frames[order], batch.track_ids[order]
@@ -295,10 +296,10 @@ def split(batch: Batch) -> tuple[Track, ...]:
     if again.any():
         row = int(np.flatnonzero(again)[0])
         raise ValueError(
-            f"frame {frames[row]} has the person {track_ids[row]} twice"
+            f"frame {frames[row]} contains person {track_ids[row]} twice"
         )
     ids, starts = np.unique(track_ids, return_index=True)
-    # Of a million frames each copy counts.
+    # With a million frames, each copy counts.
     points = batch.points.astype(np.float32)
     scores = batch.scores.astype(np.float32)
     return tuple(

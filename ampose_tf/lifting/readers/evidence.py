@@ -1,4 +1,4 @@
-"""Whether bodies in a list are frames of one person or people of one frame."""
+"""Decides whether a list of bodies is one person over time or one frame."""
 
 import collections
 
@@ -10,15 +10,15 @@ from ampose_tf.lifting.untrusted import MAX_PEOPLE
 
 FRAMES, PEOPLE = "list", "people"
 
-# How far a body is from the next one, in diagonals of its box: who runs goes
-# 0.1 in a 25th of a second, and who stands shoulder to shoulder with another
-# one is 0.25 away.
+# Distances between two bodies, in diagonals of their box: a runner covers 0.1
+# in a 25th of a second, and two people who stand shoulder to shoulder are 0.25
+# apart.
 _MOVED = 0.2
 _APART = 0.25
-# Of the steps, that are short in a film: it may have cuts.
+# Least share of steps that are short in a film, which may have cuts.
 _MOST = 0.9
-# Bodies in different places, which are more likely people than frames of one
-# person who is filmed every few seconds.
+# Up to this number, bodies in different places are more likely several people
+# than one person who is filmed every few seconds.
 _FEW = 6
 
 
@@ -28,43 +28,43 @@ def frames_of(
     are_people: bool,
     account: Account,
 ) -> list[int]:
-    """Returns the frame that each body is in.
+    """Returns the frame of each body.
 
     Args:
-        bodies: In the order of the file, which does not say their frames.
-        named: `FRAMES` or `PEOPLE`, what the user says they are; None to tell
-            it by ids that come back, by their number, and by how far they are
-            from each other.
+        bodies: Bodies in the order of the file, which has no frame numbers.
+        named: `FRAMES` or `PEOPLE` as given by the user; None to decide by
+            repeated ids, by the number of bodies, and by the distances
+            between them.
         are_people: Whether the tool writes lists of people rather than of
             frames.
-        account: Account of the file; told of the decision.
+        account: Account of the file; the decision is noted.
 
     Raises:
-        ValueError: If nothing tells.
+        ValueError: If it cannot be decided.
     """
     count = len(bodies)
     if count < 2:
         return [0] * count
     ids = [body.track_id for body in bodies]
     come_back = None not in ids and len(set(ids)) < count
-    told, why = named, "--frames says so"
+    told, why = named, "--frames is set"
     if named is None:
         told, why = _told(bodies, ids, come_back, are_people)
     if told is None:
         raise ValueError(
-            f"{count} bodies in a list: frames of one person, or people of "
-            "one frame? Nothing tells; say --frames=list or --frames=people, "
-            "in Python frames"
+            f"a list of {count} bodies may be frames of one person or people "
+            "in one frame; set --frames=list or --frames=people (in Python, "
+            "frames)"
         )
     if told == PEOPLE:
         account.note(
-            f"The {count} bodies in a list are read as people of one frame, "
-            f"since {why}; --frames=list reads them as frames."
+            f"The {count} bodies in a list are read as people in one frame, "
+            f"because {why}; --frames=list reads them as frames."
         )
         return [0] * count
     account.note(
-        f"The {count} bodies in a list are read as frames, since {why}; "
-        "--frames=people reads them as people of one frame."
+        f"The {count} bodies in a list are read as frames, because {why}; "
+        "--frames=people reads them as people in one frame."
     )
     if not come_back:
         return list(range(count))
@@ -77,11 +77,11 @@ def frames_of(
 
 
 def _told(bodies, ids, come_back, are_people):
-    """Returns what the bodies are, or None, and why."""
+    """Returns `FRAMES`, `PEOPLE` or None, and the reason."""
     if come_back:
-        return FRAMES, "ids of people come back"
+        return FRAMES, "ids of people are repeated"
     if len(bodies) > MAX_PEOPLE:
-        return FRAMES, "there are so many"
+        return FRAMES, "there are too many for one frame"
     counts = {len(body.points) for body in bodies}
     if len(counts) > 1:
         return None, ""
@@ -91,18 +91,18 @@ def _told(bodies, ids, come_back, are_people):
     there = placed.any(axis=1)
     points, placed = np.nan_to_num(points[there]), placed[there]
     if len(points) < 2:
-        return FRAMES, "one of them is a body"
+        return FRAMES, "at most one has joints"
     number = placed.sum(axis=1)[:, None]
     middle = (points * placed[..., None]).sum(axis=1) / number
     size = np.maximum(diagonals(points, placed), 1e-9)
-    with np.errstate(over="ignore"):  # What is too large is refused later.
+    with np.errstate(over="ignore"):  # Too large values are rejected later.
         apart = np.linalg.norm(middle[:, None] - middle[None], axis=2)
         apart /= np.maximum(size[:, None], size[None])
     if np.mean(np.diagonal(apart, 1) < _MOVED) >= _MOST:
-        return FRAMES, "each is where the one before was"
+        return FRAMES, "each is near the one before"
     apart[np.diag_indices(len(apart))] = np.inf
     if apart.min() > _APART and (are_people or len(points) <= _FEW):
         return PEOPLE, "they are in different places"
     if None not in ids:
-        return PEOPLE, "each has an id of their own"
+        return PEOPLE, "each has its own id"
     return None, ""

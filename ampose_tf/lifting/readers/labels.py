@@ -1,8 +1,8 @@
-"""Numbers of frames, from what a file calls them.
+"""Numbers frames by their labels in a file.
 
-A number that a field of frames says is the frame's. A name says one if a
-single place in it counts: "walk-0044_jpg.rf.<hash>.jpg" is 44. Times are
-frames at a constant rate.
+A field with frame numbers is used as it is. In names of images, the part that
+counts is the number: "walk-0044_jpg.rf.<hash>.jpg" is 44. Times are converted
+to numbers at a constant rate.
 """
 
 import contextlib
@@ -17,63 +17,64 @@ from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.readers import vocabulary
 from ampose_tf.lifting.readers.records import Account
 
-# Frames a second that films have.
+# Plausible frame rates of films.
 _SLOWEST, _FASTEST = 0.5, 1000
-# Nanoseconds since 1970 are 2e18.
+# For comparison, nanoseconds since 1970 are 2e18.
 _LATEST = 1e20
-# How much of a step a time may be away from its frame.
+# The distance of a time from its frame, as a share of a step.
 _OFF_BEAT = 0.35
 
 
 def own_numbers(numbers: list[int | None], account: Account) -> list[int]:
-    """Returns the frames' own numbers; their places if one has none.
+    """Returns the frames' numbers; their indices if any number is missing.
 
     Raises:
-        ValueError: If one is there twice, see also `check_span`.
+        ValueError: If a number occurs twice, see also `check_span`.
     """
     if None in numbers:
         if set(numbers) != {None}:
             account.note(
-                "Only some frames have a number: they are counted in the "
+                "Only some frames have a number: they are numbered in the "
                 "order of the file."
             )
         return list(range(len(numbers)))
     ordered = sorted(numbers)
     for number, following in itertools.pairwise(ordered):
         if number == following:
-            raise ValueError(f"frame {number} is there twice")
+            raise ValueError(f"frame {number} occurs twice")
     check_span(numbers)
     return numbers
 
 
 def check_span(numbers: Collection[int]) -> None:
-    """Checks that different numbers may count the frames of one clip.
+    """Checks that different numbers can be those of one clip's frames.
 
-    Two frames a year apart would make a film of a year.
+    Numbers that are far apart would create a clip of enormous length.
 
     Raises:
-        ValueError: If they are too far apart.
+        ValueError: If the numbers are too far apart.
     """
     first, last = min(numbers, default=0), max(numbers, default=0)
     strides = set(np.diff(sorted(numbers)).tolist())
     if len(numbers) > 3 and len(strides) == 1 and last <= untrusted.MAX_FRAME:
-        return  # A constant stride is time.
+        return  # With a constant stride, the numbers count time.
     if last - first + 1 > max(untrusted.SPARSE * len(numbers), untrusted.HOUR):
         raise ValueError(
             f"{len(numbers)} frames with numbers from {first} to {last}; "
-            "expected those of one clip, counted from its first frame on"
+            "expected the frames of one clip, counted from its first frame"
         )
 
 
 def time_of(
     name: str, value, account: Account
 ) -> tuple[float | None, float | None]:
-    """Returns a time and seconds of its unit, None where they are not said.
+    """Returns a time and its unit in seconds; None if unknown.
 
     Args:
-        name: Of its field or column.
-        value: A number, or text: a number, a time of day or a date and one.
-        account: Account of the file; told of what is no time.
+        name: Name of the field or column.
+        value: A number, or text that is a number, a time of day, or a date
+            with a time of day.
+        account: Account of the file; a value that is not a time is noted.
     """
     if isinstance(value, str):
         with contextlib.suppress(ValueError):
@@ -87,34 +88,34 @@ def time_of(
                 hours, minutes, seconds = map(float, clock.groups("0"))
                 return 3600 * hours + 60 * minutes + seconds, 1.0
             date = datetime.datetime.fromisoformat(text)
-            if date.tzinfo is None:  # Of no matter: the same in all frames.
+            if date.tzinfo is None:  # Any zone will do for all frames.
                 date = date.replace(tzinfo=datetime.UTC)
             return date.timestamp(), 1.0
     elif isinstance(value, (int, float)) and abs(value) < _LATEST:
         return float(value), vocabulary.time_unit(name)
-    account.note(f"Not used: {name}: {untrusted.brief(value)} is no time.")
+    account.note(f"Not used: {name}: {untrusted.brief(value)} is not a time.")
     return None, None
 
 
 def of_images(labels: Sequence[int | str], account: Account) -> list[int]:
-    """Numbers the frames of a clip by their images' names or ids.
+    """Numbers the frames of a clip by the names or ids of their images.
 
-    If the numbers in them are no count of frames, as ids of photographs are
-    not, frames are counted in the order of the numbers, or of the labels.
+    If these contain no frame numbers, as ids of photographs, frames are
+    numbered in the order of the numbers in them, or in the order of the file.
 
     Args:
         labels: One for each frame, all different.
-        account: Account of the file; told if the numbers are not used.
+        account: Account of the file; it is noted if the numbers are not used.
 
     Returns:
-        Their numbers, all different.
+        The frames' numbers, all different.
     """
     numbers = _numbers_in(labels)
     if numbers is None:
         if len(labels) > 1:
             account.note(
-                "Frames are counted in the order of the file: the names of "
-                "their images have no number that counts them."
+                "Frames are numbered in the order of the file, because the "
+                "names of their images contain no frame number."
             )
         return list(range(len(labels)))
     ordered = sorted(numbers)
@@ -126,17 +127,17 @@ def of_images(labels: Sequence[int | str], account: Account) -> list[int]:
     ):
         return numbers
     account.note(
-        "Frames are counted in the order of their images' numbers, which are "
-        f"too far apart to be frames ({ordered[0]} to {ordered[-1]})."
+        "Frames are numbered in the order of their images' numbers, which are "
+        f"too far apart to be frame numbers ({ordered[0]} to {ordered[-1]})."
     )
     rank = {number: place for place, number in enumerate(ordered)}
     return [rank[number] for number in numbers]
 
 
 def of_name(label: int | str) -> int | None:
-    """Returns the last number in one name of an image, or None.
+    """Returns the last number in the name of a single image, or None.
 
-    Of a single name there is no telling which of its numbers counts.
+    From a single name one cannot tell which of its numbers counts frames.
     """
     if isinstance(label, int):
         return label if label >= 0 else None
@@ -151,12 +152,13 @@ def of_times(
 
     Args:
         times: One for each frame.
-        unit: Seconds of their unit; None to tell it by the rate that follows.
+        unit: Their unit in seconds; None to detect it from the resulting
+            frame rate.
         account: Account of the file.
 
     Returns:
-        Frame numbers from 0 on, and frames a second; None if the times have
-        no constant rate, whose frames are counted in their order.
+        Frame numbers from 0 on, in the order of the times if these have no
+        constant rate; and frames per second, None if it is unknown.
     """
     order = np.argsort(times, kind="stable")
     rank = np.empty(len(times), np.int64)
@@ -166,7 +168,7 @@ def of_times(
     step = float(np.median(steps)) if len(steps) else 0.0
     if step <= 0 or not np.isfinite(ordered).all() or (steps <= 0).any():
         return rank.tolist(), None
-    # The step of frames that follow each other, to a fraction.
+    # The mean step between consecutive frames.
     close = steps[steps < 1.5 * step]
     step = float(close.mean())
     fps = rate_of(step, unit)
@@ -180,8 +182,8 @@ def of_times(
         or numbers[-1] > untrusted.MAX_FRAME
     ):
         account.note(
-            f"The frames' times are uneven, about {fps:.3g} a second: frames "
-            "are counted in their order."
+            f"The frames' times are uneven, about {fps:.3g} per second: "
+            "frames are numbered in the order of their times."
         )
         return rank.tolist(), fps
     found = numbers[rank].astype(np.int64).tolist()
@@ -189,15 +191,15 @@ def of_times(
 
 
 def rate_of(step: float, unit: float | None) -> float | None:
-    """Returns the frames a second of a step in time.
+    """Returns the frame rate for a step in time.
 
     Args:
-        step: From a frame to the next.
-        unit: Seconds of its unit; None to try milliseconds, seconds,
+        step: Time from a frame to the next.
+        unit: Unit of the step in seconds; None to try milliseconds, seconds,
             microseconds and nanoseconds.
 
     Returns:
-        None if no film has as many.
+        Frames per second; None if it is not a plausible rate.
     """
     for seconds in (unit,) if unit else (1e-3, 1.0, 1e-6, 1e-9):
         if step > 0 and _SLOWEST <= 1 / (step * seconds) <= _FASTEST:
@@ -206,7 +208,7 @@ def rate_of(step: float, unit: float | None) -> float | None:
 
 
 def _numbers_in(labels):
-    """Returns the numbers that count the frames of these labels, or None."""
+    """Returns the frame numbers in these labels, or None."""
     if all(isinstance(label, int) for label in labels):
         return list(labels) if min(labels, default=0) >= 0 else None
     table = _table([str(label) for label in labels])
@@ -221,7 +223,7 @@ def _numbers_in(labels):
         return _last(table)
     if len(varying) == 1 and len(set(varying[0])) == len(labels):
         return list(varying[0])
-    # A date and a time, or a clip and a frame: in the order of them all.
+    # A date and a time, or a clip and a frame: sorted by all of them.
     rows = list(zip(*varying, strict=True))
     if len(set(rows)) < len(labels):
         _refuse_several(labels, table, rows)
@@ -231,10 +233,10 @@ def _numbers_in(labels):
 
 
 def _refuse_several(labels, table, rows):
-    """Raises ValueError if images are of several clips, each with a word.
+    """Raises ValueError if the images' names belong to several clips.
 
-    As "a/001.jpg" and "b/001.jpg" are: the numbers come again under another
-    word, and never under the same.
+    For example "a/001.jpg" and "b/001.jpg": the same number occurs with
+    different words, and never with the same word.
     """
     clips = [
         tuple(part for part in parts if isinstance(part, str))
@@ -246,14 +248,14 @@ def _refuse_several(labels, table, rows):
         again = next(p for p, row in enumerate(rows) if row in rows[:p])
         one, two = labels[rows.index(rows[again])], labels[again]
         raise ValueError(
-            f"images of several clips, as {untrusted.brief(one)} and "
-            f"{untrusted.brief(two)}; expected one a file: save each on its "
-            "own"
+            f"images of several clips, such as {untrusted.brief(one)} and "
+            f"{untrusted.brief(two)}; expected one clip per file: save each "
+            "clip to its own file"
         )
 
 
 def _last(table):
-    """Returns the last numbers of names that are not of one pattern."""
+    """Returns the last number in each name, for names without a pattern."""
     numbers = [[f for f in fields if isinstance(f, int)] for fields in table]
     if not all(numbers):
         return None
@@ -262,13 +264,13 @@ def _last(table):
 
 
 def _table(names):
-    """Returns the parts of names, numbers as int; hashes are left out."""
+    """Splits names into parts, numbers as int; hashes are left out."""
     table = []
     for name in names:
         stem = name.rsplit(".", 1)[0] if "." in name[1:] else name
         table.append(re.split(r"[\W_]+", stem))
     if len(set(map(len, table))) == 1:
-        # Now and then a hash looks like a number; those beside it do not.
+        # A hash may look like a number, but then others in its column do not.
         columns = [
             column
             for column in zip(*table, strict=True)
@@ -287,7 +289,7 @@ def _table(names):
 
 
 def _is_hash(word):
-    """Whether a word is a hash or a UUID's part: letters among digits."""
+    """Whether a word is a hash or part of a UUID: letters among digits."""
     if len(word) < 8 or not re.fullmatch(r"[0-9a-fA-F]+", word):
         return len(word) >= 16 and bool(
             re.fullmatch(r"[0-9a-zA-Z]+", word)

@@ -1,4 +1,4 @@
-"""Which skeleton a file's joints are: by their names, number and places."""
+"""Detects the skeleton of a file from joint names, number and positions."""
 
 import numpy as np
 
@@ -8,10 +8,10 @@ from ampose_tf.lifting.readers.records import Account
 from ampose_tf.lifting.readers.vocabulary import joint
 from ampose_tf.lifting.untrusted import MAX_PIXEL, brief
 
-# Of detectors that count joints without naming them. Of whole-body models,
-# the first joints are those of body and feet, and face and hands are left out:
-# COCO-WholeBody (133), https://github.com/jin-s13/COCO-WholeBody, and
-# Halpe-136, https://github.com/Fang-Haoshu/Halpe-FullBody.
+# Skeletons of detectors that write joints without names. Whole-body models
+# write body and feet first; face and hands are left out: COCO-WholeBody (133),
+# https://github.com/jin-s13/COCO-WholeBody, and Halpe-136,
+# https://github.com/Fang-Haoshu/Halpe-FullBody.
 _BY_COUNT = {
     16: "MPII-16",
     17: "COCO-17",
@@ -22,16 +22,16 @@ _BY_COUNT = {
     133: "COCO-WholeBody-133",
     136: "Halpe-136",
 }
-# Skeletons that a user may name of the first joints of so many.
+# Skeletons that a user may name for the first joints of a larger number.
 _BODIES = {133: ("COCO-17",), 136: ("Halpe-26",)}
 
 COUNTS = frozenset(_BY_COUNT)
-# Joints of all skeletons.
+# The joints of all skeletons.
 JOINTS = {
     joint(name) for skeleton in SKELETONS.values() for name in skeleton.joints
 }
 
-# Skeletons of as many joints as the usual one, and their necks.
+# Skeletons with the same number of joints as the usual one, and their necks.
 _SAME_COUNT = {"COCO-18": "trt_pose-18", "BODY_25": "BODY_25B"}
 _NECKS = {
     "COCO-18": "neck",
@@ -40,31 +40,32 @@ _NECKS = {
     "BODY_25B": "upper_neck",
 }
 
-# Parts of a person's diagonal: a face is smaller, COCO's elbows and hips are
-# farther from where Human3.6M has spine, thorax and shoulders, and a neck is
-# between the shoulders.
+# In diagonals of a person: a face is smaller than `_FACE`; COCO's elbows and
+# hips are more than `_OFF_AXIS` from where Human3.6M has spine, thorax and
+# shoulders; a neck is within `_NECK_OFF` of the shoulders' centre.
 _FACE = 0.3
 _OFF_AXIS = 0.15
 _NECK_OFF = 0.04
 
 
 def by_count(count: int, wanted: Conversion | None) -> Conversion:
-    """Returns the skeleton of so many joints.
+    """Returns the skeleton with a number of joints.
 
     Args:
-        count: Of a person's joints.
-        wanted: What the user says it is; None for what detectors have.
+        count: Number of a person's joints.
+        wanted: Skeleton that the user has named; None for that of the usual
+            detectors.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If no skeleton has this number of joints.
     """
     if wanted is None and count in _BY_COUNT:
         return SKELETONS[_BY_COUNT[count]]
     if wanted is None:
         known = ", ".join(map(str, _BY_COUNT))
         raise ValueError(
-            f"its people have {count} joints; known are {known}, and others "
-            "by a skeleton of one's own"
+            f"its people have {count} joints; expected {known}, or name your "
+            "own skeleton"
         )
     if count != len(wanted.joints) and wanted.name not in (
         _BY_COUNT.get(count),
@@ -78,18 +79,18 @@ def by_count(count: int, wanted: Conversion | None) -> Conversion:
 
 
 def by_names(names: tuple[str, ...], wanted: Conversion | None) -> Conversion:
-    """Returns the skeleton of joints with these names.
+    """Returns the skeleton whose joints have these names.
 
-    Of several, the smallest that has all the names, so that joints may be
-    left out; where there is none, the largest whose joints are all among
-    them, as a body's are among those of face and hands.
+    This is the smallest skeleton that contains all names, so that the file
+    may omit joints. Otherwise it is the largest skeleton whose joints are all
+    among the names, so that the file may add joints of face and hands.
 
     Args:
-        names: Of the joints, in any order.
-        wanted: What the user says it is; None for the known ones.
+        names: Names of the joints, in any order.
+        wanted: Skeleton that the user has named; None for any known one.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If no skeleton matches.
     """
     given = set(map(joint, names))
     around, inside = [], []
@@ -116,18 +117,18 @@ def by_places(
     form: str | None,
     account: Account,
 ) -> Conversion:
-    """Returns the skeleton of unnamed joints by where they are.
+    """Returns the skeleton of unnamed joints from their positions.
 
-    16 or 17 joints of arrays, which no detector has written, are Human3.6M's,
-    unless they can only be COCO's: the first five are close together, as in a
-    face, and the joints that should be spine and thorax are not where these
-    are. 18 and 25 joints have the neck where two skeletons disagree on it.
+    Arrays with 16 or 17 joints are Human3.6M's, unless they can only be
+    COCO's: the first five joints are close together, as in a face, and those
+    that would be spine and thorax are in other places. The position of the
+    neck distinguishes the two skeletons of 18 joints, and those of 25.
 
     Args:
-        points: (D, S, 2), of at least one person.
-        counted: What their number says.
+        points: (D, S, 2), at least one person.
+        counted: The usual skeleton with this number of joints.
         form: See `tools.form_of`.
-        account: Account of the file; told of an unusual skeleton.
+        account: Account of the file; an unusual skeleton is noted.
     """
     count = len(counted.joints)
     if form == "array" and count in (16, 17) and points.shape[1] == count:
@@ -138,21 +139,22 @@ def by_places(
     off = _neck_is_off(points, counted) if other else 0
     if off > _NECK_OFF and off > 2 * _neck_is_off(points, SKELETONS[other]):
         account.note(
-            f"The {count} joints are read as {other}, whose neck is where "
-            f"theirs is, not as {counted.name}; --skeleton names another."
+            f"The {count} joints are read as {other} rather than "
+            f"{counted.name}, because of the neck's position; --skeleton "
+            "sets another."
         )
         return SKELETONS[other]
     return counted
 
 
 def _neck_is_off(points, skeleton):
-    """Returns how far the neck is from the shoulders' middle, in diagonals."""
+    """Returns the neck's distance from the shoulders' centre, in diagonals."""
     neck, left, right = (
         points[:, skeleton.joints.index(name)]
         for name in (_NECKS[skeleton.name], "left_shoulder", "right_shoulder")
     )
     placed = ~np.isnan(points).any(axis=2) & (points != 0).any(axis=2)
-    with np.errstate(over="ignore"):  # What is too large is refused later.
+    with np.errstate(over="ignore"):  # Too large values are rejected later.
         size = diagonals(np.nan_to_num(points), placed)
         off = np.linalg.norm(neck - (left + right) / 2, axis=1)
     told = (size > 0) & np.isfinite(off)
@@ -162,7 +164,7 @@ def _neck_is_off(points, skeleton):
 
 
 def _looks_like_coco(points):
-    """Whether (D, 17, 2) points have COCO's order, not Human3.6M's."""
+    """Whether (D, 17, 2) points are in COCO's order, not Human3.6M's."""
     placed = (np.abs(points) <= MAX_PIXEL).all(axis=2)
     for nowhere in (0, -1):
         placed &= (points != nowhere).any(axis=2)
@@ -173,7 +175,8 @@ def _looks_like_coco(points):
     shoulders = (points[:, 11] + points[:, 14]) / 2
     off = np.linalg.norm(thorax - shoulders, axis=1)
     off += np.linalg.norm(spine - (hip + thorax) / 2, axis=1)
-    # Most of a face will do, and the two measures need not be of one frame.
+    # Three joints of a face are enough, and the two measures may be from
+    # different frames.
     told = (size > 0) & (placed[:, :5].sum(axis=1) >= 3)
     faces = face[told] / size[told]
     told = (size > 0) & ~np.isnan(off)

@@ -1,4 +1,4 @@
-"""People as files have them, and an account of what was made of a file."""
+"""Records of the people in a file, and notes on how the file was read."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -10,8 +10,8 @@ from ampose_tf.conversion import Conversion
 from ampose_tf.lifting.readers import vocabulary
 from ampose_tf.lifting.untrusted import brief
 
-# Names that a note lists, and their letters; what is kept of a file or stream
-# of any length; and the letters of a note.
+# The number of names that a note lists, and the length of that list; the
+# number of notes that are kept for a file or stream; the length of a note.
 _SHOWN = 6
 _SHOWN_LETTERS = 100
 _MOST = 100
@@ -19,7 +19,7 @@ _LONGEST = 300
 
 
 class Account:
-    """Collects what was assumed, left out or not read, in the order found."""
+    """Collects notes on what was assumed, left out or not read, in order."""
 
     def __init__(self):
         self._notes = {}
@@ -27,34 +27,34 @@ class Account:
         self._clips = {}
 
     def note(self, sentence: str) -> None:
-        """Adds a sentence, once."""
+        """Adds a sentence, unless it was added before."""
         if len(self._notes) < _MOST:
             self._notes[reading.shown(sentence, _LONGEST)] = None
 
     def unread(self, names: Iterable[str], what: str = "fields") -> None:
-        """Adds names of fields or columns that no reader knows."""
+        """Adds names of fields or columns that no reader understands."""
         for name in names:
             known = self._unread.setdefault(what, {})
             if len(known) < _MOST:
                 known[name] = None
 
     def clip(self, name) -> None:
-        """Adds the name of the clip or camera that a part of it is of.
+        """Adds the name of the clip or camera of a part of the file.
 
         Raises:
-            ValueError: If another part is of another one.
+            ValueError: If the parts belong to different clips.
         """
         if type(name) in (int, str) and name != "":
             self._clips[name] = None
         if len(self._clips) > 1:
             one, two = map(brief, self._clips)
             raise ValueError(
-                f"several clips, {one} and {two}; expected one a file: save "
-                "each on its own"
+                f"several clips, {one} and {two}; expected one clip per file: "
+                "save each clip to its own file"
             )
 
     def notes(self) -> tuple[str, ...]:
-        """Returns a sentence for each of them."""
+        """Returns the notes, one sentence each."""
         unread = []
         for what, names in self._unread.items():
             listed = [brief(name) for name in list(names)[:_SHOWN]]
@@ -64,26 +64,26 @@ class Account:
             if len(names) > len(listed):
                 names_shown += f" and {len(names) - len(listed)} more"
             known = "; ".join(
-                f"{meaning}s as {examples}"
+                f"{meaning}s such as {examples}"
                 for meaning, examples in vocabulary.KNOWN_NAMES.items()
             )
             unread.append(
-                f"Not read: {what} {names_shown}. Known are {known}."
+                f"Not read: {what} {names_shown}. Known names are {known}."
             )
         return (*self._notes, *unread)
 
 
 class Detection(NamedTuple):
-    """One person in one frame, as a file has it.
+    """One person in one frame, as read from a file.
 
     Attributes:
         points: (S, 2) float64, x and y; NaN where missing.
         scores: (S,) float64; NaN where missing.
-        names: Of the joints; None if the file counts them.
-        track_id: None if the file does not say.
-        score: Of the whole person; None if the file does not say.
-        third: `"score"`, `"none"` if the file has no scores, or `"either"` if
-            `scores` may as well be z.
+        names: Names of the joints; None if the file has no names.
+        track_id: Id of the person; None if the file has none.
+        score: Score of the whole person; None if the file has none.
+        third: Kind of `scores`: `"score"`, `"none"` if the file has no
+            scores, or `"either"` if they may be scores or z.
     """
 
     points: np.ndarray
@@ -101,8 +101,8 @@ class Batch(NamedTuple):
         frames: (D,) int64, not decreasing.
         points: (D, S, 2) float64.
         scores: (D, S) float64.
-        track_ids: (D,) int64, -1 where the file does not say.
-        person_scores: (D,) float64, NaN where the file does not say.
+        track_ids: (D,) int64, -1 where the file has none.
+        person_scores: (D,) float64, NaN where the file has none.
     """
 
     frames: np.ndarray
@@ -113,19 +113,19 @@ class Batch(NamedTuple):
 
 
 class Recording(NamedTuple):
-    """A clip as a file has it.
+    """A clip as read from a file.
 
     Attributes:
-        batch: Its people.
-        skeleton: Of their joints; None if there is no person.
-        frame_count: Frames, with those without people.
-        coordinates: `"either"`, pixels or normalised to [0, 1], which their
-            size tells, or `"normalised"`.
+        batch: The people in the clip.
+        skeleton: Skeleton of the joints; None if there are no people.
+        frame_count: Number of frames, including those without people.
+        coordinates: `"normalised"`, or `"either"` for coordinates whose
+            magnitude decides whether they are pixels or normalised to [0, 1].
         third: As in `Detection`.
         image_size: (width, height), or None.
-        fps: Frames a second, or None.
-        is_clip: Whether frames follow each other, so that people can be
-            followed; False for a collection of photographs.
+        fps: Frames per second, or None.
+        is_clip: Whether the frames are consecutive, so that people can be
+            tracked; False for a collection of photographs.
         of_video: As in `Keypoints`.
     """
 
@@ -141,20 +141,20 @@ class Recording(NamedTuple):
 
 
 class Group(NamedTuple):
-    """The people of one frame, or one person of it.
+    """The people in one frame, or one person in it.
 
     Attributes:
-        people: Of the frame.
-        number: Of the frame; None if its value does not say.
-        image: The name or id of its image, or None.
-        time: In the unit of the file, or None.
-        unit: Seconds of that unit, if the field's name says it.
-        size: (width, height) of its image, or None.
-        is_person: Whether it is one person, and others of the same frame may
-            follow; False for a whole frame.
-        form: What `form_of` says, if it was asked.
-        fps: Frames a second, or None.
-        place: What `id` or `index` of a whole frame says, or None.
+        people: People in the frame.
+        number: Frame number; None if the file has none.
+        image: Name or id of the frame's image, or None.
+        time: Time in the file's unit, or None.
+        unit: Length of that unit in seconds, if the field's name gives it.
+        size: (width, height) of the image, or None.
+        is_person: True for a single person, to whose frame later groups may
+            add others; False for a whole frame.
+        form: Result of `tools.form_of`, where it was called.
+        fps: Frames per second, or None.
+        place: Value of a whole frame's `id` or `index`, or None.
     """
 
     people: list[Detection]
@@ -170,13 +170,13 @@ class Group(NamedTuple):
 
     @property
     def label(self) -> int | str | float | None:
-        """What the file calls the frame."""
+        """The file's label for the frame: its number, image or time."""
         labels = (self.number, self.image, self.time)
         return next((own for own in labels if own is not None), None)
 
 
 def third_of(people: Iterable[Detection]) -> str:
-    """Returns what the scores of people may be, see `Detection.third`."""
+    """Returns the kind of the people's scores, see `Detection.third`."""
     kinds = {person.third for person in people}
     if "either" in kinds:
         return "either"

@@ -1,4 +1,4 @@
-"""Frames in a row, each with its number and its people."""
+"""Sequences of frames, each with its number and its people."""
 
 from typing import NamedTuple
 
@@ -15,17 +15,19 @@ from ampose_tf.lifting.readers.records import (
     third_of,
 )
 
-# A share of steps back in time, of frames that are only out of order.
+# The share of steps back in time up to which frames are only out of order.
 _SOME = 0.25
 
 
 class Options(NamedTuple):
-    """What the user says of a file.
+    """The user's options for reading a file.
 
     Attributes:
-        format: One of `formats.FORMATS`; None to recognise it.
-        skeleton: Of the joints; None to tell it by their names or number.
-        frames: What bodies in a list are, see `evidence`; None to tell it.
+        format: One of `formats.FORMATS`; None to detect it.
+        skeleton: Skeleton of the joints; None to detect it from their names
+            or number.
+        frames: `evidence.FRAMES` or `evidence.PEOPLE` for bodies in a list;
+            None to detect it.
     """
 
     format: str | None = None
@@ -37,11 +39,12 @@ class Numbered(NamedTuple):
     """Frames with their numbers, in increasing order.
 
     Attributes:
-        frames: (number, people) of each.
-        size: (width, height) of all images; None if it is not said, or they
-            differ.
-        has_one_size: Whether images do not differ in size.
-        fps: Frames a second, by times; None if the file has none.
+        frames: (number, people) of each frame.
+        size: (width, height) of all images; None if it is unknown, or not
+            the same for all.
+        has_one_size: False if the images differ in size.
+        fps: Frames per second, from times or as in the file; None if the file
+            contains neither.
     """
 
     frames: list[tuple[int, list]]
@@ -51,13 +54,13 @@ class Numbered(NamedTuple):
 
 
 def check_format(form: str | None, format: str | None) -> None:
-    """Compares a form with the format that the user has named.
+    """Checks a form against the format that the user has named.
 
     Raises:
         ValueError: If they differ.
     """
-    # What AlphaPose writes is in COCO's form, and so is what Detectron2's
-    # evaluator does; a list of points is whose the user says it is.
+    # AlphaPose and Detectron2's evaluator write COCO's form; for a list of
+    # points, the user's format is trusted.
     alike = {
         "coco": ("alphapose", "detectron2"),
         "openpose": ("alphapose",),
@@ -69,7 +72,7 @@ def check_format(form: str | None, format: str | None) -> None:
         *alike.get(form, ()),
     ):
         raise ValueError(
-            f"it has the form of {form}, not of the format {format}"
+            f"it is in the format {form}, not in the format {format}"
         )
 
 
@@ -79,18 +82,18 @@ def numbered(
     account: Account,
     are_people: bool = False,
 ) -> Numbered:
-    """Puts groups into frames and numbers these.
+    """Collects groups into frames and numbers these.
 
     Args:
-        groups: In the order of the file.
-        options: Of the user.
+        groups: Groups in the order of the file.
+        options: The user's options.
         account: Account of the file.
-        are_people: Whether the form is of people rather than of frames, where
-            bodies in a list may be either.
+        are_people: Whether lists in this form contain people rather than
+            frames, where both are possible.
 
     Raises:
-        ValueError: If frames are there twice, or too many, or it cannot be
-            told whether they are frames.
+        ValueError: If a frame occurs twice, if there are too many, or if
+            people and frames cannot be distinguished.
     """
     groups, kind = _joined(groups, options, account, are_people)
     if len(groups) > untrusted.MAX_FRAMES:
@@ -120,10 +123,10 @@ def numbered(
         key=lambda frame: frame[0],
     )
     size = sizes.pop() if len(sizes) == 1 else None
-    if sizes and kind != "image":  # Of boxes, as likely.
+    if sizes and kind != "image":  # They may be sizes of boxes.
         account.note(
-            "The widths and heights of frames differ: they are not used as "
-            "the image's size."
+            "The frames have different widths and heights: these are not used "
+            "as the image size."
         )
         sizes = ()
     return Numbered(frames, size, not sizes, fps)
@@ -135,11 +138,11 @@ def record(
     account: Account,
     form: str | None = None,
 ) -> Recording:
-    """Makes a recording of numbered frames.
+    """Creates a recording from numbered frames.
 
     Args:
         clip: The frames.
-        skeleton: Of their joints, if it is known.
+        skeleton: Skeleton of the joints, if it is known.
         account: Account of the file.
         form: See `tools.form_of`.
 
@@ -148,8 +151,8 @@ def record(
     """
     if not clip.has_one_size:
         account.note(
-            "Its images are of several sizes, as photographs are: people are "
-            "not followed from one to the next."
+            "The images have different sizes, so they are read as separate "
+            "photographs: people are not tracked between them."
         )
     batch, found = gather(clip.frames, skeleton)
     people = [person for _, persons in clip.frames for person in persons]
@@ -176,7 +179,7 @@ def record(
 
 
 def _joined(groups, options, account, are_people):
-    """Returns one group for each frame, and by what they are numbered."""
+    """Returns one group per frame, and the kind of their labels."""
     full = [group for group in groups if group.people or group.is_person]
     are_persons = all(group.is_person for group in full)
     if are_persons and options.frames == evidence.PEOPLE and len(full) > 1:
@@ -185,8 +188,8 @@ def _joined(groups, options, account, are_people):
     kind = _kind(groups)
     if kind == "time" and _are_durations(groups):
         account.note(
-            "Times are not used: they are not those of frames that follow "
-            "each other. Frames are counted in the order of the file."
+            "Times are not used, because they do not increase from frame to "
+            "frame. Frames are numbered in the order of the file."
         )
         groups = [group._replace(time=None) for group in groups]
         return groups, None
@@ -194,7 +197,7 @@ def _joined(groups, options, account, are_people):
         return _by_label(groups, kind), kind
     if any(_kind([group]) for group in groups):
         account.note(
-            "Only some frames have a number: they are counted in the order "
+            "Only some frames have a number: they are numbered in the order "
             "of the file."
         )
     bodies = [group for group in full if group.people]
@@ -218,7 +221,7 @@ def _joined(groups, options, account, are_people):
 
 
 def _kind(groups):
-    """Returns which of a frame's labels all groups have, or None."""
+    """Returns the kind of label that all groups have, or None."""
     for kind in ("number", "image", "time"):
         if groups and all(
             getattr(group, kind) is not None for group in groups
@@ -229,9 +232,9 @@ def _kind(groups):
 
 
 def _are_durations(groups):
-    """Whether times of whole frames say how long each took, not when it was.
+    """Whether the times of whole frames are durations, not points in time.
 
-    They repeat, or go up and down.
+    Durations repeat, or go up and down.
     """
     if any(group.is_person for group in groups):
         return False
@@ -241,7 +244,7 @@ def _are_durations(groups):
 
 
 def _by_label(groups, kind):
-    """Puts the people of each frame together."""
+    """Returns one group per label, with all people in that frame."""
     frames = {}
     for group in groups:
         label = getattr(group, kind)
@@ -249,13 +252,13 @@ def _by_label(groups, kind):
             frames[label] = group
             continue
         if not (group.is_person and frames[label].is_person):
-            raise ValueError(f"frame {label} is there twice")
+            raise ValueError(f"frame {label} occurs twice")
         frames[label].people.extend(group.people)
     return list(frames.values())
 
 
 def _rate(groups, numbers):
-    """Returns frames a second by the times beside frames' numbers, or None."""
+    """Returns the frame rate from frames' times and numbers, or None."""
     times = [group.time for group in groups]
     if len(times) < 2 or None in times:
         return None

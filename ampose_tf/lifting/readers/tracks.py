@@ -1,4 +1,4 @@
-"""Who is who over time, for detectors that do not say."""
+"""Tracks people over time, for detectors that write no ids."""
 
 from typing import NamedTuple
 
@@ -6,15 +6,15 @@ import numpy as np
 
 from ampose_tf.lifting.keypoints import diagonals
 
-# Frames that a person may be missing and still be the same one.
+# A person who is missing for at most this number of frames keeps the id.
 MAX_GAP = 10
-# How far somebody's joints may move from one frame to the next, in diagonals
-# of the person's own bounding box; somebody running covers about 0.1 of it
-# in a 25th of a second. Every frame of a gap adds to it.
+# How far a person's joints may move from one frame to the next, in diagonals
+# of the person's bounding box; a runner covers about 0.1 in a 25th of a
+# second. Every frame of a gap adds `_REACH_OF_GAP`.
 REACH = 0.5
 _REACH_OF_GAP = 0.05
 
-# Stands for "never" where the assignment wants a finite number.
+# Cost of an impossible assignment, which must be finite.
 _FAR = 1e9
 
 # Pairs of people who are compared at once.
@@ -22,7 +22,7 @@ _PAIRS = 8192
 
 
 class _People(NamedTuple):
-    """People as they were last seen; of several frames alike, (N, A, ...).
+    """People as they were last seen; for N frames together, (N, A, ...).
 
     Attributes:
         ids: (A,) int64.
@@ -43,7 +43,7 @@ class _People(NamedTuple):
         return _People(*(array[rows] for array in self))
 
     def joined(self, others: "_People") -> "_People":
-        """Returns them and others after them."""
+        """Returns these people, followed by others."""
         return _People(*map(np.concatenate, zip(self, others, strict=True)))
 
 
@@ -57,13 +57,13 @@ _NO_PEOPLE = _People(
 
 
 class Tracker:
-    """Gives people ids, frame by frame, by the distance of their joints.
+    """Assigns ids to people, frame by frame, by the distance of their joints.
 
-    In each frame the people are assigned to those of the last frames so that
-    the sum of distances is least. A distance is the mean over the joints that
-    were seen both times, weighted by their scores, relative to the person's
-    size. A person farther than `REACH` from all others is new; one who has
-    been missing for more than `MAX_GAP` frames is forgotten.
+    The people in each frame are matched with those of the last frames such
+    that the sum of distances is minimal. A distance is the mean over the
+    joints that were seen both times, weighted by their scores, relative to
+    the person's size. A person farther than `REACH` from all others is new; a
+    person missing for more than `MAX_GAP` frames is forgotten.
     """
 
     def __init__(self):
@@ -77,17 +77,17 @@ class Tracker:
         scores: np.ndarray,
         stride: int = 1,
     ) -> np.ndarray:
-        """Returns the ids of the people of the next frame.
+        """Returns the ids of the people in the next frame.
 
         Args:
-            frame: Its number, larger than that of the last step.
+            frame: Frame number, larger than that of the last step.
             pixels: (P, S, 2).
             scores: (P, S), 0 for joints that were not seen.
-            stride: By how much the numbers of two frames differ that follow
-                each other, as far as is known.
+            stride: Difference between the numbers of consecutive frames, as
+                far as it is known.
 
         Returns:
-            (P,) int64, ids that count from 0 in order of appearance.
+            (P,) int64, ids counted from 0 in order of appearance.
         """
         gaps = (frame - self._known.frames) // stride - 1
         recent = gaps <= MAX_GAP
@@ -117,24 +117,24 @@ class Tracker:
         return ids
 
     def remembers(self, count: int) -> bool:
-        """Returns whether it remembers so many people."""
+        """Returns whether the tracker remembers this number of people."""
         return len(self._known.ids) == count
 
     def resume(self, people: _People) -> None:
-        """Remembers people with ids that it gave, and no others."""
+        """Replaces the remembered people; their ids are this tracker's."""
         self._known = people
 
 
 def associate(
     frames: np.ndarray, pixels: np.ndarray, scores: np.ndarray
 ) -> np.ndarray:
-    """Gives ids to all people of a clip.
+    """Assigns ids to all people in a clip.
 
-    A gap counts in steps of the clip: where only every fifth frame has a
-    number, five frames are one step.
+    Gaps are counted in steps of the clip: if every fifth frame has a number,
+    five frames are one step.
 
     Args:
-        frames: (D,) int, of each person, not decreasing.
+        frames: (D,) int, the frame of each person, not decreasing.
         pixels: (D, S, 2).
         scores: (D, S).
 
@@ -147,10 +147,10 @@ def associate(
     ids = np.empty(len(frames), np.int64)
     people = _People(ids, frames, pixels, scores, sizes)
     before = _obvious(people, numbers, starts, stride)
-    # The tracker steps through the few frames that are not obvious.
+    # The tracker handles the few frames that are not obvious.
     tracker = Tracker()
-    knows_all = False  # Those of the last frame, and no others.
-    unknown = None  # The last frame, which it has not stepped through.
+    knows_all = False  # It remembers the last frame's people and no others.
+    unknown = None  # The last frame, if the tracker has not handled it.
     ends = [*starts[1:].tolist(), len(frames)]
     for number, start, end in zip(
         numbers.tolist(), starts.tolist(), ends, strict=True
@@ -169,20 +169,21 @@ def associate(
 
 
 def _obvious(people, numbers, starts, stride):
-    """Returns who people are where that is obvious, for all frames at once.
+    """Matches people where the match is obvious, for all frames at once.
 
-    In two frames with as many people, each of whom is nearest to another one
-    within reach, no assignment has a lower sum of distances than this one.
+    If two frames contain the same number of people and the nearest people
+    within reach form a one-to-one match, no other assignment has a lower sum
+    of distances.
 
     Args:
         people: (D,), frame by frame.
-        numbers: (T,), the frames'.
-        starts: (T,), the rows where they start.
+        numbers: (T,), frame numbers.
+        starts: (T,), the row at which each frame starts.
         stride: See `Tracker.step`.
 
     Returns:
-        (D,) int64, the row of each person in the frame before; -1 for all
-        people of a frame that is not obvious.
+        (D,) int64, the row of the same person in the frame before; -1 for all
+        people in a frame whose match is not obvious.
     """
     before = np.full(len(people.ids), -1)
     counts = np.diff(starts, append=len(people.ids))
@@ -207,12 +208,12 @@ def _obvious(people, numbers, starts, stride):
 
 
 def _assign(known, people, gaps):
-    """Returns indices of known people and of those they are now."""
+    """Returns indices of known people, and of the people they match."""
     cost = _costs(known, people, gaps)
     if 1 in cost.shape:
         rows, columns = np.unravel_index([cost.argmin()], cost.shape)
     else:
-        # It takes half a second to import, and one person does without.
+        # Its import takes half a second, and one person does not need it.
         from scipy.optimize import linear_sum_assignment
 
         rows, columns = linear_sum_assignment(cost)
@@ -221,9 +222,9 @@ def _assign(known, people, gaps):
 
 
 def _costs(known, people, gaps):
-    """Returns how far known people (A,) are from others (P,), (A, P).
+    """Returns the distances (A, P) of known people (A,) from others (P,).
 
-    `_FAR` out of reach; of several frames alike, (N, A, P).
+    `_FAR` if out of reach; for N frames together, (N, A, P).
     """
     pixels, scores = known.pixels[..., :, None, :, :], known.scores
     apart = pixels - people.pixels[..., None, :, :, :]  # (A, P, S, 2)
@@ -232,7 +233,7 @@ def _costs(known, people, gaps):
     distances = np.hypot(apart[..., 0], apart[..., 1])
     distances = (distances * weights).sum(axis=-1)
     size = np.maximum(known.sizes[..., :, None], people.sizes[..., None, :])
-    # Without a joint in common, nothing says that two are the same person.
+    # Without a common joint, two people cannot be the same person.
     cost = np.full(total.shape, _FAR)
     np.divide(
         distances, total * np.maximum(size, 1), out=cost, where=total > 0

@@ -1,20 +1,20 @@
-"""What the names in keypoint files mean, whatever tool chose them.
+"""The meanings of names in keypoint files, for all tools.
 
-Tools agree on what they save and not on what they call it: a score is
-`confidence`, `visibility` or `inFrameLikelihood`, a frame `frame_id`,
-`frameNumber` or `image_name`, a wrist `left_wrist`, `LWrist` or `wrist_l`.
-Every reader asks `meaning` for the names of fields and columns and `joint` for
-those of joints, so that a name is known in all formats or in none.
+Tools save the same things under different names: a score is `confidence`,
+`visibility` or `inFrameLikelihood`, a frame `frame_id`, `frameNumber` or
+`image_name`, a wrist `left_wrist`, `LWrist` or `wrist_l`. All readers look up
+names of fields and columns with `meaning`, and names of joints with `joint`,
+so that all formats accept the same names.
 """
 
 import functools
 import re
 
-# Meanings of fields; `None` is an unknown one.
-FRAME = "frame"  # A number of a frame.
+# Meanings of fields; `None` stands for an unknown one.
+FRAME = "frame"  # The number of a frame.
 IMAGE = "image"  # The name or id of an image.
 TIME = "time"
-PERSON = "person"  # A number of a person.
+PERSON = "person"  # The id of a person.
 PEOPLE = "people"  # A list of people.
 FRAMES = "frames"  # A list of frames.
 VIDEO = "video"  # The name of a clip.
@@ -33,7 +33,7 @@ X, Y, Z = "x", "y", "z"
 POSITION = "position"
 IRRELEVANT = "irrelevant"
 
-# For messages: how to call what has not been understood.
+# For messages: names that would have been understood.
 KNOWN_NAMES = {
     SCORE: "score, confidence, visibility, likelihood",
     FRAME: "frame, frame_id, file_name, timestamp_ms",
@@ -81,7 +81,7 @@ _WORDS = {}
 for _class, _text in _CLASSES.items():
     for _word in _words(_text):
         _WORDS.setdefault(_word, set()).add(_class)
-# Of a name in letters; longer ones are unknown.
+# The length of a name; longer ones are unknown.
 _LONGEST = 40
 
 _EXACT = {
@@ -107,7 +107,7 @@ _EXACT = {
     "keypoints": JOINTS, "persons": PEOPLE,
     "wh": SIZE, "imagesize": SIZE, "hw": SHAPE,
 }  # fmt: skip
-# Known, and of no use here.
+# Known names that are not used.
 _IRRELEVANT = _words(
     """
     version iscrowd crowd area numkeypoints segmentation segments
@@ -133,12 +133,12 @@ _IRRELEVANT = _words(
     """
 )
 
-# Between the words of a joint and its number, and behind an axis.
+# Meanings of words before a joint's number; units that follow an axis.
 _OF_JOINTS = (NAME, JOINTS, SCORE, None)
 _PIXEL_UNITS = ("px", "pixel", "pixels")
 
 _SIDES = {"left": "left", "right": "right", "l": "left", "r": "right"}
-# What may follow a side that is a single letter.
+# Joints that may follow or precede a side without a separator.
 _PARTS = _words(
     """
     eye eyeinner eyeouter ear shoulder elbow wrist hand hip knee ankle
@@ -146,7 +146,7 @@ _PARTS = _words(
     innereye outereye collar clavicle thigh shin
     """
 )
-# What may stand around a joint's name.
+# Words that may precede or follow a joint's name.
 _AROUND = _words(
     "keypoint keypoints kp kpt landmark landmarks pose joint joints marker"
 )
@@ -164,7 +164,7 @@ _PART_NAMES = {
     "mouthcorner": "mouth",
 }
 
-# Seconds of units; of two that a name ends in, the longer one is first.
+# Units in seconds. The first match is used, so longer names come first.
 _UNITS = {
     "milliseconds": 1e-3,
     "millis": 1e-3,
@@ -183,12 +183,12 @@ def _squeezed(name):
 
 @functools.lru_cache(4096)
 def meaning(name: str) -> str | None:
-    """Returns what the name of a field or column means.
+    """Returns the meaning of a field's or column's name.
 
-    Case, separators and plurals do not matter.
+    Case, separators and plurals are ignored.
 
     Args:
-        name: As a file has it.
+        name: Name in the file.
 
     Returns:
         One of this module's meanings; None for an unknown name.
@@ -202,7 +202,7 @@ def meaning(name: str) -> str | None:
     return None if words is None else _meaning_of(words)
 
 
-@functools.lru_cache(4096)  # Each rest of a name is looked at once.
+@functools.lru_cache(4096)  # Each remainder is split only once.
 def _segmented(squeezed):
     """Returns the classes of each word in a name, or None."""
     if not squeezed:
@@ -218,7 +218,7 @@ def _segmented(squeezed):
 
 
 def _meaning_of(words):
-    """Returns the meaning of words, each of which is a set of classes."""
+    """Returns the meaning of words, each given by its set of classes."""
 
     def has(name):
         return any(name in word for word in words)
@@ -273,14 +273,14 @@ def _meaning_of(words):
 
 @functools.lru_cache(4096)
 def is_clip(name: str) -> bool:
-    """Whether a field or column may say which clip or camera it is of."""
+    """Whether a field or column may contain the name of a clip or camera."""
     return meaning(name) == VIDEO or _squeezed(name) in ("video", "clip")
 
 
 def time_unit(name: str) -> float | None:
-    """Returns the seconds in the unit that a name of a time ends in.
+    """Returns the unit at the end of a time's name, in seconds.
 
-    None if the name has no unit, as `timestamps`, which is a plural.
+    None if the name has no unit, as in `timestamps`, which is a plural.
     """
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
     if re.split(r"[\W_]+", words)[-1].lower() == "s":
@@ -298,7 +298,7 @@ def time_unit(name: str) -> float | None:
 
 @functools.lru_cache(4096)
 def joint(name: str) -> str:
-    """Returns a joint's name so that those of several tools compare.
+    """Returns a joint's name in a form that is the same for all tools.
 
     MediaPipe's LEFT_WRIST, PoseNet's leftWrist, "L Wrist" and "wrist.l" are
     `left_wrist`.
@@ -325,11 +325,11 @@ def joint(name: str) -> str:
 
 
 def joint_column(name: str) -> tuple[str | int, str] | None:
-    """Returns the joint, by name or number, and the axis of a column."""
+    """Returns a column's joint, by name or number, and its axis, or None."""
     if meaning(name) not in (
         None,
         JOINT_SCORES,
-        IRRELEVANT,  # As "left_index_score" would be elsewhere.
+        IRRELEVANT,  # For example "left_index_score".
     ):
         return None
     words = [
@@ -348,7 +348,7 @@ def joint_column(name: str) -> tuple[str | int, str] | None:
         if what not in (X, Y, Z, SCORE) or not rest:
             continue
         if [word.lower() for word in rest[-2:]] == ["in", "frame"]:
-            rest = rest[:-2]  # Of in-frame likelihoods.
+            rest = rest[:-2]  # "in frame" of in-frame likelihoods.
         if re.fullmatch("[0-9]{1,3}", rest[-1]) and all(
             meaning(word) in _OF_JOINTS for word in rest[:-1]
         ):

@@ -1,1 +1,1 @@
-"""Motion as tables, angles, .trc and .bvh; opened by `saving`."""
+"""Writers for motion: tables, angles, .trc and .bvh; called by `saving`."""

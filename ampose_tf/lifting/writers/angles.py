@@ -1,31 +1,31 @@
-"""Joint angles from joint centres, as anatomy names them.
+"""Joint angles from joint centres, with anatomical names.
 
-All in degrees; flexion and abduction are positive, 0 is standing at
-attention with hanging arms.
+All angles are in degrees; flexion and abduction are positive, and all angles
+are 0 for a person standing at attention with hanging arms.
 
-* knee and elbow flexion: between the two bones, 0 to 180. Bending the wrong
-  way counts as flexion, too.
-* hip flexion: of the thigh against the lower trunk (hip to spine), seen from
+* knee and elbow flexion: angle between the two bones, 0 to 180. Hyperextension
+  counts as flexion, too.
+* hip flexion: angle of the thigh to the lower trunk (hip to spine), seen from
   the side; positive with the thigh in front.
-* hip abduction: of the thigh against the lower trunk's plane of symmetry,
+* hip abduction: angle of the thigh to the lower trunk's plane of symmetry,
   -90 to 90; positive outwards.
-* shoulder flexion: of the upper arm against the upper trunk (spine to
+* shoulder flexion: angle of the upper arm to the upper trunk (spine to
   thorax), seen from the side; positive in front, 180 overhead.
-* shoulder abduction: of the upper arm against the upper trunk's plane of
+* shoulder abduction: angle of the upper arm to the upper trunk's plane of
   symmetry, -90 to 90; positive outwards.
-* trunk forward lean and left lean: of the line from hip to thorax against
+* trunk forward lean and left lean: angles of the line from hip to thorax to
   the vertical, seen from the person's side and front.
-* trunk left turn: of the shoulders against the hips, about the trunk;
-  positive with the shoulders turned to the left.
+* trunk left turn: rotation of the shoulders relative to the hips about the
+  trunk; positive with the shoulders turned to the left.
 
-The side view is that of trunk and hips, or shoulders: its axis is the line
-between the hips (or shoulders), upright to the trunk. Near 90 degrees of
-abduction an arm or thigh lies along this axis, and its flexion means little.
+The axis of the side view is the line between the hips (or shoulders), made
+perpendicular to the trunk. Near 90 degrees of abduction an arm or thigh is
+parallel to this axis, and its flexion is not meaningful.
 
-Limits of 17 joint centres: they show neither the pelvis' own tilt, so that
-hip angles are against the lower trunk, nor turning of thighs and arms about
-themselves, nor ankles and wrists. These are not the ISB's angles, which need
-more markers.
+17 joint centres do not show the tilt of the pelvis, so hip angles are relative
+to the lower trunk. They do not show rotations of thighs and arms about their
+long axes, or the angles of ankles and wrists. These are not the ISB's joint
+angles, which require more markers.
 """
 
 import numpy as np
@@ -57,15 +57,15 @@ ANGLES = (
 def angles_deg(
     poses_3d: np.ndarray, skeleton: Skeleton, up: tuple[float, float, float]
 ) -> dict[str, np.ndarray]:
-    """Returns the angles that the module defines.
+    """Returns the angles defined in the module's documentation.
 
     Args:
-        poses_3d: (F, J, 3) metres, in any frame that is not mirrored.
-        skeleton: Of the J joints.
-        up: Unit vector upwards in the poses' frame.
+        poses_3d: (F, J, 3) metres, in any right-handed frame.
+        skeleton: Skeleton of the J joints.
+        up: Unit vector that points upwards in the poses' frame.
 
     Returns:
-        {name: (F,) degrees}, the names being `ANGLES`.
+        {name: (F,) degrees}, with the names in `ANGLES`.
     """
     poses_3d = np.asarray(poses_3d, np.float64)
 
@@ -108,7 +108,7 @@ def angles_deg(
 def _frame(left, up):
     """Returns unit axes (F, 3): to the left, forwards, upwards.
 
-    `up` keeps its direction; `left` gives way.
+    `up` keeps its direction; `left` is made perpendicular to it.
     """
     up = unit(up)
     left = unit(left - dot(left, up)[..., None] * up)
@@ -116,12 +116,12 @@ def _frame(left, up):
 
 
 def _swing(limb, frame, sign):
-    """Returns flexion and abduction of a limb that hangs at 0.
+    """Returns flexion and abduction of a limb; both are 0 if it hangs.
 
     Args:
         limb: (F, 3).
         frame: See `_frame`.
-        sign: +1 where outwards is to the left.
+        sign: +1 for limbs on the left side, -1 for the right.
     """
     left, forward, up = frame
     ahead, below = dot(limb, forward), -dot(limb, up)

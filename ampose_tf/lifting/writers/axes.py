@@ -1,10 +1,10 @@
-"""Axes and names that other programs expect: y upwards, no `/`."""
+"""Converts axes and names for other programs: y upwards, no `/`."""
 
 import numpy as np
 
 
 def y_up(positions: np.ndarray) -> np.ndarray:
-    """Turns a world with z up into one with y up and z towards the camera.
+    """Converts positions with z up to y up and z towards the camera.
 
     Args:
         positions: (..., 3).
@@ -14,5 +14,5 @@ def y_up(positions: np.ndarray) -> np.ndarray:
 
 
 def marker_name(joint: str) -> str:
-    """Returns a joint's name without `/`, a separator to OpenSim."""
+    """Returns a joint's name without `/`, which is a separator in OpenSim."""
     return joint.replace("/", "_")

@@ -26,19 +26,21 @@ def write(
 ) -> None:
     """Writes one person as a skeleton with rotations; see `rig`.
 
-    Metres (other programs than Blender may want a scale of 100), y upwards,
-    x to the camera's right, z towards the camera, the floor at y = 0. Nodes
-    are called like joints, but `/` in a name becomes `_`.
+    Units are metres (programs other than Blender may need a scale of 100). y
+    points upwards, x to the camera's right, z towards the camera, and the
+    floor is at y = 0. Nodes are named after joints, with `_` instead of `/`.
 
-    The first row is the person's first frame in the video. As BVH knows no
-    time but the rows', frames in which the person is not there are filled in:
-    joints move straight from where they were to where they come back.
+    The first row is the person's first frame in the video. BVH has a constant
+    frame rate and no gaps, so frames without the person are interpolated:
+    joints move in straight lines.
 
     Args:
-        path: Of the file.
-        motion: Without a frame rate, `motion.ASSUMED_FPS` is written.
+        path: Output path.
+        motion: Motion with the person. If it has no frame rate,
+            `motion.ASSUMED_FPS` is written.
         track: Index of the person.
-        positions: (F, J, 3), the person's by `floor.world_positions`.
+        positions: (F, J, 3), the person's joints from
+            `floor.world_positions`.
     """
     fps = motion.frame_rate
     frames = motion.tracks[track].frames
@@ -69,9 +71,9 @@ def write(
 def euler_zxy_deg(rotations: np.ndarray) -> np.ndarray:
     """Returns angles about z, x and y, applied as Rz Rx Ry, without jumps.
 
-    Every rotation has two such triples in a turn, (z, x, y) and (z + 180,
-    180 - x, y + 180). Of them and their like in other turns, each frame takes
-    the one nearest to the frame before: programs interpolate between frames.
+    Every rotation has two triples of angles, (z, x, y) and (z + 180, 180 - x,
+    y + 180), up to multiples of 360. For each frame the triple nearest to the
+    frame before is chosen, because programs interpolate between frames.
 
     Args:
         rotations: (F, M, 3, 3).
@@ -88,9 +90,9 @@ def euler_zxy_deg(rotations: np.ndarray) -> np.ndarray:
             .reshape(block.shape[:-1])
         )
     other = angles * [1, -1, 1] + 180
-    # It is as far from one kind of triple to the next frame's same kind,
-    # whichever kind it is, and to the other kind: so what changes the kind is
-    # known for all frames at once, and an odd number of changes is one.
+    # The distance from a triple to the next frame's triple of the same kind
+    # does not depend on the kind, nor does that to the other kind. So changes
+    # of kind are found for all frames at once, and their parity is the kind.
     changes = _apart(other[1:], angles[:-1]) < _apart(angles[1:], angles[:-1])
     is_other = np.cumsum(changes, axis=0) % 2 == 1  # (F - 1, M)
     angles[1:] = np.where(is_other[..., None], other[1:], angles[1:])
@@ -100,7 +102,7 @@ def euler_zxy_deg(rotations: np.ndarray) -> np.ndarray:
 
 
 def _apart(one, other):
-    """Returns how far triples (..., 3) are from others, in any turn."""
+    """Returns the distances of triples (..., 3), modulo 360 degrees."""
     away = one - other
     away -= 360 * np.round(away / 360)
     return np.abs(away).sum(axis=-1)
@@ -117,7 +119,7 @@ def _between(positions, frames, grid):
 
 
 def _hierarchy(nodes, index, depth):
-    """Yields the lines of a node and what hangs on it."""
+    """Yields the lines of a node and of its descendants."""
     node = nodes[index]
     indent, inner = "\t" * depth, "\t" * (depth + 1)
     kind, channels = "JOINT", f"3 {_ROTATIONS}"

@@ -1,4 +1,4 @@
-"""Numbers as text, row by row."""
+"""Formats rows of numbers as text."""
 
 from collections.abc import Iterator
 
@@ -10,12 +10,13 @@ def rows_of(
 ) -> Iterator[str]:
     """Yields rows of numbers as text.
 
-    What is not finite is empty, and what rounds to 0 has no sign.
+    Values that are not finite become empty, and values that round to 0 have
+    no sign.
 
     Args:
         values: (F, N).
-        separator: Between two numbers.
-        decimals: Of each number.
+        separator: Text between two numbers.
+        decimals: Number of decimals.
     """
     values = np.asarray(values)
     # One format for a whole row is twice as fast as one for each number.

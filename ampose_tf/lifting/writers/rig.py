@@ -1,16 +1,16 @@
-"""A skeleton with rotating joints, fitted to positions: what BVH animates.
+"""Fits a skeleton with rotating joints to positions, for animation in BVH.
 
-A joint's rotation turns everything that hangs on it, as one piece. Positions
-leave two things open, which are settled here:
+The rotation of a joint rigidly moves all its descendants. Positions leave two
+questions open, which this module decides:
 
-* Where several bones meet, they do not move as one piece. So the lower spine
-  and the collar bones get nodes of their own (`LowerBack`, `LClavicle`,
-  `RClavicle`), as in the CMU database's BVH files. The two hips do stay one
-  piece, the pelvis.
-* Positions do not show how a bone turns about itself. The pelvis follows the
-  line of the hips, and the upper spine that of the shoulders; every other
-  bone swings from its place at rest to where it points by the smallest
-  rotation, in its parent's frame.
+* Bones that meet in a joint do not move as one rigid piece. Therefore the
+  lower spine and the collar bones have additional nodes (`LowerBack`,
+  `LClavicle`, `RClavicle`), as in the CMU database's BVH files. The two hips
+  do form one rigid piece, the pelvis.
+* Positions do not determine the rotation of a bone about its long axis. The
+  pelvis follows the line between the hips, and the upper spine that between
+  the shoulders; every other bone is turned from rest to its direction by the
+  smallest rotation in its parent's frame.
 """
 
 from typing import NamedTuple
@@ -22,7 +22,7 @@ from ampose_tf.lifting.motion import ANKLE_HEIGHT_M
 from ampose_tf.lifting.vectors import dot, unit
 from ampose_tf.skeleton import Skeleton
 
-# Of each node, what it hangs on; a branch after the other.
+# The parent of each node, one branch after another.
 _PARENTS = {
     "Hip": "",
     **{"RHip": "Hip", "RKnee": "RHip", "RFoot": "RKnee"},
@@ -34,11 +34,11 @@ _PARENTS = {
     **{"RClavicle": "Spine", "RShoulder": "RClavicle"},
     **{"RElbow": "RShoulder", "RWrist": "RElbow"},
 }
-# The joints at which the additional nodes lie.
+# The joints at the positions of the additional nodes.
 _LIES_AT = {"LowerBack": "Hip", "LClavicle": "Thorax", "RClavicle": "Thorax"}
 
 # At rest a person stands with arms spread (T-pose): x to the person's left,
-# y upwards, z to the front. The way to each joint from the one before:
+# y upwards, z to the front. The direction to each joint from its parent:
 _LEFT, _UP, _FRONT = np.eye(3)
 _AT_REST = {
     **dict.fromkeys(("LHip", "LShoulder", "LElbow", "LWrist"), _LEFT),
@@ -46,7 +46,7 @@ _AT_REST = {
     **dict.fromkeys(("Hip", "Spine", "Thorax", "Neck/Nose", "Head"), _UP),
     **dict.fromkeys(("LKnee", "LFoot", "RKnee", "RFoot"), -_UP),
 }
-# Where hands, feet and skull end, which no joint shows; metres.
+# Ends of hands, feet and skull, for which there are no joints; metres.
 _ENDS = {
     "Head": 0.05 * _UP,
     "LWrist": 0.1 * _LEFT,
@@ -55,7 +55,7 @@ _ENDS = {
     "RFoot": 0.15 * _FRONT - ANKLE_HEIGHT_M * _UP,
 }
 
-# Two directions closer to one line than this, 3 degrees, span no plane.
+# Directions within 3 degrees of one line do not span a plane.
 _LEAST_SINE = 0.05
 
 
@@ -63,11 +63,11 @@ class Node(NamedTuple):
     """A joint of the rig.
 
     Attributes:
-        name: Of the skeleton's joint, or of an additional node.
-        parent: Index among the nodes; -1 for the first.
+        name: Name of the skeleton's joint, or of an additional node.
+        parent: Index of the parent node; -1 for the first node.
         offset: (3,) metres from the parent, at rest.
-        end: (3,) metres, where the last bone of a branch ends at rest; None
-            where the branch goes on.
+        end: (3,) metres from the node to the end of its branch's last bone, at
+            rest; None if the node has children.
     """
 
     name: str
@@ -80,10 +80,10 @@ class Animation(NamedTuple):
     """A rig of M nodes in F frames.
 
     Attributes:
-        nodes: Parents before children, one branch after the other.
-        root: (F, 3) metres, where the first node is.
-        rotations: (F, M, 3, 3), of each node against its parent; at rest
-            the identity.
+        nodes: Parents before children, one branch after another.
+        root: (F, 3) metres, position of the first node.
+        rotations: (F, M, 3, 3), rotation of each node relative to its parent;
+            the identity at rest.
     """
 
     nodes: tuple[Node, ...]
@@ -92,14 +92,18 @@ class Animation(NamedTuple):
 
 
 def fit(positions: np.ndarray, skeleton: Skeleton) -> Animation:
-    """Returns the rig, its bones of median length, turned as positions say.
+    """Fits a rig with bones of median length to positions.
 
-    Joints come back exactly where bones keep their lengths and the hip is on
-    the line between the hips; otherwise bones keep their directions.
+    If bones have constant lengths and the hip is on the line between the two
+    hips, the rig reproduces positions exactly; otherwise it reproduces the
+    directions of bones.
 
     Args:
         positions: (F, J, 3) metres; y upwards, right-handed.
-        skeleton: Of the J joints: Human3.6M's 17 or 16.
+        skeleton: Skeleton of the J joints: Human3.6M's 17 or 16.
+
+    Returns:
+        The rig and its rotations in F frames.
     """
     positions = np.asarray(positions, np.float64)
     at = dict(zip(skeleton.joints, np.moveaxis(positions, 1, 0), strict=True))
@@ -142,7 +146,7 @@ def fit(positions: np.ndarray, skeleton: Skeleton) -> Animation:
 
 
 def _parent(name, names):
-    """Returns the node that one hangs on, of those that there are."""
+    """Returns the nearest ancestor of a node that is among the names."""
     parent = _PARENTS[name]
     while parent and parent not in names:
         parent = _PARENTS[parent]
@@ -150,19 +154,19 @@ def _parent(name, names):
 
 
 def _swung(before, rest, direction):
-    """Returns the smallest turn from `before` that points a bone somewhere.
+    """Returns the rotation nearest to `before` that aligns a bone.
 
-    A bone of no length points nowhere and stays as it is.
+    A bone of length 0 has no direction and keeps the parent's rotation.
 
     Args:
-        before: (F, 3, 3) the parent's turn.
-        rest: (3,) where the bone points at rest.
-        direction: (F, 3) where it points.
+        before: (F, 3, 3), the parent's rotation.
+        rest: (3,), direction of the bone at rest.
+        direction: (F, 3), direction of the bone.
     """
     aim = unit(np.einsum("fji,fj->fi", before, direction))  # Parent's frame.
     across, along = np.cross(rest, aim), dot(rest, aim)
-    # The quaternion (axis sin a/2, cos a/2) is this one, of length 1. For
-    # opposite directions any axis across will do.
+    # This is the quaternion (axis sin a/2, cos a/2), up to its length. For
+    # opposite directions any perpendicular axis will do.
     any_axis = np.roll(rest, 1)
     opposite = along[:, None] < -1 + 1e-9
     quaternion = np.concatenate([across, 1 + along[:, None]], axis=1)
@@ -172,13 +176,14 @@ def _swung(before, rest, direction):
 
 
 def _turned(before, exact, nearly):
-    """Returns the turn that aligns one direction, and another nearly.
+    """Returns the rotation that aligns one direction, and another nearly.
+
+    If the two directions are on one line, the result is that of `_swung`.
 
     Args:
-        before: (F, 3, 3) the parent's turn, from which the bone swings where
-            the two directions are one line.
-        exact: Where it points at rest (3,), and in the frames (F, 3).
-        nearly: The same of the second direction.
+        before: (F, 3, 3), the parent's rotation.
+        exact: The first direction, at rest (3,) and in the frames (F, 3).
+        nearly: The second direction, likewise.
     """
     swung = _swung(before, *exact)
     turn = _axes(exact[1], nearly[1]) @ _axes(exact[0], nearly[0]).T
@@ -187,8 +192,11 @@ def _turned(before, exact, nearly):
 
 
 def _axes(first, second):
-    """Returns orthogonal axes (..., 3, 3) in columns: one along the first
-    direction, one across both, one across these two."""
+    """Returns orthogonal axes as columns (..., 3, 3).
+
+    The first is parallel to the first direction, the second perpendicular to
+    both directions, and the third to the other two axes.
+    """
     one = unit(first)
     two = unit(np.cross(first, second))
     return np.stack([one, two, np.cross(one, two)], axis=-1)

@@ -31,16 +31,16 @@ POSITION_COLUMNS = (
 def write_positions(path: pathlib.Path, motion: Motion) -> None:
     """Writes one row per person, frame and joint.
 
-    A column holds one kind of value, so that filters, pivot tables and
-    `pandas.read_csv(path).pivot(...)` do the rest. `x_m`, `y_m`, `z_m` are
-    relative to the hip, `camera_x_m`, ... to the camera, both with x to the
-    camera's right, y down and z forwards. `x_px` and `y_px` are the file's
-    pixels, also where the image is assumed. What is unknown is empty: time
-    without a frame rate, places without a root. `seen` is 1 or 0.
+    This format suits filters, pivot tables and
+    `pandas.read_csv(path).pivot(...)`. `x_m`, `y_m`, `z_m` are relative to the
+    hip, `camera_x_m`, ... to the camera, both with x to the camera's right, y
+    down and z forwards. `x_px` and `y_px` are the input file's pixels, even if
+    the image size is assumed. Unknown values are empty: times without a frame
+    rate, positions relative to the camera without a root. `seen` is 1 or 0.
 
     Args:
-        path: Of the file.
-        motion: To write.
+        path: Output path.
+        motion: Motion to write.
     """
     joints = motion.skeleton.joints
     with open(path, "w", encoding="utf-8", newline="\n") as file:
@@ -71,14 +71,14 @@ def write_positions(path: pathlib.Path, motion: Motion) -> None:
 
 
 def write_angles(path: pathlib.Path, motion: Motion) -> None:
-    """Writes one row per person and frame, a column per joint angle.
+    """Writes one row per person and frame, with a column per joint angle.
 
-    The columns end in `_deg`; `angles` defines them. Time is empty where the
-    frame rate is unknown.
+    The names of these columns end in `_deg`; `angles` defines them. Times are
+    empty if the frame rate is unknown.
 
     Args:
-        path: Of the file.
-        motion: To write.
+        path: Output path.
+        motion: Motion to write.
     """
     columns = "track_id", "frame", "time_s", *(f"{n}_deg" for n in ANGLES)
     with open(path, "w", encoding="utf-8", newline="\n") as file:

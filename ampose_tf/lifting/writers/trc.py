@@ -1,4 +1,4 @@
-"""`.trc`: marker trajectories, as OpenSim and Pose2Sim read them.
+"""`.trc`: marker trajectories for OpenSim and Pose2Sim.
 
 The format is Motion Analysis' Track Row Column, in the form that OpenSim
 documents ("Marker (.trc) Files").
@@ -19,20 +19,22 @@ def write(
 ) -> None:
     """Writes one person's joints as markers.
 
-    Metres, y upwards as OpenSim wants it, x to the camera's right and z
-    towards the camera; see `floor.world_positions` for the origin. A marker
-    is called like its joint, but `/` in a name becomes `_`; `RFoot` and
+    Units are metres. y points upwards, as OpenSim expects, x to the camera's
+    right and z towards the camera; see `floor.world_positions` for the origin.
+    Markers are named after joints, with `_` instead of `/`; `RFoot` and
     `LFoot` are the ankles.
 
-    `Frame#` counts the video's frames from 1, and `Time` is the video's, in
-    seconds. Frames in which the person is not there have no row: given blank
-    markers or NaN, OpenSim's inverse kinematics would stop there.
+    `Frame#` counts the video's frames from 1, and `Time` is the time in the
+    video in seconds. Frames without the person have no row, because blank
+    markers or NaN would stop OpenSim's inverse kinematics.
 
     Args:
-        path: Of the file.
-        motion: Without a frame rate, `motion.ASSUMED_FPS` is written.
+        path: Output path.
+        motion: Motion with the person. If it has no frame rate,
+            `motion.ASSUMED_FPS` is written.
         track: Index of the person.
-        positions: (F, J, 3), the person's by `floor.world_positions`.
+        positions: (F, J, 3), the person's joints from
+            `floor.world_positions`.
     """
     fps = motion.frame_rate
     frames = motion.tracks[track].frames

@@ -138,7 +138,7 @@ def test_generated_motion_is_not_replaced(downloaded, tmp_path):
     archive.write(
         tmp_path / FILES[1], metadata={"generator": synthetic.GENERATOR}
     )
-    with pytest.raises(ValueError, match="holds generated motion; choose"):
+    with pytest.raises(ValueError, match="contains generated motion; choose"):
         official_human36m.prepare(downloaded, tmp_path)
     assert os.listdir(tmp_path) == [FILES[1]]
 
@@ -249,7 +249,7 @@ MISTAKES = {
         changed(lambda joints: joints / 1000),
         "expected millimetres, .*; it looks like metres$",
     ),
-    "NaN": (changed(with_nan), r"Walking 1.cdf: Pose holds NaN"),
+    "NaN": (changed(with_nan), r"Walking 1.cdf: Pose contains NaN"),
     "order": (
         changed(lambda joints: joints[:, ::-1]),
         r"Walking 1.cdf: .* joint order",
@@ -263,8 +263,8 @@ MISTAKES = {
         r"no file .*_S5.tgz or in .*S5/MyPoseFeatures/D3_Positions: register",
     ),
     "no files": (no_files, r"D3_Positions: no S1/MyPoseFeatures/D3_"),
-    "twice": (second_name, "a second 'Photo' of S1"),
-    "action": (other_action, "'Dancing 2' is none of Human3.6M's actions"),
+    "twice": (second_name, "'Photo' of S1 exists twice"),
+    "action": (other_action, "'Dancing 2' is not one of Human3.6M's actions"),
     "climbs": (
         member(f"S1/{FOLDER}/../../../x.cdf"),
         r"S1.tgz: S1.*x.cdf: a link, or a path out",

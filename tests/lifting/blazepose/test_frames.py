@@ -204,8 +204,8 @@ def test_frames_before_the_end_of_a_file_cut_short(folder):
     assert 10 < len(pictures) < 40
     (note,) = notes
     assert note.startswith("The video is damaged at about ")
-    assert " of the 2.00 s that it should have; ffmpeg says: " in note
-    assert note.endswith(". The frames that it decodes are kept.")
+    assert " s of an expected 2.00 s; ffmpeg reports: " in note
+    assert note.endswith(". Decoded frames are kept.")
 
 
 def test_frames_around_a_damage_are_kept(folder):
@@ -294,7 +294,7 @@ def test_messages_that_are_one_line(clip, tmp_path, monkeypatch):
     _, pictures, times, (note,) = read(clip, every=3)
     assert [p.index for p in pictures] == [0, 3, 6, 9]
     np.testing.assert_allclose(times, np.arange(10) / 25, atol=1e-9)
-    assert "ffmpeg says: half. " in note
+    assert "ffmpeg reports: half. " in note
 
 
 @pytest.mark.parametrize("every", [1, 3])
@@ -329,7 +329,7 @@ def test_a_time_that_is_far_away(clip, folder):
     np.testing.assert_allclose(times, expected, atol=1e-3)
     assert note == (
         "1 frame has a time more than 600 s away, the first after 0.16 s; "
-        "each is taken to follow the frame before."
+        "each is numbered directly after the frame before."
     )
 
 
@@ -340,8 +340,8 @@ def test_more_frames_than_are_read(clip, monkeypatch):
     assert [p.index for p in pictures] == [0, 2, 4]
     np.testing.assert_allclose(times[:5], np.arange(5) / 25, atol=1e-9)
     assert note == (
-        "The video is read up to its frame 4, and has more; start and end "
-        "choose another part."
+        "The video is read up to frame 4 and contains more; set start and end "
+        "to read another part."
     )
     monkeypatch.setattr(untrusted, "MAX_FRAMES", 5)
     _, pictures, _, notes = read(clip, every=2)
@@ -350,7 +350,7 @@ def test_more_frames_than_are_read(clip, monkeypatch):
     _, pictures, times, (note,) = read(clip, every=2)
     assert len(times) == 7 and pictures[-1].index <= 6
     last = pictures[-1].index
-    assert note.startswith(f"The video is read up to its frame {last}, and ")
+    assert note.startswith(f"The video is read up to frame {last} and ")
 
 
 def test_an_ffmpeg_that_gives_nothing(clip, tmp_path, monkeypatch):
@@ -361,7 +361,7 @@ def test_an_ffmpeg_that_gives_nothing(clip, tmp_path, monkeypatch):
     )
     monkeypatch.setattr(decoder, "_POLL_S", 0.05)
     monkeypatch.setattr(decoder, "_STALL_S", 0.2)
-    with pytest.raises(ValueError, match=r"clip.mp4: .* nothing for 0\.2 s"):
+    with pytest.raises(ValueError, match=r"clip.mp4: .* no output for 0\.2 s"):
         read(clip)
     # A signal is seen meanwhile, also where it is only noted.
     monkeypatch.setattr(decoder, "_STALL_S", 60)
@@ -394,7 +394,7 @@ def test_a_first_picture_that_takes_too_long(clip, tmp_path, monkeypatch):
     stand_in(tmp_path, monkeypatch, "exec sleep 60")
     monkeypatch.setattr(ffmpeg, "PROBE_S", 0.2)
     with pytest.raises(
-        ValueError, match=r"takes more than 0\.2 s for its fir"
+        ValueError, match=r"needs more than 0\.2 s for the fir"
     ):
         read(clip)
 
@@ -418,15 +418,18 @@ def write(path, content):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "an empty file"),
-        (b"<!DOCTYPE html><html></html>", "a web page or XML, no video"),
+        (b"", "the file is empty"),
+        (b"<!DOCTYPE html><html></html>", "a web page or XML, not a video"),
         (b"#EXTM3U\n#EXTINF:1,\nclip.mp4\n", "a playlist"),
         (b"ffconcat version 1.0\nfile clip.mp4\n", "a playlist"),
-        (b'{"frames": []}', "a file of keypoints is for --keypoints"),
-        (b"\0\0\0 ftypheic\0\0", "a photograph as HEIC"),
+        (b'{"frames": []}', "use --keypoints for a file of keypoints"),
+        (b"\0\0\0 ftypheic\0\0", "HEIC or AVIF, which is not supported"),
         # A list of files that does not say so at its beginning.
-        (b"\n# x\nffconcat version 1.0\nfile clip.mp4\n", "no video, or one"),
-        (bytes(range(256)) * 40, "no video, or one that is cut short"),
+        (
+            b"\n# x\nffconcat version 1.0\nfile clip.mp4\n",
+            "not a video, or a tr",
+        ),
+        (bytes(range(256)) * 40, "not a video, or a truncated one"),
     ],
 )
 def test_what_is_no_video(folder, clip, content, said):
@@ -456,7 +459,9 @@ def test_lists_of_other_files_are_never_followed(
     monkeypatch.setattr(frames, "_OTHERS", ())
     path = folder / "list.m3u8"
     path.write_text(content.format(clip))
-    with pytest.raises(ValueError, match="a playlist or no video|decodes no"):
+    with pytest.raises(
+        ValueError, match="a playlist or not a video|decodes no"
+    ):
         read(path)
 
 
@@ -483,7 +488,9 @@ def test_no_address_is_opened(folder, monkeypatch):
 def test_sound_alone(folder):
     path = folder / "sound.m4a"
     run("-f", "lavfi", "-i", SOUND, str(path))
-    with pytest.raises(ValueError, match=r"m4a: no video in it, only sound$"):
+    with pytest.raises(
+        ValueError, match=r"m4a: it contains no video, only sound$"
+    ):
         read(path)
 
 
@@ -492,13 +499,15 @@ def test_a_codec_that_ffmpeg_lacks(clip, folder):
     content = clip.read_bytes()
     assert content.count(b"avc1") >= 1
     path = write(folder / "odd.mp4", content.replace(b"avc1", b"zzz1"))
-    with pytest.raises(ValueError, match="ffmpeg decodes no picture of it: "):
+    with pytest.raises(ValueError, match="ffmpeg decodes no picture: "):
         read(path)
 
 
 def test_pictures_that_are_too_large(clip, monkeypatch):
     monkeypatch.setattr(ffmpeg, "MAX_PIXELS", 64 * 36 - 1)
-    with pytest.raises(ValueError, match="of 64x36 pixels; at most 2303"):
+    with pytest.raises(
+        ValueError, match="of 64x36 pixels; expected at most 2303"
+    ):
         read(clip)
 
 
@@ -559,8 +568,8 @@ def test_images_that_are_not_like_the_others(tmp_path):
     first, second = notes
     assert first.startswith(f"1 image cannot be read: {tmp_path}/1.png: a ")
     assert second == (
-        "1 image is left out, for another size than 8x6 pixels, the first "
-        "one's: 2.png."
+        "1 image is left out, because the size differs from the first image's "
+        "8x6 pixels: 2.png."
     )
 
 
@@ -590,7 +599,7 @@ def test_files_with_several_images(tmp_path):
         _, (picture,), _, (note,) = read(path)
         assert picture.pixels.max() < 5
         assert note == (
-            "1 file has more than one image, of which the first is read: "
+            "1 file has more than one image; only the first is read: "
             f"{path.name}."
         )
     # A phone's photograph has others, which belong to it.

@@ -313,7 +313,7 @@ def test_bodies_in_one_place_are_frames(tmp_path):
     ):
         keypoints = read(tmp_path, value)
         check(keypoints)
-        assert noted(keypoints, "read as frames, since each is where")
+        assert noted(keypoints, "read as frames, because each is near")
         together = read(tmp_path, value, frames="people")
         assert together.frame_count == 1
 
@@ -396,7 +396,7 @@ def test_ghosts_are_left_out_and_said(tmp_path, key, sure, ghost):
     people = crowded(key, ghost, ghost)
     if sure < 2:
         keypoints = read(tmp_path, people)
-        assert noted(keypoints, "they are kept all the same")
+        assert noted(keypoints, "they are kept nevertheless")
 
 
 @pytest.mark.parametrize("noise", [0.0, 3.0, 6.0])
@@ -411,7 +411,7 @@ def test_people_found_twice_are_merged_and_said(tmp_path, noise):
             person["keypoints"] = twin.ravel().tolist()
     keypoints = read(tmp_path, people)
     check(keypoints)
-    assert noted(keypoints, "2 of 7 detections are of people found twice")
+    assert noted(keypoints, "2 of 7 detections are duplicates")
     # Each with an id of its own: the one who is there all the time stays.
     for person in people:
         person["track_id"] = 3 if person["score"] == 3.0 else 8
@@ -422,7 +422,7 @@ def test_people_found_twice_are_merged_and_said(tmp_path, noise):
 
 def test_ids_that_are_none_are_not_used(tmp_path):
     for ids, part in (
-        (lambda frame, own: 2 * frame + own, "each is there once only"),
+        (lambda frame, own: 2 * frame + own, "each occurs only once"),
         (lambda frame, own: 4 if frame == 2 else own, "2 times in frame 2"),
         (lambda frame, own: [[0.0], [0.0]], "Not used: track_id"),
     ):
@@ -551,13 +551,15 @@ def test_scores_above_one(tmp_path, form):
     np.testing.assert_allclose(
         keypoints.tracks[0].scores, np.minimum(scores, 1), atol=1e-4
     )
-    assert noted(keypoints, "Scores above 1 count as 1")
+    assert noted(
+        keypoints, "Scores above 1, as RTMPose writes them, count as 1"
+    )
     keypoints = form(tmp_path, SCORES[:, 0] * 100)
     check(keypoints)
     assert noted(keypoints, "percent")
     keypoints = form(tmp_path, np.zeros((FRAMES, 17)))
     check(keypoints, scored=False)
-    assert noted(keypoints, "All scores of the file are 0")
+    assert noted(keypoints, "All scores in the file are 0")
     with pytest.raises(ValueError, match="3D|a score of"):
         form(tmp_path, SCORES[:, 0] * 3000)
 
@@ -577,7 +579,7 @@ def test_low_probabilities_of_detectron2(tmp_path):
     np.testing.assert_allclose(
         keypoints.tracks[0].scores, 0.9 * SCORES[:, 0], atol=1e-3
     )
-    assert noted(keypoints, "as Detectron2's")
+    assert noted(keypoints, "like Detectron2's")
     for person in people:
         del person["score"]
     assert read(tmp_path, people).tracks[0].scores.max() < 0.2
@@ -641,7 +643,7 @@ def test_normalised_coordinates_need_the_size(tmp_path, name):
 def test_coordinates_around_the_middle_are_no_pixels(tmp_path):
     rows = NORMALISED * 2 - 1
     np.save(tmp_path / "clip.npy", rows[:, 0])
-    with pytest.raises(ValueError, match="are centred on 0"):
+    with pytest.raises(ValueError, match="within a few units of 0"):
         formats.read(tmp_path / "clip.npy", IMAGE_SIZE)
 
 
@@ -949,7 +951,7 @@ def test_frames_by_their_keys(tmp_path):
         (
             "a.mp4",
             b"\0\0\0 ftypisom",
-            "a video, no keypoints: lift.py takes it as --video",
+            "a video, not keypoints: use lift.py --video",
         ),
         ("a.avi", b"RIFF\0\0\0\0AVI LIST", "a video"),
         ("a.mkv", b"\x1a\x45\xdf\xa3", "a video"),
@@ -959,10 +961,10 @@ def test_frames_by_their_keys(tmp_path):
             "a.json",
             b'{"people": [{"pose_keypoints_2d": [], '
             b'"pose_keypoints_3d": [1, 2, 3, 1]}]}',
-            "OpenPose's 3D output; save the 2D",
+            "OpenPose's 3D output; save its 2D",
         ),
         ("a.json", b'{"worldLandmarks": [[]]}', "metres from the hip"),
-        ("a.json", b'[{"keypoints_3d": [[1, 2, 3]]}]', "3D already"),
+        ("a.json", b'[{"keypoints_3d": [[1, 2, 3]]}]', "already 3D"),
     ],
 )
 def test_messages_say_what_it_is(tmp_path, name, content, message):
@@ -1240,7 +1242,9 @@ def test_several_clips_in_a_file_are_refused(tmp_path):
 def test_scores_that_only_some_joints_have(tmp_path):
     frames = [clips.tfjs(frame) for frame in range(FRAMES)]
     del frames[1][0]["keypoints"][3]["score"]
-    assert noted(read(tmp_path, frames), "1 joints have a place and no score")
+    assert noted(
+        read(tmp_path, frames), "1 joints have a position but no score"
+    )
 
 
 def test_scores_in_lists_of_one(tmp_path):
@@ -1380,7 +1384,7 @@ def test_cells_of_whole_joints(tmp_path):
 )
 def test_other_kinds_of_files_are_named(tmp_path, name, content):
     path = write(tmp_path, content, name)
-    with pytest.raises(ValueError, match="which is not read: save") as error:
+    with pytest.raises(ValueError, match="is not supported: save") as error:
         formats.read(path)
     assert len(str(error.value).removeprefix(str(path))) <= 300
 
@@ -1525,7 +1529,7 @@ def test_pixels_around_the_corner_are_3d(tmp_path):
         ]
         for frame in range(FRAMES)
     ]
-    with pytest.raises(ValueError, match="as of 3D in millimetres"):
+    with pytest.raises(ValueError, match="as 3D coordinates in millimetres"):
         read(tmp_path, rows)
 
 
@@ -1586,12 +1590,12 @@ def test_people_of_frames_of_several_sizes_are_followed(tmp_path):
     ]
     keypoints = read(tmp_path, frames)
     check(keypoints)
-    assert noted(keypoints, "widths and heights of frames differ")
+    assert noted(keypoints, "different widths and heights")
     for frame in frames:
         frame["image_id"] = f"{frame.pop('frame')}.jpg"
     keypoints = read(tmp_path, frames)
     assert len(keypoints.tracks) == FRAMES
-    assert noted(keypoints, "people are not followed")
+    assert noted(keypoints, "people are not tracked")
 
 
 def test_notes_have_a_length(tmp_path):
@@ -1607,7 +1611,7 @@ def test_notes_have_a_length(tmp_path):
 def test_long_names_and_numbers_cost_no_time(tmp_path):
     before = time.process_time()
     assert vocabulary.meaning("s" * 39 + "q") is None
-    with pytest.raises(ValueError, match="no known form"):
+    with pytest.raises(ValueError, match="not a known form"):
         read(tmp_path, [["1" * 30_000 + "x"] * 6])
     assert time.process_time() - before < 5
 
@@ -1619,7 +1623,9 @@ def test_a_row_for_each_joint_needs_frames(tmp_path):
         for frame in range(2)
         for name, (x, y, _) in zip(COCO, triples(frame), strict=True)
     ]
-    with pytest.raises(ValueError, match="line 19: .* no column of frames"):
+    with pytest.raises(
+        ValueError, match="line 19: .* without a column of fra"
+    ):
         read(tmp_path, "\n".join(rows), "clip.csv")
 
 

@@ -125,11 +125,11 @@ def renamed(names, old, new):
     ("message", "change"),
     [
         (
-            "this is 3D already",
+            "already 3D",
             lambda names: renamed(names, "likelihood", "z"),
         ),
         ("same name", lambda names: [names[0], *names[:-1]]),
-        ("51 columns of numbers, 50 names", lambda names: names[1:]),
+        ("51 columns of numbers, but 50 names", lambda names: names[1:]),
         ("columns x and y", lambda names: renamed(names, "x", "u")),
         ("of one scorer", lambda names: [("B", *names[0][1:]), *names[1:]]),
         ("of one scorer", lambda names: [(*names[0], "x"), *names[1:]]),
@@ -150,13 +150,13 @@ def test_columns_that_are_refused(tmp_path, message, change):
 def test_other_files_are_refused(tmp_path, monkeypatch):
     path = tmp_path / "clip.h5"
     path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(99))
-    with pytest.raises(ValueError, match="not a readable HDF5 file"):
+    with pytest.raises(ValueError, match="not an HDF5 file"):
         read(path)
     with pytest.raises(FileNotFoundError, match="missing.h5"):
         read(tmp_path / "missing.h5")
     with h5py.File(path, "w") as file:
         file["weights\x1b[31m"] = np.arange(3)
-    with pytest.raises(ValueError, match=r"neither .*; it has 'weights\\x1b"):
+    with pytest.raises(ValueError, match=r"HDF5; it contains 'weights\\x1b"):
         read(path)
     with h5py.File(path, "w") as file:
         file["pred_points"] = file["videos_json"] = np.arange(3)

@@ -21,14 +21,14 @@ def write(folder, value, name="clip.json"):
     ("value", "message"),
     [
         ("{", "not JSON"),
-        (" ", "an empty file"),
+        (" ", "the file is empty"),
         (
             "What it does",
-            "neither JSON, nor .npy or .npz, nor a YOLO label, nor a",
+            "expected JSON, .npy, .npz, a YOLO label, or a table",
         ),
         ("[" * 100_000, "nested too deeply"),
-        ("[[[1, 2]]]", "have 1 joints; known are 16, 17"),
-        ({"cars": []}, "an object with 'cars' is no known form"),
+        ("[[[1, 2]]]", "have 1 joints; expected 16, 17"),
+        ({"cars": []}, "an object with 'cars' is not a known form"),
         ({"people": 3}, "people: expected a list, got 3"),
         ([{"keypoint_scores": []}], "nearest: mmpose"),
         ({"images": [], "annotations": []}, "no person in its 0 frames"),
@@ -38,7 +38,7 @@ def write(folder, value, name="clip.json"):
         ([{"class": 0, "box": {}}], "expected those of a pose model"),
         (
             [{"frame_id": 3, "instances": []}] * 2,
-            "frame 3 is there twice",
+            "frame 3 occurs twice",
         ),
         (
             [{"frame_id": 10**8, "instances": []}],
@@ -69,18 +69,18 @@ def test_damage_to_a_clip_is_refused(tmp_path):
         return change
 
     refuse(
-        r"joint 2 of frame 1 lies at \(1e\+06, ",
+        r"joint 2 in frame 1 is at \(1e\+06, ",
         clips.coco_results(),
         set_keypoint(6, 1e6),
     )
-    refuse("lies at .inf", clips.coco_results(), set_keypoint(0, np.inf))
+    refuse("is at .inf", clips.coco_results(), set_keypoint(0, np.inf))
     refuse(
         "frame 3: joints: expected numbers",
         clips.coco_results(),
         set_keypoint(0, "left"),
     )
     refuse(
-        "17 joints in frame 0 and one of 18 in frame 1; one skeleton a file",
+        "17 joints in frame 0, and one has 18 in frame 1; expected one skel",
         clips.coco_results(),
         lambda results: results[3]["keypoints"].extend([5, 5, 1]),
     )
@@ -90,7 +90,7 @@ def test_damage_to_a_clip_is_refused(tmp_path):
         lambda results: [r.update(keypoints=[0] * 51) for r in results],
     )
     refuse(
-        "normalised to .0, 1. and the file does not say its image",
+        "normalised to .0, 1. and the file does not contain the image",
         clips.coco_results(),
         lambda results: [
             r.update(keypoints=[k / 1000 for k in r["keypoints"]])
@@ -103,7 +103,7 @@ def test_damage_to_a_clip_is_refused(tmp_path):
         lambda results: results.extend(results[:1] * 199),
     )
     refuse(
-        "they are in 3D",
+        "they are already 3D",
         clips.mmpose_image(),
         lambda people: [p.update(keypoints=[[1, 2, 3]] * 17) for p in people],
     )
@@ -147,7 +147,7 @@ def test_tables_are_refused(tmp_path):
     for text, message in (
         ("a,b\n1,2\n", "expected a header with <joint>_x"),
         (good.replace("nose", "snout"), "not those of any known skeleton"),
-        (good + "1,2\n", "line 12: 2 cells, the header has 53"),
+        (good + "1,2\n", "line 12: 2 cells, but the header has 53"),
         (good.replace("\n0,0,", "\n0,0,x"), "line 2: expected a number, got"),
         (good.replace("\n3,", "\n-3,"), "row 7, frame: expected a whole num"),
         (lines[0] + "," + "nose_x\n", "have the same name"),

@@ -1,9 +1,9 @@
 /**
- * The places that BlazePose's detector looks at, in its image of 224 pixels.
+ * Anchors of BlazePose's detector, in its image of 224 pixels.
  *
- * After MediaPipe's ssd_anchors_calculator with the options of
+ * Follows MediaPipe's ssd_anchors_calculator with the options of
  * modules/pose_detection: a layer for each stride, two anchors in each cell,
- * layers of the same stride on one grid, and no sizes, which are fixed.
+ * layers of the same stride on one grid, and a fixed size of all anchors.
  */
 
 export const DETECTOR_SIZE = 224;

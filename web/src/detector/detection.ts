@@ -1,4 +1,4 @@
-/** People in what BlazePose's detector returns. */
+/** Decodes the outputs of BlazePose's detector. */
 
 import { DETECTOR_SIZE } from "./anchors";
 
@@ -7,13 +7,13 @@ export interface Detection {
   score: number;
   /** Corners x0, y0, x1, y1. */
   box: [number, number, number, number];
-  /** The middle of the hips, (x, y). */
+  /** The midpoint of the hips, (x, y). */
   hips: [number, number];
-  /** A point on the circle about the hips that holds the person, upwards. */
+  /** A point above the hips, on the circle around the person. */
   top: [number, number];
 }
 
-/** Numbers of an anchor: box (x, y, width, height), then four points. */
+/** The number of values per anchor: box (x, y, width, height) and four points. */
 const VALUES = 12;
 const MOST_LOGIT = 100;
 export const LEAST_SCORE = 0.5;
@@ -24,7 +24,7 @@ export function sigmoid(logit: number): number {
 }
 
 /**
- * Returns the people whose score is at least `leastScore`, in any order.
+ * Returns the people with scores of at least `leastScore`, in any order.
  *
  * @param boxes (N, 12) offsets from the anchors in pixels.
  * @param logits (N).
@@ -60,7 +60,7 @@ export function decode(
   return found;
 }
 
-/** Returns intersection over union of two boxes. */
+/** Returns the intersection over union of two boxes. */
 export function overlap(one: Detection["box"], other: Detection["box"]): number {
   const width = Math.min(one[2], other[2]) - Math.max(one[0], other[0]);
   const height = Math.min(one[3], other[3]) - Math.max(one[1], other[1]);
@@ -71,10 +71,10 @@ export function overlap(one: Detection["box"], other: Detection["box"]): number 
 }
 
 /**
- * Returns one detection for each person, the surest first.
+ * Returns one detection per person, sorted by decreasing score.
  *
- * Non-maximum suppression that averages, weighted by score, what overlaps
- * with the surest.
+ * This is non-maximum suppression in which overlapping detections are averaged,
+ * weighted by their scores.
  */
 export function suppress(detections: Detection[], leastOverlap = LEAST_OVERLAP): Detection[] {
   let left = [...detections].sort((a, b) => b.score - a.score);

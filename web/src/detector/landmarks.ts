@@ -1,4 +1,4 @@
-/** BlazePose's 33 landmarks, and two for tracking, from its network. */
+/** Decodes BlazePose's 33 landmarks, and two for tracking. */
 
 import { sigmoid } from "./detection";
 import { toImage, type Region } from "./region";
@@ -6,14 +6,14 @@ import { toImage, type Region } from "./region";
 export const LANDMARKS_SIZE = 256;
 export const LANDMARKS = 33;
 
-/** The network's landmarks after the body's 33: the hips' middle, and the circle. */
+/** Landmarks after the body's 33: the hips' midpoint, and a point on the circle. */
 const HIPS = 33;
 const TOP = 34;
-/** Numbers of a landmark: x, y, z, visibility, presence. */
+/** The number of values per landmark: x, y, z, visibility, presence. */
 const VALUES = 5;
 const POINTS = 39;
 const HEATMAP_SIDE = 64;
-/** Cells around a landmark that refine it, to each side. */
+/** The number of cells on each side of a landmark that refine it. */
 const REACH = 3;
 const LEAST_CONFIDENCE = 0.5;
 const LEAST_PRESENCE = 0.5;
@@ -22,18 +22,18 @@ const LEAST_PRESENCE = 0.5;
 export interface Person {
   /** (33, 2) pixels. */
   pixels: Float32Array;
-  /** (33) from 0 to 1, how sure it is that the landmark can be seen. */
+  /** (33) from 0 to 1, the probability that the landmark is visible. */
   scores: Float32Array;
   hips: [number, number];
   top: [number, number];
 }
 
 /**
- * Moves landmarks to the weighted middle of their heatmap around them.
+ * Moves landmarks to the centre of mass of the heatmaps around them.
  *
- * A landmark stays where no cell of its window reaches the least confidence.
+ * A landmark is not moved if no cell in its window reaches the least confidence.
  *
- * @param points (39, 2) from 0 to 1, which are changed.
+ * @param points (39, 2) from 0 to 1, changed in place.
  * @param heatmap (side, side, 39) logits, row by row.
  */
 export function refine(points: Float32Array, heatmap: Float32Array, side = HEATMAP_SIDE): void {
@@ -66,7 +66,7 @@ export function refine(points: Float32Array, heatmap: Float32Array, side = HEATM
  * Returns the person in a region, or null if there is none.
  *
  * @param values (39, 5), pixels of the network's image and logits.
- * @param presence Whether there is a person, from 0 to 1.
+ * @param presence Probability that there is a person.
  * @param heatmap (64, 64, 39) logits.
  */
 export function personOf(

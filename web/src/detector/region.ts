@@ -1,8 +1,8 @@
-/** Squares of an image, turned so that a person stands upright in them. */
+/** Squares in an image, rotated so that a person is upright in them. */
 
 import { share } from "../lifting/smoothing";
 
-/** In pixels of the image, the angle clockwise in radians. */
+/** A square in pixels of the image; the angle is clockwise, in radians. */
 export interface Region {
   x: number;
   y: number;
@@ -10,14 +10,14 @@ export interface Region {
   angle: number;
 }
 
-/** By how much the square is larger than the circle about the person. */
+/** Scale of the square relative to the circle around the person. */
 const MARGIN = 1.25;
 
 /**
  * Returns the square around a person.
  *
- * @param hips The middle of the hips in pixels.
- * @param top A point above it, on the circle that holds the whole person.
+ * @param hips Midpoint of the hips in pixels.
+ * @param top A point above it, on the circle around the whole person.
  */
 export function personRegion(hips: [number, number], top: [number, number]): Region {
   const dx = top[0] - hips[0];
@@ -26,17 +26,17 @@ export function personRegion(hips: [number, number], top: [number, number]): Reg
     x: hips[0],
     y: hips[1],
     side: 2 * Math.hypot(dx, dy) * MARGIN,
-    // Of a person who stands, the top is at dx = 0, dy < 0.
+    // If the person stands upright, dx = 0 and dy < 0.
     angle: Math.atan2(dx, -dy),
   };
 }
 
 /**
- * The two points of a person's region over time, with less tremble.
+ * Smooths the two points of a person's region over time.
  *
- * A region that trembles makes the landmarks within it tremble. As MediaPipe's
- * pose_landmark_filtering: One-Euro for each coordinate by itself, with speeds
- * in diameters of the circle about the person a second.
+ * Jitter of a region causes jitter of the landmarks in it. As in MediaPipe's
+ * pose_landmark_filtering, each coordinate is filtered with One-Euro; the unit
+ * of speed is the diameter of the circle around the person per second.
  */
 export class Steady {
   private static readonly CUTOFF_HZ = 0.01;
@@ -47,7 +47,7 @@ export class Steady {
   private speeds: number[] = [];
   private seconds = 0;
 
-  /** @param seconds Later every time; others begin anew. */
+  /** @param seconds Increasing time; otherwise the filter restarts. */
   step(hips: [number, number], top: [number, number], seconds: number): Region {
     const now = [...hips, ...top];
     const elapsed = seconds - this.seconds;
@@ -71,16 +71,16 @@ export class Steady {
   }
 }
 
-/** Returns the square that holds the whole image, with bars beside it. */
+/** Returns the smallest square that contains the whole image. */
 export function wholeImage(width: number, height: number): Region {
   return { x: width / 2, y: height / 2, side: Math.max(width, height), angle: 0 };
 }
 
 /**
- * Returns squares that are searched for people who are small in the image.
+ * Returns squares in which to search for people, also for small ones.
  *
- * The whole image first, then as many squares of 0.6 of its longer side, in
- * the middle's height, as its width or height takes.
+ * The first is the whole image. Three squares of 0.6 of its longer side, spaced
+ * evenly along that side, follow.
  */
 export function searchRegions(width: number, height: number): Region[] {
   const side = 0.6 * Math.max(width, height);
@@ -94,7 +94,7 @@ export function searchRegions(width: number, height: number): Region[] {
   ];
 }
 
-/** Returns where (x, y) of the square, from 0 to 1, is in the image. */
+/** Returns the position in the image of (x, y) in the square, from 0 to 1. */
 export function toImage(region: Region, x: number, y: number): [number, number] {
   const cos = Math.cos(region.angle);
   const sin = Math.sin(region.angle);

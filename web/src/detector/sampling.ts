@@ -1,4 +1,4 @@
-/** Images as networks want them. */
+/** Samples images for networks. */
 
 import { toImage, type Region } from "./region";
 
@@ -9,16 +9,16 @@ export interface Picture {
   height: number;
 }
 
-/** What lies beyond a picture: black, or its border's own colours. */
+/** The pixels outside a picture: black, or the colours of its border. */
 export type Beyond = "black" | "border";
 
 /**
  * Samples a square of a picture by bilinear interpolation.
  *
- * @param size Pixels of the result's side.
- * @param low What a black pixel becomes.
- * @param high What a white pixel becomes.
- * @param into (size, size, 3), which is filled.
+ * @param size Side of the result in pixels.
+ * @param low Value of black pixels.
+ * @param high Value of white pixels.
+ * @param into Output array (size, size, 3).
  */
 export function sample(
   picture: Picture,
@@ -31,7 +31,7 @@ export function sample(
 ): void {
   const { data, width, height } = picture;
   const scale = (high - low) / 255;
-  // Of pixels' centres: the first is half a pixel from the corner.
+  // Positions are those of pixel centres: the first is half a pixel from the corner.
   const [x0, y0] = toImage(region, 0.5 / size, 0.5 / size);
   const step = region.side / size;
   const cos = Math.cos(region.angle) * step;
@@ -57,7 +57,7 @@ export function sample(
         const c = (1 - right) * down * scale;
         const d = right * down * scale;
         const p = stride * top + 4 * left;
-        // Of a picture of one row or column, the next is the same.
+        // In a picture with one row or column, the next one is the same.
         const q = height > 1 ? p + stride : p;
         const n = width > 1 ? 4 : 0;
         into[at] = low + a * data[p]! + b * data[p + n]! + c * data[q]! + d * data[q + n]!;

@@ -1,4 +1,4 @@
-/** Follows one person from image to image. */
+/** Tracks one person from image to image. */
 
 import { anchorCentres, DETECTOR_SIZE } from "./anchors";
 import { decode, suppress, type Detection } from "./detection";
@@ -14,15 +14,15 @@ export interface Networks {
   landmarks(image: Float32Array): Promise<[Float32Array, number, Float32Array]>;
 }
 
-/** Milliseconds of the stages of an image. */
+/** Milliseconds of an image's processing stages. */
 export interface Stages {
   detect: number;
   landmarks: number;
 }
 
 /**
- * The detector runs where the person of the image before is lost; else the
- * landmarks say where to look next.
+ * Tracks a person by the region from the landmarks in the image before. The
+ * detector runs only if the person is lost.
  */
 export class Tracker {
   private region: Region | null = null;
@@ -34,22 +34,22 @@ export class Tracker {
 
   constructor(private readonly networks: Networks) {}
 
-  /** Forgets whom it followed: another video begins. */
+  /** Forgets the person, because another video begins. */
   reset(): void {
     this.region = null;
     this.searched = 0;
   }
 
   /**
-   * Returns the person in a picture, or null, and how long it took.
+   * Returns the person in a picture, or null, and the time that it took.
    *
-   * @param seconds When, later every time.
+   * @param seconds Time of the picture, increasing.
    */
   async find(picture: Picture, seconds: number): Promise<[Person | null, Stages]> {
     const stages = { detect: 0, landmarks: 0 };
     let person: Person | null = null;
     if (this.region) person = await this.look(picture, this.region, stages);
-    // Lost, or not found yet: the same image is searched at once.
+    // If the person is lost or not found yet, the same image is searched.
     if (!person) {
       this.steady = new Steady();
       this.region = await this.search(picture, stages);
@@ -61,7 +61,7 @@ export class Tracker {
 
   private async search(picture: Picture, stages: Stages): Promise<Region | null> {
     const start = performance.now();
-    // The whole image in turn with a part of it, image after image.
+    // In each image, search the whole and one of the parts, in rotation.
     const [whole, ...parts] = searchRegions(picture.width, picture.height);
     const places = [whole!, parts[this.searched % parts.length]!];
     this.searched += 1;

@@ -1,4 +1,4 @@
-/** The worker, as the page sees it. */
+/** The page's interface to the worker. */
 
 import type { ImageSize } from "../lifting/lifter";
 import type { Keypoints } from "../lifting/skeleton";
@@ -6,13 +6,13 @@ import type { Answer, Backend, Choice, Found, Request } from "./messages";
 
 export type FrameAnswer = Extract<Answer, { kind: "frame" }>;
 
-/** Poses that are lifted between two steps of a progress bar. */
+/** The number of poses lifted between two progress reports. */
 const BATCH = 64;
 const MOST_THREADS = 4;
 
 /**
- * Threads for the detector: all of two processors, and of more all but one;
- * 1 where there can be none.
+ * Returns the number of threads for the detector: one per processor, but one
+ * less if there are more than two; 1 if threads are not available.
  */
 function threadsToUse(): number {
   const { hardwareConcurrency } = navigator;
@@ -52,22 +52,22 @@ export class Engine {
     this.send({ kind: "start", assets, threads: threadsToUse(), choice });
   }
 
-  /** Loads other networks; images that wait are lifted by those before. */
+  /** Loads other networks; waiting images still use the previous ones. */
   async choose(choice: Choice): Promise<Backend> {
     const answer = await this.ask((id) => ({ kind: "choose", id, choice }));
     return (answer as Extract<Answer, { kind: "chosen" }>).backend;
   }
 
-  /** @param fresh Whether another video begins, or time has not gone on. */
+  /** @param fresh Whether another video begins, or there was a pause. */
   async frame(image: ImageBitmap, seconds: number, fresh: boolean): Promise<FrameAnswer> {
     const answer = await this.ask((id) => ({ kind: "frame", id, image, seconds, fresh }), [image]);
     return answer as FrameAnswer;
   }
 
   /**
-   * Lifts people of a file, each in an image of the same size.
+   * Lifts the people in a file, in images of the same size.
    *
-   * @throws The signal's reason, soon after it says so.
+   * @throws The signal's reason, soon after it was aborted.
    */
   async lift(
     people: Keypoints[],

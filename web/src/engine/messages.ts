@@ -1,4 +1,4 @@
-/** What the page and its worker say to each other. */
+/** Messages between the page and its worker. */
 
 import type { ImageSize, Pose } from "../lifting/lifter";
 import type { Point } from "../lifting/root";
@@ -12,29 +12,29 @@ export interface Choice {
   detector: DetectorName;
 }
 
-/** Milliseconds of an image's stages. */
+/** Milliseconds of an image's processing stages. */
 export interface Times {
   /** From the browser's image to pixels. */
   read: number;
-  /** Searching the image; 0 while a person is followed. */
+  /** Searching the image; 0 while a person is tracked. */
   detect: number;
   landmarks: number;
   lift: number;
 }
 
-/** A person who was found in an image, and lifted. */
+/** A person found in an image, and lifted. */
 export interface Found {
   keypoints: Keypoints;
   pose: Pose;
   root: Point | null;
 }
 
-/** What the networks run on. */
+/** Where the networks run. */
 export interface Backend {
   threads: number;
   /** Where the detector runs; the lifter always runs on the processor. */
   accelerator: "webgpu" | "wasm";
-  /** Why not WebGPU, or how far it is off. */
+  /** Why WebGPU is not used, or its numerical difference. */
   reason: string;
 }
 
@@ -50,7 +50,7 @@ export type Answer =
   | {
       kind: "frame";
       id: number;
-      /** The same image, to be shown with what was found in it, and closed. */
+      /** The same image, to be shown with the result, and then closed. */
       image: ImageBitmap;
       found: Found | null;
       times: Times;

@@ -1,4 +1,4 @@
-/** LiteRT.js in a worker: networks as functions of arrays. */
+/** Runs networks with LiteRT.js in a worker. */
 
 import {
   getWebGpuDevice,
@@ -11,7 +11,7 @@ import {
 
 export type Accelerator = "webgpu" | "wasm";
 
-/** Loads the runtime that suits the browser from a folder. */
+/** Loads the runtime for this browser from a folder. */
 export async function load(assets: string, threads: number): Promise<void> {
   const simd = await supportsFeature("relaxedSimd");
   const name = !simd
@@ -20,8 +20,8 @@ export async function load(assets: string, threads: number): Promise<void> {
       ? "litert_wasm_threaded_internal"
       : "litert_wasm_internal";
   const script = `${assets}${name}.js`;
-  // In a worker, the runtime would look beside the worker's script for its
-  // own, and start its threads with that.
+  // In a worker, the runtime would otherwise search for its files next to the
+  // worker's script, and start its threads with that script.
   (self as unknown as { Module: object }).Module = {
     locateFile: (file: string) => assets + file,
     mainScriptUrlOrBlob: script,
@@ -38,7 +38,7 @@ export function hasGpu(): boolean {
   return Boolean(getWebGpuDevice());
 }
 
-/** A network of float32 arrays. */
+/** A network with float32 inputs and outputs. */
 export class Network {
   private constructor(
     private readonly model: CompiledModel,
@@ -66,8 +66,8 @@ export class Network {
   /**
    * Runs the network.
    *
-   * @param inputs Values and shape by name, or of the only input.
-   * @param wanted Outputs by index, in the order of the answer.
+   * @param inputs Values and shape by name, or under "*" for the only input.
+   * @param wanted Indices of the outputs to return.
    */
   async run(
     inputs: Record<string, [Float32Array, number[]]>,
@@ -79,7 +79,7 @@ export class Network {
       for (const { name } of this.model.getInputDetails()) {
         const [values, shape] = inputs[name] ?? inputs["*"]!;
         const tensor = new Tensor(values, shape);
-        made.push(tensor); // Deleted again, a moved one does nothing.
+        made.push(tensor); // Deleting a moved tensor has no effect.
         given[name] = this.accelerator === "webgpu" ? await tensor.moveTo("webgpu") : tensor;
         made.push(given[name]);
       }

@@ -1,4 +1,4 @@
-/** The worker: images or keypoints in, people in 3D out. */
+/** The worker: lifts images or keypoints to people in 3D. */
 
 import { DETECTOR_SIZE } from "../detector/anchors";
 import { LANDMARKS_SIZE } from "../detector/landmarks";
@@ -10,9 +10,9 @@ import { convert, isSeen, type Keypoints } from "../lifting/skeleton";
 import type { Answer, Backend, Choice, DetectorName, Found, Request, Times } from "./messages";
 import { hasGpu, load, Network, type Accelerator } from "./runtime";
 
-/** Larger images are made smaller: a person is 256 pixels for the network. */
+/** Larger images are scaled down: the network sees a person in 256 pixels. */
 const MOST_PIXELS = 1280;
-/** What WebGPU may differ by from the processor: pixels of 256, and logits. */
+/** The largest difference of WebGPU from the processor: pixels of 256, and logits. */
 const EXACT_PIXELS = 0.05;
 const TIMED_RUNS = 4;
 const ENOUGH_MS = 300;
@@ -26,7 +26,7 @@ const HEATMAP = 3;
 
 let assets = "";
 let threads = 1;
-/** What each detector runs on, as measured. */
+/** Where each detector runs, as measured. */
 const backends = new Map<DetectorName, Backend>();
 const networks = new Map<string, Promise<Network>>();
 let choice: Choice = { lifter: "ampose_s", detector: "full" };
@@ -39,10 +39,10 @@ function network(name: string, where: Accelerator = "wasm"): Promise<Network> {
   const key = `${name} ${where}`;
   let found = networks.get(key);
   if (!found) {
-    // The lifter is too small for threads: they would cost it time.
+    // The lifter is so small that threads would slow it down.
     const several = name.startsWith("ampose") ? 1 : threads;
     found = fetched(name).then((content) => Network.load(content, where, several));
-    // A failed download is tried again when it is asked for again.
+    // A failed download is repeated at the next request.
     found.catch(() => networks.delete(key));
     networks.set(key, found);
   }
@@ -89,7 +89,7 @@ async function predict(keypoints: Float32Array, seen: Float32Array): Promise<Flo
   return (await lifter.run(inputs, [0]))[0]!;
 }
 
-/** Returns what the chosen detector runs on. */
+/** Returns where the chosen detector runs. */
 async function backend(): Promise<Backend> {
   let found = backends.get(choice.detector);
   if (!found) {
@@ -100,7 +100,7 @@ async function backend(): Promise<Backend> {
   return found;
 }
 
-/** Compiles what the choice needs, before the first image waits for it. */
+/** Compiles the chosen networks before the first image. */
 async function prepare(): Promise<Backend> {
   const found = await backend();
   await network("pose_detection");
@@ -109,7 +109,7 @@ async function prepare(): Promise<Backend> {
   return found;
 }
 
-/** An image that leaves no part of the network idle: waves of three colours. */
+/** Returns a test image that activates the whole network: waves of three colours. */
 function testImage(): Float32Array {
   const image = new Float32Array(3 * LANDMARKS_SIZE * LANDMARKS_SIZE);
   return image.map((_, i) => {
@@ -120,12 +120,12 @@ function testImage(): Float32Array {
   });
 }
 
-/** WebGPU if it computes the same, in less time; else the processor. */
+/** Chooses WebGPU if its results are the same and it is faster; else the processor. */
 async function chooseAccelerator(): Promise<Backend> {
   const onProcessor = (reason: string): Backend => ({ threads, accelerator: "wasm", reason });
   if (!hasGpu()) return onProcessor("WebGPU finds no GPU here");
   const name = `pose_landmark_${choice.detector}`;
-  await network(name); // If it cannot be loaded, WebGPU has not failed.
+  await network(name); // Outside of try: a failed download is no failure of WebGPU.
   try {
     const image = testImage();
     const measured = async (where: Accelerator) => {
@@ -146,7 +146,7 @@ async function chooseAccelerator(): Promise<Backend> {
       ...[0, 1, 2].map((k) =>
         exact.result[k]!.reduce((most, v, i) => {
           const difference = Math.abs(v - other.result[k]![i]!);
-          // NaN compares as false, and must not pass.
+          // Comparisons with NaN are false, and it must not pass.
           return difference <= most ? most : Number.isNaN(difference) ? Infinity : difference;
         }, 0),
       ),
@@ -156,7 +156,7 @@ async function chooseAccelerator(): Promise<Backend> {
       const [gpu, cpu] = [other.ms, exact.ms].map((ms) => ms.toFixed(0));
       return onProcessor(`WebGPU takes ${gpu} ms, the processor ${cpu}`);
     }
-    return { threads, accelerator: "webgpu", reason: `${apart.toPrecision(2)} off the processor's` };
+    return { threads, accelerator: "webgpu", reason: `${apart.toPrecision(2)} from the processor's results` };
   } catch (error) {
     return onProcessor(`WebGPU failed: ${messageOf(error)}`);
   }
@@ -238,7 +238,7 @@ async function handle(request: Request): Promise<void> {
   }
 }
 
-// One after another: interpreters are not to be shared.
+// Requests are handled one after another, because interpreters cannot be shared.
 let last = Promise.resolve();
 addEventListener("message", ({ data }: MessageEvent<Request>) => {
   last = last

@@ -1,17 +1,17 @@
 /**
- * Values of strangers' files, within bounds.
+ * Checks values from untrusted files.
  *
- * What is wrong becomes one line that says what was expected.
+ * An error is one line with the expected value.
  */
 
 export const MAX_BYTES = 64 * 2 ** 20;
 /**
- * Poses of all people together: 22 minutes at 30 a second. What is written of
- * so many, 1.6 kB each, is within MAX_BYTES.
+ * The largest number of poses of all people: 22 minutes at 30 per second. A
+ * result with this number, at 1.6 kB each, is smaller than MAX_BYTES.
  */
 export const MAX_ROWS = 40_000;
 export const MAX_PEOPLE = 200;
-/** Of frames per second. */
+/** The range of frame rates. */
 export const RATE = { low: 1e-6, high: 1000 };
 const SHOWN = 60;
 
@@ -26,7 +26,7 @@ export function isObject(value: unknown): value is JsonObject {
 
 /** Returns a value as short printable text. */
 export function brief(value: unknown): string {
-  // Not all of a large value, nor of a deep one, which would overflow.
+  // Only the beginning: large values are slow, and deep ones would overflow.
   const text =
     typeof value === "string"
       ? JSON.stringify(value.slice(0, 4 * SHOWN))
@@ -39,7 +39,7 @@ export function brief(value: unknown): string {
   return printable.length > SHOWN ? `${printable.slice(0, SHOWN)}…` : printable;
 }
 
-/** Returns the text's JSON. */
+/** Parses JSON. */
 export function parse(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -51,11 +51,11 @@ export function parse(text: string): unknown {
 export interface Range {
   low: number;
   high: number;
-  /** Whether null stands for an unknown number. */
+  /** Whether null is allowed, for an unknown number. */
   mayLack?: boolean;
 }
 
-/** Returns one number within a range. */
+/** Checks and returns a number within a range. */
 export function number(value: unknown, name: string, range: Range): number {
   if (value === null && range.mayLack) return NaN;
   if (typeof value === "number" && value >= range.low && value <= range.high) return value;
@@ -64,7 +64,7 @@ export function number(value: unknown, name: string, range: Range): number {
   );
 }
 
-/** Returns a list, of a length if one is given. */
+/** Checks and returns a list, of a given length if any. */
 export function list(value: unknown, name: string, length?: number): unknown[] {
   if (!Array.isArray(value)) throw new FileError(`${name}: expected a list, got ${brief(value)}`);
   if (length !== undefined && value.length !== length) {
@@ -73,12 +73,12 @@ export function list(value: unknown, name: string, length?: number): unknown[] {
   return value;
 }
 
-/** Returns a list of numbers. */
+/** Checks and returns a list of numbers. */
 export function numbers(value: unknown, name: string, length: number, range: Range): number[] {
   return list(value, name, length).map((one) => number(one, name, range));
 }
 
-/** Returns a list of lists as one array: (rows, columns). */
+/** Checks and returns a list of lists as one array: (rows, columns). */
 export function table(
   value: unknown,
   name: string,

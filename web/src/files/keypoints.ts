@@ -1,14 +1,14 @@
 /**
- * 2D keypoints from files, in a few of the forms that `lift.py` reads:
+ * Reads 2D keypoints from files, in some of the forms that `lift.py` reads:
  *
- * - `{"frames": [...], "image_size": [w, h], "fps": n}`, each frame a list of
+ * - `{"frames": [...], "image_size": [w, h], "fps": n}`. Each frame is a list of
  *   MediaPipe's 33 landmarks, `{x, y, visibility}` from 0 to 1 (empty: none),
- *   or `{"keypoints": [[x, y, s], ...]}` in pixels, of 17 joints that are
- *   COCO's unless a `"skeleton"` beside the frames is `"H36M-17"`;
- * - COCO's results, `[{"image_id": 0, "keypoints": [x, y, s, ...], "score": s}]`;
- * - rtmlib's, `[{"frame": 0, "keypoints": [[[x, y], ...]], "scores": [[...]]}]`.
+ *   or `{"keypoints": [[x, y, s], ...]}` in pixels with 17 joints, which are
+ *   COCO's unless there is `"skeleton": "H36M-17"` beside the frames;
+ * - COCO results, `[{"image_id": 0, "keypoints": [x, y, s, ...], "score": s}]`;
+ * - rtmlib, `[{"frame": 0, "keypoints": [[[x, y], ...]], "scores": [[...]]}]`.
  *
- * Of several people in a frame, the surest is taken.
+ * If a frame contains several people, the one with the highest score is used.
  */
 
 import { convert, isSeen, jointsOf, type Keypoints, type SkeletonName } from "../lifting/skeleton";
@@ -18,11 +18,11 @@ import { brief, FileError, isObject, list, MAX_PEOPLE, MAX_ROWS, number, numbers
 const MAX_PIXEL = 100_000;
 const PIXEL = { low: -MAX_PIXEL, high: MAX_PIXEL };
 const SIDE = { low: 1, high: MAX_PIXEL };
-/** Landmarks may lie beyond the image. */
+/** Landmarks may be outside the image. */
 const UNIT = { low: -100, high: 100 };
 const SHARE = { low: 0, high: 1.1 };
 
-/** A person of a file, before conversion. */
+/** A person in a file, before conversion. */
 interface Body {
   frame: number;
   skeleton: SkeletonName;
@@ -35,13 +35,13 @@ export interface Clip {
   people: { frame: number; keypoints: Keypoints }[];
   imageSize: ImageSize;
   imageCorner: [number, number];
-  /** Whether the file says the image's size, without which no root is. */
+  /** Whether the file contains the image size; roots require it. */
   sizeKnown: boolean;
   fps: number | null;
   notes: string[];
 }
 
-/** Returns the keypoints that parsed JSON holds. */
+/** Returns the keypoints in parsed JSON. */
 export function read(content: unknown): Clip {
   const bodies = isObject(content) && Array.isArray(content.frames)
     ? framesOf(content, content.frames)
@@ -51,7 +51,7 @@ export function read(content: unknown): Clip {
     const other = best.get(body.frame);
     if (!other || body.surety > other.surety) best.set(body.frame, body);
   }
-  if (best.size === 0) throw new FileError("it holds no person");
+  if (best.size === 0) throw new FileError("it contains no person");
   const people = [...best.values()]
     .sort((a, b) => a.frame - b.frame)
     .map((body) => ({
@@ -59,7 +59,7 @@ export function read(content: unknown): Clip {
       keypoints: convert(body.skeleton, body.pixels, body.scores),
     }));
   const notes =
-    best.size < bodies.length ? ["Of several people in a frame, the surest is taken."] : [];
+    best.size < bodies.length ? ["In frames with several people, the one with the highest score is used."] : [];
   const size = isObject(content) && content.image_size !== undefined ? content.image_size : null;
   const fps = isObject(content) && content.fps !== undefined ? content.fps : null;
   const clip: Clip = {
@@ -106,7 +106,7 @@ function framesOf(content: JsonObject, frames: unknown[]): Body[] {
   });
 }
 
-/** Returns the people of an entry of COCO's results, or a frame of rtmlib's. */
+/** Returns the people in an entry of COCO results, or in a frame of rtmlib. */
 function bodiesOf(entry: unknown, index: number): Body[] {
   checkCount(index);
   if (!isObject(entry) || !Array.isArray(entry.keypoints)) {
@@ -160,7 +160,7 @@ function bodyOf(frame: number, points: unknown, scores: unknown, surety: unknown
   };
 }
 
-/** A square around everybody, enlarged by a quarter, as Python assumes. */
+/** Assumes a square around all people, enlarged by a quarter, as in Python. */
 function assumeSize(clip: Clip, bodies: Body[]): Clip {
   const low = [Infinity, Infinity];
   const high = [-Infinity, -Infinity];
@@ -187,7 +187,7 @@ function assumeSize(clip: Clip, bodies: Body[]): Clip {
     imageCorner: corner as [number, number],
     notes: [
       ...clip.notes,
-      `The image's size is not known: a square of ${side} pixels around the person is assumed.`,
+      `The image size is unknown: a square of ${side} pixels around the person is assumed.`,
     ],
   };
 }

@@ -1,4 +1,4 @@
-/** Saved results, as `lifting/results.py` writes and reads them. */
+/** Reads and writes saved results, like `lifting/results.py`. */
 
 import type { Motion, Row, Track } from "../lifting/motion";
 import type { Point } from "../lifting/root";
@@ -25,12 +25,12 @@ const SHARE = { low: 0, high: 1 };
 const MAX_NOTES = 1000;
 const MAX_NOTE = 4000;
 
-/** Whether parsed JSON says that it is a saved result. */
+/** Whether parsed JSON has the format of a saved result. */
 export function isResult(content: unknown): content is JsonObject {
   return isObject(content) && content.format === WORDS.format;
 }
 
-/** Returns the text of a saved result, of tracks with all roots or none. */
+/** Returns the text of a saved result; tracks have all roots or none. */
 export function write(motion: Motion): string {
   const rows = (array: ArrayLike<number>, columns: number) =>
     Array.from({ length: array.length / columns }, (_, i) =>
@@ -65,7 +65,7 @@ export function write(motion: Motion): string {
   });
 }
 
-/** Returns the shortest decimal that means the same float32; null for NaN. */
+/** Returns the shortest decimal for the same float32; null for NaN. */
 export function decimal(value: number): number | null {
   if (!Number.isFinite(value)) return null;
   const single = Math.fround(value);
@@ -76,7 +76,7 @@ export function decimal(value: number): number | null {
   return Number(single.toPrecision(9));
 }
 
-/** Returns the motion that a saved result holds. */
+/** Returns the motion in a saved result. */
 export function read(content: JsonObject): Motion {
   for (const name of ["units", "frame", "root"] as const) {
     if (content[name] !== WORDS[name]) {
@@ -117,7 +117,7 @@ export function read(content: JsonObject): Motion {
     left -= motion.tracks.at(-1)!.rows.length;
   }
   const ids = motion.tracks.map((track) => track.id);
-  if (new Set(ids).size < ids.length) throw new FileError("track_id: expected different ones");
+  if (new Set(ids).size < ids.length) throw new FileError("track_id: expected different ids");
   return motion;
 }
 
@@ -126,7 +126,7 @@ function normalisationOf(value: unknown): string {
   throw new FileError(`normalisation: expected longest or width, got ${brief(value)}`);
 }
 
-/** Returns a text of a bounded length. */
+/** Returns a text with a limited length. */
 function cut(value: unknown): string {
   return typeof value === "string" ? value.slice(0, MAX_NOTE) : brief(value);
 }

@@ -1,13 +1,13 @@
 /**
- * Joint angles in degrees, as `lifting/writers/angles.py` defines them: 0 is
- * standing at attention, flexion is positive.
+ * Joint angles in degrees, as defined in `lifting/writers/angles.py`: 0 is
+ * standing at attention, and flexion is positive.
  */
 
 import type { Point } from "./root";
 import { joint } from "./skeleton";
 import { cross, dot, unit } from "./vectors";
 
-/** The angles that the page shows, of each side. */
+/** The angles that the page shows for each side. */
 export const ANGLES = ["knee", "hip", "elbow", "shoulder"] as const;
 export type AngleName = (typeof ANGLES)[number];
 export type Angles = Record<AngleName, { left: number; right: number }>;
@@ -19,13 +19,13 @@ export function between(a: Point, b: Point): number {
   return degrees(Math.hypot(...cross(a, b)), dot(a, b));
 }
 
-/** Returns flexions of a pose (17, 3), in any frame that is not mirrored. */
+/** Returns the flexions of a pose (17, 3), in any right-handed frame. */
 export function anglesOf(pose: ArrayLike<number>): Angles {
   const bone = (start: string, end: string): Point => {
     const [a, b] = [3 * joint(start), 3 * joint(end)];
     return [0, 1, 2].map((axis) => pose[b + axis]! - pose[a + axis]!) as Point;
   };
-  // Forwards and upwards of the lower and upper trunk.
+  // Forward and up directions of the lower and upper trunk.
   const lower = sagittal(bone("RHip", "LHip"), bone("Hip", "Spine"));
   const upper = sagittal(bone("RShoulder", "LShoulder"), bone("Spine", "Thorax"));
   const side = (letter: string) => {
@@ -52,7 +52,7 @@ function sagittal(left: Point, up: Point): [forward: Point, up: Point] {
   return [cross(leftwards, upwards), upwards];
 }
 
-/** Of a limb that hangs at 0, seen from the side. */
+/** Returns the flexion of a limb, seen from the side; 0 if it hangs. */
 function flexion(limb: Point, [forward, up]: [Point, Point]): number {
   return degrees(dot(limb, forward), -dot(limb, up));
 }

@@ -1,4 +1,4 @@
-/** From the camera's frame to a room with z up and the floor at 0. */
+/** Converts from the camera's frame to a room with z up and the floor at 0. */
 
 import tables from "../tables.json";
 import type { Point } from "./root";
@@ -13,11 +13,11 @@ const FLOOR_SHARE = 0.05;
 type Rows = [right: Point, forward: Point, up: Point];
 
 /**
- * Returns the rows of the rotation from the camera's axes to the room's: to
- * the camera's right and to where it looks, both level, and upwards.
+ * Returns the rows of the rotation from the camera's axes to the room's: the
+ * camera's right and forward directions, both horizontal, and up.
  */
 export function rotationToWorld(up: Point): Rows {
-  // Of a camera on its side, the right is up or down: no use as a start.
+  // For a camera on its side, right is up or down, and forward is used instead.
   const forward =
     Math.abs(up[0]) < 0.9
       ? unit(cross(up, [1, 0, 0]))
@@ -25,7 +25,7 @@ export function rotationToWorld(up: Point): Rows {
   return [cross(forward, up), forward, up];
 }
 
-/** Returns a pose's joints in the room's axes, about the camera: (17, 3). */
+/** Returns a pose's joints in the room's axes, relative to the camera: (17, 3). */
 export function turned(
   pose: ArrayLike<number>,
   root: Point | null,
@@ -47,8 +47,8 @@ export function lowestAnkle(joints: ArrayLike<number>): number {
 }
 
 /**
- * Returns the floor's height: an ankle's height below where ankles are in
- * their lowest twentieth, linearly between two as NumPy's percentile.
+ * Returns the floor's height: an ankle height below the 5th percentile of the
+ * lower ankle's height, interpolated linearly like NumPy's percentile.
  */
 export function floorOf(lowest: number[]): number {
   const sorted = [...lowest].sort((a, b) => a - b);

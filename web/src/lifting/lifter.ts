@@ -1,4 +1,4 @@
-/** From 2D to 3D, as the Python package's `Lifter` does by default. */
+/** Lifts 2D to 3D, like the Python package's `Lifter` with default settings. */
 
 import tables from "../tables.json";
 import { COUNT, isSeen, MIRRORED, type Keypoints } from "./skeleton";
@@ -12,21 +12,21 @@ export type Predict = (keypoints: Float32Array, seen: Float32Array) => Promise<F
 export interface Pose {
   /** (17, 3) metres; camera frame (x right, y down, z forward), from the hip. */
   joints: Float32Array;
-  /** (17) metres, half the distance between the two members of the ensemble. */
+  /** (17) metres, half the distance between the two predictions. */
   spread: Float32Array;
   seen: boolean[];
 }
 
-/** What `normalize` does, in the words of a saved result; of both models. */
+/** The normalisation of both models, as named in saved results. */
 export const NORMALISATION = tables.models.ampose_s.normalisation;
 
-/** Maps pixels so that the image's longest side becomes [-1, 1]: (17, 2). */
+/** Maps pixels so that the image's longer side becomes [-1, 1]: (17, 2). */
 export function normalize(pixels: ArrayLike<number>, [width, height]: ImageSize): Float32Array {
   const half = Math.max(width, height) / 2;
   return Float32Array.from(pixels, (value, i) => (value - (i % 2 ? height : width) / 2) / half);
 }
 
-/** Mirrors (17, D): negates x and exchanges the sides' joints. */
+/** Mirrors (17, D): negates x and exchanges left and right joints. */
 export function mirror(points: Float32Array, dimensions: number): Float32Array {
   const mirrored = new Float32Array(points.length);
   for (let j = 0; j < COUNT; j += 1) {
@@ -39,8 +39,8 @@ export function mirror(points: Float32Array, dimensions: number): Float32Array {
 }
 
 /**
- * Lifts a person: the mean of what the network makes of the image and of its
- * mirror image. Returns null if no joint is seen.
+ * Lifts a person: returns the mean of the predictions for the image and its
+ * mirror image, or null if no joint is seen.
  */
 export async function lift(
   keypoints: Keypoints,
@@ -49,7 +49,7 @@ export async function lift(
 ): Promise<Pose | null> {
   const seen = Array.from(keypoints.scores, isSeen);
   if (!seen.includes(true)) return null;
-  // The network does not look at what was not seen.
+  // The network ignores joints that were not seen.
   const points = normalize(keypoints.pixels, size).map((value, i) => (seen[i >> 1] ? value : 0));
   const single = await predict(points, Float32Array.from(seen, Number));
   const mirrored = mirror(

@@ -1,4 +1,4 @@
-/** People's poses over time, and how they look in a room. */
+/** People's poses over time, and their placement in a room. */
 
 import { floorOf, LEVEL, lowestAnkle, rotationToWorld, turned } from "./floor";
 import type { ImageSize, Pose } from "./lifter";
@@ -9,54 +9,54 @@ import { OneEuroStream, type OneEuro } from "./smoothing";
 /** One person in one frame. */
 export interface Row {
   frame: number;
-  /** (17, 3) metres, camera frame, from the hip. */
+  /** (17, 3) metres, camera frame, relative to the hip. */
   joints: Float32Array;
-  /** The hip in the camera's frame; null where it is not known. */
+  /** The hip in the camera's frame; null if unknown. */
   root: Point | null;
-  /** (17, 2) pixels; NaN where not known. */
+  /** (17, 2) pixels; NaN where unknown. */
   pixels: Float32Array;
   scores: Float32Array;
   seen: boolean[];
-  /** (17) metres; NaN where not known. */
+  /** (17) metres; NaN where unknown. */
   spread: Float32Array;
 }
 
 export interface Track {
   id: number;
-  /** In order of their frames, which differ. */
+  /** Sorted by frame; all frames are different. */
   rows: Row[];
 }
 
 export interface Motion {
   tracks: Track[];
   imageSize: ImageSize;
-  /** Where the image begins in the file's pixels. */
+  /** The image's upper left corner in the file's pixels. */
   imageCorner: [number, number];
   fps: number | null;
   up: Point;
   notes: string[];
-  /** What the network's keypoints were divided by. */
+  /** The side by which the network's keypoints were normalised. */
   normalisation: string;
-  /** What it was made of and how, by name. */
+  /** Input, model and other origins, by name. */
   provenance: Record<string, string>;
 }
 
-/** What the page draws of one person: the same row, and its place. */
+/** A person as drawn on the page: the row, and the joints in the room. */
 export interface Shown {
-  /** The track's. */
+  /** The track's id. */
   id: number;
   row: Row;
   /** (17, 3) metres in the room: x right, y away from the camera, z up. */
   room: Float32Array;
 }
 
-/** Returns the row of a person who was found and lifted. */
+/** Returns the row for a person who was found and lifted. */
 export function rowOf(frame: number, found: Keypoints, pose: Pose, root: Point | null): Row {
   const pixels = found.pixels.map((value, i) => (pose.seen[i >> 1] ? value : NaN));
   return { frame, joints: pose.joints, root, pixels, scores: found.scores, seen: pose.seen, spread: pose.spread };
 }
 
-/** One-Euro for one person's joints and root. */
+/** Smooths one person's joints and root with One-Euro. */
 export class RowSmoother {
   private joints: OneEuroStream;
   private roots: OneEuroStream;
@@ -79,7 +79,7 @@ export class RowSmoother {
   }
 }
 
-/** Returns the motion with the roots of every track known, or none. */
+/** Returns the motion with all roots of a track filled in, or none. */
 export function withRoots(motion: Motion): Motion {
   const tracks = motion.tracks.map((track) => {
     const roots = fillRoots(
@@ -91,7 +91,7 @@ export function withRoots(motion: Motion): Motion {
   return { ...motion, tracks };
 }
 
-/** Returns the motion smoothed; its roots are all known in a track, or none. */
+/** Returns the smoothed motion; in each track all roots are known, or none. */
 export function smoothed(motion: Motion, settings: OneEuro, fps: number): Motion {
   const tracks = motion.tracks.map((track) => {
     const smoother = new RowSmoother(settings);
@@ -103,18 +103,18 @@ export function smoothed(motion: Motion, settings: OneEuro, fps: number): Motion
   return { ...motion, tracks, notes: [...motion.notes, note] };
 }
 
-/** Seconds around a frame by which its floor goes: longer than a jump. */
+/** Seconds around a frame that determine its floor: longer than a jump. */
 const FLOOR_S = 1.5;
-/** Of more frames within that time, as many spread over it say enough. */
+/** The largest number of frames within that time that are used. */
 const FLOOR_SAMPLES = 100;
 
 /**
- * Returns everybody in a room with the floor at 0, by frame number.
+ * Returns all people in a room with the floor at 0, by frame number.
  *
- * For the eye: unlike `floor.world_positions` in Python, the floor is where
- * a person's ankles are lowest around each moment, so that one who walks
- * before a tilted camera does not rise. People without a root stand above the
- * origin, with the lower ankle at its height in every frame.
+ * For display only: unlike in Python's `floor.world_positions`, the floor is at
+ * a person's lowest ankles around each moment, so that people who walk in front
+ * of a tilted camera do not rise. People without a root are placed at the
+ * origin, with the lower ankle at an ankle's height in each frame.
  */
 export function inRoom(motion: Motion, fps: number): Map<number, Shown[]> {
   const rows = rotationToWorld(motion.up);
@@ -138,7 +138,7 @@ export function inRoom(motion: Motion, fps: number): Map<number, Shown[]> {
   return frames;
 }
 
-/** Returns the values between two places: all of them, or every n-th of many. */
+/** Returns the values between two indices: all, or every n-th of many. */
 function spread(values: number[], first: number, end: number): number[] {
   const step = Math.ceil((end - first) / FLOOR_SAMPLES);
   const found: number[] = [];
@@ -150,7 +150,7 @@ function lower(room: Float32Array, height: number): void {
   for (let j = 0; j < COUNT; j += 1) room[3 * j + 2]! -= height;
 }
 
-/** The room of a person who is filmed now: the floor is that of before. */
+/** Places a person in the live image in a room, with the floor of the past. */
 export class LiveRoom {
   private before: { seconds: number; lowest: number }[] = [];
   private readonly rows = rotationToWorld(LEVEL);

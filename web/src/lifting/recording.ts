@@ -1,19 +1,19 @@
-/** Rows that are kept while they come, and become a motion at the end. */
+/** Collects rows, and converts them to a motion at the end. */
 
 import { LEVEL } from "./floor";
 import { NORMALISATION, type ImageSize } from "./lifter";
 import type { Motion, Row } from "./motion";
 import { withRoots } from "./motion";
 
-/** Rates that videos have; one near a measured rate is meant. */
+/** Usual frame rates of videos; a measured rate near one is replaced by it. */
 const USUAL_FPS = [10, 12, 15, 20, 24000 / 1001, 24, 25, 30000 / 1001, 30, 48, 50, 60000 / 1001, 60, 90, 100, 120, 240];
 const NEAR = 0.004;
-/** The share of steps between frames that may be longer, where frames were missed. */
+/** The quantile of steps that is used as a regular one; others may be longer. */
 const STEADY = 0.25;
-/** A step so much longer than a steady one is of two frames. */
+/** Steps longer than a regular one by this factor span several frames. */
 const MISSED = 1.5;
 
-/** Returns the frames per second of a video's times, or null for too few. */
+/** Returns the frame rate from a video's times, or null for too few. */
 export function rateOf(seconds: number[]): number | null {
   const steps = seconds
     .slice(1)
@@ -21,7 +21,7 @@ export function rateOf(seconds: number[]): number | null {
     .filter((step) => step > 0)
     .sort((a, b) => a - b);
   if (steps.length < 2) return null;
-  // Not one step alone: files may have times in whole milliseconds.
+  // The mean of steps, because files may have times in whole milliseconds.
   const steady = steps[Math.floor(STEADY * steps.length)]!;
   const single = steps.filter((step) => step < MISSED * steady && step > steady / MISSED);
   const rate = single.length / single.reduce((sum, step) => sum + step, 0);
@@ -53,7 +53,7 @@ export class Recording {
     return this.rows.length >= this.most;
   }
 
-  /** @param networks By which the row was made, by what they do. */
+  /** @param networks Names of the networks that computed the row. */
   add(row: Row, seconds: number, networks: Networks): void {
     if (this.full) return;
     this.rows.push({ row, seconds });
@@ -61,17 +61,17 @@ export class Recording {
     this.networks.detector.add(networks.detector);
   }
 
-  /** Returns the networks that rows were made by: they may have changed. */
+  /** Returns the networks that were used, which may have changed over time. */
   used(which: keyof Networks): string[] {
     return [...this.networks[which]];
   }
 
   /**
-   * Returns what was recorded.
+   * Returns the recorded motion.
    *
-   * @param start The time of frame 0; null for the first row's.
-   * @param fps By which times become frames' numbers; of two rows in one
-   *   frame, the first is kept.
+   * @param start Time of frame 0; null for that of the first row.
+   * @param fps Rate at which times are converted to frame numbers. If two rows
+   *   have the same frame, the first is kept.
    */
   finish(start: number | null, fps: number, notes: string[], provenance: Record<string, string>): Motion | null {
     const origin = start ?? this.rows[0]?.seconds ?? 0;

@@ -1,34 +1,34 @@
-/** Where a person stands: the hip's place in the camera's frame, in metres. */
+/** Finds the position of a person's hip in the camera's frame, in metres. */
 
 import tables from "../tables.json";
 import type { ImageSize } from "./lifter";
 import { COUNT } from "./skeleton";
 
 const FEWEST_JOINTS = 4;
-/** Least spread of the joints' directions, as a tangent: at 500 m. */
+/** The least spread of the joints' directions, as a tangent: that at 500 m. */
 const LEAST_SPREAD = 1e-3;
 const LEAST_DEPTH_M = 0.01;
 const GAUSS_NEWTON_STEPS = 8;
 
 export type Point = [number, number, number];
 
-/** Returns the focal length, in pixels, that a field of view stands for. */
+/** Returns the focal length in pixels for a field of view. */
 export function focalLength(size: ImageSize, degrees = tables.field_of_view_deg): number {
   return Math.max(...size) / 2 / Math.tan((degrees * Math.PI) / 360);
 }
 
 /**
- * Returns the root that makes a pose project onto its keypoints.
+ * Returns the root for which a pose projects onto its keypoints.
  *
- * The sum over the joints of weight x squared distance in pixels is least:
- * first the linear equations of each joint's direction, then Gauss-Newton's
- * steps on the pixels.
+ * It minimises the sum over the joints of weight x squared distance in pixels.
+ * The linear equations of the joints' directions give a first solution, which
+ * Gauss-Newton steps on the pixels refine.
  *
  * @param joints (17, 3) metres from the hip.
- * @param pixels (17, 2); not looked at where the weight is 0.
+ * @param pixels (17, 2); ignored where the weight is 0.
  * @param weights (17), at least 0.
- * @returns null for fewer than four joints, joints that fall on one point, or
- *   a pose that only fits behind the camera.
+ * @returns null for fewer than four joints, for joints at a single point, or
+ *   if the pose only fits behind the camera.
  */
 export function solveRoot(
   joints: ArrayLike<number>,
@@ -84,8 +84,8 @@ function spread(
 /**
  * Solves weighted least squares for (x, y, z).
  *
- * @param equation Of a joint and axis: the factors of x or y and of z, and
- *   the right side.
+ * @param equation Function of joint and axis that returns the coefficients of
+ *   x or y and of z, and the right side.
  */
 function normalEquations(
   used: number[],
@@ -119,11 +119,11 @@ function normalEquations(
 }
 
 /**
- * Fills frames whose root is not known: linearly between those around, the
- * nearest before the first and after the last.
+ * Fills in unknown roots: by linear interpolation, and with the nearest root
+ * before the first and after the last known one.
  *
- * @param frames Increasing numbers.
- * @returns null if none is known.
+ * @param frames Increasing frame numbers.
+ * @returns null if no root is known.
  */
 export function fillRoots(frames: ArrayLike<number>, roots: (Point | null)[]): Point[] | null {
   const known = roots.flatMap((root, i) => (root ? [i] : []));

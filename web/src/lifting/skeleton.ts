@@ -1,4 +1,4 @@
-/** Human3.6M's 17 joints, and other skeletons' conversion to them. */
+/** Human3.6M's 17 joints, and conversions from other skeletons. */
 
 import tables from "../tables.json";
 
@@ -17,19 +17,19 @@ export function joint(name: string): number {
 
 export type Side = "left" | "right" | "middle";
 
-/** The person's side that a joint is on. */
+/** The side of the person for each joint. */
 export const SIDES: readonly Side[] = JOINTS.map((_, j) =>
   tables.skeleton.left.includes(j) ? "left" : tables.skeleton.right.includes(j) ? "right" : "middle",
 );
 
-/** Whether a joint counts as seen; never with a score of 0. */
+/** Whether a joint counts as seen; joints with a score of 0 never do. */
 export function isSeen(score: number): boolean {
   return score >= SEEN_SCORE && score > 0;
 }
 
-/** A person in 2D, with Human3.6M's joints. */
+/** A person in 2D with Human3.6M's joints. */
 export interface Keypoints {
-  /** (17, 2) pixels, (0, 0) where not seen. */
+  /** (17, 2) pixels, (0, 0) for joints that were not seen. */
   pixels: Float32Array;
   /** (17) from 0 to 1. */
   scores: Float32Array;
@@ -38,7 +38,7 @@ export interface Keypoints {
 interface Conversion {
   joints: string[];
   sides: number[][];
-  /** Of each joint, alternatives of [source, weight] pairs. */
+  /** Alternatives for each joint, as lists of [source, weight] pairs. */
   alternatives: [number, number][][][];
 }
 
@@ -54,9 +54,10 @@ export function jointsOf(name: SkeletonName): readonly string[] {
 /**
  * Converts one person's joints.
  *
- * Each joint is a weighted mean of others, by the first alternative whose
- * sources are all seen, else by the one whose least sure source is surest.
- * It is as sure as the least of its sources.
+ * Each joint is a weighted mean of other joints. The first alternative whose
+ * sources are all seen is used; if there is none, the one with the highest
+ * score. The score of an alternative, and of the joint, is the lowest score of
+ * its sources.
  *
  * @param pixels (S, 2).
  * @param scores (S).

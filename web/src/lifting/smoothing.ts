@@ -2,11 +2,11 @@
 
 import tables from "../tables.json";
 
-/** Settings; see `lifting/smoothing.py` for what they mean. */
+/** Settings; see `lifting/smoothing.py` for their meaning. */
 export interface OneEuro {
-  /** Cut-off of a joint at rest: lower it against jitter. */
+  /** Cutoff frequency for a joint at rest; lower values reduce jitter. */
   minCutoffHz: number;
-  /** Hz by which a speed of 1 m/s raises it: raise it against lag. */
+  /** Increase of the cutoff in Hz per m/s; higher values reduce lag. */
   betaPerM: number;
   derivativeCutoffHz: number;
 }
@@ -17,10 +17,10 @@ export const DEFAULT: OneEuro = {
   derivativeCutoffHz: tables.one_euro.derivative_cutoff_hz,
 };
 
-/** After a longer pause a stream starts anew. */
+/** After a longer pause the filter restarts. */
 const LONGEST_PAUSE_S = 0.5;
 
-/** A filter for one frame after another of (J, 3) joints. */
+/** A filter for consecutive frames of (J, 3) joints. */
 export class OneEuroStream {
   private points: Float64Array | null = null;
   private velocity = new Float64Array(0);
@@ -29,11 +29,11 @@ export class OneEuroStream {
   constructor(public settings: OneEuro) {}
 
   /**
-   * Returns a frame's points smoothed: the first, and one that comes more
-   * than half a second after the last, as it is.
+   * Returns a frame's smoothed points. The first frame, and one more than half
+   * a second after the last, is returned unchanged.
    *
    * @param points (J, 3) metres.
-   * @param seconds When; later every time.
+   * @param seconds Time of the frame, increasing.
    */
   step(points: ArrayLike<number>, seconds: number): Float64Array {
     const elapsed = seconds - this.seconds;

@@ -1,4 +1,4 @@
-/** Vectors of three. */
+/** Operations on vectors of three components. */
 
 import type { Point } from "./root";
 
@@ -10,7 +10,7 @@ export const cross = (a: Point, b: Point): Point => [
   a[0] * b[1] - a[1] * b[0],
 ];
 
-/** Returns the vector with a length of 1; of 0, itself. */
+/** Returns the vector scaled to length 1; a zero vector is returned unchanged. */
 export const unit = (a: Point): Point => {
   const length = Math.hypot(...a) || 1;
   return [a[0] / length, a[1] / length, a[2] / length];

@@ -1,10 +1,10 @@
-/** Joint angles as numbers and small curves. */
+/** Shows joint angles as numbers and small curves. */
 
 import { ANGLES, anglesOf, type AngleName, type Angles } from "../lifting/angles";
 import type { Row } from "../lifting/motion";
 import { joint } from "../lifting/skeleton";
 
-/** Degrees that a curve's height spans. */
+/** The range of a curve's height in degrees. */
 const RANGES: Record<AngleName, [number, number]> = {
   knee: [0, 150],
   hip: [-40, 130],
@@ -18,7 +18,7 @@ const NEEDED: Record<AngleName, (side: string) => string[]> = {
   shoulder: (side) => [`${side}Shoulder`, `${side}Elbow`, "Thorax"],
 };
 const LIVE_SECONDS = 8;
-/** A longer pause is no line. */
+/** Curves are interrupted at longer pauses. */
 const PAUSE_S = 0.5;
 
 export interface Sample {
@@ -34,7 +34,7 @@ export function sampleOf(row: Row, seconds: number): Sample {
 interface Card {
   values: { left: HTMLElement; right: HTMLElement };
   canvas: HTMLCanvasElement;
-  /** The curves without the cursor, not shown itself. */
+  /** The curves without the cursor, on a hidden canvas. */
   lines: HTMLCanvasElement;
 }
 
@@ -84,7 +84,7 @@ export class Curves {
     this.draw();
   }
 
-  /** Adds a row of a person who is filmed now. */
+  /** Adds a row of the live person. */
   push(row: Row, seconds: number): void {
     if (seconds <= (this.samples.at(-1)?.seconds ?? -Infinity)) this.samples = [];
     this.samples.push(sampleOf(row, seconds));
@@ -104,7 +104,7 @@ export class Curves {
     this.draw();
   }
 
-  /** Marks a time of the clip; the row is the person's there, if any. */
+  /** Marks a time in the clip, with the person's row at that time, if any. */
   mark(row: Row | null, seconds: number): void {
     this.cursor = seconds;
     this.say(row);
@@ -138,7 +138,7 @@ export class Curves {
     }
     const theme = document.documentElement.dataset.theme;
     const key = `${this.version} ${width} ${height} ${theme}`;
-    // A clip's curves stay; its cursor alone moves.
+    // The curves of a clip are constant; only the cursor moves.
     if (lines.dataset.key !== key) {
       lines.dataset.key = key;
       lines.width = width;
@@ -189,15 +189,15 @@ export class Curves {
 
 interface Column {
   at: number;
-  /** The only value, or the first, the least, the greatest and the last. */
+  /** The only value, or the first, least, greatest and last value. */
   values: number[];
-  /** Whether a line begins, because no person was there before. */
+  /** Whether a line begins here, because there was no person before. */
   isStart: boolean;
 }
 
 /**
- * Returns what a curve goes through: every sample, or of several within a
- * pixel's width their extremes.
+ * Returns the points of a curve: all samples, or the extremes of several
+ * samples within the width of a pixel.
  */
 export function columnsOf(
   samples: Sample[],

@@ -1,34 +1,34 @@
-/** A camera or a video file, image by image to the engine. */
+/** Passes the images of a camera or a video file to the engine. */
 
 import type { Engine, FrameAnswer } from "../engine/client";
 import { messageOf } from "../errors";
 
-/** Asked of the camera; it may give another size. */
+/** Requested from the camera, which may choose another size. */
 const ASKED = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 } };
 const ASSUMED_FPS = 30;
 const BUSY = ["NotReadableError", "AbortError"];
 const PAUSE_MS = 700;
 const LEAST_STEP_MS = 1;
-/** Browsers play no slower; a file begins slowly, and gains speed. */
+/** The slowest rate of browsers. A file starts slowly, and then speeds up. */
 const SLOWEST = 0.0625;
 const FIRST_RATE = 0.2;
 const FASTER = 1.006;
 const SLOWER = 0.7;
-/** Images in a row without pixels: a camera may have some as it begins. */
+/** Consecutive images without pixels, which cameras may have at the start. */
 const MOST_EMPTY = 30;
-/** Images of a file that wait to be lifted before the film does. */
+/** The number of waiting images at which the video is paused. */
 const MOST_WAITING = 2;
 
 export interface FilmEvents {
   /**
-   * @param answer Its image is the receiver's to close.
-   * @param seconds The image's time since the camera's start, or in the video.
+   * @param answer The receiver must close its image.
+   * @param seconds Time of the image since the camera's start, or in the video.
    */
   onImage(answer: FrameAnswer, seconds: number): void;
   /**
-   * The video is at its end, or the camera was unplugged.
+   * The video has ended, or the camera was disconnected.
    *
-   * @param problem Why the end came too early.
+   * @param problem Reason for a premature end.
    */
   onEnd(problem?: string): void;
   onError(message: string): void;
@@ -39,24 +39,24 @@ interface Waiting {
   seconds: number;
 }
 
-/** Returns what a browser's refusal of the camera means. */
+/** Returns a message for a browser's error about the camera. */
 export function cameraMessage(error: DOMException): string {
   switch (error.name) {
     case "NotAllowedError":
     case "SecurityError":
-      return "The camera was refused. Allow it in the browser's address bar and start again, or open a video.";
+      return "Access to the camera was denied. Allow it in the browser's address bar and start again, or open a video.";
     case "NotFoundError":
     case "OverconstrainedError":
       return "No camera was found. Connect one and start again, or open a video.";
     case "NotReadableError":
     case "AbortError":
-      return "The camera cannot be read; another program may be using it. Close it and start again.";
+      return "The camera cannot be read; it may be in use by another program. Close that program and start again.";
     default:
       return `The camera cannot be started: ${error.message}`;
   }
 }
 
-/** A camera that was just let go may need a moment: it is asked twice. */
+/** Requests the camera twice, because it may be busy just after its release. */
 async function askForCamera(asked: MediaStreamConstraints): Promise<MediaStream> {
   try {
     return await navigator.mediaDevices.getUserMedia(asked);
@@ -67,17 +67,17 @@ async function askForCamera(asked: MediaStreamConstraints): Promise<MediaStream>
   }
 }
 
-/** @throws If the browser does not say when a video shows an image. */
+/** @throws If the browser does not report when a video shows an image. */
 function checkBrowser(): void {
   if (!("requestVideoFrameCallback" in HTMLVideoElement.prototype)) {
-    throw new Error("this browser is too old to hand on a video's images; renew it");
+    throw new Error("this browser is too old to process videos; update it");
   }
 }
 
 export class Film {
-  /** Frames per second that the camera says it makes. */
+  /** Frames per second according to the camera. */
   fps = ASSUMED_FPS;
-  /** Whether the camera looks away from its user. */
+  /** Whether the camera faces away from the user. */
   isRear = false;
   private stream: MediaStream | null = null;
   private url = "";
@@ -106,12 +106,12 @@ export class Film {
     return this.stream !== null || this.url !== "";
   }
 
-  /** @throws What the browser says if there is no camera for us. */
+  /** @throws The browser's error if the camera is not available. */
   async startCamera(deviceId: string): Promise<void> {
     this.stop();
     checkBrowser();
     if (!navigator.mediaDevices) {
-      throw new Error("this page needs https:// or localhost for a camera");
+      throw new Error("the camera requires https:// or localhost");
     }
     const run = this.run;
     const stream = await askForCamera({
@@ -120,7 +120,7 @@ export class Film {
     });
     if (run !== this.run) {
       for (const track of stream.getTracks()) track.stop();
-      return; // Stopped while the user was asked.
+      return; // Stopped while the browser was asking the user.
     }
     this.stream = stream;
     const [track] = stream.getVideoTracks();
@@ -128,7 +128,7 @@ export class Film {
     this.fps = frameRate || ASSUMED_FPS;
     this.isRear = facingMode === "environment";
     track!.addEventListener("ended", () => {
-      if (this.stream === stream) this.events.onEnd("it was unplugged");
+      if (this.stream === stream) this.events.onEnd("it was disconnected");
     });
     this.video.srcObject = stream;
     await this.begin();
@@ -145,17 +145,17 @@ export class Film {
       this.video.onerror = () =>
         reject(new Error("this browser cannot play the file; try .mp4 (H.264) or .webm"));
     });
-    if (!this.video.videoWidth) throw new Error("the file has no pictures");
+    if (!this.video.videoWidth) throw new Error("the file contains no images");
     const { run } = this;
     this.video.onended = () => void this.end(run);
     this.video.onerror = () => {
       const at = this.video.currentTime.toFixed(2);
-      void this.end(run, `cannot be read after ${at} s; what was lifted is kept`);
+      void this.end(run, `cannot be read after ${at} s; the poses so far are kept`);
     };
     await this.begin();
   }
 
-  /** Ends the camera or the video; nothing that is on its way counts. */
+  /** Stops the camera or the video; pending images are discarded. */
   stop(): void {
     this.run += 1;
     for (const track of this.stream?.getTracks() ?? []) track.stop();
@@ -186,16 +186,16 @@ export class Film {
   }
 
   /**
-   * @param start The camera's first image's time, in milliseconds.
-   * @param before That of the image before.
+   * @param start Time of the camera's first image, in milliseconds.
+   * @param before Time of the previous image, in milliseconds.
    */
   private listen(run: number, start = NaN, before = -Infinity): void {
     if (run !== this.run) return;
     this.video.requestVideoFrameCallback((_, { captureTime, presentationTime, mediaTime, presentedFrames }) => {
       if (run !== this.run) return;
-      // When it was filmed, not when there was time to say so.
+      // The time of capture, if the browser reports it.
       const filmed = captureTime ?? presentationTime;
-      // Clocks of cameras are not all steady; ours must go on.
+      // Some cameras' clocks are not monotonic, but ours must be.
       const now = Math.max(filmed, before + LEAST_STEP_MS);
       const first = Number.isNaN(start) ? now : start;
       this.listen(run, first, now);
@@ -207,7 +207,7 @@ export class Film {
     const missed = presented - this.presented > 1 && this.presented > 0;
     this.presented = presented;
     if (document.hidden) return;
-    // The browser itself cannot show every image of a file at this speed.
+    // If images were missed, this speed is too high for the browser.
     if (!this.stream) {
       const rate = this.video.playbackRate * (missed ? SLOWER : FASTER);
       this.video.playbackRate = Math.min(1, Math.max(SLOWEST, rate));
@@ -215,7 +215,7 @@ export class Film {
     void this.take(run, seconds);
   }
 
-  /** Hands on an image, or keeps it until there is time. */
+  /** Passes on an image, or queues it while the engine is busy. */
   private async take(run: number, seconds: number): Promise<void> {
     try {
       this.taken += 1;
@@ -225,7 +225,7 @@ export class Film {
         return;
       }
       this.empty = 0;
-      // A camera does not wait for us, and its newest image counts.
+      // A camera does not wait; only its newest image is kept.
       if (this.stream) this.forget();
       this.waiting.push({ image, seconds });
       if (!this.stream && this.waiting.length >= MOST_WAITING) this.video.pause();
@@ -248,7 +248,7 @@ export class Film {
         if (run === this.run) this.events.onImage(answer, next.seconds);
         else answer.image.close();
       } catch (error) {
-        // Here, for meanwhile another video may have begun.
+        // Caught here, because another video may have begun.
         if (run === this.run) this.fail(error);
       }
     }
@@ -259,7 +259,7 @@ export class Film {
     if (!this.video.paused || this.video.ended || this.video.error || document.hidden) return;
     const { run } = this;
     this.video.play().catch((error: unknown) => {
-      // What is wrong with the file is told by its own event.
+      // Errors of the file have their own event.
       if (run === this.run && !this.video.error) this.fail(error);
     });
   }
@@ -268,7 +268,7 @@ export class Film {
     this.events.onError(messageOf(error));
   }
 
-  /** Ends a video when its last image is lifted. */
+  /** Ends a video after its last image has been lifted. */
   private async end(run: number, problem?: string): Promise<void> {
     while (run === this.run && (this.taken > 0 || this.busy || this.waiting.length > 0)) {
       await new Promise((resolve) => setTimeout(resolve, 10));
@@ -276,7 +276,7 @@ export class Film {
     if (run === this.run) this.events.onEnd(problem);
   }
 
-  /** A page that no one sees films no one. */
+  /** Pauses the camera or the video while the page is hidden. */
   private onVisibility(): void {
     if (!this.isRunning) return;
     for (const track of this.stream?.getVideoTracks() ?? []) track.enabled = !document.hidden;

@@ -1,4 +1,4 @@
-/** Frames a second, and the milliseconds of a frame's stages. */
+/** Shows frames per second, and the milliseconds of a frame's stages. */
 
 import type { Times } from "../engine/messages";
 

@@ -1,4 +1,4 @@
-/** The 2D skeleton, over the image that it was found in or alone. */
+/** Draws the 2D skeleton, with or without the image. */
 
 import type { ImageSize } from "../lifting/lifter";
 import type { Row } from "../lifting/motion";
@@ -10,7 +10,7 @@ export interface Placed {
   scale: number;
 }
 
-/** A part of an image, in its pixels. */
+/** A part of an image, in pixels. */
 export interface View {
   x: number;
   y: number;
@@ -18,7 +18,7 @@ export interface View {
   height: number;
 }
 
-/** Returns where an image is, a part of which fills a box as far as it can. */
+/** Returns the placement of an image for which a part of it fits into a box. */
 export function contain(view: View, boxWidth: number, boxHeight: number): Placed {
   const scale = Math.min(boxWidth / view.width, boxHeight / view.height);
   return {
@@ -28,10 +28,10 @@ export function contain(view: View, boxWidth: number, boxHeight: number): Placed
   };
 }
 
-/** Around people, as a share of their extent. */
+/** The margin around people, as a share of their extent. */
 const MARGIN = 0.15;
 
-/** Returns the part of the image in which people are in all rows. */
+/** Returns the part of the image that contains the people in all rows. */
 export function viewOf(rows: Iterable<Row>, [width, height]: ImageSize): View {
   const low = [width, height];
   const high = [0, 0];
@@ -70,8 +70,8 @@ export class Overlay {
   }
 
   /**
-   * @param image Which is closed when the next one comes; null for none.
-   * @param view The part that is to be seen; null for the whole image.
+   * @param image Image to draw, closed when the next one arrives; null for none.
+   * @param view Part of the image to show; null for the whole image.
    */
   show(people: Row[], size: ImageSize, image: ImageBitmap | null, view: View | null = null): void {
     this.image?.close();

@@ -1,4 +1,4 @@
-/** Plays a motion: time line, keys, and what is shown when. */
+/** Plays a motion: timeline, keys and the people shown at each time. */
 
 import type { Shown } from "../lifting/motion";
 
@@ -9,10 +9,10 @@ export interface PlayerParts {
   clock: HTMLOutputElement;
 }
 
-/** A person who is missing for so long is shown as before: frames lack. */
+/** Seconds for which a missing person is still shown, to bridge missing frames. */
 const HELD_S = 0.5;
 
-/** Returns who is shown at a frame: those there, and those just before. */
+/** Returns the people shown at a frame: those in it, and those just before. */
 export function heldAt(frames: Map<number, Shown[]>, at: number, fps: number): Shown[] {
   const found = new Map<number, Shown>();
   for (let frame = at; frame >= at - HELD_S * fps; frame -= 1) {
@@ -43,11 +43,11 @@ export class Player {
     });
   }
 
-  /** @param keepTime Whether the same clip was only smoothed otherwise. */
+  /** @param keepTime Whether it is the same clip with other smoothing. */
   load(frames: Map<number, Shown[]>, fps: number, keepTime: boolean): void {
     this.frames = frames;
     this.fps = fps;
-    // Not by spreading: there may be more than a call has arguments.
+    // No spread arguments: there may be too many for a call.
     this.first = Infinity;
     this.last = -Infinity;
     for (const frame of frames.keys()) {

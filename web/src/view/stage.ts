@@ -1,4 +1,4 @@
-/** The room: people on a floor, z up, seen by a camera that orbits. */
+/** The 3D view: people on a floor, z up, with an orbiting camera. */
 
 import * as THREE from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
@@ -17,7 +17,7 @@ const MOST_PEOPLE = 24;
 
 const FOV_DEG = 35;
 const DISTANCE_M = 3.7;
-/** Where the views are from the person; exactly above, up would be anywhere. */
+/** Directions of the views from the person; exactly above, up is undefined. */
 const VIEWS = {
   half: [0.75, -1, 0.38],
   front: [0, -1, 0.06],
@@ -28,12 +28,12 @@ export type ViewName = keyof typeof VIEWS;
 
 const HEAD = joint("Head");
 const TURN_RAD = Math.PI / 24;
-/** The share of the way to the person that the view moves in each frame. */
+/** The share of the distance to the person that the view moves per frame. */
 const FOLLOWING = 0.15;
-/** From so far away it jumps: another person, or the clip's start again. */
+/** It jumps over larger distances: to another person, or the clip's start. */
 const FAR_M = 0.8;
 
-/** As many joints and bones of one look as a frame has. */
+/** The joints and bones in a frame with the same appearance. */
 class Look {
   private readonly joints: THREE.InstancedMesh;
   private readonly bones: THREE.InstancedMesh;
@@ -41,7 +41,7 @@ class Look {
   constructor(scene: THREE.Scene, material: THREE.Material) {
     const make = (geometry: THREE.BufferGeometry, count: number) => {
       const mesh = new THREE.InstancedMesh(geometry, material, MOST_PEOPLE * count);
-      mesh.frustumCulled = false; // It moves, its bounds do not.
+      mesh.frustumCulled = false; // Its bounds are not updated when it moves.
       scene.add(mesh);
       return mesh;
     };
@@ -80,7 +80,7 @@ export class Stage {
 
   /** @throws If there is no WebGL. */
   constructor(private readonly canvas: HTMLCanvasElement) {
-    // A processor that draws has better things to do than smooth edges.
+    // No antialiasing if the processor renders.
     this.software = drawsInSoftware();
     this.renderer = new THREE.WebGLRenderer({
       canvas,
@@ -104,7 +104,7 @@ export class Stage {
       new THREE.MeshBasicMaterial({
         transparent: true,
         opacity: 0.25,
-        // Where shadows cross, they are no darker.
+        // Overlapping shadows are not darker.
         stencilWrite: true,
         stencilRef: 1,
         stencilFunc: THREE.NotEqualStencilFunc,
@@ -123,7 +123,7 @@ export class Stage {
     this.theme();
   }
 
-  /** Takes the colours of the page. */
+  /** Applies the colours of the page. */
   theme(): void {
     const style = getComputedStyle(this.canvas);
     for (const side of ["left", "right", "middle"] as const) {
@@ -135,10 +135,10 @@ export class Stage {
     this.show(this.people);
   }
 
-  /** Looks from a side at the person. */
+  /** Shows the person from a side. */
   look(view: ViewName): void {
     const away = new THREE.Vector3(...VIEWS[view]).normalize().multiplyScalar(DISTANCE_M);
-    // A narrow panel needs more distance for the same width.
+    // A narrow panel requires a larger distance for the same width.
     away.multiplyScalar(Math.max(1, 0.75 / Math.max(this.camera.aspect, 0.3)));
     this.camera.position.copy(this.controls.target).add(away);
     this.controls.update();
@@ -146,7 +146,7 @@ export class Stage {
     this.ask();
   }
 
-  /** Shows people at once, and looks at them: another clip begins. */
+  /** Shows people and centres them immediately, when another clip begins. */
   begin(people: Shown[]): void {
     const step = middle(people)?.sub(this.controls.target);
     if (step) this.move(step);
@@ -166,7 +166,7 @@ export class Stage {
     this.controls.target.add(step);
     this.camera.position.add(step);
     this.controls.update();
-    // The floor is endless: its lines go with the view, by whole squares.
+    // The floor seems endless: its lines follow the view by whole squares.
     const { x, y } = this.controls.target;
     this.grid.position.set(Math.round(x), Math.round(y), 0);
   }
@@ -240,7 +240,7 @@ export class Stage {
     this.renderer.render(this.scene, this.camera);
   }
 
-  /** Draws once before the next picture of the screen. */
+  /** Draws once before the next screen refresh. */
   private ask(): void {
     if (this.asked) return;
     this.asked = true;
@@ -251,27 +251,27 @@ export class Stage {
   }
 }
 
-/** Says by the buttons from where the view is. */
+/** Marks the button of the current view. */
 function mark(view: ViewName | null): void {
   for (const button of document.querySelectorAll<HTMLElement>("[data-view]")) {
     button.setAttribute("aria-pressed", String(button.dataset.view === view));
   }
 }
 
-/** Returns the stage of a panel, or says there that there is none. */
+/** Returns the stage of a panel, or shows a message there without WebGL. */
 export function stageIn(room: HTMLElement): Stage | null {
   try {
     return new Stage(room.querySelector("canvas")!);
   } catch {
     const note = document.createElement("p");
     note.className = "broken";
-    note.textContent = "The 3D view needs WebGL, which this browser does not offer. Recording works.";
+    note.textContent = "The 3D view requires WebGL, which this browser does not support. You can still record.";
     room.append(note);
     return null;
   }
 }
 
-/** Returns the middle of who is there, at the height of a hip. */
+/** Returns the centre of all people, at the height of a hip. */
 function middle(people: Shown[]): THREE.Vector3 | null {
   if (people.length === 0) return null;
   const box = new THREE.Box3();
@@ -279,7 +279,7 @@ function middle(people: Shown[]): THREE.Vector3 | null {
   return box.getCenter(new THREE.Vector3()).setZ(HIP_M);
 }
 
-/** Returns a grid of short lines: long ones behind the camera may vanish. */
+/** Returns a grid of short lines, because long ones may vanish behind the camera. */
 function floorLines(): THREE.LineSegments<THREE.BufferGeometry, THREE.LineBasicMaterial> {
   const half = FLOOR_M / 2;
   const points: number[] = [];

@@ -1,4 +1,4 @@
-/** Dark or light: as the system has it, unless the switch says otherwise. */
+/** Dark or light theme: that of the system, unless the switch was used. */
 
 const KEY = "ampose theme";
 
@@ -9,11 +9,11 @@ function stored(): Theme | null {
     const value = localStorage.getItem(KEY);
     return value === "dark" || value === "light" ? value : null;
   } catch {
-    return null; // Storage may be forbidden; the system's theme remains.
+    return null; // Storage may be disabled; the system's theme is used.
   }
 }
 
-/** Wires the switch; calls back now and whenever the theme changes. */
+/** Installs the switch; calls back now and whenever the theme changes. */
 export function installTheme(button: HTMLButtonElement, onChange: () => void): void {
   const system = matchMedia("(prefers-color-scheme: dark)");
   let chosen = stored();
@@ -28,7 +28,7 @@ export function installTheme(button: HTMLButtonElement, onChange: () => void): v
     try {
       localStorage.setItem(KEY, chosen);
     } catch {
-      // The choice lasts as long as the page.
+      // The choice lasts until the page is closed.
     }
     show();
   });

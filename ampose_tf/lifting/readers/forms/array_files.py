@@ -1,20 +1,20 @@
-"""Keypoints in arrays: `.npy` and `.npz`.
+"""Readers for keypoints in arrays: `.npy` and `.npz`.
 
 * `.npy`: (T, S, 2) pixels, (T, S, 3) with scores, or without T for one
-  frame; of several people (T, P, S, 2) or (T, P, S, 3), or with P before T;
+  frame; for several people (T, P, S, 2) or (T, P, S, 3), or with P before T;
   also MediaPipe's 33 landmarks, (T, 33, 4) of x, y, z and visibility.
   MoveNet's outputs, stacked to (T, 1, 1, 17, 3): y, x and score, normalised
-  to the image that it was given,
-  https://www.tensorflow.org/hub/tutorials/movenet; where that was padded to
-  a square, so are the pixels, and the image size is (side, side).
-* `.npz`: such an array alone or as `keypoints_px`, then optionally with
+  to the network's input image,
+  https://www.tensorflow.org/hub/tutorials/movenet; if that was padded to a
+  square, pixels refer to the square, and the image size is (side, side).
+* `.npz`: a single array as above, or one named `keypoints_px`, optionally with
   `scores` (T, S), `frame_numbers` (T,), `image_size` (width, height), `fps`
-  and `skeleton`, a name; and members that `vocabulary` understands.
+  and `skeleton`, a name; and members whose names `vocabulary` contains.
 * `.npz` of VideoPose3D's `inference/infer_video_d2.py`: Detectron2's people
   as `keypoints[frame][1]`, (P, 4, 17) of x, y, logit and probability, and
   `metadata` with w and h.
 * `.npz` of VideoPose3D's `data/prepare_data_2d_custom.py`: `positions_2d`
-  `{video: {"custom": [(T, 17, 2)]}}` and `metadata`. One video a file.
+  `{video: {"custom": [(T, 17, 2)]}}` and `metadata`. One video per file.
 """
 
 import numpy as np
@@ -38,7 +38,7 @@ from ampose_tf.lifting.untrusted import brief
 _OF_VIDEOPOSE3D = {
     *("boxes", "segments", "keypoints", "metadata", "positions_2d"),
 }
-# In pixels, half of all coordinates never lie this close to the corner.
+# If half of all coordinates are smaller than this, they are not pixels.
 _NORMALISED = 2
 _SIDES = (vocabulary.WIDTH, vocabulary.HEIGHT, vocabulary.SHAPE)
 _KNOWN = (
@@ -51,7 +51,7 @@ _KNOWN = (
     vocabulary.JOINT_SCORES,
     vocabulary.IRRELEVANT,
 )
-# What arrays beside one of bodies say of each of them.
+# Meanings of arrays with a value for each body.
 _OF_BODIES = (
     vocabulary.TIME,
     vocabulary.PERSON,
@@ -62,15 +62,15 @@ _OF_BODIES = (
 
 
 def read_array(array, options: Options, account: Account) -> Recording:
-    """Reads keypoints of one person or of several, or MoveNet's.
+    """Reads keypoints of one person or several, or MoveNet's outputs.
 
     Args:
-        array: Of an `.npy`, or the only one of an `.npz`.
-        options: Of the user.
+        array: Array of an `.npy` file, or the only one of an `.npz` file.
+        options: The user's options.
         account: Account of the file.
 
     Raises:
-        ValueError: If its shape is another, or its values are.
+        ValueError: If the array's shape or values are invalid.
     """
     if _is_movenet(array, options.format):
         check_format("movenet", options.format)
@@ -80,7 +80,7 @@ def read_array(array, options: Options, account: Account) -> Recording:
 
 
 def read_npz(members: dict, options: Options, account: Account) -> Recording:
-    """Reads what `archive.read` found in an `.npz`; see `read_array`."""
+    """Reads an `.npz` file's members from `archive.read`; see `read_array`."""
     if "positions_2d" in members:
         check_format("detectron2", options.format)
         account.unread(members.keys() - _OF_VIDEOPOSE3D, "arrays")
@@ -107,7 +107,7 @@ def read_npz(members: dict, options: Options, account: Account) -> Recording:
             if vocabulary.meaning(name) == vocabulary.JOINTS_3D
         ]
         raise ValueError(
-            f"its joints ({brief(solid[0])}) are 3D already; expected 2D"
+            f"its joints ({brief(solid[0])}) are already 3D; expected 2D"
             if solid
             else "expected an array keypoints_px, found "
             f"{', '.join(map(brief, members)) or 'nothing'}"
@@ -119,10 +119,10 @@ def read_npz(members: dict, options: Options, account: Account) -> Recording:
 
 
 def rows_of(members: dict) -> dict | None:
-    """Returns arrays as JSON, if they say what only JSON's reader knows.
+    """Returns arrays as JSON if only the reader for JSON understands them.
 
-    Times, ids and scores of people, and names of joints. None for other
-    arrays, see `read_npz`.
+    These are times, ids and scores of people, and names of joints. None for
+    other arrays, see `read_npz`.
     """
     by_meaning = {vocabulary.meaning(name): name for name in members}
     if vocabulary.JOINTS not in by_meaning or not members.keys().isdisjoint(
@@ -179,8 +179,8 @@ def _plain(array, scores, skeleton, account):
         or not array.size
     ):
         raise ValueError(
-            "expected pixels of shape (frames, joints, 2), or 3 with scores, "
-            f"got {shape}"
+            "expected pixels of shape (frames, joints, 2), or (frames, "
+            f"joints, 3) with scores, got {shape}"
         )
     points, own, third = layouts.split_columns(array)
     if scores is not None:
@@ -243,7 +243,7 @@ def _one_person(points, scores, skeleton, coordinates, third="score"):
 
 
 def _explained(members, options, account):
-    """Reads this project's own `.npz`, and others' that are like it."""
+    """Reads this project's own `.npz` format, and similar ones."""
     by_meaning, unread = {}, []
     for name in members:
         what = vocabulary.meaning(name)
@@ -296,7 +296,7 @@ def _with_frames(recording, numbers, account):
     ):
         account.note(
             "The array of frame numbers is not used: expected "
-            f"{recording.frame_count} whole numbers that increase."
+            f"{recording.frame_count} increasing whole numbers."
         )
         return recording
     labels.check_span(numbers.astype(np.int64).tolist())
@@ -308,7 +308,7 @@ def _with_frames(recording, numbers, account):
 
 
 def _of(read, value, account):
-    """Returns what `read` makes of a value; None if it is wrong, and noted."""
+    """Returns `read`'s result for a value; None, with a note, if invalid."""
     if value is None:
         return None
     try:
@@ -327,8 +327,8 @@ def _detectron2(members, skeleton):
         classes = _items(classes, what)
         if len(classes) != 2:
             raise ValueError(
-                f"{what}: expected those of two classes, the second people, "
-                f"got {len(classes)}"
+                f"{what}: expected two classes, the second one people, got "
+                f"{len(classes)}"
             )
         people = _items(classes[1], what)
         frames.append((number, [_of_rows(person, what) for person in people]))

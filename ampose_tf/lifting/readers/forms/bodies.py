@@ -1,9 +1,10 @@
-"""The joints of people in JSON, in all layouts.
+"""Readers for people's joints in JSON, in all layouts.
 
-A person's joints are a list of numbers (x, y, score of each, or x, y), a list
-of lists `[x, y]`, `[x, y, score]` or `[x, y, z, score]`, a list of objects
-with x and y, an object of these by the joints' names or numbers, or an object
-of lists `x`, `y` and `visible`. Names of fields are those of `vocabulary`.
+A person's joints are a list of numbers (x, y and score of each joint, or x and
+y), a list of lists `[x, y]`, `[x, y, score]` or `[x, y, z, score]`, a list of
+objects with x and y, an object that contains these by the joints' names or
+numbers, or an object with lists `x`, `y` and `visible`. Names of fields are
+looked up in `vocabulary`.
 """
 
 import functools
@@ -16,25 +17,24 @@ from ampose_tf.lifting.readers import vocabulary
 from ampose_tf.lifting.readers.records import Account, Detection
 from ampose_tf.lifting.untrusted import brief, numbers
 
-# Joints of skeletons that count them, for lists that leave some out.
+# Numbers of joints in known skeletons, for lists that omit some.
 _COUNTS = (16, 17, 18, 25, 26, 33, 133, 136)
-# In pixels, no person lies this close to the corner.
+# If all coordinates are smaller than this, they are not pixels.
 _NORMALISED = 2
 # The largest score, in percent.
 _MOST_SCORE = 100
 _NUMBER = re.compile(r"(?i)\s*[+-]?([0-9]*\.?[0-9]+(e[+-]?[0-9]+)?|nan)\s*")
 _LONGEST_NUMBER = 64
-# Named points that make a person, where an object may have other entries.
+# The least number of named points in an object that is a person.
 _FEW = 3
-# Numbers of a point.
+# The largest number of values for a point.
 _LONGEST_POINT = 4
-# From the surest of scores to the least: whether something is there says less
-# than whether it is seen.
+# Preferred scores first: visibility is more informative than presence.
 _SCORE_ORDER = ("score", "confidence", "visibility")
 
 
 class _Fields(NamedTuple):
-    """The fields of a point; None for those that it lacks."""
+    """The fields of a point; None for those that are missing."""
 
     x: str | None
     y: str | None
@@ -82,12 +82,12 @@ def _fields(keys: tuple[str, ...]) -> _Fields:
 
 
 def is_point(value) -> bool:
-    """Whether a value of JSON is an object with x and y, or a position."""
+    """Whether a JSON value is an object with x and y, or with a position."""
     if not isinstance(value, dict):
         return False
     fields = _fields(tuple(value))
     if any(isinstance(value[key], (list, dict)) for key in fields.joints):
-        return False  # A person, beside the box's x and y.
+        return False  # A person; x and y are those of the box.
     if fields.x and fields.y:
         return not isinstance(value[fields.x], (list, dict))
     inner = value.get(fields.position) if fields.position else None
@@ -97,7 +97,7 @@ def is_point(value) -> bool:
 
 
 def is_numeric(value: list) -> bool:
-    """Whether a list of JSON holds nothing but numbers and null.
+    """Whether a JSON list contains only numbers and null.
 
     Numbers may be text, as some tools write them.
     """
@@ -114,7 +114,7 @@ def is_numeric(value: list) -> bool:
 
 
 def is_row(value) -> bool:
-    """Whether a value of JSON is a list of the numbers of one point."""
+    """Whether a JSON value is a list with the numbers of one point."""
     return (
         isinstance(value, list)
         and 1 < len(value) <= _LONGEST_POINT
@@ -123,22 +123,22 @@ def is_row(value) -> bool:
 
 
 def is_joint(value) -> bool:
-    """Whether a value of JSON may be a joint in an object of them by name."""
+    """Whether a JSON value may be a joint in an object of named joints."""
     return is_point(value) or is_row(value)
 
 
 def is_flat(value) -> bool:
-    """Whether a value of JSON is a list of the numbers of many points."""
+    """Whether a JSON value is a list with the numbers of many points."""
     return (
         isinstance(value, list)
         and len(value) > _LONGEST_POINT
-        # The others are looked at when they are converted.
+        # The other values are checked when they are converted.
         and is_numeric(value[:2])
     )
 
 
 def is_body(value) -> bool:
-    """Whether a value of JSON may be the joints of one person."""
+    """Whether a JSON value may be the joints of one person."""
     if isinstance(value, dict):
         return (
             _columns_of(value) is not None
@@ -157,12 +157,12 @@ def read(value, scores, account: Account) -> list[Detection]:
     """Reads the joints of one person, or of several in a list.
 
     Args:
-        value: Of a field that holds joints.
-        scores: Of a field that holds their scores; None if there is none.
+        value: Value of a field with joints.
+        scores: Value of a field with their scores; None if there is none.
         account: Account of the file.
 
     Raises:
-        ValueError: If they are no joints.
+        ValueError: If the value does not contain joints.
     """
     if value is None or value == [] or value == {}:
         return []
@@ -203,7 +203,7 @@ def _of_object(value, scores, account):
         account.unread(_fields(tuple(value)).unread, "fields of joints")
         return [_scored(columns, scores)]
     own = _fields(tuple(value)).scores
-    for key, inner in value.items():  # ml5's pose has them, too.
+    for key, inner in value.items():  # ml5's pose contains them, too.
         if vocabulary.meaning(key) in (
             vocabulary.JOINTS,
             vocabulary.NAME,
@@ -222,7 +222,7 @@ def _of_object(value, scores, account):
 
 
 def _columns_of(value):
-    """Returns the person of lists x, y and a score, or None."""
+    """Returns a person given by lists x, y and scores, or None."""
     fields = _fields(tuple(value))
     if not (fields.x and fields.y):
         return None
@@ -232,13 +232,13 @@ def _columns_of(value):
     y = numbers(value[fields.y], "y")
     if x.ndim != 1 or x.shape != y.shape or not x.size:
         raise ValueError(
-            "expected lists x and y of one person, of a number for each "
+            "expected lists x and y of one person, with a number for each "
             f"joint, got shapes {x.shape} and {y.shape}"
         )
     points = np.stack([x, y], axis=1)
     person = Detection(points, np.ones(len(x)), third="none")
     for key in fields.scores:
-        if value[key] is not None:  # Of models trained without it.
+        if value[key] is not None:  # Null if the model predicts no scores.
             return _scored(person, value[key])
     return person
 
@@ -262,18 +262,18 @@ def _named(person, names):
 
 
 def _placed(person, places):
-    """Returns a person whose joints are given by their numbers in a list."""
+    """Returns a person with joints placed by their numbers."""
     count = len(places)
     if len(set(places)) < count or min(places) < 0:
         raise ValueError("two points of a person have the same number")
     if sorted(places) == list(range(1, count + 1)):
         places = [place - 1 for place in places]
-    if max(places) >= count:  # Some are left out.
+    if max(places) >= count:  # Some joints are missing.
         count = next((c for c in _COUNTS if c > max(places)), None)
         if count is None:
             raise ValueError(
-                f"points are numbered up to {max(places)}; expected those of "
-                "a known skeleton"
+                f"points are numbered up to {max(places)}; expected the "
+                "numbers of a known skeleton"
             )
     points, scores = np.full((count, 2), np.nan), np.zeros(count)
     points[places], scores[places] = person.points, person.scores
@@ -306,7 +306,7 @@ def _of_points(points, account):
             x, y = point[fields.x], point[fields.y]
         score = None
         for key in fields.scores:
-            # null where a model does not have them.
+            # Null if the model predicts none.
             if point[key] is not None:
                 score = point[key]
                 break
@@ -322,7 +322,7 @@ def _of_points(points, account):
         if all(name.isdecimal() and len(name) < 4 for name in names):
             return _placed(person, list(map(int, names)))
         if len(set(names)) == 1 < len(names):
-            return person  # Which say what they are of.
+            return person  # A label of the whole list, not of a joint.
         return _named(person, names)
     if all(isinstance(name, int) for name in names) and len(set(names)) == len(
         names
@@ -338,23 +338,23 @@ def _of_rows(table):
         )
     if table.shape[1] == 2:
         return Detection(table, np.ones(len(table)), third="none")
-    if table.shape[1] == 4:  # x, y, z and the score.
+    if table.shape[1] == 4:  # x, y, z and score.
         return Detection(table[:, :2], table[:, 3])
     return Detection(table[:, :2], table[:, 2], third="either")
 
 
 def _of_flat(values):
-    """Splits x1, y1, score1, x2, …, as COCO and OpenPose, or x1, y1, x2, …."""
+    """Splits x1, y1, score1, x2, … (COCO and OpenPose), or x1, y1, x2, …."""
     flat = numbers(values, "keypoints")
     count = len(flat)
     if count == 4 * 33:  # MediaPipe's x, y, z, visibility.
         return _of_rows(flat.reshape(-1, 4))
     are_triples, are_pairs = count % 3 == 0, count % 2 == 0
     if are_triples and are_pairs:
-        # fmax passes over NaN.
+        # fmax ignores NaN.
         if np.fmax.reduce(flat) < _NORMALISED:
             are_triples = count // 2 not in _COUNTS or count // 3 in _COUNTS
-        else:  # Of pairs, every third number is a coordinate.
+        else:  # In pairs, every third number is a coordinate.
             are_triples = not np.fmax.reduce(flat[2::3]) > _MOST_SCORE
     if are_triples:
         return _of_rows(flat.reshape(-1, 3))
@@ -367,30 +367,30 @@ def _of_flat(values):
 
 
 def _scored(person, scores):
-    """Returns a person with the scores of a field of their own."""
+    """Returns a person with scores from a separate field."""
     if scores is None:
         return person
     given = numbers(scores, "scores").squeeze()
     if given.ndim == 0:
         given = given[None]
-    # COCO's visibility says less than scores do.
+    # COCO's visibility may be replaced by scores; z may not.
     if (
         person.third == "either"
         and not np.isin(person.scores, (0, 1, 2)).all()
     ):
         raise ValueError(
-            "keypoints: they are in 3D, of a model that has lifted them; "
-            "expected those of a 2D detector"
+            "keypoints: they are already 3D; expected a 2D detector's x and "
+            "y of each joint"
         )
     check_shapes(person.points, given)
     return person._replace(scores=given, third="score")
 
 
 def check_shapes(points: np.ndarray, scores: np.ndarray) -> None:
-    """Checks that there are points (S, 2) and scores (S,).
+    """Checks that the shapes are (S, 2) and (S,).
 
     Raises:
-        ValueError: If their shapes are others.
+        ValueError: If the shapes differ from these.
     """
     if points.shape != (*scores.shape, 2) or scores.ndim != 1:
         raise ValueError(

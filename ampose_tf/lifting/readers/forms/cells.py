@@ -1,4 +1,4 @@
-"""Cells of tables."""
+"""Parses the cells of tables."""
 
 import re
 
@@ -7,20 +7,22 @@ import numpy as np
 from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.untrusted import brief
 
-# What cells say that have nothing to say.
+# Cells without a value.
 _NOTHING = ("", "nan", "na", "n/a", "#n/a", "none", "null", "-", "--")
-# Letters of a text cell that holds joints.
+# The largest length of a cell that contains joints.
 _LONGEST_CELL = 100_000
 
 
 def parsed(cell: str, line: int):
-    """Parses JSON, or what Python writes of lists and numbers.
+    """Parses JSON, or Python's text of lists and numbers.
 
     Raises:
-        ValueError: If it is neither.
+        ValueError: If the cell is neither, or too long.
     """
     if len(cell) > _LONGEST_CELL:
-        raise ValueError(f"line {line}: a cell of {len(cell)} letters")
+        raise ValueError(
+            f"line {line}: a cell of {len(cell)} characters, which is too long"
+        )
     cell = cell.replace("(", "[").replace(")", "]")
     for text in (
         cell,
@@ -34,10 +36,10 @@ def parsed(cell: str, line: int):
 
 
 def number(cell: str, line: int) -> float:
-    """Returns a number; NaN of an empty cell and of what stands for one.
+    """Returns the number in a cell; NaN for a cell without a value.
 
     Raises:
-        ValueError: If it is something else.
+        ValueError: If the cell is not a number.
     """
     found = float_of(cell)
     if found is not None:
@@ -51,7 +53,7 @@ def number(cell: str, line: int) -> float:
 
 
 def float_of(cell: str) -> float | None:
-    """Returns a number, or None."""
+    """Returns the number in a cell; None if it is not a number."""
     try:
         return float(cell)
     except ValueError:

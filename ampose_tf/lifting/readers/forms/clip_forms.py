@@ -1,20 +1,20 @@
-"""A clip's people in JSON: all frames in one value.
+"""Readers for a clip in JSON: all frames in one value.
 
-* COCO's annotations, https://cocodataset.org/#format-data: `images` and
-  `annotations`; PoseTrack's, CVAT's and Roboflow's are of this form.
-* COCO's results, https://cocodataset.org/#format-results: a list of people
-  with `image_id`; AlphaPose's too, whose image_id is a file's name.
+* COCO annotations, https://cocodataset.org/#format-data: `images` and
+  `annotations`; PoseTrack, CVAT and Roboflow use this form.
+* COCO results, https://cocodataset.org/#format-results: a list of people
+  with `image_id`; AlphaPose too, where image_id is a file's name.
 * MMPose's video inferencer: a list of `{"frame_id", "instances"}`; its demos:
   `{"meta_info", "instance_info"}`, which count frames from 1.
 * `{"frames": […], "image_size": [width, height], "fps": 30}`, this project's
-  own: what tools do not say, beside frames in any form of `frame_forms`; also
-  `skeleton`, a name, `notes`, sentences that are kept, and `of_video`.
-  `Keypoints.save` writes it.
-* An object of frames by their numbers or images, as AlphaPose's
+  own format: frames in any form of `frame_forms`, with the image size and
+  frame rate that other tools omit; optionally `skeleton`, a name, `notes`,
+  sentences for the user, and `of_video`. `Keypoints.save` writes it.
+* An object with frames by their numbers or images, as AlphaPose's
   `--format open`.
 * A list of frames in any of these forms, as text (Ultralytics' `to_json`) or
-  as it is; or a list of people, each with the number or the image of their
-  frame. Where a list of bodies says neither, see `evidence`.
+  as JSON values; or a list of people, each with the number or image of the
+  frame. For a list of bodies with neither, see `evidence`.
 * One frame.
 """
 
@@ -50,7 +50,7 @@ from ampose_tf.lifting.readers.sequences import (
 )
 from ampose_tf.lifting.untrusted import brief
 
-# MMPose's names of its datasets' joints.
+# The skeletons of MMPose's datasets.
 _DATASETS = {
     "coco": "COCO-17",
     "coco_wholebody": "COCO-WholeBody-133",
@@ -60,9 +60,9 @@ _DATASETS = {
     "mpii": "MPII-16",
     "h36m": "H36M-17",
 }
-# Fields around frames that are read here alone.
+# Fields around frames that only this module reads.
 _OWN = ("meta_info", "skeleton", "categories", "notes", "of_video")
-# Forms whose lists are of people by the tool's own definition.
+# Forms whose lists contain people, by the tools' definitions.
 _OF_PEOPLE = ("mmpose", "ultralytics", "tfjs", "coco")
 
 
@@ -70,13 +70,13 @@ def read_clip(value, options: Options, account: Account) -> Recording:
     """Reads a clip.
 
     Args:
-        value: Of a JSON file.
-        options: Of the user.
+        value: Contents of a JSON file.
+        options: The user's options.
         account: Account of the file.
 
     Raises:
-        ValueError: If it is no known form, not of the format named, or wrong
-            in itself.
+        ValueError: If the form is unknown, differs from the user's format, or
+            the contents are invalid.
     """
     if isinstance(value, dict) and {"images", "annotations"} <= value.keys():
         check_format("coco", options.format)
@@ -124,7 +124,7 @@ def read_clip(value, options: Options, account: Account) -> Recording:
 def with_about(
     recording: Recording, about: dict, account: Account
 ) -> Recording:
-    """Returns a recording with the rate and size that an object says."""
+    """Returns a recording with an object's frame rate and image size."""
     return recording._replace(
         image_size=size_of(about, account) or recording.image_size,
         fps=_fps_of(about, account) or recording.fps,
@@ -134,10 +134,11 @@ def with_about(
 def read_one(
     value, options: Options, account: Account
 ) -> tuple[Group, str | None]:
-    """Reads one frame of a folder, and its form.
+    """Reads one frame of a folder, and detects its form.
 
     Raises:
-        ValueError: As of `read_clip`, and if there are several frames.
+        ValueError: If `read_clip` would raise it, or if there are several
+            frames.
     """
     value, about = _opened(value, account)
     groups = _groups(value, options, account)
@@ -159,7 +160,7 @@ def read_one(
 
 
 def is_one_frame(value) -> bool:
-    """Whether JSON holds a single frame; true of what cannot be told."""
+    """Whether a JSON value is a single frame; True if it is undecidable."""
     account = Account()
     try:
         if isinstance(value, dict) and isinstance(value.get("images"), list):
@@ -171,7 +172,7 @@ def is_one_frame(value) -> bool:
 
 
 def _groups(value, options, account):
-    """Returns the groups of what `_opened` returns."""
+    """Returns the groups in the value from `_opened`."""
     if isinstance(value, dict) and _is_keyed(value):
         return _of_keyed(value, options, account)
     if isinstance(value, dict):
@@ -180,7 +181,7 @@ def _groups(value, options, account):
 
 
 def _opened(value, account):
-    """Returns a list or an object of frames or people, and what is around it.
+    """Returns a list or an object of frames or people, and its description.
 
     See `nesting`.
     """
@@ -221,14 +222,14 @@ def _opened(value, account):
 
 
 def _describes(value):
-    """Whether a value is an object about a clip: its rate or images' size."""
+    """Whether a value is an object that describes a clip: rate or size."""
     return isinstance(value, dict) and any(
         vocabulary.meaning(name) in nesting.ABOUT for name in value
     )
 
 
 def _frames_key(value):
-    """Returns the field that holds a list of frames, or None."""
+    """Returns the field that contains a list of frames, or None."""
     for what in (vocabulary.FRAMES, vocabulary.FRAME):
         for key in fields_of(value).get(what, ()):
             inner = value[key]
@@ -243,7 +244,7 @@ def _frames_key(value):
 
 
 def _is_keyed(value):
-    """Whether an object has frames by their numbers or images' names."""
+    """Whether an object contains frames by their numbers or images' names."""
     if (
         not value
         or is_person(value)
@@ -262,7 +263,7 @@ def _is_keyed(value):
 
 
 def _of_keyed(value, options, account):
-    """Reads an object of frames."""
+    """Reads an object with frames by their numbers or images."""
     groups = []
     for key, item in value.items():
         group = _read(item, key, account)
@@ -278,12 +279,12 @@ def _is_number(key):
 
 
 def _of_list(value, options, account):
-    """Reads a list of frames, or of people."""
+    """Reads a list of frames or of people."""
     check_format(_form_of(value), options.format)
     if is_person(value) or not isinstance(value, list):
         return [read(value, account)]
     if len(value) > untrusted.MAX_FRAMES * untrusted.MAX_PEOPLE:
-        raise ValueError(f"a list of {len(value)}, which is not read")
+        raise ValueError(f"a list of {len(value)} items, which is too long")
     value = [_parsed(item) for item in value]
     if len(value) == 1:
         return [read(value[0], account)]
@@ -318,7 +319,7 @@ def _parsed(item):
 
 
 def _of(about, meaning):
-    """Returns the values of fields of a meaning, but for null."""
+    """Returns the values of the fields with a meaning, except null."""
     keys = fields_of(about).get(meaning, ())
     return [about[key] for key in keys if about[key] is not None]
 
@@ -330,15 +331,14 @@ def _fps_of(about, account):
 
 
 def _skeleton_of(about, account):
-    """Returns the skeleton that a clip says it is in, or None."""
+    """Returns the skeleton that a clip names, or None."""
     meta = about.get("meta_info")
     name = meta.get("dataset_name") if isinstance(meta, dict) else None
     if isinstance(name, str):
         if name not in _DATASETS:
             raise ValueError(
-                f"its joints are those of the dataset {brief(name)}; known: "
-                f"{', '.join(_DATASETS)}, and others by a skeleton of one's "
-                "own"
+                f"its joints are those of the dataset {brief(name)}; expected "
+                f"{', '.join(_DATASETS)}, or name your own skeleton"
             )
         return find_skeleton(_DATASETS[name])
     name = about.get("skeleton")

@@ -1,4 +1,4 @@
-"""COCO's annotations: clips, or collections of images."""
+"""Reader for COCO annotations: clips, or collections of images."""
 
 from ampose_tf.lifting.readers import labels, vocabulary
 from ampose_tf.lifting.readers.forms import fields, frame_forms
@@ -12,9 +12,9 @@ from ampose_tf.lifting.untrusted import brief
 def read_annotations(
     value: dict, options: Options, account: Account
 ) -> Recording:
-    """Reads COCO's annotations; see `clip_forms.read_clip`.
+    """Reads COCO annotations; see `clip_forms.read_clip`.
 
-    Categories say the joints' names, and so their order.
+    The categories contain the joints' names, and thereby their order.
     """
     images, people = value["images"], value["annotations"]
     for what, items in (("images", images), ("annotations", people)):
@@ -26,7 +26,7 @@ def read_annotations(
     if not all(isinstance(own, (int, str)) for own in ids) or len(
         set(ids)
     ) < len(ids):
-        raise ValueError("images: expected every one to have an id of its own")
+        raise ValueError("images: expected each image to have its own id")
     names = _names_of_categories(value.get("categories"), account)
     _account_for([value], ("images", "annotations", "categories"), account)
     _account_for(images, ("license", "vid_id"), account)
@@ -38,14 +38,16 @@ def read_annotations(
             continue
         image = person.get("image_id")
         if not isinstance(image, (int, str)) or image not in found:
-            raise ValueError(f"annotations: there is no image {brief(image)}")
-        # Their own ids are the annotations'.
+            raise ValueError(
+                f"annotations: image {brief(image)} is not among the images"
+            )
+        # `id` is the annotation's, not the person's.
         own = {k: v for k, v in person.items() if k not in ("id", "image_id")}
         for body in frame_forms.read(own, account).people:
             if names is not None and len(names) != len(body.points):
                 raise ValueError(
-                    f"annotations: a person of {len(body.points)} joints, its "
-                    f"category has {len(names)}"
+                    f"annotations: a person has {len(body.points)} joints, "
+                    f"but its category has {len(names)}"
                 )
             found[image].append(with_names(body, names))
     sizes = [fields.size_of(image, account) for image in images]
@@ -55,7 +57,7 @@ def read_annotations(
         zip(numbers, (found[own] for own in ids), strict=True),
         key=lambda frame: frame[0],
     )
-    # Photographs of several sizes do not follow each other.
+    # Images with different sizes are photographs, not a clip.
     clip = Numbered(
         frames,
         next(iter(known)) if len(known) == 1 else None,
@@ -65,7 +67,7 @@ def read_annotations(
 
 
 def _account_for(objects, known, account):
-    """Notes the fields of objects that are neither read nor irrelevant."""
+    """Notes the fields that are neither read nor irrelevant."""
     for names in {tuple(value) for value in objects}:
         account.unread(
             name
@@ -75,7 +77,7 @@ def _account_for(objects, known, account):
 
 
 def _numbers(images, ids, account):
-    """Returns the images' numbers as frames of a clip."""
+    """Returns the frame numbers of the images."""
     names = [image.get("file_name") for image in images]
     if len(set(map(str, names))) < len(names) or not all(
         isinstance(name, (int, str)) for name in names
@@ -85,7 +87,7 @@ def _numbers(images, ids, account):
 
 
 def _names_of_categories(categories, account):
-    """Returns the joints of the only category that names some, or None."""
+    """Returns the joint names of the only category with any, or None."""
     if not isinstance(categories, list):
         return None
     named = [
@@ -96,7 +98,7 @@ def _names_of_categories(categories, account):
     if len(named) != 1 or not isinstance(named[0], list):
         if len(named) > 1:
             account.note(
-                "Several categories name joints: the names are not used."
+                "Several categories contain joint names: these are not used."
             )
         return None
     return tuple(map(str, named[0]))

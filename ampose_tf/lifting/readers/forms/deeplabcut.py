@@ -1,4 +1,4 @@
-"""DeepLabCut's tables, which have three or four header rows."""
+"""Reader for DeepLabCut's tables, which have three or four header rows."""
 
 import numpy as np
 
@@ -24,12 +24,12 @@ def read(
 
     Args:
         first: Cells of the first header row.
-        rows: A `csv.reader` of the others.
-        options: Of the user.
+        rows: `csv.reader` of the remaining rows.
+        options: The user's options.
         account: Account of the file.
 
     Raises:
-        ValueError: If it is no such table, or a cell is no number.
+        ValueError: If it is not such a table, or a cell is not a number.
     """
     levels = {first[0].lower(): first}
     body = []
@@ -47,7 +47,7 @@ def read(
         )
     width = len(levels["coords"])
     if any(len(row) != width for row in levels.values()):
-        raise ValueError("expected header rows of as many cells each")
+        raise ValueError("expected header rows with the same number of cells")
     people = levels.get("individuals", ["individual"] * width)
     columns = {}
     first = next(
@@ -68,11 +68,11 @@ def read(
     for number, (line, row) in enumerate(body):
         if len(row) != width:
             raise ValueError(
-                f"line {line}: {len(row)} cells, the header has {width}"
+                f"line {line}: {len(row)} cells, but the header has {width}"
             )
         said = {}
         index = cells.float_of(row[first - 1])
-        if index is None:  # A name of an image.
+        if index is None:  # The name of an image.
             said["image"] = "/".join(filter(None, row[:first]))
         else:
             said["number"] = untrusted.whole_number(
@@ -88,7 +88,7 @@ def read(
 
 
 def _individual(row, line, joints, name):
-    """Returns one person of a row of DeepLabCut's."""
+    """Returns one person in a row of the table."""
     names = [j for j, axes in joints.items() if vocabulary.Y in axes]
     values = np.array(
         [

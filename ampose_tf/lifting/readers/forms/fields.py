@@ -1,4 +1,4 @@
-"""Fields of JSON's objects, by their meanings."""
+"""Looks up the fields of JSON objects by their meanings."""
 
 import contextlib
 import functools
@@ -11,14 +11,14 @@ from ampose_tf.lifting.readers.forms import bodies
 from ampose_tf.lifting.readers.records import Account
 from ampose_tf.lifting.untrusted import whole_number
 
-# Meanings of fields of an image's size; a height alone says none.
+# Meanings of fields with an image's size; a height without a width is none.
 SIZES = (vocabulary.SIZE, vocabulary.SHAPE, vocabulary.WIDTH)
-# Nanoseconds since 1970 are 2e18.
+# For comparison, nanoseconds since 1970 are 2e18.
 _LARGEST = 1e20
 
 
 class _Fields(NamedTuple):
-    """The fields of an object, by their meanings."""
+    """The fields of an object by meaning, and those without one."""
 
     by_meaning: dict[str, tuple[str, ...]]
     unread: tuple[str, ...]
@@ -37,17 +37,17 @@ def _fields(keys: tuple[str, ...]) -> _Fields:
 
 
 def fields_of(value: dict) -> dict[str, tuple[str, ...]]:
-    """Returns {meaning: its keys} of an object, see `vocabulary.meaning`."""
+    """Returns {meaning: keys} for an object, see `vocabulary.meaning`."""
     return _fields(tuple(value)).by_meaning
 
 
 def unread_of(value: dict) -> tuple[str, ...]:
-    """Returns the fields of an object that no reader knows."""
+    """Returns the fields of an object that have no known meaning."""
     return _fields(tuple(value)).unread
 
 
 def is_empty(value) -> bool:
-    """Whether it is a frame without people, in any form."""
+    """Whether a value is a frame without people, in any form."""
     return value is None or value == [] or value == {}
 
 
@@ -58,17 +58,17 @@ def _keys_of(keys, *meanings):
 
 
 def keys(value: dict, *meanings: str) -> tuple[str, ...]:
-    """Returns the fields of these meanings."""
+    """Returns the fields with these meanings."""
     return _keys_of(tuple(value), *meanings)
 
 
 def is_finite(value) -> bool:
-    """Whether it is a number that a time or a score may be."""
+    """Whether a value is a number in the range of times and scores."""
     return isinstance(value, (int, float)) and abs(value) < _LARGEST
 
 
 def rate_of(fps, account: Account) -> float | None:
-    """Returns frames a second; None if it cannot be, and noted."""
+    """Returns frames per second; None, with a note, if invalid."""
     if fps is None:
         return None
     if isinstance(fps, str):
@@ -82,9 +82,9 @@ def rate_of(fps, account: Account) -> float | None:
 
 
 def score_of(value, what: str, account: Account) -> float | None:
-    """Returns the score of a person; None for null, and for lists of many.
+    """Returns a person's score; None for null, and for lists of several.
 
-    What is no score is noted and not used.
+    An invalid score is noted and not used.
     """
     while isinstance(value, list) and len(value) == 1:
         value = value[0]
@@ -95,7 +95,7 @@ def score_of(value, what: str, account: Account) -> float | None:
             value = float(value)
     if is_finite(value):
         return float(value)
-    if value == value:  # NaN is said to be none.
+    if value == value:  # NaN stands for no score, and needs no note.
         account.note(
             f"Not used: {what}: expected a score, got "
             f"{untrusted.brief(value)}."
@@ -104,9 +104,9 @@ def score_of(value, what: str, account: Account) -> float | None:
 
 
 def size_of(value: dict, account: Account) -> tuple[int, int] | None:
-    """Returns the image's (width, height) that an object says, or None.
+    """Returns the image's (width, height) in an object, or None.
 
-    One that cannot be is noted and not used.
+    An invalid size is noted and not used.
     """
     for key in keys(value, vocabulary.IMAGE):
         if isinstance(value[key], dict):
@@ -132,7 +132,7 @@ def size_of(value: dict, account: Account) -> tuple[int, int] | None:
     for key in fields.get(vocabulary.SHAPE, ()):
         own = value[key]
         if size is None and isinstance(own, list) and len(own) in (2, 3):
-            size, what = own[1::-1], key  # Rows come first.
+            size, what = own[1::-1], key  # A shape is (height, width).
     is_box = vocabulary.X in fields or "left" in value
     if size is None and not is_box:
         sides = [
@@ -152,11 +152,11 @@ def size_of(value: dict, account: Account) -> tuple[int, int] | None:
 
 
 def person_id(value, what: str, account: Account) -> int | str | None:
-    """Returns an id; None for null, and for -1, which trackers write for none.
+    """Returns a person's id; None for null and -1, trackers' missing id.
 
-    What is no id is noted and not used.
+    An invalid id is noted and not used.
     """
-    # AlphaPose and OpenPose put it into a list.
+    # AlphaPose and OpenPose write it in a list.
     while isinstance(value, list) and len(value) == 1:
         value = value[0]
     if value is None or value == [] or value == -1:
@@ -164,7 +164,7 @@ def person_id(value, what: str, account: Account) -> int | str | None:
     if isinstance(value, str) and 0 < len(value) <= 100:
         return int(value) if value.isdecimal() and len(value) < 8 else value
     if type(value) in (int, float) and untrusted.MAX_FRAME < value < 1e300:
-        return f"{value:.0f}"  # A name like any other.
+        return f"{value:.0f}"  # It is used as a name.
     try:
         return whole_number(value, what)
     except ValueError as error:
@@ -173,7 +173,7 @@ def person_id(value, what: str, account: Account) -> int | str | None:
 
 
 def first(value):
-    """Returns the first item of a list that is not empty."""
+    """Returns the first non-empty item of a list, or None."""
     if not isinstance(value, list):
         return None
     return next((item for item in value if not is_empty(item)), None)
@@ -185,7 +185,7 @@ def first_value(value: dict):
 
 
 def people_keys(value: dict) -> list[str]:
-    """Returns the fields that hold a list of people, or one."""
+    """Returns the fields that contain people: a list, or an object."""
     return [
         key
         for key in keys(value, vocabulary.PEOPLE, vocabulary.PERSON)
@@ -205,7 +205,7 @@ def people_keys(value: dict) -> list[str]:
 
 
 def joints_key(value: dict) -> str | None:
-    """Returns the field of an object that holds joints, or None."""
+    """Returns the field of an object that contains joints, or None."""
     found = [
         key
         for key in keys(value, vocabulary.JOINTS, vocabulary.NAME)
@@ -219,7 +219,7 @@ def joints_key(value: dict) -> str | None:
 
 
 def are_names(value) -> bool:
-    """Whether it is a list of texts, as names of joints."""
+    """Whether a value is a list of strings, such as names of joints."""
     return bool(
         value
         and isinstance(value, (list, tuple))

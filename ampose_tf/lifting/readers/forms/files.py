@@ -1,4 +1,4 @@
-"""Files and folders: which reader is for what is in them."""
+"""Opens files and folders, and chooses a reader by their contents."""
 
 import pathlib
 import re
@@ -20,16 +20,16 @@ from ampose_tf.lifting.readers.sequences import Options
 
 _LONGEST_LABEL = 65536
 
-# What may stand before JSON: blanks and the mark of UTF-8.
+# Bytes that may precede JSON: whitespace and UTF-8's byte order mark.
 _SPACE = b" \t\r\n\xef\xbb\xbf"
 
-# How files begin, and from which byte on.
+# File signatures with their offsets in bytes.
 _OTHERS = {
-    "Python's pickle, which may run programs": ((0, b"\x80"),),
-    "MATLAB's .mat": ((0, b"MATLAB"),),
-    "Parquet": ((0, b"PAR1"),),
-    "a spreadsheet or a zip": ((0, b"PK"),),
-    "motion capture, which is 3D": (
+    "a Python pickle (it may execute code)": ((0, b"\x80"),),
+    "a MATLAB .mat file": ((0, b"MATLAB"),),
+    "a Parquet file": ((0, b"PAR1"),),
+    "a spreadsheet or a zip archive": ((0, b"PK"),),
+    "motion capture (it is already 3D)": (
         (0, b"HIERARCHY"),
         (0, b"PathFileType"),
         (1, b"P\0"),
@@ -44,10 +44,10 @@ _OTHERS = {
         (0, b"x\xda"),
         (257, b"ustar"),
     ),
-    "a pointer of Git LFS (git lfs pull brings the file)": (
+    "a Git LFS pointer (git lfs pull fetches the file)": (
         (0, b"version https://git-lfs"),
     ),
-    "Python's text of lists and objects (json.dump writes JSON)": (
+    "a printed Python list or dict (json.dump writes JSON)": (
         (0, b"{'"),
         (0, b"[{'"),
     ),
@@ -71,7 +71,7 @@ _VIDEO_ENDINGS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg")
 
 
 def is_one_frame(path: pathlib.Path) -> bool:
-    """Whether a file of a folder holds a single frame, or cannot be read."""
+    """Whether a file in a folder contains one frame, or cannot be read."""
     if path.suffix.lower() == ".txt":
         return True
     try:
@@ -83,10 +83,10 @@ def is_one_frame(path: pathlib.Path) -> bool:
 
 
 def frames_in(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Returns the files of a folder's frames, in the order of their numbers.
+    """Returns the files with a folder's frames, sorted by their numbers.
 
-    JSON files or YOLO labels, of which there are more. Hidden files, as macOS
-    leaves them beside others, are none of them.
+    These are JSON files or YOLO labels, whichever are more numerous. Hidden
+    files, such as macOS creates, are ignored.
     """
     visible = [p for p in folder.iterdir() if not p.name.startswith(".")]
     found = [
@@ -105,7 +105,7 @@ def _is_yolo(path):
     try:
         with reading.opened(path) as file:
             line = file.readline(_LONGEST_LABEL)
-    except OSError:  # No file, or no permission.
+    except OSError:  # Not a file, or no permission.
         return False
     return not line.strip() or yolo.is_label(line.decode("latin-1"))
 
@@ -121,11 +121,11 @@ def natural(name: str) -> list[tuple[int, int, str]]:
 def read_file(
     path: pathlib.Path, options: Options, account: Account
 ) -> Recording:
-    """Reads a file of any tool.
+    """Reads a keypoint file of any tool.
 
     Raises:
-        OSError: If it cannot be read.
-        ValueError: If it is of no known form, or wrong in itself.
+        OSError: If the file cannot be read.
+        ValueError: If the format is unknown, or the contents are invalid.
     """
     if not path.exists():
         raise FileNotFoundError(f"no keypoint file {path}")
@@ -145,7 +145,7 @@ def read_file(
     _refuse_pictures(path, content)
     content = _as_utf8(content)
     if not content.strip():
-        raise ValueError("an empty file")
+        raise ValueError("the file is empty")
     if options.format == "csv" or _is_table(path, content):
         return tables.read(_of_table(content, account), options, account)
     first = content[:65536].lstrip().partition(b"\n")[0]
@@ -153,8 +153,8 @@ def read_file(
         return _of_labels([yolo.read(_as_text(content))], options, account)
     if not content.lstrip(_SPACE).startswith((b"[", b"{", b"null")):
         raise ValueError(
-            "neither JSON, nor .npy or .npz, nor a YOLO label, nor a table "
-            "whose header has <joint>_x and <joint>_y"
+            "expected JSON, .npy, .npz, a YOLO label, or a table with "
+            "<joint>_x and <joint>_y in its header"
         )
     if _are_json_lines(content):
         lines = content.splitlines()
@@ -164,23 +164,25 @@ def read_file(
             return tables.read_records(rows, options, account)
         return streams.read_clip(lines, options, account)
     value = untrusted.parse(content)
-    del content  # It may be large, and so is what the reader makes of it.
+    del content  # It may be large, and the reader needs memory as well.
     _refuse_lifted(value)
     return clip_forms.read_clip(value, options, account)
 
 
 def _is_npz(content):
-    """Whether a zip begins with an array, or cannot be told."""
+    """Whether a zip file's first member is an array, or has no name."""
     length = int.from_bytes(content[26:28], "little")
     name = content[30 : 30 + length]
     return not name or name.endswith(b".npy")
 
 
 def _as_utf8(content):
-    """Returns text without its mark; UTF-16, as of PowerShell's >, as UTF-8.
+    """Removes the byte order mark; converts UTF-16 to UTF-8.
+
+    PowerShell's > writes UTF-16.
 
     Raises:
-        ValueError: If it is UTF-16 in name only.
+        ValueError: If the mark is UTF-16's, but the text is not UTF-16.
     """
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         try:
@@ -203,14 +205,14 @@ def _of_table(content, account):
         return content.decode()
     except UnicodeDecodeError:
         account.note(
-            "The table's text is not UTF-8, and is read as Latin-1, as "
-            "spreadsheets write it."
+            "The table's text is not UTF-8; it is read as Latin-1, which "
+            "spreadsheets write."
         )
         return content.decode("latin-1")
 
 
 def _kind_of(content, kinds):
-    """Returns which kind of file begins like this, or None."""
+    """Returns the kind of file with this signature, or None."""
     return next(
         (
             kind
@@ -223,21 +225,21 @@ def _kind_of(content, kinds):
 
 
 def _refuse_pictures(path, content):
-    """Raises ValueError for a video or an image, and other kinds of files."""
+    """Raises ValueError for videos, images and other unsupported files."""
     kind = _kind_of(content[:300], _PICTURES)
     if kind is None and path.suffix.lower() in _VIDEO_ENDINGS:
         kind = "a video"
     if kind is not None:
         raise ValueError(
-            f"{kind}, no keypoints: lift.py takes it as --video, and Python "
-            "as read_video; or give the keypoints that another detector "
-            "finds in it"
+            f"{kind}, not keypoints: use lift.py --video (in Python, "
+            "read_video), or give the keypoints that another detector finds "
+            "in it"
         )
     kind = _kind_of(content[:300], _OTHERS)
     if kind is not None:
         raise ValueError(
-            f"{kind}, which is not read: save the 2D keypoints as JSON, .csv, "
-            ".npy or .npz; docs/keypoints.md says how for each tool"
+            f"{kind} is not supported: save the 2D keypoints as JSON, .csv, "
+            ".npy or .npz; docs/keypoints.md shows how for each tool"
         )
 
 
@@ -251,7 +253,7 @@ def _is_table(path, content):
 
 
 def _are_json_lines(content):
-    """Whether the first of several lines is JSON of its own."""
+    """Whether there are several lines, the first of which is valid JSON."""
     content = content.lstrip()
     first = content.partition(b"\n")[0].partition(b"\r")[0]
     if not content[len(first) :].strip():
@@ -271,11 +273,11 @@ def _of_labels(groups, options, account):
 def read_folder(
     path: pathlib.Path, options: Options, account: Account
 ) -> Recording:
-    """Reads a folder of a file for each frame, see `frames_in`.
+    """Reads a folder with one file per frame, see `frames_in`.
 
     Raises:
         OSError: If a file cannot be read.
-        ValueError: If one is wrong, or holds several frames.
+        ValueError: If a file is invalid, or contains several frames.
     """
     files = frames_in(path)
     if not files:
@@ -288,7 +290,8 @@ def read_folder(
             packed = untrusted.read(file, rest)
         except ValueError as error:
             raise ValueError(
-                f"its files are larger than {untrusted.MAX_BYTES} bytes"
+                f"its files are larger than {untrusted.MAX_BYTES} bytes in "
+                "total"
             ) from error
         try:
             content = untrusted.unpacked(packed)
@@ -307,7 +310,7 @@ def read_folder(
             is_frame = labels.of_name(file.name) is not None
             if are_numbered and not (is_frame and content.strip()):
                 account.note(f"Not read: {file.name}: {error}.")
-                if not is_frame:  # But something else among frames.
+                if not is_frame:  # A file of another kind among frames.
                     continue
                 group, found = Group([]), None
             else:
@@ -322,9 +325,9 @@ def read_folder(
         raise ValueError("no file of keypoints in this folder")
     last = [labels.of_name(group.image) for group in groups]
     if None not in last and 1 < len(set(last)) < len(last):
-        # If all are the same, it is not the frames that they count.
+        # If all have the same number, it does not count frames.
         raise ValueError(
-            "two files have the same number; expected one clip a folder"
+            "two files have the same number; expected one clip per folder"
         )
     if form == "yolo":
         groups = yolo.settled(groups)
@@ -335,6 +338,6 @@ def read_folder(
 def _refuse_lifted(value):
     if results.is_motion(value):
         raise ValueError(
-            "lifted motion, no keypoints; results.load reads it in Python, "
-            "and lift.py writes it in other --formats"
+            "lifted motion, not keypoints; use results.load in Python, or "
+            "lift.py with --formats to convert it"
         )

@@ -1,33 +1,33 @@
-"""One frame's people in JSON, in the form of each tool.
+"""Readers for the people in one frame, in JSON of each tool.
 
-Form, and where it is described:
+Forms, and where they are described:
 
 * openpose: `{"people": [{"pose_keypoints_2d": [x, y, score, …]}]}`, BODY_25
   or COCO-18; OpenPose's doc/02_output.md, `--write_json`. AlphaPose's
   `--format open`, and `--format cmu`: `{"bodies": [{"joints": […]}]}`.
 * mmpose: `[{"keypoints": [[x, y], …], "keypoint_scores": […]}]`, alone or as
   `{"frame_id": 0, "instances": […]}`; MMPose's `split_instances`, which its
-  inferencer and its demos save. rtmlib's `keypoints` and `scores` of one
-  person or of all.
+  inferencer and its demos save. rtmlib's `keypoints` and `scores`, for one
+  person or for all.
 * ultralytics: `[{"name", "class", "confidence", "box", "track_id",
   "keypoints": {"x": […], "y": […], "visible": […]}}]`; `Results.to_json`.
 * tfjs: `[{"score", "id", "keypoints": [{"x", "y", "score", "name"}, …]}]`,
-  what `estimatePoses` of @tensorflow-models/pose-detection returns; also
+  the result of @tensorflow-models/pose-detection's `estimatePoses`; also
   `{"nose": {"x", "y", "score"}, …}`; PoseNet's and ml5's `{"part", "score",
   "position": {"x", "y"}}`.
 * mediapipe: 33 landmarks `{"x", "y", "z", "visibility"}` or `[x, y]`,
   `[x, y, z]`, `[x, y, visibility]`, `[x, y, z, visibility]`, or a list of
-  people who have them; alone or under `landmarks`, `pose_landmarks`,
+  people with such landmarks; alone or under `landmarks`, `pose_landmarks`,
   `poseLandmarks` or `landmark`; PoseLandmarkerResult and the older
   solutions.pose; ML Kit's with `inFrameLikelihood`.
 * coco: `{"image_id", "keypoints": [x, y, score or visibility, …]}` or a list
   of them, https://cocodataset.org/#format-results; also AlphaPose's (its
   docs/output.md) and OpenPifPaf's.
-* array: joints `[x, y]` or `[x, y, score]`, in the order of a skeleton of
-  `recognition.by_count`.
+* array: joints `[x, y]` or `[x, y, score]`, in the order of one of the
+  skeletons of `recognition.by_count`.
 
-Names of fields are understood by `vocabulary` in any of these forms. null, []
-and {} are a frame without people in every form.
+In all forms, names of fields are looked up in `vocabulary`, and null, [] and
+{} are a frame without people.
 """
 
 import functools
@@ -41,15 +41,15 @@ from ampose_tf.lifting.untrusted import brief, whole_number
 
 
 def read(value, account: Account) -> Group:
-    """Reads a frame's people, or a person.
+    """Reads the people in a frame, or one person.
 
     Args:
-        value: JSON.
+        value: JSON value.
         account: Account of the file.
 
     Raises:
-        ValueError: If it is of no known form, or something in it is not as
-            the form has it.
+        ValueError: If the form is unknown, or the value does not conform to
+            it.
     """
     if fields.is_empty(value):
         return Group([])
@@ -85,7 +85,7 @@ def read(value, account: Account) -> Group:
 
 
 def _is_pair(value):
-    """Whether it is rtmlib's tuple of people and their joints' scores."""
+    """Whether a value is rtmlib's tuple of people and their joint scores."""
     return (
         len(value) == 2
         and all(isinstance(own, list) and own for own in value)
@@ -99,7 +99,7 @@ def _is_pair(value):
 
 
 def is_person(value) -> bool:
-    """Whether a value of JSON is one person: a body, or an object of one."""
+    """Whether a JSON value is one person: a body, or an object with one."""
     if not isinstance(value, dict):
         return isinstance(value, list) and bodies.is_body(value)
     key = fields.joints_key(value)
@@ -113,7 +113,7 @@ def is_person(value) -> bool:
 
 
 def _is_without_people(value):
-    """Whether an object says that a frame has no people."""
+    """Whether an object describes a frame without people."""
     says = any(own is False for own in value.values()) or fields.keys(
         value, vocabulary.FRAME, vocabulary.IMAGE, vocabulary.TIME
     )
@@ -126,7 +126,7 @@ def _is_without_people(value):
 
 
 def _is_other_object(value):
-    """Whether it is a detection of a box: a car, or of no pose model."""
+    """Whether a value is a box without joints: a car, or no pose model."""
     return (
         isinstance(value, dict)
         and {"class", "box"} <= value.keys()
@@ -182,7 +182,7 @@ def _of_object(value, account):
 
 
 def _of_dict(items):
-    """Returns the people of an object of them by id, or of one person."""
+    """Returns the people in an object: one person, or people by their ids."""
     if is_person(items) or fields.joints_key(items):
         return [items]
     return [
@@ -210,21 +210,21 @@ def _is_solid(value, keys):
     if any("world" in key.lower() for key in keys):
         return (
             "only world landmarks, which are 3D, in metres from the hip; "
-            "save the landmarks in the image"
+            "expected the landmarks in the image"
         )
     if "pose_keypoints_3d" in keys:
         return (
-            "this is OpenPose's 3D output; save the 2D with --write_json "
-            "without --3d"
+            "this is OpenPose's 3D output; save its 2D output, with "
+            "--write_json and without --3d"
         )
     return (
-        f"its joints ({brief(keys[0])}) are 3D already; expected the 2D that "
-        "a detector found"
+        f"its joints ({brief(keys[0])}) are already 3D; expected a detector's "
+        "2D joints"
     )
 
 
 def _of_person(value, key, account):
-    """Reads an object of one body, or of several in its field of joints."""
+    """Reads an object whose field of joints contains one or more bodies."""
     joint_scores = person_score = None
     for name in fields.keys(value, vocabulary.JOINT_SCORES, vocabulary.SCORE):
         if isinstance(value[name], list) and joint_scores is None:
@@ -235,7 +235,7 @@ def _of_person(value, key, account):
             break
     else:
         person_score = _score_of_box(value)
-    if fields.is_empty(value[key]):  # Only a hand or a face was found.
+    if fields.is_empty(value[key]):  # Only a hand or a face was detected.
         solid = [
             k for k in fields.keys(value, vocabulary.JOINTS_3D) if value[k]
         ]
@@ -249,7 +249,7 @@ def _of_person(value, key, account):
         and len(joint_scores) == len(value[key])
         and bodies.is_numeric(joint_scores)
     ):
-        joint_scores = None  # They are of the people.
+        joint_scores = None  # They are scores of people, not of joints.
     people = bodies.read(value[key], joint_scores, account)
     if several:
         people = _with_lists(people, value, account)
@@ -277,7 +277,7 @@ def _of_person(value, key, account):
 
 
 def _score_of_box(value):
-    """Returns the fifth number of a box, as MMPose's had it, or None."""
+    """Returns the fifth number of a box, as in MMPose, or None."""
     for name in ("bbox", "box"):
         box = value.get(name)
         if (
@@ -290,7 +290,7 @@ def _score_of_box(value):
 
 
 def _with_lists(people, value, account):
-    """Returns people with the scores and ids that lists say of each."""
+    """Returns people with the scores and ids from lists beside them."""
 
     def lists(*meanings):
         return (
@@ -321,7 +321,7 @@ def _with_lists(people, value, account):
 
 
 def with_names(person: Detection, names) -> Detection:
-    """Returns a person whose joints have the names in a list of the file."""
+    """Returns a person whose joints have the names in a list, if it fits."""
     if (
         person.names is not None
         or not fields.are_names(names)
@@ -331,7 +331,7 @@ def with_names(person: Detection, names) -> Detection:
     return person._replace(names=tuple(names))
 
 
-# Of an object, all that is of its frame.
+# Meanings of an object's fields that describe its frame.
 _OF_FRAME = (
     vocabulary.FRAME,
     vocabulary.IMAGE,
@@ -343,7 +343,7 @@ _OF_FRAME = (
 
 @functools.lru_cache(1024)
 def _says_more(names):
-    """Whether fields of these names are of a frame, or unknown."""
+    """Whether any field with these names describes a frame, or is unknown."""
     return any(
         what is None or what in _OF_FRAME or vocabulary.is_clip(name)
         for name, what in zip(
@@ -353,7 +353,7 @@ def _says_more(names):
 
 
 def _labelled(value, people, account, is_person):
-    """Returns a group with what an object says of its frame."""
+    """Returns a group with an object's description of its frame."""
     if not _says_more(tuple(value)):
         return Group(people, is_person=is_person)
     number = image = time = unit = None
@@ -370,7 +370,9 @@ def _labelled(value, people, account, is_person):
         if isinstance(own, (int, str)) and not isinstance(own, bool):
             image = own if image is None else image
         elif not fields.is_empty(own) and not isinstance(own, dict):
-            raise ValueError(f"{key}: got {brief(own)}")
+            raise ValueError(
+                f"{key}: expected an image's name or number, got {brief(own)}"
+            )
     for key in fields.keys(value, vocabulary.TIME):
         if time is None and not fields.is_empty(value[key]):
             time, unit = labels.time_of(key, value[key], account)

@@ -1,15 +1,15 @@
-"""Keypoints in HDF5: DeepLabCut's `.h5` and SLEAP's analysis files.
+"""Readers for keypoints in HDF5: DeepLabCut's and SLEAP's analysis files.
 
 * DeepLabCut writes tables with pandas, in its format "table"; "fixed" is read
-  too. Columns have a scorer, in projects of several animals an individual, a
-  body part, and x, y or likelihood,
-  https://deeplabcut.github.io/DeepLabCut/docs/convert_maDLC.html. pandas keeps
-  their names in pickles, which `unpickling` reads.
+  too. The levels of a column are scorer, individual (in projects of several
+  animals), body part, and x, y or likelihood,
+  https://deeplabcut.github.io/DeepLabCut/docs/convert_maDLC.html. pandas
+  stores their names as pickles, which `unpickling` reads.
 * SLEAP writes `tracks` (tracks, 2, nodes, frames) and `point_scores` (tracks,
   nodes, frames), or transposed (frames, nodes, 2, tracks), with `node_names`,
   https://sleap.ai/api/sleap.info.write_tracking_h5.html.
 
-Values are read by `hdf5`, within bounds and from no other file.
+`hdf5` reads the values, limits their size and follows no links to other files.
 """
 
 import io
@@ -25,8 +25,8 @@ from ampose_tf.lifting.readers.records import Account, Detection, Recording
 from ampose_tf.lifting.readers.sequences import Numbered, Options
 from ampose_tf.lifting.untrusted import MAX_BYTES, brief
 
-# Address space for reading, in bytes: within the limits of size, arrays are
-# copied several times.
+# Address space for reading, in bytes. Arrays within the size limits are copied
+# several times.
 _MEMORY = 4 * 2**30
 
 _COORDINATES = ("x", "y", "likelihood")
@@ -35,18 +35,18 @@ _COORDINATES = ("x", "y", "likelihood")
 def read(
     path: str | os.PathLike, options: Options, account: Account
 ) -> Recording:
-    """Reads the people of a clip.
+    """Reads the people in a clip.
 
     Args:
         path: Path of the file.
-        options: Of the user.
+        options: The user's options.
         account: Account of the file.
 
     Raises:
         ImportError: If h5py is installed, but cannot be loaded.
         OSError: If the file cannot be read.
-        ValueError: If it is neither tool's, too large or damaged, or if h5py
-            is not installed.
+        ValueError: If the file is neither DeepLabCut's nor SLEAP's, is too
+            large or damaged, or if h5py is not installed.
     """
     sequences.check_format("h5", options.format)
     if pathlib.Path(path).stat().st_size > MAX_BYTES:
@@ -57,11 +57,12 @@ def read(
             _people, os.fspath(path), memory=_MEMORY
         )
     except ImportError as error:
-        # The child process does not tell which subclass it was.
+        # The child process does not preserve the exception's subclass.
         if str(error) != "No module named 'h5py'":
             raise
         raise ValueError(
-            "HDF5 is read with h5py; pip install 'ampose_tf[h5]' brings it"
+            "reading HDF5 requires h5py; install it with pip install "
+            "'ampose_tf[h5]'"
         ) from error
     frames = _frames(numbers, people, tuple(names), third)
     clip = Numbered(sorted(frames.items()))
@@ -69,7 +70,7 @@ def read(
 
 
 def _people(path):
-    """Returns what `_frames` takes."""
+    """Returns the arguments of `_frames`."""
     import h5py
 
     try:
@@ -78,11 +79,11 @@ def _people(path):
                 return _sleap(file)
             return _deeplabcut(file)
     except OSError as error:
-        # Those of h5py's own for damage name no file.
+        # h5py's own errors for damaged files contain no file name.
         if error.filename is not None:
             raise
         raise ValueError(
-            "not a readable HDF5 file, or a damaged one "
+            "not an HDF5 file, or a damaged one "
             f"({reading.shown(str(error), 120)})"
         ) from error
 
@@ -109,8 +110,8 @@ def _sleap(file):
         scores = scores.T if is_transposed else scores
         if scores.shape != tracks[:, 0].shape:
             raise ValueError(
-                f"point_scores: expected {tracks[:, 0].shape} as of tracks, "
-                f"got {scores.shape}"
+                f"point_scores: expected {tracks[:, 0].shape} to match "
+                f"tracks, got {scores.shape}"
             )
         scores, third = scores.swapaxes(1, 2), "score"
     people = list(enumerate(zip(points, scores, strict=True)))
@@ -131,8 +132,8 @@ def _deeplabcut(file):
                 "analysis"
             )
         raise ValueError(
-            "HDF5 that is neither a table of DeepLabCut's nor SLEAP's "
-            f"analysis; it has {found}"
+            "expected DeepLabCut's table or SLEAP's analysis in HDF5; it "
+            f"contains {found}"
         )
     group = file[tables[0]]
     is_table = hdf5.has(group, "table")
@@ -140,24 +141,23 @@ def _deeplabcut(file):
     if len(set(columns)) < len(columns):
         raise ValueError("two of its columns have the same name")
     if any(column[-1] == "z" for column in columns):
-        raise ValueError(
-            "its columns have x, y and z: this is 3D already; expected 2D"
-        )
+        raise ValueError("its columns are x, y and z, already 3D; expected 2D")
     places = {column: place for place, column in enumerate(columns)}
-    # All but the scorer, of whom there is one.
+    # Exactly one scorer is expected.
     scorers = {column[0] for column in columns}
     depths = {len(column) for column in columns}
     if len(scorers) != 1 or depths not in ({3}, {4}):
         raise ValueError(
-            "expected DeepLabCut's columns of one scorer, its body parts and "
-            f"x, y, likelihood; got {len(columns)} of {len(scorers)} scorers"
+            "expected DeepLabCut's columns of one scorer, with body parts and "
+            "x, y, likelihood; got "
+            f"{len(columns)} columns of {len(scorers)} scorers"
         )
     people = {}
     for column in columns:
         *whose, part, coordinate = column
         if coordinate == "x" and (*whose, part, "y") in places:
             people.setdefault(tuple(whose), []).append(part)
-    # Parts of no individual, as the corners of a box.
+    # Parts that belong to no individual, for example the corners of a box.
     single = next(iter(scorers)), "single"
     if len(people) > 1:
         people.pop(single, None)
@@ -186,12 +186,12 @@ def _deeplabcut(file):
 
 
 def _frames(numbers, people, names, third):
-    """Returns {frame number: people}, of those who have a joint there.
+    """Returns {frame number: people with at least one joint in the frame}.
 
     Args:
         numbers: T frame numbers.
-        people: (track id, (points (T, S, 2), scores (T, S))) of each.
-        names: Of the S joints.
+        people: (track id, (points (T, S, 2), scores (T, S))) of each person.
+        names: Names of the S joints.
         third: See `Detection`.
     """
     if len(numbers) > untrusted.MAX_FRAMES:
@@ -208,7 +208,7 @@ def _frames(numbers, people, names, third):
 
 
 def _table(group):
-    """Reads pandas' format "table", of PyTables."""
+    """Reads pandas' format "table", written by PyTables."""
     table = hdf5.dataset(group, "table")
     if table.dtype.names is None or table.ndim != 1:
         raise ValueError(f"table: expected rows, got {table.dtype}")
@@ -231,7 +231,7 @@ def _of_blocks(rows, columns, values):
     values = np.concatenate(values, axis=1) if values else np.empty((0, 0))
     if values.shape[1] != len(columns) or not columns:
         raise ValueError(
-            f"{values.shape[1]} columns of numbers, {len(columns)} names"
+            f"{values.shape[1]} columns of numbers, but {len(columns)} names"
         )
     index = rows["index"] if "index" in (rows.dtype.names or ()) else None
     return _numbers(index, len(values)), columns, values
@@ -241,7 +241,7 @@ def _fixed(group):
     """Reads pandas' format "fixed"."""
     count = int(hdf5.attribute(group, "nblocks"))
     if not 0 < count <= 100:
-        raise ValueError(f"nblocks: expected a few, got {count}")
+        raise ValueError(f"nblocks: expected 1 to 100, got {count}")
     index = None
     if hdf5.attribute(group, "axis1_variety") == b"regular":
         index = hdf5.values(hdf5.dataset(group, "axis1"))
@@ -261,13 +261,17 @@ def _fixed(group):
                 labels.size
                 and not 0 <= labels.min() <= labels.max() < len(names)
             ):
-                raise ValueError(f"{name}_label{level}: not of its names")
+                raise ValueError(
+                    f"{name}_label{level}: expected indices of its names"
+                )
             texts.append([names[label] for label in labels.ravel().tolist()])
         own = list(zip(*texts, strict=True))
         block = hdf5.values(hdf5.dataset(group, f"block{block}_values"))
         block = _floats(block, name)
         if block.ndim != 2 or len(own) not in block.shape:
-            raise ValueError(f"{name}: {len(own)} names for {block.shape}")
+            raise ValueError(
+                f"{name}: {len(own)} names for values of shape {block.shape}"
+            )
         values.append(block if block.shape[1] == len(own) else block.T)
         columns += own
     if len({len(block) for block in values}) > 1:
@@ -290,9 +294,9 @@ def _columns(names):
 
 
 def _numbers(index, count):
-    """Returns frame numbers: those of the file, if it has any."""
+    """Returns the file's frame numbers; 0, 1, ... if it has none."""
     if index is None or index.dtype.kind not in "iu" or index.ndim != 1:
-        return np.arange(count)  # Rows are named, as those of photographs.
+        return np.arange(count)  # Rows have names, as for photographs.
     if len(index) != count or len(np.unique(index)) < count:
         raise ValueError("two of its frames have the same number")
     if count and not 0 <= index.min() <= index.max() <= untrusted.MAX_FRAME:
@@ -309,7 +313,7 @@ def _floats(values, what):
 
 def _unpickled(content, what):
     if not isinstance(content, bytes):
-        raise ValueError(f"{what}: its column names are not pandas'")
+        raise ValueError(f"{what}: expected column names written by pandas")
     return unpickling.load(io.BytesIO(content), what)
 
 

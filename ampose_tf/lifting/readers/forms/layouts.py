@@ -1,4 +1,4 @@
-"""The axes of arrays of keypoints: frames, people, joints, in any order."""
+"""Detects the order of axes in arrays of keypoints."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from ampose_tf.lifting.readers.records import Account
 
 
 def laid_out(array: np.ndarray, account: Account) -> np.ndarray:
-    """Returns an array whose last two axes are joints and x, y, score."""
+    """Returns the array with joints and x, y, score as its last two axes."""
     shape, known = array.shape, recognition.COUNTS
     if array.ndim == 2 and shape[1] > 4:
         for columns in (2, 3, 4):
@@ -33,14 +33,14 @@ def laid_out(array: np.ndarray, account: Account) -> np.ndarray:
         array = array[..., :4]  # Without MediaPipe's presence.
     if array.shape != shape:
         account.note(
-            f"The array of shape {shape} is read as {array.shape}: joints, "
-            "then the numbers of each."
+            f"The array of shape {shape} is read as {array.shape}; the last "
+            "two axes are joints and the numbers of each."
         )
     return array
 
 
 def _are_channels(array):
-    """Whether an array is ST-GCN's x, y and score by frame, joint, person."""
+    """Whether an array is ST-GCN's (x, y, score; frame, joint, person)."""
     return (
         array.shape[2] in recognition.COUNTS
         and np.nanmax(np.abs(array[2])) <= 1
@@ -52,10 +52,11 @@ def split_columns(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:
     """Splits joints into points (..., S, 2) and scores (..., S).
 
     Args:
-        table: (..., S, 2), 3 with scores or z, or 4 with both.
+        table: (..., S, 2); (..., S, 3) with scores or z; (..., S, 4) with
+            both.
 
     Returns:
-        Points, scores, and what these are, see `records.Detection`.
+        Points, scores, and the kind of the scores, see `records.Detection`.
     """
     columns = table.shape[-1]
     if columns == 2:
@@ -67,9 +68,9 @@ def split_columns(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:
 def frames_first(
     points: np.ndarray, scores: np.ndarray, account: Account
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns arrays as (T, P, S, ...); frames and people may be exchanged.
+    """Returns arrays as (T, P, S, ...), swapping frames and people if needed.
 
-    Over time people stay near to where they were.
+    The axis along which bodies move less is time.
     """
     first, second = points.shape[:2]
     if second == 1:
@@ -83,12 +84,12 @@ def frames_first(
     if steps[1] < steps[0]:
         account.note(
             f"The array of {first} x {second} bodies is read as {first} "
-            f"people in {second} frames, since bodies move less along the "
+            f"people in {second} frames, because bodies move less along the "
             "second axis."
         )
         return points.swapaxes(0, 1), scores.swapaxes(0, 1)
     account.note(
         f"The array of {first} x {second} bodies is read as {first} frames of "
-        f"{second} people, since bodies move less along the first axis."
+        f"{second} people, because bodies move less along the first axis."
     )
     return points, scores

@@ -1,7 +1,7 @@
-"""What is wrapped around the frames of a clip in JSON.
+"""Unwraps the frames of a clip from the structures around them in JSON.
 
-* Objects around them, `{"result": {"predictions": […]}}`: what is beside them
-  is about the clip.
+* Objects around the frames, `{"result": {"predictions": […]}}`: their other
+  fields describe the clip.
 * A list for each field, `{"keypoints": […], "scores": […], "frame": […]}`,
   instead of one object for each body.
 * A list for each person, `{"1": [{"frame": 0, …}, …], "2": …}`, instead of one
@@ -24,7 +24,7 @@ from ampose_tf.lifting.readers.forms.frame_forms import is_person
 from ampose_tf.lifting.readers.records import Account
 
 _LABELS = (vocabulary.FRAME, vocabulary.IMAGE, vocabulary.TIME)
-# Meanings of what a list for each field may say of every body.
+# Meanings of the fields that may be lists with a value for each body.
 _OF_BODIES = (
     *_LABELS,
     vocabulary.FRAMES,
@@ -35,9 +35,9 @@ _OF_BODIES = (
     vocabulary.PERSON_SCORE,
 )
 _SCORES = (vocabulary.SCORE, vocabulary.JOINT_SCORES)
-# Names of objects about a clip.
+# Names of objects that describe a clip.
 _ABOUT = re.compile(r"(?i)video|clip|image|info|meta|source|camera|stream")
-# What an object says of a clip.
+# Meanings of the fields that describe a clip.
 ABOUT = (
     vocabulary.FPS,
     vocabulary.SIZE,
@@ -46,14 +46,14 @@ ABOUT = (
     vocabulary.HEIGHT,
     vocabulary.JOINT_NAMES,
 )
-# What is looked at of a list, and how deep.
+# The number of items of a list that are examined, and the depth.
 _FIRST = 4
 _DEPTH = 6
 _NO_FRAMES = ("categories", "skeleton", "meta_info")
 
 
 def holds_people(value, depth: int = _DEPTH) -> bool:
-    """Whether people are somewhere in a value of JSON."""
+    """Whether a JSON value contains people at any depth."""
     if is_person(value):
         return True
     if isinstance(value, dict):
@@ -76,9 +76,9 @@ def holds_people(value, depth: int = _DEPTH) -> bool:
 
 
 def around(value: dict) -> str | None:
-    """Returns the only field that holds people, or None.
+    """Returns the only field that contains people, or None.
 
-    None if the object has the joints of people itself, too.
+    None also if the object itself has joints or a list of people.
     """
     fields = fields_of(value)
     if joints_key(value) or vocabulary.PEOPLE in fields or is_person(value):
@@ -94,7 +94,10 @@ def around(value: dict) -> str | None:
 
 
 def described(value: dict) -> dict:
-    """Returns the fields of an object and of those in it, its own first."""
+    """Returns an object's fields with those of nested descriptions.
+
+    The object's own fields take precedence.
+    """
     inner = {}
     for key, own in value.items():
         if isinstance(own, dict) and _ABOUT.search(key):
@@ -103,7 +106,7 @@ def described(value: dict) -> dict:
 
 
 def is_about(value) -> bool:
-    """Whether an object, among frames, is about the clip: its rate or size."""
+    """Whether an object among frames describes the clip: its rate or size."""
     return (
         isinstance(value, dict)
         and not holds_people(value)
@@ -113,9 +116,9 @@ def is_about(value) -> bool:
 
 
 def bodies_of(value: dict) -> tuple[list[dict], dict] | None:
-    """Returns an object for each body of lists by field, and the rest.
+    """Converts lists by field to an object per body; also returns the rest.
 
-    None if the value is no such lists.
+    None if the value does not consist of such lists.
     """
     key = joints_key(value)
     several = value.get(key)
@@ -147,9 +150,9 @@ def bodies_of(value: dict) -> tuple[list[dict], dict] | None:
 
 
 def tracks_of(value, account: Account) -> list[dict] | None:
-    """Returns each person of each frame, of a list for each person.
+    """Converts a list for each person to one list of people in all frames.
 
-    None if the value is something else.
+    None if the value is not a list for each person.
     """
     if isinstance(value, dict):
         tracks = list(value.items())
@@ -201,7 +204,7 @@ def _id_of(item, place):
 
 
 def are_of_frames(people) -> bool:
-    """Whether the people of a list are of different frames."""
+    """Whether the people in a list belong to different frames."""
     return (
         isinstance(people, list)
         and len({_label_of(item) for item in people} - {None}) > 1
@@ -211,7 +214,8 @@ def are_of_frames(people) -> bool:
 def _frames_of_person(track, others):
     """Returns an object for each frame of a person, or None.
 
-    Of objects by number in objects by number, the more are frames.
+    If objects by number are nested in objects by number, those of which there
+    are more are the frames.
     """
     if isinstance(track, dict):
         split = bodies_of(track)
@@ -239,7 +243,7 @@ def _frames_of_person(track, others):
 
 
 def _label_of(item):
-    """Returns the label of the frame of an object that is a person."""
+    """Returns the frame's label in an object that is a person, or None."""
     if not isinstance(item, dict):
         return None
     for name in _named(item, *_LABELS):
@@ -253,9 +257,9 @@ def _is_label(value):
 
 
 def records_of(value):
-    """Returns a list of objects of what pandas writes by columns.
+    """Converts columns, as written by pandas, to a list of objects.
 
-    Other values as they are.
+    Other values are returned unchanged.
     """
     if not isinstance(value, dict):
         return value
@@ -290,10 +294,10 @@ def _named(value, *meanings):
 
 
 def as_arrays(value) -> dict[str, np.ndarray] | None:
-    """Returns arrays of bodies and scores, if all frames have as many people.
+    """Returns arrays of bodies and scores, if frames can be stacked.
 
-    None if the value is something else, as frames in which people come and
-    go or that have more to say, or of one person.
+    None if the number of people varies, if frames have other fields, if there
+    is only one person, or if the value is not a list of frames.
     """
     if not isinstance(value, list) or not value:
         return None

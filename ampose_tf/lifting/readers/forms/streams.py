@@ -1,9 +1,9 @@
-"""Keypoints in JSON lines, one frame a line: as they come, or of a file.
+"""Readers for keypoints in JSON lines, from a live stream or a file.
 
-A line is the JSON of one frame in any of the forms of `frame_forms`, or of one
-person with the number or image of the frame, which ends where these change.
-null, [] and {} are a frame without people; blank lines are nothing. The first
-line may be an object about the clip: its frame rate and image size.
+A line is one frame, in any of the forms of `frame_forms`, or one person with
+the number or image of the frame, which is complete when these change. null, []
+and {} are frames without people; blank lines are skipped. The first line may
+be an object that describes the clip: its frame rate and image size.
 """
 
 import re
@@ -48,31 +48,33 @@ def stream(
     skeleton: Conversion | None = None,
     person_score: float = PERSON_SCORE,
 ) -> Iterator[Frame]:
-    """Yields frame by frame, in constant memory.
+    """Yields keypoints frame by frame, in constant memory.
 
-    The first people's skeleton holds for all that follow. People are followed
-    here until the tool gives one of them an id; from then on its ids hold, and
-    people without one are left out.
+    The skeleton of the first people is used for all later frames. People are
+    tracked here until the file contains an id; from then on the file's ids are
+    used, and people without one are left out.
 
     Args:
-        lines: Text, or bytes in UTF-8.
+        lines: Lines as text, or as bytes in UTF-8.
         image_size: (width, height) in pixels, for normalised coordinates.
-        format: One of `formats.FORMATS`; None to recognise it.
-        skeleton: Of the joints; None to tell it by their names or number.
+        format: One of `formats.FORMATS`; None to detect it.
+        skeleton: Skeleton of the joints; None to detect it from their names
+            or number.
         person_score: As in `formats.read`.
 
     Raises:
-        ValueError: If a line is not that; it names the line.
+        ValueError: If a line is not a frame; the message contains the line's
+            number.
     """
     account = Account()
     assembler = _Assembler(Options(format, skeleton), account)
     clip = _Stream(image_size, assembler.options, person_score, account)
-    said = set()  # But for counts; an account is bounded, and so is this.
+    said = set()  # Without their numbers; bounded, as an account is.
     for line, group in assembler.groups(lines):
         if assembler.about:
             account.note(
-                "What the first line says of the clip is not used: of a "
-                "stream --image_size and --fps say it."
+                "The first line's description of the clip is not used; set "
+                "--image_size and --fps for a stream."
             )
         try:
             with reading.guarded():
@@ -93,15 +95,15 @@ def _uncounted(note):
 def read_clip(
     lines: Iterable[str | bytes], options: Options, account: Account
 ) -> Recording:
-    """Reads all lines of a file, as the same frames in a list would be.
+    """Reads all lines of a file, like the same frames in a list.
 
     Args:
-        lines: Text, or bytes in UTF-8.
-        options: Of the user.
+        lines: Lines as text, or as bytes in UTF-8.
+        options: The user's options.
         account: Account of the file.
 
     Raises:
-        ValueError: If a line is wrong, or all together are.
+        ValueError: If a line or the clip as a whole is invalid.
     """
     groups, form = [], None
     assembler = _Assembler(options, account)
@@ -122,34 +124,34 @@ def read_clip(
 
 
 def checked_image_size(size) -> tuple[int, int]:
-    """Returns the image size that a stream is given.
+    """Checks and returns the image size of a stream.
 
     Raises:
-        ValueError: If it is None, since a stream has no extents to guess it
-            by, or wrong.
+        ValueError: If it is None, because a stream has no extents from which
+            to guess it, or if it is invalid.
     """
     if size is None:
         raise ValueError(
-            "a stream needs its image's size; give "
-            "--image_size=WIDTHxHEIGHT, in Python image_size"
+            "a stream needs the image size; set --image_size=WIDTHxHEIGHT "
+            "(in Python, image_size)"
         )
     return untrusted.image_size(size, "image_size")
 
 
 class _Assembler:
-    """Makes frames of lines."""
+    """Assembles frames from lines."""
 
     def __init__(self, options, account):
         self.options = options
         self._account = account
-        self.about = {}  # What the first line says of the clip.
-        self._form = None  # Of the first frame with people.
-        self._begun = None  # A frame of which more lines may follow.
+        self.about = {}  # The first line's description of the clip.
+        self._form = None  # The form of the first frame with people.
+        self._begun = None  # A frame to which later lines may add people.
 
     def groups(
         self, lines: Iterable[str | bytes]
     ) -> Iterator[tuple[int, Group]]:
-        """Yields the line and the people of each frame, once complete."""
+        """Yields (line number, people) of each frame once it is complete."""
         number = 0
         for number, line in enumerate(lines, 1):
             if not line.strip():
@@ -169,14 +171,14 @@ class _Assembler:
             yield number, self._begun
 
     def _read(self, value):
-        """Returns the frames that a line completes."""
+        """Returns the frames that are complete after this line."""
         form = self._form
         if form is None or self.options.format is not None:
             form = self._form = tools.form_of(value)
             sequences.check_format(form, self.options.format)
         group = frame_forms.read(value, self._account)._replace(form=form)
         begun, self._begun = self._begun, None
-        # Others write all people of a frame in one line, which is answered.
+        # Other tools write all people of a frame in one line; it is complete.
         may_follow = (
             group.is_person
             and group.label is not None
@@ -191,29 +193,28 @@ class _Assembler:
         together = [*begun.people, *group.people]
         if len(together) > MAX_PEOPLE:
             raise ValueError(
-                f"more than {MAX_PEOPLE} people in the frame "
-                f"{brief(group.label)}"
+                f"more than {MAX_PEOPLE} people in frame {brief(group.label)}"
             )
         self._begun = group._replace(people=together)
         return []
 
 
 class _Stream:
-    """What is known of a stream so far."""
+    """State of a stream."""
 
     def __init__(self, image_size, options, person_score, account):
         self._format = options.format
         self._person_score = person_score
         self._account = account
-        self._names = {}  # Of people, as numbers.
+        self._names = {}  # Numbers of people's ids that are names.
         self._image_size = image_size
         self._skeleton = options.skeleton
         self._are_tracked = None
         self._tracker = Tracker()
         self._surest = 0.0  # The largest score of a person.
-        self._has_scores = False  # Of joints, above 0.
+        self._has_scores = False  # Whether any joint's score was above 0.
         self._index = -1
-        self._stride = None  # Least difference of two frames' numbers.
+        self._stride = None  # Least difference between frame numbers.
 
     def frame(self, group: Group) -> Frame:
         """Returns the next frame, in pixels and with ids."""
@@ -226,8 +227,8 @@ class _Stream:
             index = number
         if not self._index < index <= MAX_FRAME:
             raise ValueError(
-                f"frame {index} after frame {self._index}; expected them in "
-                f"order, and at most {MAX_FRAME}"
+                f"frame {index} after frame {self._index}; expected numbers "
+                f"in increasing order, and at most {MAX_FRAME}"
             )
         if self._index >= 0:
             away = index - self._index
@@ -286,7 +287,7 @@ class _Stream:
             self._are_tracked = _are_tracked(batch.track_ids)
         if self._are_tracked:
             batch = chosen(batch, batch.track_ids >= 0)
-            detections.split(batch)  # For what it refuses.
+            detections.split(batch)  # Only for its checks.
             return batch
         ids = self._tracker.step(
             int(batch.frames[0]),
@@ -308,10 +309,10 @@ class _Stream:
 
 
 def _are_tracked(ids):
-    """Whether a frame shows that the tool follows people; None: not yet."""
+    """Whether a frame's ids are from a tracker; None if it is undecided."""
     known = ids[ids >= 0].tolist()
     if not known:
         return None
-    if known == [0]:  # AlphaPose's idx, or an id.
+    if known == [0]:  # AlphaPose's idx without tracking, or a real id.
         return None
     return len(set(known)) == len(known)

@@ -1,15 +1,15 @@
-"""Keypoints in tables: `.csv`, with commas, semicolons or tabs.
+"""Readers for keypoints in tables: `.csv`, with commas, semicolons or tabs.
 
 * A row for each person and frame: `<joint>_x`, `<joint>_y` and optionally a
-  score of every joint by name or number, as `nose_x`, `x1`, `x_nose` or
-  `NOSE.x`, `nose_conf` or `v1`; and the frame's number, image or time, the
-  person's number, both optional. Empty cells are joints not seen.
+  score for every joint by name or number, such as `nose_x`, `x1`, `x_nose` or
+  `NOSE.x`, `nose_conf` or `v1`; optionally the frame's number, image or time,
+  and the person's id. Empty cells are joints that were not seen.
 * A row for each joint: its name or number, x, y and optionally a score.
 * DeepLabCut's, with three or four header rows,
   https://deeplabcut.github.io/DeepLabCut/docs/standardDeepLabCut_UserGuide.html.
-* Ultralytics' `Results.to_csv`, whose `keypoints` are text.
+* Ultralytics' `Results.to_csv`, with `keypoints` as text.
 
-Names of columns are those of `vocabulary`.
+Names of columns are looked up in `vocabulary`.
 """
 
 import csv
@@ -42,11 +42,11 @@ from ampose_tf.lifting.readers.sequences import Options
 from ampose_tf.lifting.untrusted import brief
 
 _DELIMITERS = ",;\t|"
-# In cells that are numbers, as of spreadsheets in many countries.
+# Decimal commas, as in the spreadsheets of many countries.
 _DECIMAL_COMMA = re.compile(
     r"(?<![^;\t|\n\" ])(-?[0-9]+),([0-9]+)(?=[;\t|\r\n\" ]|$)"
 )
-# Lines that may stand before a header.
+# The number of lines that may precede a header.
 _BEFORE = 10
 _FEW = 4
 _UNITS = {
@@ -68,7 +68,8 @@ def read(text: str, options: Options, account: Account) -> Recording:
     """Reads a table with a header; see the module.
 
     Raises:
-        ValueError: If it has no header of joints, or a cell is no number.
+        ValueError: If it has no header with joints, or a cell is not a
+            number.
     """
     sequences.check_format("csv", options.format)
     before = 0
@@ -97,7 +98,7 @@ def read(text: str, options: Options, account: Account) -> Recording:
 def read_records(
     records: list[dict], options: Options, account: Account
 ) -> Recording:
-    """Reads a list of objects, the rows of such a table; see `read`."""
+    """Reads a list of objects that are the rows of a table; see `read`."""
     header = list(dict.fromkeys(key for record in records for key in record))
     file = io.StringIO()
     writer = csv.writer(file)
@@ -108,7 +109,7 @@ def read_records(
 
 
 def are_records(value) -> bool:
-    """Whether JSON is a list of objects that are rows of such a table."""
+    """Whether a JSON value is a list of objects that are rows of a table."""
     return (
         isinstance(value, list)
         and all(isinstance(item, dict) for item in value)
@@ -126,7 +127,7 @@ def _delimiter(line):
 
 
 def is_header(line: str) -> bool:
-    """Whether a line may be the header of such a table."""
+    """Whether a line may be a table's header."""
     line = line[:4096].removeprefix("#").strip()
     named = [cell.strip(" \"'") for cell in line.split(_delimiter(line))]
     if named[0].lower() in deeplabcut.HEADER_ROWS:
@@ -168,7 +169,7 @@ def _table(rows, options, account):
     account.unread(unread, "columns")
     if joints:
         if vocabulary.X in about or "left" in map(str.lower, header):
-            # They are of a box.
+            # Width and height are a box's.
             about.pop(vocabulary.WIDTH, None)
         groups = _wide(rows, header, joints, about, account)
     elif {vocabulary.X, vocabulary.Y} <= about.keys() and (
@@ -195,9 +196,9 @@ def _is_of_box(name):
 
 
 def _checked_rows(rows, header, account):
-    """Yields rows that have as many cells as the header.
+    """Yields rows, after checking that they are as long as the header.
 
-    Without those of units, as "px", and of the header once more.
+    Comments, a row of units such as "px" and repeated headers are skipped.
     """
     for count, row in enumerate(filter(None, rows), 1):
         if row[0].startswith("#") and len(row) != len(header):
@@ -208,24 +209,26 @@ def _checked_rows(rows, header, account):
             else ()
         )
         if texts and texts <= _UNITS:
-            account.note(f"Not read: line {rows.line_num}, of units.")
+            account.note(
+                f"Not read: line {rows.line_num}, which contains units."
+            )
             continue
         if row[0].strip() == header[0] and [c.strip() for c in row] == header:
             continue
         if len(row) != len(header):
             raise ValueError(
-                f"line {rows.line_num}: {len(row)} cells, the header has "
+                f"line {rows.line_num}: {len(row)} cells, but the header has "
                 f"{len(header)}"
             )
         if count > untrusted.MAX_FRAMES:
             raise ValueError(
-                f"more than {untrusted.MAX_FRAMES} rows, which is not read"
+                f"more than {untrusted.MAX_FRAMES} rows, which is too many"
             )
         yield row
 
 
 def _wide(rows, header, joints, about, account):
-    """Reads a row for each person."""
+    """Reads tables with a row for each person."""
     keys = list(joints)
     are_numbered = all(isinstance(joint, int) for joint in keys)
     if are_numbered:
@@ -272,7 +275,7 @@ def _wide(rows, header, joints, about, account):
     ]
 
 
-# Of the column that says which joint a row is of, the surest first.
+# Meanings of the column with a row's joint, the most certain first.
 _NAMES = (
     vocabulary.NAME,
     vocabulary.JOINT_NAMES,
@@ -283,7 +286,7 @@ _NOWHERE = np.empty((0, 2)), np.empty(0)
 
 
 def _labels(row, header, about, count, account):
-    """Returns the group of a row, whose person has no joints yet."""
+    """Returns the group for a row; its person has no joints yet."""
 
     def cell(what):
         own = row[about[what]].strip() if what in about else ""
@@ -337,7 +340,7 @@ def _labels(row, header, about, count, account):
 
 
 def _long(rows, header, about, account):
-    """Reads a row for each joint."""
+    """Reads tables with a row for each joint."""
     people = {}
     named = next(what for what in _NAMES if what in about)
     joint_place = about[named]
@@ -351,13 +354,13 @@ def _long(rows, header, about, account):
         )[1]
         if name in joints:
             place = (
-                "a table that has no column of frames; expected one, as frame"
+                "a table without a column of frames; add one named frame"
                 if group.label is None
                 else f"frame {brief(group.label)}"
             )
             raise ValueError(
-                f"line {rows.line_num}: the joint {brief(name)} is twice in "
-                f"{place}"
+                f"line {rows.line_num}: the joint {brief(name)} occurs twice "
+                f"in {place}"
             )
         joints[name] = [
             cells.number(row[place], rows.line_num)
@@ -387,18 +390,18 @@ def _long(rows, header, about, account):
 
 
 def _are_joints(header):
-    """Whether there are columns of joints, whose cells have both x and y."""
+    """Whether columns are named like joints; their cells contain x and y."""
     names = {vocabulary.joint(name) for name in header}
     return len(names & recognition.JOINTS) > _FEW
 
 
 def _of_text(rows, header, account):
-    """Reads rows whose joints are text of JSON or of Python."""
+    """Reads tables whose cells contain joints as JSON or Python's text."""
     groups = []
     for row in _checked_rows(rows, header, account):
         value = {}
         for name, cell in zip(header, row, strict=True):
-            if not name:  # Of pandas' index.
+            if not name:  # The column of pandas' index.
                 continue
             number = cells.float_of(cell)
             if number is not None:

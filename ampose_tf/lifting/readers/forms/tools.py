@@ -1,10 +1,10 @@
-"""Which tool has written a frame: for messages and for --format."""
+"""Detects the tool that has written a frame, for messages and --format."""
 
 from ampose_tf.lifting.readers import vocabulary
 from ampose_tf.lifting.readers.forms import bodies, fields
 from ampose_tf.lifting.untrusted import brief
 
-# A form's characteristic keys, to name the nearest form of an unknown one.
+# Characteristic keys of each form, to find the form nearest to a value.
 _KEYS = {
     "openpose": {"people", "version", "pose_keypoints_2d", "person_id"},
     "mmpose": {"instances", "frame_id", "keypoint_scores", "bbox_score"},
@@ -16,7 +16,7 @@ _KEYS = {
 
 
 def nearest(value) -> str:
-    """Says what an unknown value is and which forms it resembles."""
+    """Returns a message on an unknown value, with the forms it resembles."""
     keys = set()
     for part in (value, fields.first(value)):
         for inner in (part, fields.first(part)):
@@ -30,13 +30,13 @@ def nearest(value) -> str:
     most = max(shared.values())
     forms = [form for form, count in shared.items() if count == most > 0]
     return (
-        f"{brief(value)} is no known form of keypoints; "
+        f"{brief(value)} is not a known form of keypoints; "
         f"{'nearest' if forms else 'known'}: {', '.join(forms or _KEYS)}"
     )
 
 
 def form_of(value) -> str | None:
-    """Returns the form of one frame's people; None for none of them."""
+    """Returns the form of one frame's people; None if it is unknown."""
     first = value
     while isinstance(first, list) and not bodies.is_body(first):
         first = fields.first(first)

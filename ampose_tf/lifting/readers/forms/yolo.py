@@ -1,9 +1,9 @@
-"""YOLO's pose labels, as Ultralytics' `save_txt` writes them.
+"""Reader for YOLO pose labels, as Ultralytics' `save_txt` writes them.
 
-https://docs.ultralytics.com/datasets/pose: a line for each person, of class,
+https://docs.ultralytics.com/datasets/pose: a line for each person with class,
 box (x, y, width, height), then x, y and optionally a visibility or score of
-each joint, all normalised; behind them the person's score (`save_conf`) and
-track, both optional.
+each joint, all normalised; optionally followed by the person's score
+(`save_conf`) and track.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ _JOINTS = (17, 16, 18, 25, 26, 133, 136)
 
 
 def is_label(line: str) -> bool:
-    """Whether a line is a person of such a file."""
+    """Whether a line is a person in a YOLO label file."""
     cells = line.split()
     if len(cells) <= _BEFORE + 6 or not cells[0].isdecimal():
         return False
@@ -27,10 +27,10 @@ def is_label(line: str) -> bool:
 
 
 def read(text: str) -> Group:
-    """Reads the people of one image.
+    """Reads the people in one image.
 
     Raises:
-        ValueError: If a line is not of that form.
+        ValueError: If a line is not a YOLO pose label.
     """
     people = []
     for number, line in enumerate(text.splitlines(), 1):
@@ -48,10 +48,10 @@ def read(text: str) -> Group:
 
 
 def settled(groups: list[Group]) -> list[Group]:
-    """Returns the people of all images, whose last number is understood.
+    """Returns the people in all images, with the last number interpreted.
 
-    A single one behind the joints is a score, or a track if it is above 1 in
-    any line.
+    A single number after the joints is a score, or a track if it is above 1
+    in any line.
     """
     last = [person.score for group in groups for person in group.people]
     if not any(score is not None and score > 1 for score in last):
@@ -83,7 +83,7 @@ def _person(values, line):
         return _split(rest, len(rest) // 3, 3, 0)
     raise ValueError(
         f"line {line}: {len(values)} numbers; expected class, box and joints "
-        "of a YOLO pose model, x, y and optionally a score of each"
+        "of a YOLO pose model: x, y and optionally a score for each"
     )
 
 
