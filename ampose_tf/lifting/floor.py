@@ -134,8 +134,8 @@ def estimate_up(motion: Motion) -> np.ndarray:
     if standing.sum() < max(_FEWEST_FRAMES, _LEAST_SHARE * len(standing)):
         raise ValueError(
             "The up direction cannot be estimated: people stand upright in "
-            f"only {standing.sum()} of {len(standing)} frames; give the "
-            "camera's tilt with --up"
+            f"{standing.sum()} of {len(standing)} frames, which is too few; "
+            "give the camera's tilt with --up"
         )
     return unit(np.median(np.concatenate(directions)[standing], axis=0))
 

@@ -185,9 +185,9 @@ def test_walking_says_where_up_is():
 
 
 def test_up_needs_somebody_standing():
-    with pytest.raises(ValueError, match="only 9 of 9 frames"):
+    with pytest.raises(ValueError, match="in 9 of 9 frames, which is too few"):
         estimate_up(standing(9, np.eye(3)))
-    with pytest.raises(ValueError, match="only 0 of 60 .* --up"):
+    with pytest.raises(ValueError, match="in 0 of 60 .* --up"):
         align(film("Sitting", frames=60).motion, "auto")
     with pytest.raises(ValueError, match="in 0 of 0"):
         estimate_up(Motion((), (5, 7)))

@@ -89,7 +89,7 @@ def test_what_counts_as_seen_decides_about_alternatives():
 def test_the_skeleton_must_be_the_keypoints():
     own = CONVERSIONS["COCO-17"]
     own = Conversion("own", own.joints, own.sides, own.weights)
-    with pytest.raises(ValueError, match="keypoints are COCO-17, not own"):
+    with pytest.raises(ValueError, match="skeleton COCO-17, expected own"):
         keypoints.to_h36m(clip(), own)
     with pytest.raises(ValueError, match="unknown skeleton 'own'; known: C"):
         keypoints.to_h36m(clip()._replace(skeleton="own"))

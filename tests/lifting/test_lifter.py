@@ -323,7 +323,7 @@ def test_what_no_clip_is_lifted_with(deaf_model, message, options):
         ),
         ("between 0.3 and 3 metres", {"height_m": 190}),
         ("unit vector", {"up": (0, 0, 5)}),
-        ("only 0 of 5 frames", {"up": "auto"}),
+        ("in 0 of 5 frames", {"up": "auto"}),
     ],
 )
 def test_what_is_refused_of_a_clip(lifter, message, options):

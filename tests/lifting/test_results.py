@@ -243,7 +243,7 @@ def rows(shape, first):
         ("units: expected 'metres'", {"units": np.array("millimetres")}),
         ("frame: expected", {"frame": np.array("camera: y up")}),
         ("notes: more than 1000", {"notes": np.array(["a"] * 1001)}),
-        ("notes: expected text", {"notes": np.arange(3)}),
+        ("notes: expected strings", {"notes": np.arange(3)}),
         ("notes: expected a list", {"notes": np.array("note")}),
     ],
 )

@@ -223,7 +223,7 @@ def test_steps_never_make_it_worse(filmed):
 
 def test_unfit_cameras_and_heights_are_refused(filmed):
     motion = filmed.motion
-    with pytest.raises(ValueError, match="keypoints', 1000x1000, got 5x7"):
+    with pytest.raises(ValueError, match="keypoints, 1000x1000, got 5x7"):
         place(motion, camera_of((5, 7)))
     bent = dataclasses.replace(
         filmed.camera, radial_distortion=(-0.2, 0.0, 0.0)

@@ -469,7 +469,7 @@ def test_files_that_exist_are_found_before_the_work(clip, lift, name):
 
 
 def test_the_video_is_not_written_over(clip, lift):
-    with pytest.raises(ValueError, match="clip.mp4 is the file that is read"):
+    with pytest.raises(ValueError, match="clip.mp4 is the input file"):
         lift(f"--video={clip}", f"--output={clip}", "--overwrite")
 
 

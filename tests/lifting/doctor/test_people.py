@@ -42,7 +42,7 @@ def test_a_body_that_is_there_twice_is_named():
     again = clip.tracks[1]._replace(track_id=7)
     again = again._replace(pixels=again.pixels + np.float32([3, -4]))
     found = finding(clip._replace(tracks=(*clip.tracks, again)), "duplicates")
-    assert found.sentence.startswith("persons 1 and 7 are the same body")
+    assert found.sentence.startswith("people 1 and 7 are the same body")
     assert found.certainty == doctor.LIKELY
 
 

@@ -85,7 +85,7 @@ def test_3d_given_as_2d():
             for f in doctor.examine(damaged(clip, "is_3d", what))
             if f.kind == "is_3d"
         ]
-        assert f"3D joints in {what} are" in finding.sentence
+        assert f"3D joints in {what};" in finding.sentence
     # People in pixels from their hip are normalised, not of a unit.
     from_hip = damaged(clip, "normalised", "from the hip")
     assert "is_3d" not in kinds(from_hip)
