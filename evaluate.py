@@ -1,11 +1,11 @@
-r"""Judges trained or exported models on a config's validation poses.
+r"""Evaluates trained or exported models on a config's validation poses.
 
     python evaluate.py --config=configs/demo.py \
         --model=runs/demo/best.keras --report=runs/demo/evaluation.json
 
---model takes .keras files, SavedModel folders and .tflite files; given more
-than once, the models are set side by side. --table prints one of the paper's
-tables with the models' rows below the published ones.
+--model accepts .keras files, SavedModel folders and .tflite files; given more
+than once, the models are compared side by side. --table prints one of the
+paper's tables with the models' rows below the published ones.
 """
 
 from absl import flags
@@ -18,8 +18,8 @@ def define_flags(flag_values):
     flags.DEFINE_multi_string(
         "model",
         None,
-        ".keras, SavedModel folder or .tflite, or ampose_s or ampose_t, "
-        "which are released.",
+        ".keras file, SavedModel folder or .tflite file, or a released model: "
+        "ampose_s, ampose_t.",
         required=True,
         flag_values=flag_values,
     )
@@ -27,13 +27,13 @@ def define_flags(flag_values):
         "trust_model",
         False,
         "Run .tflite files and SavedModels that are refused as untrusted. "
-        "They may then read and write your files.",
+        "They can then read and write your files.",
         flag_values=flag_values,
     )
     flags.DEFINE_integer(
         "table",
         None,
-        "Of the paper's tables, 1 to 4.",
+        "Table of the paper to print, 1 to 4.",
         1,
         4,
         flag_values=flag_values,
@@ -41,7 +41,7 @@ def define_flags(flag_values):
     flags.DEFINE_string(
         "report",
         None,
-        "JSON file to write; beside it <stem>_printed.txt, "
+        "JSON file to write; next to it <stem>_printed.txt, "
         "<stem>_groups.csv, and <stem>_poses.npz for "
         "ampose_tf.evaluation.figure.",
         flag_values=flag_values,
@@ -49,7 +49,7 @@ def define_flags(flag_values):
 
 
 def main(options):
-    # Data first: it is there or not long before TensorFlow has loaded.
+    # Data first: missing data is reported before TensorFlow is loaded.
     from ampose_tf.data import sources
     from ampose_tf.evaluation import figure, report, tables
 

@@ -5,15 +5,15 @@ r"""Exports a trained model as SavedModel and TFLite files.
         --formats=saved_model,float32,float16,dynamic_int8
 
 Every file is compared with the Keras model on the config's validation poses
-before it is kept; export.json holds what was measured. A file that misses its
-budget (config.export) is put aside as NAME.rejected.tflite, a SavedModel as
+before it is kept; export.json holds the measurements. A file that exceeds its
+limit (config.export) is kept as NAME.rejected.tflite, a SavedModel as
 saved_model.rejected/1, and the exit status is 3. What the model was trained
-on is read from the config.json of its run, beside it.
+on is read from the config.json of its run, in the same folder.
 
     --signatures=lift,lift_pixels,lift_coco17   one .tflite each
-    --combined                                  all of them in one
+    --combined                                  all of them in one file
     --compress=prune,cluster,qat                zeros, few values, weights
-                                                trained to be whole numbers
+                                                trained to be integers
 """
 
 import pathlib
@@ -28,12 +28,16 @@ def define_flags(flag_values):
     flags.DEFINE_string(
         "model",
         None,
-        "A .keras file, or ampose_s or ampose_t, which are released.",
+        "A .keras file, or a released model: ampose_s, ampose_t.",
         required=True,
         flag_values=flag_values,
     )
     flags.DEFINE_string(
-        "output", None, "A folder.", required=True, flag_values=flag_values
+        "output",
+        None,
+        "Output folder.",
+        required=True,
+        flag_values=flag_values,
     )
     flags.DEFINE_list(
         "formats",
@@ -46,22 +50,23 @@ def define_flags(flag_values):
     flags.DEFINE_list(
         "signatures",
         "lift",
-        "Of the .tflite files: some of lift (normalised keypoints), "
-        "lift_pixels, lift_coco17 (a detector's joints and scores).",
+        "Signatures of the .tflite files: some of lift (normalised "
+        "keypoints), lift_pixels, lift_coco17 (a detector's joints and "
+        "scores).",
         flag_values=flag_values,
     )
     flags.DEFINE_bool(
         "combined",
         False,
-        "Whether one .tflite holds all signatures.",
+        "Whether to write one .tflite file with all signatures.",
         flag_values=flag_values,
     )
     flags.DEFINE_list(
         "compress",
         [],
-        "Some of prune, cluster, qat, in this order: compresses the .tflite "
-        "files and trains on for config.export.finetune_epochs; --config is "
-        "then that of the model's run.",
+        "Some of prune, cluster, qat, applied in this order: compresses the "
+        ".tflite files and fine-tunes for config.export.finetune_epochs; "
+        "--config must then be that of the model's run.",
         flag_values=flag_values,
     )
     flags.DEFINE_integer(
@@ -74,7 +79,7 @@ def define_flags(flag_values):
 
 
 def main(options):
-    # Data first: it is there or not long before TensorFlow has loaded.
+    # Data first: missing data is reported before TensorFlow is loaded.
     from ampose_tf.data import sources
 
     validation = sources.load(options.config, "validation")

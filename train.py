@@ -2,11 +2,10 @@ r"""Trains AMPose.
 
     python train.py --config=configs/demo.py --workdir=runs/demo
 
-Leaves best.keras, last.keras, config.json, history.csv, checkpoint.npz,
-files.json and, under TensorFlow, TensorBoard's logs in workdir. Run again on
-the same workdir, it goes on where it was killed. Ctrl-C, or SIGTERM, ends it
-after the step that it is at, and it goes on there; a second one ends it at
-once.
+Writes best.keras, last.keras, config.json, history.csv, checkpoint.npz,
+files.json and, with TensorFlow, TensorBoard's logs to workdir. Run again with
+the same workdir to continue an interrupted run. Ctrl-C or SIGTERM ends the run
+after the current step; a second one ends it at once.
 """
 
 import pathlib
@@ -28,7 +27,7 @@ def define_flags(flag_values):
 
 
 def main(options):
-    # Data first: it is there or not long before Keras has loaded.
+    # Data first: missing data is reported before Keras is loaded.
     from ampose_tf.data import sources
 
     experiment = options.config

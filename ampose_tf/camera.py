@@ -1,7 +1,7 @@
 """Cameras: world and camera frames, projection, screen normalisation.
 
-Frames: the world has z up; a camera's x points right, y down, z forward.
-Lengths are metres, image positions pixels, angles radians.
+The world's z axis points up; a camera's x axis points right, y down and z
+forward. Lengths are in metres, image positions in pixels, angles in radians.
 """
 
 import dataclasses
@@ -11,16 +11,16 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Camera:
-    """A calibrated camera; fields default to an ideal one at the origin.
+    """A calibrated camera; the defaults are an ideal camera at the origin.
 
     Attributes:
-        width: Of the image, in pixels.
-        height: Of the image, in pixels.
+        width: Width of the image in pixels.
+        height: Height of the image in pixels.
         focal_length: (fx, fy) in pixels.
         center: The principal point (cx, cy) in pixels.
         radial_distortion: (k1, k2, k3) for r², r⁴, r⁶.
         tangential_distortion: (p1, p2).
-        orientation: Unit quaternion (w, x, y, z) turning camera axes into
+        orientation: Unit quaternion (w, x, y, z) that turns camera axes into
             world axes.
         translation: The camera's position in the world, in metres.
     """
@@ -40,26 +40,26 @@ class Camera:
         return self.width, self.height
 
     def rotation(self) -> np.ndarray:
-        """Returns the matrix (3, 3) that turns camera axes into the world's.
+        """Returns the matrix (3, 3) that turns camera axes into world axes.
 
         Raises:
-            ValueError: Where the orientation is not a unit quaternion.
+            ValueError: If the orientation is not a unit quaternion.
         """
         return rotation_matrix(np.asarray(self.orientation, np.float64))
 
     def world_to_camera(self, points: np.ndarray) -> np.ndarray:
-        """Moves points (..., 3) from the world into the camera's frame."""
+        """Transforms points (..., 3) from world to camera coordinates."""
         return (points - np.asarray(self.translation)) @ self.rotation()
 
     def camera_to_world(self, points: np.ndarray) -> np.ndarray:
-        """Moves points (..., 3) from the camera's frame into the world."""
+        """Transforms points (..., 3) from camera to world coordinates."""
         return points @ self.rotation().T + np.asarray(self.translation)
 
     def normalized_intrinsics(self, by: str = "longest") -> np.ndarray:
-        """Returns (fx, fy, cx, cy) for what `normalize_screen` returns.
+        """Returns (fx, fy, cx, cy) in the units of `normalize_screen`.
 
         Args:
-            by: As of `normalize_screen`.
+            by: See `normalize_screen`.
         """
         half, center = _half_side_and_center(self.image_size, by)
         return np.concatenate(
@@ -70,12 +70,12 @@ class Camera:
         )
 
     def project(self, points: np.ndarray) -> np.ndarray:
-        """Projects points of the camera's frame into the image.
+        """Projects points in camera coordinates into the image.
 
-        With distortion, as Human3.6M's calibration means it:
+        The distortion model is that of Human3.6M's calibration:
         x' = x (1 + k·[r², r⁴, r⁶] + p·x) + p r² for x = (X/Z, Y/Z).
-        X/Z and Y/Z are held within [-1, 1], as in VideoPose3D's files; the
-        distortion's polynomial means nothing beyond.
+        X/Z and Y/Z are clipped to [-1, 1], as in VideoPose3D's files, because
+        the distortion's polynomial is meaningless beyond.
 
         Args:
             points: (..., 3) metres.
@@ -84,7 +84,7 @@ class Camera:
             (..., 2) pixels.
 
         Raises:
-            ValueError: Where a point is not in front of the camera.
+            ValueError: If a point is not in front of the camera.
         """
         depth = points[..., 2:]
         if not np.all(depth > 0):
@@ -109,7 +109,7 @@ def rotation_matrix(quaternion: np.ndarray) -> np.ndarray:
     """Returns the rotation matrix of a unit quaternion (w, x, y, z).
 
     Raises:
-        ValueError: Where its length is not 1, to 1e-3.
+        ValueError: If its length differs from 1 by more than 1e-3.
     """
     norm = np.linalg.norm(quaternion)
     if not abs(norm - 1) < 1e-3:
@@ -148,14 +148,14 @@ def normalize_screen(
     Args:
         keypoints_px: (..., 2) pixels.
         image_size: (width, height) in pixels.
-        by: `"width"` is Human3.6M's published protocol; `"longest"` takes
-            the longest side, so that portrait images stay within [-1, 1].
+        by: `"width"` is Human3.6M's published protocol; `"longest"` uses the
+            longest side, so that portrait images stay within [-1, 1].
 
     Returns:
-        (..., 2), no unit.
+        (..., 2), without a unit.
 
     Raises:
-        ValueError: Where a size is not positive or `by` is unknown.
+        ValueError: If a size is not positive or `by` is unknown.
     """
     half, center = _half_side_and_center(image_size, by)
     return (keypoints_px - center) / half
@@ -175,7 +175,7 @@ SCREEN_NORMALISATIONS = ("width", "longest")
 
 
 def _half_side_and_center(image_size, by):
-    # Python floats do not promote an array: float32 in, float32 out.
+    # Python floats keep the array's type: float32 in, float32 out.
     width, height = (float(side) for side in image_size)
     if not (0 < width < np.inf and 0 < height < np.inf):
         raise ValueError(

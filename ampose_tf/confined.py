@@ -1,9 +1,9 @@
-"""Parsers of other libraries, run on files from strangers in a child process.
+"""Runs other libraries' parsers on untrusted files in a child process.
 
-A parser in C may crash, and one in Python may hang or fill the memory, with
-a file that was made for it. In a child process with limits of time and memory
-that ends in a `ValueError`. It is no sandbox: a parser that a file takes over
-has the user's rights.
+On a file made for the purpose, a parser in C may crash, and one in Python may
+hang or fill the memory. In a child process with limits on time and memory, it
+raises a `ValueError` instead. This is no sandbox: a parser that a file takes
+over has the user's rights.
 """
 
 import contextlib
@@ -26,35 +26,34 @@ except ImportError:  # Not a POSIX system.
     resource = None
 
 _ARRAY = "\0array"
-# Of the clock: how often the processor time it may be, and to start.
+# Wall-clock limit: a multiple of the processor time, plus the time to start.
 _PATIENCE, _START_S = 3, 20
-# Exceptions of a child that are the parent's, too: they say what is wrong.
+# Exceptions of the child that are raised unchanged in the parent.
 _PLAIN = (ImportError, OSError, ValueError)
 
 
 def call(
     function: Callable, *arguments, seconds: float = 10, memory: int = 2**30
 ):
-    """Returns what a function returns in a child process.
+    """Calls a function in a child process and returns its result.
 
-    The child has one thread for each numerical library, and what it prints is
-    dropped. Its limits begin when the function's module is imported; macOS
-    has none of memory.
+    The child uses one thread for each numerical library, and its output is
+    discarded. The limits apply once the function's module is imported; macOS
+    does not limit memory.
 
     Args:
-        function: A function of a module that can be imported. It returns
-            nested JSON values and NumPy arrays.
+        function: A function of an importable module. It returns nested JSON
+            values and NumPy arrays.
         arguments: JSON values.
-        seconds: Processor time that the call may take.
-        memory: How many bytes of address space it may take, and of results.
+        seconds: Limit of the call's processor time.
+        memory: Limit of its address space, and of its results, in bytes.
 
     Raises:
         ImportError: If the function raises it.
         OSError: If the function raises it.
-        ValueError: If the function raises it or any other exception,
-            crashes, or takes more than the limits. The message does not name
-            the file, and a note holds the traceback of an unexpected
-            exception.
+        ValueError: If the function raises it or any other exception, crashes,
+            or exceeds the limits. The message does not name the file; a note
+            holds the traceback of an unexpected exception.
     """
     request = {
         "function": f"{function.__module__}:{function.__qualname__}",
@@ -64,14 +63,14 @@ def call(
     }
     if not sys.executable or getattr(sys, "frozen", False):
         raise ValueError(
-            "files of this kind are read by another Python process, and "
-            "there is none to start here"
+            "files of this kind are read by another Python process, which "
+            "cannot be started here"
         )
     threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     paths = os.pathsep.join(path for path in sys.path if path)
     with tempfile.TemporaryFile() as answer:
         try:
-            # -P: the working folder may be the stranger's.
+            # -P: the working folder may not be trusted.
             status = subprocess.run(
                 [sys.executable, "-P", "-m", __name__],
                 input=json.dumps(request).encode(),
@@ -80,9 +79,9 @@ def call(
                 env=os.environ
                 | {"PYTHONPATH": paths}
                 | dict.fromkeys(threads, "1"),
-                # Of the clock, on a busy machine, and to start.
+                # Wall-clock time, for a busy machine and for starting.
                 timeout=_PATIENCE * seconds + _START_S,
-                # Ctrl-C is the parent's.
+                # The parent handles Ctrl-C.
                 start_new_session=True,
                 check=False,
             ).returncode
@@ -125,7 +124,7 @@ def _received(file, status):
 
 
 def _sent(value):
-    """Returns what a value is on the pipe: a line of JSON, then arrays."""
+    """Returns the encoding of a value: a line of JSON, then arrays."""
     arrays = []
 
     def described(value):
@@ -137,7 +136,7 @@ def _sent(value):
             not isinstance(value, np.ndarray)
             or value.dtype.kind not in "biufU"
         ):
-            raise TypeError(f"{type(value).__name__} is not sent")
+            raise TypeError(f"{type(value).__name__} cannot be sent")
         arrays.append(value)
         return {_ARRAY: (value.dtype.str, value.shape)}
 
@@ -152,11 +151,11 @@ def _bytes_of(array):
 
 
 def _answer(request):
-    """Returns what the parent gets, from within the limits."""
+    """Computes the response to the parent, within the limits."""
     seconds, memory = request["seconds"], request["memory"]
     try:
         module, name = request["function"].split(":")
-        # Before the limits: how long it takes is up to the machine.
+        # Before the limits: the time that it takes depends on the machine.
         function = getattr(importlib.import_module(module), name)
         limit(seconds, memory)
         return _sent(["result", function(*request["arguments"])])
@@ -177,21 +176,22 @@ def _answer(request):
 
 
 def limit(seconds: float, memory: int) -> None:
-    """Limits what this process, a child of `call`, takes from now on.
+    """Limits this process, a child of `call`, from now on.
 
-    A function that has imported much calls it again. Python code that takes
-    longer raises a TimeoutError, so that it can name the place in a file;
+    A function that has imported large modules calls it again. Python code
+    that exceeds the time raises a TimeoutError, so that it can name the place
+    in a file; other code is killed with the process.
     other code ends with the process.
 
     Args:
         seconds: Processor time.
-        memory: Bytes of address space beside what is taken already.
+        memory: Bytes of address space, in addition to those used already.
     """
     if resource is None:
         return
     used = time.process_time()
     taken = 0
-    with contextlib.suppress(OSError):  # Linux has it.
+    with contextlib.suppress(OSError):  # Only Linux has this file.
         pages = pathlib.Path("/proc/self/statm").read_text().split()[0]
         taken = int(pages) * resource.getpagesize()
     for kind, most in (
@@ -200,7 +200,7 @@ def limit(seconds: float, memory: int) -> None:
         (resource.RLIMIT_FSIZE, memory),
         (resource.RLIMIT_CORE, 0),
     ):
-        # Some systems refuse some, or allow less already.
+        # Some systems refuse a limit, or already have a lower one.
         with contextlib.suppress(OSError, ValueError):
             _, hard = resource.getrlimit(kind)
             resource.setrlimit(kind, (most, hard))
@@ -217,7 +217,7 @@ def _late(seconds):
 
 
 def _main():
-    # What libraries print must not get among the arrays.
+    # Output of libraries must not be mixed with the arrays.
     with os.fdopen(os.dup(1), "wb") as answer:
         os.dup2(2, 1)
         for part in _answer(json.load(sys.stdin)):

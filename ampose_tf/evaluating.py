@@ -1,4 +1,4 @@
-"""Driver: models and validation poses to reports."""
+"""Driver: evaluates models on validation poses and returns reports."""
 
 import dataclasses
 import functools
@@ -15,22 +15,22 @@ from ampose_tf.models import complexity, stored
 def evaluate(
     config: Config, predictors: dict, validation: Poses
 ) -> tuple[list[dict], Lifted]:
-    """Judges models by the protocol of the config's data.
+    """Evaluates models by the protocol of the config's data.
 
     Args:
-        config: What the poses come from, and how to judge.
+        config: Where the poses come from and how to evaluate.
         predictors: {path: `Predictor`}.
-        validation: The poses.
+        validation: The poses to evaluate on.
 
     Returns:
-        For each model what `protocols.judge_dataset` returns, and `model`,
-        `checkpoint`, `megabytes`, `data`, `generated` (whether nobody ever
-        made the movements), of `.keras` files `gcn` (the design of its
-        blocks) and `complexity`, and `config`; and what the first model made
-        of the poses.
+        For each model, the result of `protocols.judge_dataset` with `model`,
+        `checkpoint`, `megabytes`, `data`, `generated` (whether the movements
+        are procedural), for `.keras` files also `gcn` (the design of its
+        blocks) and `complexity`, and `config`; and the first model's
+        predictions.
 
     Raises:
-        ValueError: Where a model does not fit the data.
+        ValueError: If a model does not fit the data.
     """
     reports, first = [], None
     for path, predict in predictors.items():

@@ -1,13 +1,13 @@
-"""Files: written so that nothing is ever half-written, and told apart.
+"""Writes files so that they are never incomplete; computes digests.
 
-What is written lies in a temporary folder, `.ampose.` and eight characters,
-beside its place until it is complete. A process holds a lock in it, so that
-what a killed one left can be told and is removed by the next that writes
-there.
+Output is written to a temporary folder, `.ampose.` and eight characters, next
+to its final place, and moved there once it is complete. A process holds a lock
+in this folder, so the next process that writes to the same place can recognise
+and remove what a killed one left behind.
 
-A symbolic link at the place of a file counts as a file, wherever it leads:
-it is never followed, and replaced where a file would be. Folders on the way
-may be links.
+A symbolic link at the place of a file is treated as a file, wherever it
+points: it is never followed, and it is replaced where a file would be. Parent
+folders may be links.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from ampose_tf import locks
 
 _PREFIX = ".ampose."
 _TEMPORARY = re.compile(r"\.ampose\.[a-z0-9_]{8}")
-# In a temporary folder: what is being written, what it replaces, the lock.
+# Contents of a temporary folder: the new file, the one it replaces, the lock.
 _NEW, _OLD, _LOCK = "new", "old", "lock"
 
 _INSIDE = re.compile(rf"{_TEMPORARY.pattern}/{_NEW}/")
@@ -39,7 +39,7 @@ _WITHOUT_LINKS = (
     errno.EOPNOTSUPP,
 )
 
-# What other systems give as a file's owner is 0.
+# Systems without user IDs report 0 as a file's owner.
 _USER = os.geteuid() if hasattr(os, "geteuid") else 0
 
 _tidied = set()
@@ -51,27 +51,27 @@ def replacing(
 ) -> Iterator[pathlib.Path]:
     """Yields a temporary path that becomes `path` when the block succeeds.
 
-    The block writes a file or a directory at the temporary path, which lies
-    beside `path`. If the block raises, or the process dies in it, whatever
-    stood at `path` is untouched. Missing parent folders are made.
+    The block writes a file or a directory at the temporary path, which is
+    next to `path`. If the block raises an exception or the process dies,
+    an existing `path` is unchanged. Missing parent folders are created.
 
-    A file replaces in one step. A directory is moved into place after the
-    old one has been moved aside; if the process dies between the two, the
-    old one is put back by `remove_leftovers`.
+    A file is replaced in one step. For a directory, the old one is moved
+    aside before the new one is moved into place; if the process dies between
+    the two, `remove_leftovers` restores the old one.
 
     Args:
-        path: The path.
-        overwrite: Whether what is there is replaced. If not, it stays even
-            if another process has put it there in the meantime.
+        path: Output path.
+        overwrite: Whether to replace an existing path. If false, it is kept
+            even if another process creates it in the meantime.
 
     Raises:
-        FileExistsError: If it is there and `overwrite` is false.
+        FileExistsError: If `path` exists and `overwrite` is false.
         OSError: If the folder cannot be written or the disk is full.
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with _temporary(path.parent, path) as folder:
-        # The name is kept: writers choose the format by its ending.
+        # The name is kept because writers choose the format by its suffix.
         temporary = folder / _NEW / path.name
         yield temporary
         _flush_to_disk(temporary)
@@ -86,13 +86,14 @@ def replacing(
 
 @contextlib.contextmanager
 def workplace(folder: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """Yields a temporary folder in a folder, which is made if missing.
+    """Yields a temporary folder inside a folder, which is created if missing.
 
-    As long as the block lasts, the folder is locked against other processes
-    that do the same.
+    During the block, the folder is locked against other processes that do the
+    same.
 
     Raises:
-        OSError: If it cannot be written, the disk is full, or it is in use.
+        OSError: If the folder cannot be written, the disk is full, or the
+            folder is in use.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -104,13 +105,13 @@ def workplace(folder: str | os.PathLike) -> Iterator[pathlib.Path]:
 
 @contextlib.contextmanager
 def scratch() -> Iterator[pathlib.Path]:
-    """Yields a folder in the system's folder for temporary files.
+    """Yields a folder inside the system's folder for temporary files.
 
-    It goes with the block or, if the process is killed in it, with the next
-    block of another process.
+    It is removed after the block or, if the process is killed in it, before
+    the next such block of another process.
 
     Raises:
-        OSError: If it cannot be written or the disk is full.
+        OSError: If the folder cannot be written or the disk is full.
     """
     parent = tempfile.gettempdir()
     with _temporary(parent, parent) as place:
@@ -118,7 +119,7 @@ def scratch() -> Iterator[pathlib.Path]:
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Writes UTF-8 text through `replacing`."""
+    """Writes UTF-8 text with `replacing`."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -126,17 +127,17 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 def sha256(
     path: str | os.PathLike, inside: Iterable[pathlib.Path] | None = None
 ) -> str:
-    """Returns the SHA-256 of a file or a folder, in hexadecimal digits.
+    """Returns the SHA-256 of a file or folder, as hexadecimal digits.
 
-    The digest of a folder is made of its files' names and digests.
+    The digest of a folder is computed from its files' names and digests.
 
     Args:
-        path: The file or the folder.
-        inside: The files of a folder that count; None for all, those in its
-            folders too.
+        path: Path of the file or folder.
+        inside: The files of a folder to include; None for all, including
+            those in subfolders.
 
     Raises:
-        OSError: If it cannot be read.
+        OSError: If a file cannot be read.
     """
     path = pathlib.Path(path)
     if not path.is_dir():
@@ -153,12 +154,12 @@ def sha256(
 def remove_leftovers(folder: str | os.PathLike) -> None:
     """Removes what killed processes left unfinished in a folder.
 
-    A directory that was moved aside, and not replaced, is put back.
+    A directory that was moved aside but not replaced is restored.
     """
     folder = pathlib.Path(folder)
     _tidied.add(os.path.abspath(folder))
     entries = []
-    # What cannot be removed does not keep the next run from its work.
+    # A leftover that cannot be removed must not stop the next run.
     with contextlib.suppress(OSError):
         entries = [e for e in os.scandir(folder) if _is_leftover(e)]
     for entry in entries:
@@ -167,10 +168,10 @@ def remove_leftovers(folder: str | os.PathLike) -> None:
 
 
 def check_free(path: str | os.PathLike, overwrite: bool) -> None:
-    """Raises a FileExistsError if a file may not be written."""
+    """Raises a FileExistsError if a path exists and may not be replaced."""
     if not overwrite and os.path.lexists(path):
         raise FileExistsError(
-            f"{path} exists; give --overwrite, in Python overwrite=True, or "
+            f"{path} exists; give --overwrite (in Python overwrite=True) or "
             "another path"
         )
 
@@ -185,12 +186,12 @@ def _is_leftover(entry):
 
 
 def _remove_leftover(left):
-    # Before it has a lock it is empty.
+    # A folder that has no lock yet is empty.
     with contextlib.suppress(OSError):
         left.rmdir()
         return
     if {entry.name for entry in left.iterdir()} - {_NEW, _OLD, _LOCK}:
-        return  # It is not of this module.
+        return  # Not a folder of this module.
     with contextlib.suppress(BlockingIOError), locks.held(left / _LOCK):
         _empty(left)
     with contextlib.suppress(OSError):
@@ -199,9 +200,9 @@ def _remove_leftover(left):
 
 @contextlib.contextmanager
 def _temporary(parent, shown):
-    """Yields a temporary folder of this process, with a folder `_NEW` in it.
+    """Yields a temporary folder of this process that contains `_NEW`.
 
-    Errors within it are told of the place that is meant, or of `shown`.
+    Errors within the block name the final path, or `shown`.
     """
     if os.path.abspath(parent) not in _tidied:
         remove_leftovers(parent)
@@ -219,7 +220,7 @@ def _locked_folder(parent, stack):
     while True:
         folder = pathlib.Path(tempfile.mkdtemp(dir=parent, prefix=_PREFIX))
         stack.callback(_remove_empty, folder)
-        # Another process may have taken it for a leftover.
+        # Another process may have mistaken it for a leftover.
         with contextlib.suppress(BlockingIOError, FileNotFoundError):
             stack.enter_context(locks.held(folder / _LOCK))
             break
@@ -229,7 +230,7 @@ def _locked_folder(parent, stack):
 
 
 def _empty(folder):
-    """Empties a temporary folder; what was not replaced goes back."""
+    """Empties a temporary folder; restores what was not replaced."""
     shutil.rmtree(folder / _NEW, ignore_errors=True)
     aside = folder / _OLD
     with contextlib.suppress(OSError):
@@ -245,7 +246,7 @@ def _remove_empty(folder):
 
 
 def _explained(error, shown):
-    """Returns an error that names the file that is meant, or None."""
+    """Returns an error that names the final path, or None."""
     number, name = getattr(error, "errno", None), None
     if isinstance(error, OSError) and error.filename is not None:
         name = os.fsdecode(error.filename)
@@ -256,7 +257,7 @@ def _explained(error, shown):
             None if meant == name else OSError(number, error.strerror, meant)
         )
     if number is None:
-        # TensorFlow and HDF5 have errors of their own.
+        # TensorFlow and HDF5 raise their own exceptions.
         said = str(error)
         number = next((n for n in _FULL if os.strerror(n) in said), None)
     if number not in _OF_DISKS:
@@ -265,10 +266,10 @@ def _explained(error, shown):
 
 
 def _place(temporary, path):
-    """Moves a file or a directory to where nothing is."""
+    """Moves a file or directory to a path that does not exist."""
     try:
         if temporary.is_dir():
-            # It takes the place of an empty directory and of nothing else.
+            # rename replaces an empty directory but nothing else.
             os.rename(temporary, path)
         else:
             os.link(temporary, path)
@@ -276,7 +277,7 @@ def _place(temporary, path):
         check_free(path, overwrite=False)
         if error.errno not in _WITHOUT_LINKS:
             raise
-        # Not as good: the file is empty for a moment.
+        # Less good: the file is empty for a moment.
         try:
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
         except FileExistsError:
@@ -289,12 +290,12 @@ def _replace_folder(new, path, aside):
     aside.mkdir()
     old = aside / path.name
     os.replace(path, old)
-    # If this fails, `_empty` puts the old one back, now or in the next run.
+    # If this fails, `_empty` restores the old folder, now or in the next run.
     os.replace(new, path)
 
 
 def _flush_to_disk(path):
-    """Makes a rename safe against power failure, not only against a kill."""
+    """Makes a rename survive power failure, not only a kill."""
     paths = [path, *path.rglob("*")] if path.is_dir() else [path]
     for entry in paths:
         _sync(entry)
@@ -305,7 +306,7 @@ def _sync(path):
     try:
         os.fsync(descriptor)
     except OSError as error:
-        # Some file systems have no such thing, most of them for folders.
+        # Some file systems do not support it, mostly for folders.
         if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
             raise
     finally:

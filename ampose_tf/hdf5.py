@@ -1,7 +1,7 @@
-"""HDF5 from strangers, within bounds.
+"""Reads untrusted HDF5 files within limits.
 
-Links are not followed, and what lies in other files is not read. Chunks are
-unpacked here: a chunk's own filters, in HDF5, return whatever comes out.
+Links are not followed, and data in external files is not read. Chunks are
+decompressed here, because HDF5's filters may return any amount of data.
 """
 
 import math
@@ -13,21 +13,21 @@ import numpy as np
 if typing.TYPE_CHECKING:
     import h5py
 
-# Of a dataset.
+# Limits of a dataset.
 MAX_BYTES = 256 * 2**20
 _MAX_CHUNKS = 200_000
 _MAX_TEXTS = 10_000
-_MAX_TEXT = 10_000  # Bytes of one.
+_MAX_TEXT = 10_000  # Bytes of each.
 
-# HDF5's numbers of filters.
+# Numbers of HDF5's filters.
 _DEFLATE, _SHUFFLE, _CHECKSUM = 1, 2, 3
 
 
 def has(group: "h5py.Group", name: str) -> bool:
-    """Whether a group has something of that name, in this file itself."""
+    """Returns whether a group has a member of that name in the same file."""
     import h5py
 
-    # `name in group` opens what links lead to.
+    # `name in group` would follow links.
     links = group.id.links
     name = name.encode("utf-8", "surrogateescape")
     return (
@@ -36,29 +36,28 @@ def has(group: "h5py.Group", name: str) -> bool:
 
 
 def is_group(group: "h5py.Group", name: str) -> bool:
-    """Whether it is a group of this file."""
+    """Returns whether a member of a group is a group of this file."""
     import h5py
 
     return has(group, name) and isinstance(group[name], h5py.Group)
 
 
 def dataset(group: "h5py.Group", name: str) -> "h5py.Dataset":
-    """Returns a dataset whose values are in this file.
+    """Returns a dataset whose values are stored in this file.
 
     Raises:
-        ValueError: If there is none of that name, or it has more than
-            `MAX_BYTES`.
+        ValueError: If it does not exist or has more than `MAX_BYTES`.
     """
     import h5py
 
     where = repr(name[:80])
     if not has(group, name):
-        raise ValueError(f"{where}: missing, or a link; not read")
+        raise ValueError(f"{where}: missing, or a link, which is not followed")
     dataset = group[name]
     if not isinstance(dataset, h5py.Dataset):
         raise ValueError(f"{where}: expected values, got a group")
     if dataset.is_virtual or dataset.external:
-        raise ValueError(f"{where}: its values are in another file; not read")
+        raise ValueError(f"{where}: values in another file are not read")
     if dataset.shape is None:
         raise ValueError(f"{where}: it is empty")
     size = math.prod(dataset.shape) * max(dataset.dtype.itemsize, 1)
@@ -68,11 +67,12 @@ def dataset(group: "h5py.Group", name: str) -> "h5py.Dataset":
 
 
 def values(dataset: "h5py.Dataset") -> np.ndarray:
-    """Returns the numbers or texts, as bytes, of what `dataset` returned.
+    """Returns the values of a dataset from `dataset`: numbers, or bytes.
 
     Raises:
-        ValueError: If they are of another type, as references are, packed
-            in a way that is not known, or damaged. h5py may raise others.
+        ValueError: If they are of another type, such as references, are
+            compressed in an unknown way, or are damaged. h5py may raise other
+            exceptions.
     """
     import h5py
 
@@ -88,28 +88,28 @@ def values(dataset: "h5py.Dataset") -> np.ndarray:
     size = math.prod(step) * dataset.dtype.itemsize
     count = math.prod(-(-n // c) for n, c in zip(shape, step, strict=True))
     if size > MAX_BYTES or count > _MAX_CHUNKS:
-        raise ValueError(f"{where}: {count} chunks of {size} bytes; not read")
+        raise ValueError(f"{where}: {count} chunks of {size} bytes; too many")
     found = np.full(shape, dataset.fillvalue, dataset.dtype)
     for place in dataset.iter_chunks():
         start = tuple(side.start for side in place)
         if dataset.id.get_chunk_info_by_coord(start).byte_offset is None:
-            continue  # It was never written.
+            continue  # The chunk was never written.
         mask, content = dataset.id.read_direct_chunk(start)
         width = dataset.dtype.itemsize
         content = _unfiltered(content, filters, mask, size, width)
         if len(content) != size:
             raise ValueError(f"{where}: a chunk of {len(content)} bytes")
         chunk = np.frombuffer(content, dataset.dtype).reshape(step)
-        # The last ones are larger than what is left.
+        # The last chunks extend beyond the dataset.
         found[place] = chunk[tuple(slice(0, p.stop - p.start) for p in place)]
     return found
 
 
 def attribute(group: "h5py.Group | h5py.Dataset", name: str):
-    """Returns the value of an attribute; text as `numpy.bytes_`.
+    """Returns the value of an attribute, text as `numpy.bytes_`.
 
     Raises:
-        KeyError: If there is none of that name.
+        KeyError: If the attribute does not exist.
         ValueError: If it has several values.
     """
     if group.attrs.get_id(name).shape != ():
@@ -118,7 +118,7 @@ def attribute(group: "h5py.Group | h5py.Dataset", name: str):
 
 
 def _texts(dataset, where):
-    """Reads one after the other: many may be one text, which is long."""
+    """Reads texts one by one: many may refer to the same long text."""
     if dataset.size > _MAX_TEXTS:
         raise ValueError(f"{where}: more than {_MAX_TEXTS} texts")
     found = np.empty(dataset.shape, object)
@@ -136,19 +136,19 @@ def _filters(dataset, where):
     unknown = set(filters) - {_DEFLATE, _SHUFFLE, _CHECKSUM}
     if unknown:
         raise ValueError(
-            f"{where}: packed by HDF5's filter {min(unknown)}, which is not "
-            "read; save it with gzip or without compression"
+            f"{where}: compressed by HDF5's filter {min(unknown)}, which is "
+            "not supported; save it with gzip or without compression"
         )
     return filters
 
 
 def _unfiltered(content, filters, mask, size, width):
-    """Returns a chunk as it was before its filters, at most of its size."""
+    """Returns a chunk before its filters, at most as large as its size."""
     for place, code in reversed(list(enumerate(filters))):
-        if mask >> place & 1:  # It did not help.
+        if mask >> place & 1:  # The filter was skipped for this chunk.
             continue
         if code == _DEFLATE:
-            # There may be a checksum in it.
+            # It may end in a checksum.
             content = zlib.decompressobj().decompress(content, size + 4)
         elif code == _CHECKSUM:
             content = content[:-4]

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: noted, and acted upon at the next good moment."""
+"""Handles SIGINT and SIGTERM at the next safe moment."""
 
 import contextlib
 import signal
@@ -17,10 +17,10 @@ class Interrupted(KeyboardInterrupt):
 
     Args:
         number: The signal.
-        when: In words, where it ended; empty where nothing was begun.
+        when: Where the work ended, in words; empty if it had not begun.
 
     Attributes:
-        status: The exit status, 128 and the signal's number.
+        status: Exit status: 128 plus the signal's number.
     """
 
     def __init__(self, number: signal.Signals, when: str):
@@ -33,10 +33,10 @@ def handled() -> Iterator[None]:
     """Turns the first signal within the block into `Interrupted`.
 
     It is raised at once or, within `deferred`, by `check`. The second signal
-    does what it did before the block. What swallows the exception, as
-    destructors do, does not swallow the signal: `check` raises it again.
-    Blocks may be nested. In threads other than the main one, signals are left
-    alone.
+    has the same effect as without the block. Code that swallows the
+    exception, such as destructors, does not swallow the signal: `check`
+    raises it again. Blocks may be nested. In threads other than the main one,
+    signals are not handled.
     """
     global _received
     is_main = threading.current_thread() is threading.main_thread()
@@ -58,7 +58,7 @@ def handled() -> Iterator[None]:
 
 @contextlib.contextmanager
 def deferred() -> Iterator[None]:
-    """Only notes signals within the block, which calls `check`."""
+    """Only records signals within the block, which calls `check`."""
     global _is_deferred
     check()
     _is_deferred = True
@@ -70,12 +70,12 @@ def deferred() -> Iterator[None]:
 
 
 def received() -> signal.Signals | None:
-    """Returns the signal that has come, or None."""
+    """Returns the signal that has arrived, or None."""
     return _received
 
 
 def check(when: str = "") -> None:
-    """Raises `Interrupted` if a signal has come.
+    """Raises `Interrupted` if a signal has arrived.
 
     Args:
         when: See `Interrupted`.

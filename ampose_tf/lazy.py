@@ -1,4 +1,4 @@
-"""Public names of packages, imported when they are first used (PEP 562).
+"""Public names of packages, imported on first use (PEP 562).
 
 if TYPE_CHECKING:
     from ampose_tf.lifting.lifter import Lifter

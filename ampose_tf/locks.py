@@ -1,9 +1,9 @@
-"""Locks between processes, on a file that says who holds it.
+"""Locks between processes, in files that name their holder.
 
-The system drops a lock when its process ends, however it ends. Where it
-has no such locks, as on some network file systems, the file itself is the
-lock: it is taken over from a process of this host that is known to be dead,
-and one that another host has left has to be removed by hand.
+The system releases a lock when its process ends, for whatever reason. Without
+system locks, as on some network file systems, the file itself is the lock: it
+is taken over if it belongs to a process of this host that is known to be dead,
+and one that another host has left must be removed by hand.
 """
 
 import contextlib
@@ -21,10 +21,10 @@ try:
 except ImportError:  # Not a POSIX system.
     fcntl = None
 
-# Of a folder that one process at a time writes to.
+# Name of the lock of a folder that one process at a time writes to.
 NAME = ".ampose.lock"
 
-# A lock is signed at once.
+# A lock is signed at once, so an unsigned one is abandoned after this time.
 _UNSIGNED_S = 60
 
 _UNSUPPORTED = (errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -34,23 +34,24 @@ _HOLDER = re.compile(r"process (\d{1,9}) on (\S{1,64}) since [-:\d ]{10,19}")
 
 @contextlib.contextmanager
 def held(path: str | os.PathLike) -> Iterator[None]:
-    """Holds a lock as long as the block, or the process, lasts.
+    """Holds a lock until the block, or the process, ends.
 
     Args:
-        path: The lock's file, in a folder that exists. It is removed at the
-            end.
+        path: Path of the lock's file, in a folder that exists. The file is
+            removed at the end.
 
     Raises:
         BlockingIOError: If another process, or another block of this one,
-            holds it; the message says which and since when.
-        OSError: If the file cannot be made. A symbolic link is not followed.
+            holds the lock; the message names the holder and its start.
+        OSError: If the file cannot be created. A symbolic link is not
+            followed.
     """
     path = pathlib.Path(path)
     descriptor = _take(path)
     try:
         yield
     finally:
-        # It may have been removed by hand, and be another's now.
+        # The file may have been removed by hand and now belong to another.
         with contextlib.suppress(OSError):
             if _is_at(path, descriptor):
                 path.unlink()
@@ -58,7 +59,7 @@ def held(path: str | os.PathLike) -> Iterator[None]:
 
 
 def _take(path):
-    """Returns the open file of a lock that is now this process's."""
+    """Returns the open file of a lock that this process now holds."""
     while True:
         descriptor, is_new = _opened(path)
         try:
@@ -66,7 +67,7 @@ def _take(path):
             if not is_ours:
                 _check_dead(descriptor, path)
                 path.unlink(missing_ok=True)
-            # Its last holder may have removed it in between.
+            # Its last holder may have removed it in the meantime.
             elif _is_at(path, descriptor):
                 _sign(descriptor)
                 return descriptor
@@ -77,7 +78,7 @@ def _take(path):
 
 
 def _opened(path):
-    """Returns a descriptor, and whether the file was not there before."""
+    """Returns a descriptor, and whether the file is new."""
     while True:
         with contextlib.suppress(FileExistsError):
             return os.open(path, _OPEN | os.O_CREAT | os.O_EXCL, 0o666), True
@@ -105,19 +106,19 @@ def _locked(descriptor, path):
 
 
 def _check_dead(descriptor, path):
-    """Raises an error unless a file that is the lock is a dead process's."""
+    """Raises an error unless the lock file belongs to a dead process."""
     holder = _holder(descriptor)
     state = os.fstat(descriptor)
     if not state.st_size and time.time() - state.st_mtime > _UNSIGNED_S:
-        return  # Its process died before it signed.
+        return  # Its process died before signing.
     if holder is not None and holder[2] == socket.gethostname():
         try:
-            # Of another user's process it is an error, too.
+            # Another user's process also raises an error.
             with contextlib.suppress(PermissionError):
                 os.kill(int(holder[1]), 0)
         except ProcessLookupError:
             return
-    raise _refusal(path, holder, f"; if that is gone, remove {path}")
+    raise _refusal(path, holder, f"; if that process is gone, remove {path}")
 
 
 def _refusal(path, holder, advice=""):
@@ -126,7 +127,7 @@ def _refusal(path, holder, advice=""):
 
 
 def _holder(descriptor):
-    """Returns who has signed a lock, a match of `_HOLDER`, or None."""
+    """Returns the signature of a lock as a match of `_HOLDER`, or None."""
     text = os.pread(descriptor, 200, 0).decode("ascii", "replace")
     return _HOLDER.fullmatch(text)
 
@@ -134,7 +135,7 @@ def _holder(descriptor):
 def _sign(descriptor):
     since = time.strftime("%Y-%m-%d %H:%M:%S")
     text = f"process {os.getpid()} on {socket.gethostname()} since {since}"
-    # A lock is held on a full disk, too.
+    # On a full disk, the lock is held without a signature.
     with contextlib.suppress(OSError):
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, text.encode("ascii", "replace"), 0)

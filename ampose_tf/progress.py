@@ -1,4 +1,4 @@
-"""Progress bars on standard error, for work that takes more than seconds."""
+"""Progress bars on standard error, for long-running work."""
 
 import contextlib
 import sys
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from ampose_tf import reading
 
-# Work that is done by then shows no bar.
+# Work that finishes sooner shows no bar.
 _DELAY_S = 2
 
 _shown: bool | None = None
@@ -15,10 +15,10 @@ _outermost = threading.Lock()
 
 
 def show(shown: bool | None) -> None:
-    """Sets whether this process shows bars.
+    """Sets whether this process shows progress bars.
 
     Args:
-        shown: None, as at the start, to show them on a terminal alone.
+        shown: None, the default, to show them only on a terminal.
     """
     global _shown
     _shown = shown
@@ -26,14 +26,14 @@ def show(shown: bool | None) -> None:
 
 @contextlib.contextmanager
 def bar(total: int | None, unit: str) -> Iterator[Callable[[int], object]]:
-    """Yields a function to call with the number of units that are done.
+    """Yields a function to call with the number of finished units.
 
-    The bar has the rate and the time left. While there is one, further ones,
-    of the work's parts, are not shown.
+    The bar shows the rate and the remaining time. Bars of parts of the work
+    are not shown while another is shown.
 
     Args:
-        total: Number of units; None if it is not known.
-        unit: What is counted, in the singular.
+        total: Number of units; None if unknown.
+        unit: Name of a unit, in the singular.
     """
     shown = _shown
     if shown is None:
@@ -41,7 +41,7 @@ def bar(total: int | None, unit: str) -> Iterator[Callable[[int], object]]:
     if not shown or not _outermost.acquire(blocking=False):
         yield _no_bar
         return
-    # Only where there is one to show.
+    # Imported only if there is a bar to show.
     import tqdm
 
     try:
@@ -54,9 +54,9 @@ def bar(total: int | None, unit: str) -> Iterator[Callable[[int], object]]:
 
 
 def say(line: str) -> None:
-    """Writes a line to standard error, above a bar if there is one.
+    """Writes a line to standard error, above a bar if one is shown.
 
-    Names and notes of strangers' files in it become printable.
+    Unprintable characters, as in names of untrusted files, are escaped.
     """
     if sys.stderr is None:
         return

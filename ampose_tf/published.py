@@ -1,4 +1,4 @@
-"""Figures that papers state, from published.json."""
+"""Figures stated in papers, from published.json."""
 
 import functools
 import importlib.resources
@@ -9,10 +9,10 @@ import json
 def figures() -> dict:
     """Returns the tables of the AMPose paper, as far as they are known here.
 
-    `table_1` and `table_2`: MPJPE in mm on Human3.6M of the 2D of CPN, and of
+    `table_1` and `table_2`: MPJPE in mm on Human3.6M with CPN's 2D and with
     ground-truth 2D; `table_3`: PCK and AUC on MPI-INF-3DHP; `table_4`: the
     designs of the GCN block. Each is a list of rows, in which `joints` is the
-    number of joints where it is known.
+    number of joints, if known.
     """
     file = importlib.resources.files(__package__) / "published.json"
     return json.loads(file.read_text(encoding="utf-8"))

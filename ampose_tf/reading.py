@@ -1,7 +1,7 @@
-"""Files from strangers: what is opened, and what is said of it.
+"""Opens untrusted files, and shows text from them safely.
 
-Names, texts and exceptions of a stranger's file may hold anything. What is
-shown of them is one printable line of a bounded length.
+Names, texts and exceptions of an untrusted file may contain anything. They
+are shown as one printable line of limited length.
 """
 
 import contextlib
@@ -11,17 +11,17 @@ import stat
 from collections.abc import Iterator
 from typing import BinaryIO
 
-# Of a message, its script's name included.
+# Length of a message, including its script's name.
 _LONGEST = 300
 
 _ELLIPSIS = " … "
 
 
 def opened(path: str | os.PathLike) -> BinaryIO:
-    """Opens a file to read its bytes.
+    """Opens a file for reading in binary mode.
 
-    Named pipes, devices and sockets, which may have no end or no beginning,
-    are refused. The unnamed pipe of a shell's `<(command)` is read.
+    Named pipes, devices and sockets are refused, because reading them may
+    never begin or end. The unnamed pipe of a shell's `<(command)` is accepted.
 
     Raises:
         OSError: If it cannot be opened, or is not a file.
@@ -41,19 +41,19 @@ def opened(path: str | os.PathLike) -> BinaryIO:
 
 
 def content(path: str | os.PathLike, most: int) -> bytes:
-    """Returns what is in a file.
+    """Returns the content of a file.
 
     Args:
         path: Path of the file.
-        most: Bytes that it may have.
+        most: Largest size in bytes.
 
     Raises:
         OSError: If it cannot be read, or is not a file.
-        ValueError: If it is larger. The message does not name the file.
+        ValueError: If the file is larger. The message does not name it.
     """
     with opened(path) as file:
-        # Python takes memory for as many bytes as are asked for, of each of
-        # thousands of files in a folder; what is no file has no size.
+        # Python allocates as many bytes as are requested, for each of
+        # thousands of files in a folder; a pipe has no size.
         size = min(most, os.fstat(file.fileno()).st_size)
         found = file.read(size + 1)
         if len(found) > size:
@@ -64,7 +64,7 @@ def content(path: str | os.PathLike, most: int) -> bytes:
 
 
 def _open_at_once(path, flags):
-    """Opens even a pipe that nothing writes to."""
+    """Opens without blocking, even a pipe that has no writer."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
@@ -77,9 +77,9 @@ def _is_unnamed(path):
 def guarded() -> Iterator[None]:
     """Turns unexpected exceptions within the block into a ValueError.
 
-    For blocks that do nothing but read a file: a parser meets damage of kinds
-    that its author has not thought of. The message does not name the file;
-    `--debug` shows the traceback.
+    For blocks that only read a file: a damaged file may make a parser raise
+    any exception. The message does not name the file; `--debug` shows the
+    traceback.
 
     Raises:
         ImportError: If the block raises it.
@@ -91,7 +91,7 @@ def guarded() -> Iterator[None]:
     except (ImportError, OSError, ValueError):
         raise
     except MemoryError as error:
-        raise ValueError("takes more memory than there is") from error
+        raise ValueError("needs more memory than is available") from error
     except Exception as error:
         reason = f"{type(error).__name__}: {line(str(error), 100)}"
         raise ValueError(
@@ -100,25 +100,25 @@ def guarded() -> Iterator[None]:
 
 
 def shown(text: str, most: int = 80) -> str:
-    """Returns text of a file as it may be shown: one line, of some length.
+    """Returns text from a file as one printable line of limited length.
 
-    Line ends, control characters, among them those that change the direction
-    of text, and whatever else cannot be printed become escapes, as `\\x1b`.
+    Line ends, control characters (including those that change the direction
+    of text) and other unprintable characters become escapes such as `\\x1b`.
     """
     text = escaped(text[: most + 1])
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def escaped(text: str) -> str:
-    """Returns text with escapes for all that cannot be printed."""
+    """Returns text with escapes for all unprintable characters."""
     if text.isprintable():
-        # What can be printed stays: the text itself may have backslashes.
+        # Printable text stays as it is, including backslashes.
         return text
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def line(text: str, most: int = _LONGEST) -> str:
-    """Returns a message as one line, without its middle if it is long."""
+    """Returns a message as one line, shortened in the middle if long."""
     text = escaped(" ".join(text.split()))
     if len(text) <= most:
         return text

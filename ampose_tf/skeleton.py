@@ -1,6 +1,6 @@
-"""Skeletons: joints, their tree, its three-group graph, and mirroring.
+"""Skeletons: joint trees, their three-group graphs, and mirroring.
 
-`flip_ensemble` is test-time flipping of any `predict`.
+`flip_ensemble` applies test-time flipping to any `predict`.
 """
 
 import dataclasses
@@ -15,10 +15,10 @@ class Skeleton:
     """A tree of joints rooted at the hip.
 
     Attributes:
-        joints: The name of each of the J joints, in order.
-        parents: The index of each joint's parent, -1 for the root.
+        joints: Names of the J joints, in order.
+        parents: Index of each joint's parent, -1 for the root.
         left: Indices of the left joints.
-        right: Indices of the right joints, in the order of `left`.
+        right: Indices of the right joints, in the same order as `left`.
     """
 
     joints: tuple[str, ...]
@@ -28,27 +28,27 @@ class Skeleton:
 
     @property
     def edges(self) -> tuple[tuple[int, int], ...]:
-        """The tree's (parent, child) pairs, in the order of the children."""
+        """The tree's (parent, child) pairs, ordered by child."""
         return tuple((p, j) for j, p in enumerate(self.parents) if p >= 0)
 
     @property
     def mirrored(self) -> tuple[int, ...]:
-        """For each joint, the index of its counterpart of the other side."""
+        """Index of each joint's counterpart on the other side."""
         counterpart = list(range(len(self.joints)))
         for left, right in zip(self.left, self.right, strict=True):
             counterpart[left], counterpart[right] = right, left
         return tuple(counterpart)
 
     def partition(self) -> np.ndarray:
-        """Returns the graph split by distance to the root (paper, §2.2).
+        """Returns the graph, split by distance to the root (paper, §2.2).
 
-        Row i is the receiving joint, column k its neighbour: group 0 is the
+        Row i is the receiving joint, column k its neighbour. Group 0 is the
         joint itself, group 1 the neighbour closer to the root (its parent),
-        group 2 the neighbours farther from it (its children). Neighbours in
-        a tree are never equally far.
+        group 2 the neighbours farther from it (its children). In a tree,
+        neighbours are never at the same distance.
 
         Returns:
-            0 or 1, shape (3, J, J), float32.
+            Array of 0 and 1, shape (3, J, J), float32.
         """
         count = len(self.joints)
         groups = np.zeros((3, count, count), np.float32)
@@ -59,14 +59,14 @@ class Skeleton:
         return groups
 
     def adjacency(self, normalisation: str = "rc") -> np.ndarray:
-        """Returns the partition, normalised (paper, equation 9).
+        """Returns the normalised partition (paper, equation 9).
 
         The equation, D_j^(-1/2) A_j D_j^(-1/2) with each group's own degrees,
-        is not defined where a degree is zero, as the hip's is among the
-        parents. The ways out:
+        is undefined where a degree is zero, such as the hip's among the
+        parents. The options are:
 
-        * `"rc"`: rows by the row's degree, columns by the column's, degrees
-          of zero taken as one; every edge survives.
+        * `"rc"`: rows divided by the row's degree, columns by the column's,
+          with degrees of zero replaced by one; all edges are kept.
         * `"rw"`: D_j^-1 A_j, the mean over the group.
         * `"global"`: D^(-1/2) (A + I) D^(-1/2) of the whole graph, then
           split, as the paper's peers do.
@@ -75,10 +75,10 @@ class Skeleton:
           degrees and 0^(-1/2) taken as 0; edges are lost.
 
         Returns:
-            Shape (3, J, J), float32.
+            Array of shape (3, J, J), float32.
 
         Raises:
-            ValueError: Where `normalisation` is none of these.
+            ValueError: If `normalisation` is none of these.
         """
         groups = self.partition().astype(np.float64)
         rows = groups.sum(axis=2, keepdims=True)  # (3, J, 1)
@@ -123,8 +123,8 @@ class Skeleton:
 
 NORMALISATIONS = ("rc", "rw", "global", "alpha", "literal_row", "literal_col")
 
-# Human3.6M's joints as VideoPose3D's files order them, with the shoulders
-# hung on the thorax.
+# Human3.6M's joints in the order of VideoPose3D's files, with the shoulders
+# attached to the thorax.
 H36M_17 = Skeleton(
     joints=(
         "Hip",
@@ -169,13 +169,13 @@ def by_joint_count(joints: int) -> Skeleton:
 def mirror(points, skeleton: Skeleton):
     """Mirrors left and right: negates x and swaps the sides' joints.
 
-    One function for 2D and 3D, for training and for test-time flipping:
-    NumPy arrays come back as NumPy arrays, tensors as tensors.
+    Used for 2D and 3D, in training and in test-time flipping: NumPy arrays
+    are returned for NumPy arrays, tensors for tensors.
 
     Args:
         points: Normalised keypoints (..., J, 2) or poses (..., J, 3), with x
-            growing to the right from the image's centre or the root.
-        skeleton: Whose left and right to swap.
+            pointing right from the image's centre or the root.
+        skeleton: Skeleton whose left and right are swapped.
     """
     signs = np.ones(points.shape[-1], np.float32)
     signs[0] = -1
@@ -200,8 +200,8 @@ def predict_mirrored(
     Args:
         predict: `predict(keypoints_2d, seen=None)`, (N, J, 2) to (N, J, 3).
         keypoints_2d: (N, J, 2), screen-normalised.
-        skeleton: Whose left and right mirroring swaps.
-        seen: (N, J) bool, or None for all.
+        skeleton: Skeleton whose left and right are swapped.
+        seen: (N, J) bool, or None if all joints were seen.
 
     Returns:
         (N, J, 3) metres.
@@ -215,12 +215,12 @@ def predict_mirrored(
 
 
 class FlipEnsemble(NamedTuple):
-    """What a network makes of images and of their mirror images.
+    """Predictions for images and for their mirror images.
 
     Attributes:
-        single: (N, J, 3) metres, of the images.
-        mirrored: (N, J, 3) metres, of the mirror images, mirrored back.
-        mean: (N, J, 3) metres, of the two.
+        single: (N, J, 3) metres, for the images.
+        mirrored: (N, J, 3) metres, for the mirror images, mirrored back.
+        mean: (N, J, 3) metres, mean of the two.
     """
 
     single: np.ndarray
@@ -239,8 +239,8 @@ def flip_ensemble(
     Args:
         predict: `predict(keypoints_2d, seen=None)`, (N, J, 2) to (N, J, 3).
         keypoints_2d: (N, J, 2), screen-normalised.
-        skeleton: Whose left and right mirroring swaps.
-        seen: (N, J) bool, or None for all.
+        skeleton: Skeleton whose left and right are swapped.
+        seen: (N, J) bool, or None if all joints were seen.
 
     Returns:
         Three predictions of (N, J, 3) metres.

@@ -1,7 +1,7 @@
-"""Compressed bytes from strangers, unpacked within a bound.
+"""Decompresses untrusted bytes within limits.
 
-What a header claims is never believed: decompressors are told how much they
-may return.
+Sizes in headers are not trusted: decompressors are told how much they may
+return.
 """
 
 import bz2
@@ -13,11 +13,11 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
-# Archives have a member for each recording; one that takes 50 bytes of a file
-# takes ten times as many of memory.
+# Archives have one member per recording. A member of 50 bytes in the file
+# takes ten times as much memory.
 MAX_MEMBERS = 50_000
 
-# `gzip` and `pigz` write one part, `bgzip` one for every 64 kB.
+# `gzip` and `pigz` write one part, `bgzip` one per 64 kB.
 _MAX_PARTS = 10_000
 _PIECE_BYTES = 2**16
 _GZIP = b"\x1f\x8b"
@@ -25,19 +25,19 @@ _GZIP = b"\x1f\x8b"
 _DIRECTORY_ENTRY = b"PK\x01\x02"
 _LOCAL_HEADER = b"PK\x03\x04"
 _ENCRYPTED = 0x1
-# Where entries of the directory are counted, from the end of the file.
+# Directory entries are counted in this part at the end of the file.
 _TAIL_BYTES = 16 * 2**20
 
 
 def gunzipped(content: bytes, most: int) -> bytes:
-    """Returns what a gzip file unpacks to; other content as it is.
+    """Returns the content of a gzip file; other content is unchanged.
 
     Args:
         content: Bytes of a file.
-        most: How many bytes it may unpack to.
+        most: Largest size of the result in bytes.
 
     Raises:
-        ValueError: If it is more, or the gzip file is damaged.
+        ValueError: If it is larger, or the gzip file is damaged.
     """
     if not content.startswith(_GZIP):
         return content
@@ -45,7 +45,7 @@ def gunzipped(content: bytes, most: int) -> bytes:
     size = 0
     parts = 0
     part = None
-    # In pieces, each part's rest is a copy.
+    # In pieces, because the rest of each part is copied.
     for start in range(0, len(content), _PIECE_BYTES):
         rest = content[start : start + _PIECE_BYTES]
         while rest:
@@ -58,19 +58,17 @@ def gunzipped(content: bytes, most: int) -> bytes:
             try:
                 found.append(part.decompress(rest, most - size + 1))
             except zlib.error as error:
-                raise ValueError(f"a damaged gzip file ({error})") from error
+                raise ValueError(f"damaged gzip file ({error})") from error
             size += len(found[-1])
             if size > most:
                 raise ValueError(f"unpacks to more than {most} bytes")
             if parts > _MAX_PARTS:
-                raise ValueError(
-                    f"a gzip file of more than {_MAX_PARTS} parts"
-                )
+                raise ValueError(f"gzip file of more than {_MAX_PARTS} parts")
             rest = part.unused_data
             if part.eof:
                 part = None
     if part is not None:
-        raise ValueError("a gzip file that was cut off")
+        raise ValueError("truncated gzip file")
     return b"".join(found)
 
 
@@ -80,13 +78,14 @@ def zip_members(
     """Yields the names and contents of a zip archive's members.
 
     Args:
-        file: The archive, which can seek.
-        most: How many bytes all that are yielded may unpack to.
-        only: Name of the one member to yield, if it is there.
+        file: The archive, which must be seekable.
+        most: Largest total size of the yielded contents in bytes.
+        only: Name of the only member to yield, if it exists.
 
     Raises:
-        zipfile.BadZipFile: If it is no zip archive, or damaged. What is
-            damaged inside may raise what `zipfile` and decompressors do.
+        zipfile.BadZipFile: If it is not a zip archive, or is damaged. Damage
+            inside it may raise other exceptions of `zipfile` and
+            decompressors.
         TooLarge: If it is larger.
     """
     size = file.seek(0, os.SEEK_END)
@@ -106,13 +105,14 @@ def zip_members(
 
 
 class TooLarge(ValueError):
-    """An archive that is intact and unpacks to too much."""
+    """An intact archive whose content is too large."""
 
 
 def _unpacked(file, member):
-    """Returns a member's content, never more than it claims to have.
+    """Returns a member's content, never more than its claimed size.
 
-    `zipfile` itself unpacks 4 kB at a time, which of bzip2 may be gigabytes.
+    `zipfile` itself decompresses 4 kB at a time, which for bzip2 may become
+    gigabytes.
     """
     if member.flag_bits & _ENCRYPTED:
         raise zipfile.BadZipFile(f"{member.filename!r} is encrypted")
@@ -122,7 +122,7 @@ def _unpacked(file, member):
         raise zipfile.BadZipFile(f"{member.filename!r} has no header")
     file.seek(sum(struct.unpack("<HH", header[26:])), os.SEEK_CUR)
     packed = file.read(member.compress_size)
-    most = max(member.file_size, 1)  # 0 would be no limit.
+    most = max(member.file_size, 1)  # 0 would mean no limit.
     if member.compress_type == zipfile.ZIP_STORED:
         content = packed
     elif member.compress_type == zipfile.ZIP_DEFLATED:
@@ -142,7 +142,7 @@ def _unpacked(file, member):
 
 
 def _lzma(packed, most):
-    """Unpacks LZMA as zip archives hold it (APPNOTE 5.8)."""
+    """Decompresses LZMA as stored in zip archives (APPNOTE 5.8)."""
     _, length, properties, dictionary = struct.unpack("<HHBI", packed[:9])
     if length != 5:
         raise zipfile.BadZipFile("LZMA with unknown properties")
@@ -151,7 +151,8 @@ def _lzma(packed, most):
         "lc": properties % 9,
         "lp": properties // 9 % 5,
         "pb": properties // 45,
-        # It takes that much memory, and never needs more than comes out.
+        # The dictionary takes that much memory and never needs more than the
+        # size of the result.
         "dict_size": min(dictionary, max(most, 4096)),
     }
     unpacker = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[coder])

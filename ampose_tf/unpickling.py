@@ -1,6 +1,6 @@
-"""Pickles from strangers, without executing what is in them.
+"""Loads untrusted pickles without executing their contents.
 
-A pickle can call any function of Python; the one in a data file needs only
+A pickle can call any Python function; the pickle of a data file needs only
 NumPy's array constructors.
 """
 
@@ -13,34 +13,34 @@ import numpy as np
 
 from ampose_tf import reading
 
-# Of a pickle: operations, which take up to 200 bytes of memory each, and
-# elements where each is counted as often as it is referred to.
+# Operations of a pickle, which take up to 200 bytes of memory each, and its
+# elements, where each one counts as often as it is referenced.
 _MAX_STEPS = 16_000_000
-# Of lists in lists. VideoPose3D's files have five.
+# Levels of nested lists. VideoPose3D's files have five.
 _MAX_DEPTH = 64
-# Of an array without elements.
+# Axis of an array without elements.
 _MAX_SIDE = 2**20
-_MAX_RANK = 32  # NumPy 1's own.
+_MAX_RANK = 32  # The limit of NumPy 1.
 
 
 class Refused(ValueError):
-    """What a pickle holds is not admitted, or damaged."""
+    """The pickle holds objects that are not allowed, or is damaged."""
 
 
 def load(file: BinaryIO, what: str):
-    """Returns what a pickle holds.
+    """Returns the content of a pickle.
 
     Args:
-        file: At the pickle's beginning; it ends with the pickle.
-        what: Its name, for messages.
+        file: Open file, positioned at the pickle, which must end the file.
+        what: Name of the pickle, for messages.
 
     Returns:
-        NumPy arrays, dicts, lists, tuples, strings, numbers or None, or such
-        in each other.
+        NumPy arrays, dicts, lists, tuples, strings, numbers or None, possibly
+        nested.
 
     Raises:
-        Refused: If it holds anything else, or too much, or is damaged.
-            Nothing of it has run by then.
+        Refused: If it contains anything else, or too much, or is damaged. None
+            of its contents have been executed by then.
     """
     here = file.tell()
     size = file.seek(0, os.SEEK_END) - here
@@ -49,29 +49,29 @@ def load(file: BinaryIO, what: str):
         value = _ArraysOnlyUnpickler(file, size).load()
     except Refused:
         raise
-    # Damage may raise any exception.
+    # Damaged pickles may raise any exception.
     except Exception as error:
         message = reading.line(str(error), 100)
         raise Refused(
-            f"{what}: a damaged pickle ({type(error).__name__}: {message})"
+            f"{what}: damaged pickle ({type(error).__name__}: {message})"
         ) from error
     _check_admitted(value, what)
     return value
 
 
 def _ndarray(*_):
-    """Stands for the class, which could make arrays over any memory."""
-    raise Refused("its pickle makes an array other than NumPy pickles it")
+    """Stands in for the class, which could build arrays over any memory."""
+    raise Refused("its pickle builds an array unlike NumPy's pickles")
 
 
 def _reconstruct(cls, *_):
     if cls is not _ndarray:
-        raise Refused("its pickle makes an array other than NumPy pickles it")
-    return np.empty(0, np.int8)  # BUILD gives it shape, type and values.
+        raise Refused("its pickle builds an array unlike NumPy's pickles")
+    return np.empty(0, np.int8)  # BUILD sets shape, type, values.
 
 
 def _dtype(text, *_):
-    # A copy, always: BUILD must not reach NumPy's own instance.
+    # Always a copy: BUILD must not change NumPy's own instance.
     dtype = np.dtype(text, False, True)
     if dtype.kind not in "biufcSUO":
         raise Refused(f"its pickle holds values of type {dtype}")
@@ -80,23 +80,23 @@ def _dtype(text, *_):
 
 def _scalar(dtype, state):
     if dtype.hasobject:
-        raise Refused("its pickle makes a scalar of objects")
+        raise Refused("its pickle builds a scalar of type object")
     return _SCALAR(dtype, state)
 
 
 def _encode(text, encoding):
-    """The one use of _codecs.encode in protocol 2: bytes kept as text."""
+    """The only use of _codecs.encode in protocol 2: bytes stored as text."""
     if encoding != "latin1":
         raise Refused(f"its pickle encodes text as {encoding!r}")
     return text.encode("latin1")
 
 
 def _no_bytes():
-    """What protocol 2 calls for the content of an empty array."""
+    """Called by protocol 2 for the content of an empty array."""
     return b""
 
 
-# The function itself, which NumPy keeps in a private module.
+# The function itself, which is in a private module of NumPy.
 _SCALAR = np.float32(0).__reduce__()[0]
 
 _ADMITTED = {
@@ -111,10 +111,10 @@ for _core in ("numpy.core.multiarray", "numpy._core.multiarray"):
 
 
 def is_possible(shape: tuple[int, ...], itemsize: int, size: int) -> bool:
-    """Whether an array can be in so many bytes.
+    """Returns whether an array can be stored in a given number of bytes.
 
-    Of elements without bytes, and along the other axes of an array without
-    elements, there could be any number.
+    The number of elements without bytes, and of entries along the other axes
+    of an array without elements, is limited as well.
     """
     if len(shape) > _MAX_RANK:
         return False
@@ -133,7 +133,7 @@ _NEEDLESS = (
 
 
 class _Operations(dict):
-    """A pickle's operations by their codes, for `_MAX_STEPS` of them."""
+    """A pickle's operations by code, limited to `_MAX_STEPS` look-ups."""
 
     def __init__(self, operations):
         super().__init__(operations)
@@ -146,50 +146,50 @@ class _Operations(dict):
         return dict.__getitem__(self, code)
 
 
-# Private: pickle.Unpickler, which is in C, has no hook for BUILD. What is used
-# of the one in Python is held by tests/test_private_apis.py.
+# Private: pickle.Unpickler, which is written in C, has no hook for BUILD.
+# tests/test_private_apis.py checks what is used of the Python version.
 class _ArraysOnlyUnpickler(pickle._Unpickler):
-    """Admits NumPy's constructors, with states that NumPy would write.
+    """Allows NumPy's constructors, with states that NumPy itself writes.
 
-    NumPy trusts the state that BUILD hands it: a short list or a forged
-    dtype makes it follow wild pointers. The unpickler in C has no hook
-    there, the one in Python does; big arrays are as fast in either.
+    NumPy trusts the state that BUILD passes to it: a short list or a forged
+    dtype makes it follow wild pointers. Unlike the unpickler in C, the one in
+    Python has a hook there; large arrays are as fast in either.
 
     Args:
         file: The pickle.
-        size: Of the pickle in bytes.
+        size: Size of the pickle in bytes.
     """
 
     dispatch = pickle._Unpickler.dispatch.copy()
 
     def __init__(self, file, size, **options):
         super().__init__(file, **options)
-        if size > _MAX_STEPS:  # Counting takes as long as reading.
+        if size > _MAX_STEPS:  # Counting is as slow as reading.
             self.dispatch = _Operations(self.dispatch)
-        # Each array is there once; protocol 2 has bytes as text, and an
-        # element that takes 8 bytes of memory may take 2 there.
+        # Each array is stored once; protocol 2 stores bytes as text, where an
+        # element of 8 bytes in memory may take 2.
         self._bytes_left = 4 * size + 2**20
 
     def find_class(self, module, name):
         if (module, name) not in _ADMITTED:
             raise Refused(
                 f"refused: its pickle calls "
-                f"{reading.shown(f'{module}.{name}', 150)}, and a data file "
-                "needs no more than NumPy's array constructors"
+                f"{reading.shown(f'{module}.{name}', 150)}, but a data file "
+                "needs only NumPy's array constructors"
             )
         return _ADMITTED[module, name]
 
     def _take(self, count):
         self._bytes_left -= count
         if self._bytes_left < 0:
-            raise Refused("its pickle makes more arrays than it holds")
+            raise Refused("its pickle builds larger arrays than it holds")
 
     def load_build(self):
         state = self.stack.pop()
         built = self.stack[-1]
         if not _is_state_of(built, state):
             raise Refused(
-                f"refused: its pickle sets a {type(built).__name__} to a "
+                f"refused: its pickle gives a {type(built).__name__} a "
                 "state that NumPy does not write"
             )
         if isinstance(built, np.ndarray):
@@ -210,7 +210,7 @@ class _ArraysOnlyUnpickler(pickle._Unpickler):
 
     dispatch[pickle.REDUCE[0]] = load_reduce
 
-    # Tuples within tuples take forever to hash.
+    # Nested tuples may take exponential time to hash.
     def load_dict(self):
         _check_keys(self.stack[::2])
         super().load_dict()
@@ -230,7 +230,7 @@ class _ArraysOnlyUnpickler(pickle._Unpickler):
     dispatch[pickle.SETITEM[0]] = load_setitem
 
     def load_needless(self):
-        raise Refused("refused: its pickle makes a set or a bytearray")
+        raise Refused("refused: its pickle builds a set or a bytearray")
 
     for _code in _NEEDLESS:
         dispatch[_code[0]] = load_needless
@@ -240,7 +240,7 @@ def _check_keys(keys):
     for key in keys:
         if not isinstance(key, _ATOMS):
             raise Refused(f"its pickle has a {type(key).__name__} as a key")
-        # Larger numbers can be chosen so that their hashes are one.
+        # Larger numbers can be chosen to have the same hash.
         if isinstance(key, int) and not -(2**63) <= key < 2**64:
             raise Refused("its pickle has a number over 64 bits as a key")
 
@@ -268,14 +268,14 @@ _ATOMS = (str, bytes, bool, int, float, np.generic, type(None))
 
 
 def _check_admitted(value, where):
-    """Checks what a pickle holds: its types, its depth and its size.
+    """Checks the types, the depth and the size of a pickle's content.
 
-    A list of ten lists that are one, and so on, is small and has any number
-    of elements for those that go through it.
+    A list of ten references to the same list, and so on, takes little memory
+    but has any number of elements when it is traversed.
     """
     pending = [(value,)]
     depth = 0
-    sizes = {}  # By id; None of those that `pending` is inside of.
+    sizes = {}  # By id; None while its contents are pending.
     while pending:
         value = pending[-1]
         if sizes.get(id(value), 0) is not None and id(value) in sizes:
@@ -305,7 +305,7 @@ _HOLDERS = (np.ndarray, dict, list, tuple)
 
 
 def _held(value, where):
-    """Returns what a value is made of."""
+    """Returns the direct contents of a value."""
     if isinstance(value, np.ndarray):
         held = value.ravel().tolist() if value.dtype.hasobject else []
     elif isinstance(value, dict):

@@ -1,1 +1,1 @@
-"""Scripts that measure, run as `python -m benchmarks.NAME`."""
+"""Measurement scripts, run as `python -m benchmarks.NAME`."""

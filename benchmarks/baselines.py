@@ -1,18 +1,18 @@
-r"""Trains a baseline exactly as AMPose is trained, and judges it alike.
+r"""Trains a baseline exactly as AMPose is trained, and evaluates it equally.
 
     python -m benchmarks.baselines --config=configs/mocap_s.py \
         --config.data.root=DIR --baseline=residual_mlp \
         --workdir=runs/residual_mlp
 
-The same poses in the same order, cameras, bodies, detector's errors, steps,
-optimiser and input channels; only the network differs:
+Poses, their order, cameras, bodies, detector errors, steps, optimiser and
+input channels are the same; only the network differs:
 
 * residual_mlp: Martinez et al. (ICCV 2017): all joints in one vector; a
   dense layer, two residual blocks of two dense layers with batch norm, ReLU
   and dropout; four times the size of ampose_s.
 * vanilla_gcn: one kernel for a joint and all its neighbours (the paper's
-  equation 8), residual blocks of two; the size of ampose_s.
-* transformer: the encoder of AMPose alone; the size of ampose_s.
+  equation 8), residual blocks of two layers; the size of ampose_s.
+* transformer: only the encoder of AMPose; the size of ampose_s.
 """
 
 import json
@@ -32,7 +32,7 @@ from benchmarks import conditions
 
 
 def head(units):
-    # Near zero, as AMPose's, without which that is far behind at first.
+    # Near zero, like AMPose's; other initial values slow down the start.
     start = keras.initializers.TruncatedNormal(stddev=1e-3)
     return keras.layers.Dense(units, kernel_initializer=start, name="out")
 
@@ -109,14 +109,14 @@ class Baseline(keras.Model):
         return cls(**config)
 
     def rebuilt(self):
-        """Returns an uncompiled copy, as `AMPose.rebuilt`."""
+        """Returns an uncompiled copy, see `AMPose.rebuilt`."""
         copy = type(self)(**self.get_config())
         copy.set_weights(self.get_weights())
         return copy
 
 
 class _Predictor:
-    """What `load_predictor` would return of a baseline."""
+    """Replaces the result of `load_predictor` for a baseline."""
 
     skeleton = H36M_17
 
@@ -142,7 +142,7 @@ def define_flags(flag_values):
         "baseline",
         None,
         list(BASELINES),
-        "Which network.",
+        "The baseline network.",
         required=True,
         flag_values=flag_values,
     )

@@ -1,20 +1,20 @@
-r"""Our BlazePose beside MediaPipe's own, frame by frame.
+r"""Compares our BlazePose with MediaPipe's own, frame by frame.
 
     pip download --no-deps sports2d==0.8.34          # Demo/demo.mp4
     npm install @mediapipe/pose@0.5.1675469404
     python -m benchmarks.blazepose --clip=demo.mp4 --workdir=DIR \
         --npm=node_modules/@mediapipe/pose
 
-Both get the same frames, as PNG files. MediaPipe runs in Debian's Chromium by
-Playwright, its graphics on a processor, with full landmarks that are not
-smoothed; it follows one person and we `--people`, of whom the nearest is
-compared. What it found stays in the folder, and a second run takes it from
-there.
+Both get the same frames, as PNG files. MediaPipe runs in Debian's Chromium
+through Playwright, with its graphics on a processor and full, unsmoothed
+landmarks. It follows one person; we follow `--people`, and the nearest of them
+is compared. MediaPipe's results stay in the folder, and a second run reuses
+them.
 
 Prints distances of landmarks with a visibility of at least 0.5, in pixels of
 the image, over all frames in which both have a person; the frames in which
-most landmarks are farther apart than a tenth of the person, which is to say
-that the two are not on the same body; and how long a frame took.
+most landmarks differ by more than a tenth of the person's size, which means
+that the two are on different bodies; and the time per frame.
 """
 
 import functools
@@ -64,23 +64,23 @@ _KINDS = {
 }
 _LEAST_SEEN = 0.5
 _OTHER_BODY = 0.1
-_SKIPPED = 5  # Frames that are not timed: the first are searched for people.
+_SKIPPED = 5  # First frames, which are searched for people: not timed.
 
 
 def define_flags(flag_values):
     for name, meaning in (
-        ("clip", "A film that ffmpeg reads."),
-        ("npm", "The folder of npm's @mediapipe/pose."),
-        ("workdir", "Folder for the frames and what MediaPipe found."),
+        ("clip", "Video in any format that ffmpeg reads."),
+        ("npm", "Folder of npm's @mediapipe/pose."),
+        ("workdir", "Folder for the frames and MediaPipe's results."),
     ):
         flags.DEFINE_string(
             name, None, meaning, required=True, flag_values=flag_values
         )
     flags.DEFINE_string(
-        "detector", "full", "Of ours.", flag_values=flag_values
+        "detector", "full", "Our detector.", flag_values=flag_values
     )
     flags.DEFINE_integer(
-        "people", 2, "How many we follow.", flag_values=flag_values
+        "people", 2, "Number of people to follow.", flag_values=flag_values
     )
 
 
@@ -97,8 +97,8 @@ def main(options):
     _compare(paths, theirs, ours)
     times = 1000 * np.array(seconds[_SKIPPED:])
     print(
-        f"ours, {options.detector}: {np.median(times):.1f} ms a frame in the "
-        f"median, {times.mean():.1f} on average, {times.max():.0f} at most"
+        f"ours, {options.detector}: {np.median(times):.1f} ms per frame "
+        f"(median), {times.mean():.1f} on average, {times.max():.0f} at most"
     )
 
 
@@ -108,12 +108,12 @@ def _decode(clip, workdir):
 
     with frames.opened(clip) as opened:
         if not opened.rates:
-            raise ValueError(f"{clip}: it does not say its frame rate")
+            raise ValueError(f"{clip}: its frame rate is missing")
         if not any(workdir.glob("*.png")):
             workdir.mkdir(parents=True, exist_ok=True)
             for number, picture in enumerate(opened, start=1):
-                # Pillow's files carry no colour profile, which Chromium
-                # would apply.
+                # Pillow writes no colour profile, which Chromium would
+                # apply.
                 Image.fromarray(picture.pixels).save(
                     workdir / f"{number:04d}.png", compress_level=1
                 )
@@ -140,7 +140,7 @@ def _by_mediapipe(paths, fps, npm):
         page.goto(_SITE)
         page.evaluate("start()")
         for index, path in enumerate(paths):
-            # A time of 0 has a meaning of its own.
+            # A time of 0 has a special meaning.
             found[path.name] = page.evaluate(
                 "asked => find(asked)", [path.name, 1000 * (1 + index / fps)]
             )
@@ -200,7 +200,7 @@ def _compare(paths, theirs, ours):
             elsewhere.append(path.stem)
     print(f"{len(paths)} frames of {size[0]} x {size[1]}")
     for who, stems in alone.items():
-        print(f"  frames in {who} alone: {len(stems)} {' '.join(stems)}")
+        print(f"  frames only in {who}: {len(stems)} {' '.join(stems)}")
     _print("all", apart)
     print(f"  on different bodies: {len(elsewhere)} {' '.join(elsewhere)}")
     _print(

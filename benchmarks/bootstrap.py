@@ -1,19 +1,19 @@
-"""Intervals of means over poses that depend on each other.
+"""Confidence intervals of means over dependent poses.
 
 Frames of a clip resemble their neighbours, cameras see the same instants, and
-each camera and each person has errors of its own. The bootstrap therefore has
-two levels. Blocks of neighbouring instants are drawn with replacement until
-there are as many instants as before (circular block bootstrap); a block lasts
-a second, or a quarter of the clip if that is less. Cameras and people are
-drawn with replacement as well, if there are several. A pose counts as often
-as its instant, its camera and its person were drawn, multiplied.
+each camera and each person has its own errors. The bootstrap therefore has two
+levels. Blocks of neighbouring instants are drawn with replacement until there
+are as many instants as before (circular block bootstrap); a block lasts a
+second, or a quarter of the clip if that is less. Cameras and people are also
+drawn with replacement, if there are several. The weight of a pose is the
+product of how often its instant, its camera and its person were drawn.
 
 An interval from few blocks is too narrow. 100 frames at 60 per second are four
-blocks: of series of one camera whose neighbours correlate by 0.9, 0.95 and
-0.98 (AR(1)), nominal 95 % intervals held the true mean in 68, 55 and 41 % of
-400 trials; with 0.9 and four cameras, each with a constant error of half and
-of twice its white noise, in 73 and 80 %. Rooms are not drawn at all.
-`Blocks.counts` belongs beside each interval.
+blocks: for series of one camera whose neighbours correlate by 0.9, 0.95 and
+0.98 (AR(1)), nominal 95 % intervals contained the true mean in 68, 55 and 41 %
+of 400 trials; with 0.9 and four cameras, each with a constant error of half
+and of twice its white noise, in 73 and 80 %. Rooms are not drawn at all.
+Publish `Blocks.counts` with each interval.
 """
 
 import numpy as np
@@ -27,14 +27,14 @@ class Blocks:
     """Resamples of N poses.
 
     Args:
-        frames: (N,) int, the frame of each pose.
+        frames: (N,) int, frame number of each pose.
         fps: Frames per second.
-        cameras: (N,), the camera of each pose; None for one camera.
-        people: (N,), likewise.
+        cameras: (N,), camera of each pose; None for one camera.
+        people: (N,), person of each pose; None for one person.
 
     Attributes:
-        counts: `{"blocks", "cameras", "people", "instants": int}`, how many
-            of each there are to draw from.
+        counts: `{"blocks", "cameras", "people", "instants": int}`, the number
+            of each that resamples are drawn from.
     """
 
     def __init__(
@@ -85,17 +85,17 @@ class Blocks:
         """Returns the 95 % interval of the mean.
 
         Args:
-            values: (N,) or (N, K); NaN does not count.
+            values: (N,) or (N, K); NaN values are ignored.
 
         Returns:
-            Both ends; None if there are fewer than 8 instants.
+            Lower and upper end; None if there are fewer than 8 instants.
         """
         return self._ends(lambda: self._means(values))
 
     def ratio_interval(self, values, base) -> list[float] | None:
         """Returns the 95 % interval of the ratio of two means.
 
-        Both are of the same poses, (N,) or (N, K).
+        Both are values of the same poses, (N,) or (N, K).
         """
         return self._ends(lambda: self._means(values) / self._means(base))
 
@@ -121,7 +121,7 @@ class Blocks:
 
 
 def _how_often(drawn, count):
-    """Returns (draws, count), how often each index is in each resample."""
+    """Returns (draws, count): how often each resample contains each index."""
     return np.stack(
         [np.bincount(draw, minlength=count) for draw in drawn]
     ).astype(np.float64)

@@ -1,13 +1,13 @@
-r"""How fast the browser page is, and in how many frames it finds a person.
+r"""Measures the speed of the browser page and how often it finds a person.
 
     make web
     python -m benchmarks.browser --film=clip.mjpeg --detector=full --seconds=30
 
-Chromium plays the film as a webcam, without a GPU; `ffmpeg -i clip.mp4 -vf
-scale=640:-2,pad=640:480:0:-1 -q:v 3 -an clip.mjpeg` makes one. Prints the
-share of frames with a person, frames a second, and the milliseconds of each
-stage, beside the machine's load: on a busy machine, the 5th percentile is
-nearer to what a quiet one takes. Processor time is that of all of Chromium.
+Chromium plays the film as a webcam, without a GPU. To make one: `ffmpeg -i
+clip.mp4 -vf scale=640:-2,pad=640:480:0:-1 -q:v 3 -an clip.mjpeg`. Prints the
+share of frames with a person, frames per second, and the milliseconds of each
+stage, with the machine's load: on a busy machine, the 5th percentile is closer
+to the time on a quiet one. Processor time includes all Chromium processes.
 """
 
 import functools
@@ -23,7 +23,7 @@ from ampose_tf.config import commandline
 
 _DIST = pathlib.Path(__file__).parents[1] / "web/dist"
 _STAGES = ("read", "detect", "landmarks", "lift")
-# Collects what the page's worker answers.
+# Collects the responses of the page's worker.
 _LISTEN = """
 window.frames_seen = [];
 window.Worker = class extends Worker {
@@ -47,10 +47,10 @@ class _Host(http.server.SimpleHTTPRequestHandler):
 
 def define_flags(flag_values):
     for define, name, default, meaning in (
-        (flags.DEFINE_string, "film", None, "A `.mjpeg` or `.y4m`."),
+        (flags.DEFINE_string, "film", None, "A `.mjpeg` or `.y4m` file."),
         (flags.DEFINE_string, "detector", "full", "`full` or `lite`."),
-        (flags.DEFINE_string, "lifter", "ampose_s", "Released model."),
-        (flags.DEFINE_integer, "seconds", 30, "How long it is filmed."),
+        (flags.DEFINE_string, "lifter", "ampose_s", "A released model."),
+        (flags.DEFINE_integer, "seconds", 30, "Duration of the measurement."),
     ):
         define(
             name,
@@ -99,8 +99,8 @@ def main(options):
         f"{options.detector}, {options.lifter}: a person in {found.sum()} of "
         f"{len(frames)} frames ({found.mean():.1%}), "
         f"{np.median(rates):.1f} frames/s (median), "
-        f"{1000 * used / len(frames):.0f} ms of processor time a frame, load "
-        f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"
+        f"{1000 * used / len(frames):.0f} ms of processor time per frame, "
+        f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"
     )
     for stage, times in zip(_STAGES, frames[:, 2:].T, strict=True):
         times = times[times > 0]
@@ -119,7 +119,7 @@ def _processor_s():
         try:
             fields = path.read_text().rpartition(")")[2].split()
         except OSError:
-            continue  # It has just ended.
+            continue  # The process has just ended.
         pid = int(path.parent.name)
         parents[pid], ticks[pid] = int(fields[1]), sum(map(int, fields[11:13]))
 

@@ -1,20 +1,20 @@
-r"""Times lifting in bulk: the network beside its peers, and all of lift.py.
+r"""Times bulk lifting: the network next to its peers, and all of lift.py.
 
     pip install -e '.[benchmark]'
     python -m benchmarks.bulk
     python -m benchmarks.bulk --model=ampose_t --rounds=20 --clip_rounds=0
 
-The network: poses by the thousand, on all cores, from NumPy array to NumPy
-array. The `.tflite` as `Lifter` runs it, PyTorch eager and by torch.compile
-(which needs a C++ compiler), ONNX Runtime, and a plain float32 matrix product
-of PyTorch's with as many multiplications, which is the processor's limit.
-Each is held by a process of its own (`bulk_peers.py`); every round takes all
-of them in turn, each time in another order, so that what else the machine
-does meets them alike.
+The network: thousands of poses, on all cores, from NumPy array to NumPy array.
+Compares the `.tflite` as `Lifter` runs it, PyTorch eager and with
+torch.compile (which needs a C++ compiler), ONNX Runtime, and a plain float32
+matrix product in PyTorch with as many multiplications, which is the
+processor's limit. Each has its own process (`bulk_peers.py`). Every round runs
+all of them, in a random order, so that other load on the machine affects them
+equally.
 
-lift.py, from its start to its files, on a generated person who walks: 10,000
-frames in COCO's JSON, and 54,000 frames, half an hour at 30 a second, in
-AlphaPose's; beside the time that the network alone takes for two calls a
+lift.py, from its start to its output files, on a generated person who walks:
+10,000 frames in COCO's JSON, and 54,000 frames, half an hour at 30 per second,
+in AlphaPose's; compared with the time of the network only, with two calls per
 pose, measured before and after each.
 """
 
@@ -41,7 +41,7 @@ from benchmarks.bulk_peers import LIMIT, OURS, PEERS
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 _METRES = 1e-4
 
-# Frames, form of the file, formats.
+# Number of frames, format of the input, output formats.
 _CLIPS = ((10_000, "coco", "npz"), (54_000, "alphapose", "npz,bvh"))
 
 
@@ -50,27 +50,27 @@ def define_flags(flag_values):
         "model",
         "ampose_s",
         ["ampose_s", "ampose_t"],
-        "A released model.",
+        "Name of a released model.",
         flag_values=flag_values,
     )
     flags.DEFINE_integer(
         "batches",
         16,
-        "Of 256 poses, for one in one round.",
+        "Batches of 256 poses per peer and round.",
         lower_bound=1,
         flag_values=flag_values,
     )
     flags.DEFINE_integer(
         "rounds",
         12,
-        "How often each one's turn comes.",
+        "Number of rounds.",
         lower_bound=1,
         flag_values=flag_values,
     )
     flags.DEFINE_integer(
         "clip_rounds",
         3,
-        "How often each clip is lifted.",
+        "Number of runs per clip.",
         lower_bound=0,
         flag_values=flag_values,
     )
@@ -97,7 +97,7 @@ def main(options):
         for name in ("ai-edge-litert", "torch", "onnxruntime")
     )
     print(
-        f"{options.model}, {macs / 1e6:.1f} million multiplications a pose, "
+        f"{options.model}, {macs / 1e6:.1f} million multiplications per pose, "
         f"float32; {os.cpu_count()} cores of "
         f"{platform.processor() or platform.machine()}; {versions}; medians "
         f"of {options.rounds} rounds of {count} poses and of "
@@ -116,7 +116,7 @@ def _network(folder, count, rounds):
                 continue
             error = np.abs(peer.poses_3d - peers[OURS].poses_3d).max()
             if not error < _METRES:
-                raise ValueError(f"{name}: its poses are {error} m off")
+                raise ValueError(f"{name}: its poses are wrong by {error} m")
         seconds = {name: [] for name in peers}
         random = np.random.default_rng(0)
         for _ in range(rounds):
@@ -129,7 +129,7 @@ def _network(folder, count, rounds):
     ours = np.array(seconds[OURS])[:, 0]
     for name, measured in seconds.items():
         wall, processor = np.array(measured).T
-        # Of the same round.
+        # Both from the same round.
         ratio = np.median(wall / ours)
         lines.append(
             f"| {name} | {count / np.median(wall):.0f} | × {ratio:.2f} | "
@@ -162,7 +162,7 @@ def _clips(folder, model, count, rounds):
     return "\n".join(lines) + "\n"
 
 
-# In a process of its own, which is small: a child's peak begins at that of the
+# In a small process of its own: a child's peak memory starts at that of the
 # process that started it.
 _MEASURE = """
 import json, resource, subprocess, sys, time
@@ -176,7 +176,7 @@ print(json.dumps([wall, used.ru_utime + used.ru_stime, used.ru_maxrss]))
 
 
 def _lift(path, output, model, formats):
-    """Returns seconds of wall and processor time, and the peak in MB."""
+    """Returns seconds of wall and processor time, and peak memory in MB."""
     ended = subprocess.run(
         [
             sys.executable,
@@ -201,11 +201,11 @@ def _lift(path, output, model, formats):
 
 
 def _walking(frames, form):
-    """Returns a person who walks on and on, as a detector sees them."""
+    """Returns a person who keeps walking, as detected."""
     with np.load(_ROOT / "docs" / "walking.npz") as walking:
         pixels = np.linalg.pinv(COCO_17.matrix) @ walking["keypoints_px"]
     random = np.random.default_rng(0)
-    # To and fro, without a jump, after which they would be another person.
+    # Back and forth: after a jump they would be another person.
     last = len(pixels) - 1
     pixels = pixels[last - np.abs(np.arange(frames) % (2 * last) - last)]
     pixels = pixels + random.normal(0, 1, pixels.shape)

@@ -1,7 +1,7 @@
-"""The network in bulk under several runtimes, each in its own process.
+"""Runs the network in bulk under several runtimes, one process each.
 
-For `bulk.py`. Figures of several runtimes in one process would mix: their
-threads wait for work, and take it from each other.
+Used by `bulk.py`. In one process, the runtimes would affect each other:
+threads that wait for work take time from the others.
 """
 
 import contextlib
@@ -15,28 +15,28 @@ import warnings
 import numpy as np
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
-_MATRIX = 1024  # Rows and columns of the product that sets the limit.
+_MATRIX = 1024  # Rows and columns of the matrices for the limit.
 LIMIT = "matrix product, the limit"
 OURS = "ampose_tf"
 
 
 class Process(contextlib.AbstractContextManager):
-    """Holds a peer loaded, and lets it lift when told.
+    """Holds a loaded peer, and lets it lift on request.
 
     Args:
         name: One of `PEERS`.
-        folder: What `write` has written.
+        folder: Folder that `write` has written to.
 
     Attributes:
-        poses_3d: What it makes of the first poses, (N, J, 3); of the limit,
-            empty.
+        poses_3d: Its predictions for the first poses, (N, J, 3); empty for
+            the limit.
     """
 
     def __init__(self, name, folder):
         self._name = name
         self._child = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.bulk_peers", name, folder],
-            # Where the package `benchmarks` is found.
+            # So that the package `benchmarks` is found.
             cwd=_ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -46,7 +46,7 @@ class Process(contextlib.AbstractContextManager):
         self.poses_3d = np.array(self._answer())
 
     def seconds(self) -> list[float]:
-        """Returns seconds of wall and of processor time for all poses."""
+        """Returns seconds of wall and processor time for all poses."""
         self._child.stdin.write("\n")
         self._child.stdin.flush()
         return self._answer()
@@ -62,15 +62,15 @@ class Process(contextlib.AbstractContextManager):
 
 
 def write(folder: pathlib.Path, name: str, count: int) -> int:
-    """Writes what the peers read: the released model and random inputs.
+    """Writes the input of the peers: the released model and random poses.
 
     Args:
-        folder: Gets the files.
+        folder: Output folder.
         name: Name of the released model.
-        count: Poses.
+        count: Number of poses.
 
     Returns:
-        The multiplications that one pose takes.
+        Multiplications per pose.
     """
     import torch
 
@@ -88,8 +88,8 @@ def write(folder: pathlib.Path, name: str, count: int) -> int:
     model = stored.load(weights.RELEASED[name])
     torch_peer.save(model, folder / "peer.pt")
     with warnings.catch_warnings():
-        # Of shapes that the trace keeps, and of this exporter's age; the
-        # newer one needs a further package.
+        # The older exporter, for shapes that the trace keeps; the newer one
+        # needs another package.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             torch_peer.load(folder / "peer.pt").eval(),
@@ -150,7 +150,7 @@ def _onnx_runtime(folder):
 
 
 def _product(folder):
-    """Multiplies as often as the network does, in one square product."""
+    """Multiplies as often as the network, in one square matrix product."""
     import torch
 
     macs = _described(folder)["macs"]
@@ -165,7 +165,7 @@ def _product(folder):
     return multiply
 
 
-# Each loads what `write` has written as a function of all poses at once.
+# Each loads the files of `write` as a function of all poses at once.
 PEERS = {
     OURS: _ours,
     "torch eager, batch 64": _torch(64),
@@ -196,7 +196,7 @@ def _serve(name, folder):
     with np.load(folder / "inputs.npz") as stored:
         arrays = dict(stored)
     lift = PEERS[name](folder)
-    # Compiles, and warms up.
+    # Compiles and warms up.
     poses_3d = lift(**arrays)
     print(json.dumps(poses_3d[:32].tolist()), flush=True)
     for _ in sys.stdin:

@@ -1,4 +1,4 @@
-"""The card of a released model."""
+"""Writes the model card of a released model."""
 
 import datetime
 import pathlib
@@ -10,13 +10,13 @@ _TEMPLATE = pathlib.Path(__file__).with_name("card.md")
 
 
 def filled_in(**facts) -> str:
-    """Returns card.md with the facts of a run.
+    """Returns card.md, filled in with the facts of a run.
 
     Args:
         facts: `name`, `command`, `experiment` (`Config`), `motion`
-            (`Motion3D` that was trained on), `parameters`, `history` (rows of
-            history.csv), `machine` (what the run took its hours on),
-            `released` ({file: what the gate measured}), `judged` (from
+            (`Motion3D`, the training data), `parameters`, `history` (rows of
+            history.csv), `machine` (what the run was trained on), `released`
+            ({file: measurements of the export}), `judged` (from
             `conditions.judge`) and `real` ({file: from
             `real_detections.judge`}).
     """
@@ -67,14 +67,14 @@ def filled_in(**facts) -> str:
 
 
 def with_files(text: str, released: dict) -> str:
-    """Returns a card that says of its files what is true of other ones.
+    """Returns a card whose statements about files are replaced by new ones.
 
     Args:
         text: A card.
         released: See `filled_in`.
 
     Raises:
-        ValueError: Where it is no card.
+        ValueError: If the text is not a card.
     """
     for pattern, new in (
         (r"(^\| `[^`]+\.(keras|tflite)` .*\n)+", _files(released) + "\n"),
@@ -83,7 +83,9 @@ def with_files(text: str, released: dict) -> str:
     ):
         text, count = re.subn(pattern, new, text, flags=re.MULTILINE)
         if count != 1:
-            raise ValueError(f"{count} places of a card look like {pattern!r}")
+            raise ValueError(
+                f"{count} places of a card match {pattern!r}, not one"
+            )
     return text
 
 
@@ -92,7 +94,7 @@ def _today():
 
 
 def _verified(released):
-    """Returns on how many poses the files were verified."""
+    """Returns the number of poses that the files were verified on."""
     return next(row["poses"] for row in released.values() if "poses" in row)
 
 
@@ -113,14 +115,14 @@ def _deviation(measured):
     return (
         f"{measured['mean_mm']:.3f}",
         f"{measured['max_mm']:.2f}",
-        # Truth has no keypoints in a detector's order.
+        # The truth has no keypoints in a detector's order.
         f"{measured['mpjpe_mm']:.1f}" if "mpjpe_mm" in measured else "",
         ", ".join(in_float16),
     )
 
 
 def _real(reports):
-    """Returns a table of errors on real detections, or that there is none."""
+    """Returns a table of errors on real detections, or says there is none."""
     rows = []
     for file, report in reports.items():
         (judged,) = report["models"].values()

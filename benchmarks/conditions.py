@@ -1,4 +1,4 @@
-"""Conditions under which models of real motion are judged."""
+"""Conditions under which models of real motion are evaluated."""
 
 import dataclasses
 import zlib
@@ -39,16 +39,16 @@ CONDITIONS = {
 }
 # These cameras look 30 to 60 degrees down.
 STEEP = {"distance_m": (3.0, 4.0), "height_m": (3.45, 5.85)}
-# Subjects of "exercises"; all others are in the other conditions.
+# Subjects of "exercises"; all others belong to the other conditions.
 EXERCISES = ("UIPRMD10",)
-# Condition as a detector sees it: the exact one.
+# Conditions with a detector's errors, and the same ones without.
 DETECTED = {
     "detected": "fixed",
     "detected steep": "steep",
     "detected behind": "behind",
 }
-# Training hides joints, crops people and exchanges sides at random. Here only
-# the body and the image's borders hide joints, and errors lower their scores.
+# Training hides joints, crops people and swaps sides at random. Here only the
+# body and the image's borders hide joints, and errors lower the scores.
 _DETECTOR = {
     "exact": 0.0,
     "swap": 0.0,
@@ -62,11 +62,11 @@ SEEN = "same joints, seen"
 
 
 class Condition(NamedTuple):
-    """Input of a model, and the truth.
+    """Input of a model, and the true poses.
 
     Attributes:
-        poses: The truth, and the keypoints that the model gets.
-        seen: (N, J) bool, the joints that count as seen; None for all.
+        poses: The truth, and the keypoints given to the model.
+        seen: (N, J) bool, joints that count as seen; None for all.
     """
 
     poses: Poses
@@ -104,7 +104,7 @@ def conditions_of(experiment: Config) -> dict[str, Condition]:
 
 
 def _motion_of(data):
-    """Returns motion for all other conditions, and for "exercises" or None."""
+    """Returns the motion of most conditions, and of "exercises" or None."""
     motion = mocap.load(data.root, data.archives, "validation")
     there = set(motion.subjects)
     others = there - set(EXERCISES)
@@ -145,24 +145,24 @@ def _behind(poses):
 def detected_poses(
     poses: Poses, experiment: Config, name: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns what detectors make of poses.
+    """Returns poses as detectors would see them.
 
     Args:
         poses: N poses, seen exactly by the config's cameras.
-        experiment: `data.detector` has the sizes of the detectors' errors.
-        name: Name of the condition; errors differ between names.
+        experiment: Config; `data.detector` has the ranges of the errors.
+        name: Name of the condition; each name has other errors.
 
     Returns:
         keypoints_2d (N, 17, 2) float32, and which joints were seen, (N, 17)
         bool.
     """
-    # Lazily: other users of this module need no Keras.
+    # Imported here: other users of this module need no Keras.
     from ampose_tf.data.augmentation import detector
     from ampose_tf.data.augmentation.viewpoints import Views
 
     data = experiment.data
     seed = (data.cameras.validation_seed, zlib.crc32(name.encode()))
-    # Detectors take turns in a batch, motions in the archive.
+    # Detectors alternate within a batch, motions within the archive.
     order = np.random.default_rng(seed).permutation(poses.count)
     views = views_of(poses, data.cameras)
     keypoints_2d, scores = detector.detected(
@@ -178,7 +178,7 @@ def detected_poses(
 
 
 def views_of(poses: Poses, cameras: Cameras):
-    """Returns poses, seen exactly, as `viewpoints.Views` for detectors."""
+    """Returns exactly seen poses as `viewpoints.Views` for detectors."""
     from ampose_tf.data.augmentation.viewpoints import Views
 
     size = np.array([cameras.image_width, cameras.image_height], np.float32)
@@ -195,7 +195,7 @@ def views_of(poses: Poses, cameras: Cameras):
 
 
 class NumpySource:
-    """A `randomness.Source` in NumPy."""
+    """A `randomness.Source` based on NumPy."""
 
     def __init__(self, seed):
         self._random = np.random.default_rng(seed)
@@ -212,12 +212,12 @@ def judge(predict, conditions: dict[str, Condition]) -> dict:
 
     Args:
         predict: A `Predictor`.
-        conditions: From `conditions_of`, of which "fixed" is seen twice more,
-            with joints hidden ("hidden") and with all seen ("same joints,
-            seen"); both are judged by the joints that stay.
+        conditions: From `conditions_of`. "fixed" is evaluated twice more, with
+            joints hidden ("hidden") and with all seen ("same joints, seen"),
+            both on the joints that are not hidden.
 
     Returns:
-        {condition: what `protocols.judge` returns, means over poses}, with
+        {condition: result of `protocols.judge`, means over poses}, with
         `measures` (`measures.summarise`) for the given conditions, and
         `unseen`, the share of unseen joints, for those with `seen`.
     """

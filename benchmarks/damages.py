@@ -1,6 +1,6 @@
-"""What users do to their keypoints, and what detectors would have had.
+"""Users' changes to their keypoints, and differences between detectors.
 
-Shared by the doctor's training, benchmark and tests.
+Shared by the training, the benchmark and the tests of the doctor.
 """
 
 import numpy as np
@@ -10,8 +10,8 @@ from ampose_tf.lifting.keypoints import SKELETONS, Keypoints, Track
 from ampose_tf.skeleton import H36M_17
 
 _INDEX = {joint: index for index, joint in enumerate(H36M_17.joints)}
-# Of an adult's head, in metres from the middle of the ears: to the person's
-# left, forward and up, of each left point. Measured on nobody in particular.
+# Positions on an adult's head, in metres from the middle of the ears: to the
+# person's left, forward and up, of each left point. Estimated, not measured.
 _HEAD = {
     "ear": (0.075, 0.0, 0.0),
     "eye": (0.032, 0.09, 0.03),
@@ -28,12 +28,12 @@ _BODY = {
 
 
 def as_detected(joints: np.ndarray, skeleton: Conversion) -> np.ndarray:
-    """Returns the joints of a detector's skeleton, as far as 17 tell them.
+    """Returns the joints of a detector's skeleton, derived from 17 joints.
 
-    The face is placed on the head, turned as the shoulders are.
+    The face is placed on the head and turned like the shoulders.
 
     Args:
-        joints: (..., 17, 3) metres, Human3.6M's.
+        joints: (..., 17, 3) metres, Human3.6M's joints.
         skeleton: COCO-17 or another whose joints are Human3.6M's, a face,
             `neck`, `head` and `hip`.
 
@@ -74,7 +74,7 @@ def _unit(vectors):
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
-# For each joint of another dataset's order, Human3.6M's.
+# Human3.6M's joint for each joint in the order of another dataset.
 ORDERS = {
     "MPI-INF-3DHP": (10, 8, 14, 15, 16, 11, 12, 13)
     + (1, 2, 3, 4, 5, 6, 0, 7, 9),
@@ -92,7 +92,7 @@ def one_person(
     image_size: tuple[int, int],
     scores: np.ndarray | None = None,
 ) -> Keypoints:
-    """Returns a clip of one person, pixels (F, S, 2), who is always seen."""
+    """Returns a clip of one person, pixels (F, S, 2), always seen."""
     if scores is None:
         scores = np.ones(pixels.shape[:2])
     track = Track(
@@ -131,7 +131,7 @@ def mirrored(clip):
 
 
 def _swapped(clip, parts):
-    """Exchanges left and right of joints whose names hold one of `parts`."""
+    """Swaps left and right of joints whose names contain one of `parts`."""
     joints = SKELETONS[clip.skeleton].joints
     other = mirrored(clip)
     order = [
@@ -175,7 +175,7 @@ def _cropped(clip, random, kept):
 
 
 def _frames_lost(clip, random, renumbered):
-    """Takes out 4 to 8 frames in a row."""
+    """Removes 4 to 8 successive frames."""
     count = len(clip.tracks[0].frames)
     lost = random.integers(4, 9)
     first = random.integers(4, count - lost - 3)
@@ -188,13 +188,13 @@ def _reordered(clip, order):
 
 
 def _claimed(clip):
-    """Human3.6M's joints claimed to be COCO's, and the other way."""
+    """Labels Human3.6M's joints as COCO's, and the other way round."""
     other = {"H36M-17": "COCO-17", "COCO-17": "H36M-17"}
     return clip._replace(skeleton=other[clip.skeleton])
 
 
 def _squeezed(clip, along, ratio):
-    """Returns the clip as if the image had been narrowed, or flattened."""
+    """Returns the clip as if the image had been squeezed in one direction."""
     factor = np.ones(2)
     factor[along] = 1 / ratio
     size = tuple(np.round(factor * clip.image_size).astype(int).tolist())
@@ -204,7 +204,7 @@ def _squeezed(clip, along, ratio):
 
 
 def _turned_image(clip, quarters):
-    """Returns the clip of a video turned clockwise by so many quarters."""
+    """Returns the clip of a video turned clockwise by quarter turns."""
     width, height = clip.image_size
     if quarters == 2:
         return moved(clip, lambda pixels: (width, height) - pixels)
@@ -216,7 +216,7 @@ def _turned_image(clip, quarters):
 
 
 def _as_3d(clip, unit):
-    """Returns x and y about as of 3D joints from the hip, 1.7 m tall."""
+    """Returns x and y as of 3D joints relative to the hip, 1.7 m tall."""
     hips = [
         row
         for row, name in enumerate(SKELETONS[clip.skeleton].joints)
@@ -231,7 +231,7 @@ def _as_3d(clip, unit):
 
 _COCO = CONVERSIONS["COCO-17"].joints
 _FEET = ("big_toe", "small_toe", "heel")
-# Skeletons of nearly the same joints, and what they are taken for.
+# Skeletons with nearly the same joints, and what they are mistaken for.
 NEAR = {"trt_pose-18": "COCO-18", "BODY_25B": "BODY_25"}
 NEAR |= {"PoseTrack-17": "COCO-17"}
 
@@ -259,9 +259,9 @@ def near(coco: np.ndarray, skeleton: str) -> np.ndarray:
 
 
 def _near_clip(clip, skeleton):
-    """Returns a clip of COCO-17 in another skeleton, taken for a third."""
+    """Returns a COCO-17 clip in one skeleton, labelled as another."""
     (track,) = clip.tracks
-    # Scores of what COCO has not: the shoulders', ears' and ankles'.
+    # Scores of joints missing in COCO: the shoulders', ears' and ankles'.
     other = dict.fromkeys(("neck", "upper_neck", "head_bottom"), _COCO[5])
     other["head_top"] = "left_ear"
     for side in ("left", "right"):
@@ -282,8 +282,8 @@ def _size(clip):
     return np.array(clip.image_size)
 
 
-# (kind of the finding, what was done): function of a clip of one person and a
-# generator of random numbers.
+# (kind of the finding, damage): function of a clip of one person and a random
+# number generator.
 DAMAGES = {
     ("normalised", "to [0, 1]"): lambda clip, random: moved(
         clip, lambda pixels: pixels / _size(clip)

@@ -4,11 +4,11 @@ r"""Trains the GCN block designs on the same poses and compares them.
         --config.data.root=DIR --config.model.width=64 \
         --config.train.epochs=1 --workdir=runs/designs --seeds=3
 
-Everything but the design of the block is as the config says; the seed sets
-the initial weights and the order of the poses. Designs take turns, so that
-the table, which is printed after every round of them and kept in
-designs.json, is fair before all rounds are through. Given again, the command
-goes on where it was stopped.
+Only the design of the block differs from the config; the seed sets the initial
+weights and the order of the poses. Each round trains all designs once, so that
+the table, which is printed after every round and saved in designs.json, is
+fair before all rounds are finished. Run the command again to continue after an
+interruption.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ def define_flags(flag_values):
     flags.DEFINE_integer(
         "seeds",
         3,
-        "Runs of each design.",
+        "Number of runs per design.",
         lower_bound=1,
         flag_values=flag_values,
     )
@@ -43,7 +43,7 @@ def main(options):
 
     experiment = options.config
     validation = sources.load(experiment, "validation")
-    # After what may be missing, since TensorFlow takes seconds to load.
+    # After everything that may be missing: TensorFlow takes seconds to load.
     from ampose_tf import training
     from ampose_tf.models.complexity import DESIGNS
     from benchmarks import repeats

@@ -1,4 +1,4 @@
-"""Files of real detections with 3D truth, read and lifted as users do."""
+"""Reads real detections with 3D truth, and lifts them as users would."""
 
 import os
 import pathlib
@@ -27,7 +27,7 @@ _PARTS = {
     "knee": "Knee",
     "ankle": "Foot",
 }
-# Detectors' names, and Human3.6M's, of the joints of limbs.
+# Names of limb joints of detectors and of Human3.6M.
 NAMES = {
     f"{side}_{part}": side[0].upper() + joint
     for side in ("left", "right")
@@ -36,8 +36,8 @@ NAMES = {
 _JOINTS = tuple(NAMES.values())
 _HIPS = [_JOINTS.index("LHip"), _JOINTS.index("RHip")]
 _FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
-# By the number of keypoints, of files that do not name them. Of the last two
-# only the body is read, which comes first.
+# By number of keypoints, for files without names. Of the last two, only the
+# body is read, which comes first.
 _BY_COUNT = {
     17: "COCO-17",
     18: "COCO-18",
@@ -47,7 +47,7 @@ _BY_COUNT = {
     133: "COCO-17",
     136: "Halpe-26",
 }
-# True joints, hips included, that a pose needs to be judged.
+# True joints, including hips, that a pose needs to be evaluated.
 FEWEST = 6
 _NEEDED = (
     "keypoints_px",
@@ -62,23 +62,23 @@ class Detections(NamedTuple):
     """N rows, one person in one frame of one camera each.
 
     Attributes:
-        name: Name of the file, without ending.
-        skeleton: The name of one of `SKELETONS`.
+        name: Name of the file, without suffix.
+        skeleton: Name of one of `SKELETONS`.
         pixels: (N, S, 2).
         scores: (N, S), 0 for absent keypoints.
-        joints: "Hip" and the names of the J = 12 joints of limbs.
+        joints: "Hip" and the names of the J = 12 limb joints.
         truth: (N, 1 + J, 3) metres, camera frame, relative to the middle of
-            the hips, which is first; NaN for unknown joints.
-        hip: (N, 3) metres, camera frame, the middle of the hips.
+            the hips, which comes first; NaN for unknown joints.
+        hip: (N, 3) metres, camera frame, middle of the hips.
         truth_px: (N, J, 2), NaN if unknown; None if the file has none.
-        world: (N, 1 + J, 3), MediaPipe's own 3D, as `truth`; None likewise.
+        world: (N, 1 + J, 3), MediaPipe's own 3D, like `truth`; None if absent.
         camera: (N,) int, or str for named cameras.
         frame: (N,) int.
-        person: (N,), as `camera`.
-        image_size: (N, 2), width and height.
+        person: (N,), int or str like `camera`.
+        image_size: (N, 2), width and height in pixels.
         fps: Frames per second.
-        up: (N, 3), unit vectors that point upwards in the camera's frame;
-            None if the file has none.
+        up: (N, 3), unit vectors pointing upwards in the camera frame; None if
+            the file has none.
     """
 
     name: str
@@ -98,7 +98,7 @@ class Detections(NamedTuple):
     up: np.ndarray | None
 
     def clips(self) -> Iterator[tuple[object, object, np.ndarray]]:
-        """Yields (camera, person, rows in order of frames) of each clip."""
+        """Yields (camera, person, rows sorted by frame) of each clip."""
         for camera in np.unique(self.camera):
             of_camera = self.camera == camera
             for person in np.unique(self.person[of_camera]):
@@ -107,13 +107,13 @@ class Detections(NamedTuple):
 
 
 class Lifted(NamedTuple):
-    """What a model made of the rows of a file.
+    """A model's predictions for the rows of a file.
 
     Attributes:
-        poses: (N, 1 + J, 3) metres, as `Detections.truth`; NaN for rows that
+        poses: (N, 1 + J, 3) metres, like `Detections.truth`; NaN for rows that
             were not lifted.
         seen: (N, J) bool; None if unknown.
-        spread_m: (N, J); None likewise.
+        spread_m: (N, J); None if unknown.
     """
 
     poses: np.ndarray
@@ -122,20 +122,21 @@ class Lifted(NamedTuple):
 
 
 def read(path: str | os.PathLike) -> Detections:
-    """Reads a file as those of `balancing_*.npz`.
+    """Reads a file in the format of `balancing_*.npz`.
 
-    It holds keypoints_px (N, S, 2), scores (N, S), truth_camera_m (N, J, 3),
-    truth_names (J,) and image_size. Without `camera`, `frame` and `person`
-    (N,) the rows are successive frames of one person before one camera.
+    It contains keypoints_px (N, S, 2), scores (N, S), truth_camera_m
+    (N, J, 3), truth_names (J,) and image_size. Without `camera`, `frame` and
+    `person` (N,), the rows are successive frames of one person and camera.
     Keypoints may be in any order if `keypoint_names` (S,) names them. The
     truth may lack joints other than hips, or have NaN for them. `image_size`
     and `up_camera` have one value for all rows, one per camera in the order
-    of their numbers or names, or one per row. `truth_px` (N, J, 2) and
-    `world` (N, S, 3) are ignored if they have another shape or no numbers.
+    of the cameras' numbers or names, or one per row. `truth_px` (N, J, 2) and
+    `world` (N, S, 3) are ignored if they have another shape or are not
+    numeric.
 
     Raises:
-        OSError: If there is no such file.
-        ValueError: If it lacks something, shapes contradict each other, names
+        OSError: If the file does not exist.
+        ValueError: If something is missing, shapes are inconsistent, names
             are unknown, or the truth is not in metres.
     """
     held = archive.read(path)
@@ -201,7 +202,7 @@ def read(path: str | os.PathLike) -> Detections:
 
 
 def from_hip(points: np.ndarray, joints: tuple[str, ...]) -> np.ndarray:
-    """Returns points relative to the middle of the hips, which goes first.
+    """Returns points relative to the middle of the hips, prepended.
 
     Args:
         points: (N, J, 3).
@@ -213,10 +214,10 @@ def from_hip(points: np.ndarray, joints: tuple[str, ...]) -> np.ndarray:
 
 
 def lift(lifter: Lifter, detections: Detections) -> Lifted:
-    """Lifts each camera's frames of each person as a clip of its own.
+    """Lifts each camera's frames of each person as a separate clip.
 
     Raises:
-        ValueError: If a person is twice in a frame.
+        ValueError: If a person occurs twice in a frame.
     """
     count, joints = len(detections.frame), detections.joints[1:]
     poses = np.full((count, len(joints), 3), np.nan)
@@ -226,8 +227,8 @@ def lift(lifter: Lifter, detections: Detections) -> Lifted:
         frames = detections.frame[rows] - detections.frame[rows[0]]
         if not (np.diff(frames) > 0).all():
             raise ValueError(
-                f"{detections.name}: person {person} is twice in a frame of "
-                f"camera {camera}"
+                f"{detections.name}: person {person} occurs twice in a frame "
+                f"of camera {camera}"
             )
         track = Track(
             0,
@@ -256,10 +257,10 @@ def lift(lifter: Lifter, detections: Detections) -> Lifted:
 
 
 def with_truth_px(detections: Detections) -> Detections:
-    """Returns detections whose keypoints are the truth's.
+    """Returns detections whose keypoints are the projected truth.
 
-    The face, of which the truth says nothing, stays as it was detected. All
-    other keypoints count as not seen, and rows without truth as empty.
+    The face, which the truth does not include, is kept as detected. All other
+    keypoints count as not seen, and rows without truth as empty.
     """
     names = SKELETONS[detections.skeleton].joints
     known = np.isfinite(detections.truth_px).all(axis=2)
@@ -276,7 +277,7 @@ def with_truth_px(detections: Detections) -> Detections:
 
 
 def _truth_names(path, names):
-    """Returns detectors' names for the truth's."""
+    """Returns detectors' names for the joints of the truth."""
     ours = {joint: name for name, joint in NAMES.items()}
     renamed = [ours.get(name, name) for name in names]
     for hip in ("left_hip", "right_hip"):
@@ -298,7 +299,7 @@ def _skeleton(path, held, count):
     if "keypoint_names" not in held:
         if count not in _BY_COUNT:
             raise ValueError(
-                f"{path}: no skeleton is known of {count} keypoints"
+                f"{path}: no known skeleton has {count} keypoints"
             )
         name = _BY_COUNT[count]
         return name, list(range(len(SKELETONS[name].joints)))
@@ -308,13 +309,13 @@ def _skeleton(path, held, count):
             if sorted(skeleton.joints) == sorted(named):
                 return name, [named.index(joint) for joint in skeleton.joints]
     raise ValueError(
-        f"{path}: no skeleton is known of the {count} keypoints with "
+        f"{path}: no known skeleton has the {count} keypoints with "
         f"keypoint_names {', '.join(named)}"
     )
 
 
 def _extra(values, shape):
-    """Returns an array that files may have; None if it says nothing."""
+    """Returns an optional array of a file, None if it has no content."""
     if values is None or np.shape(values) != shape:
         return None
     values = np.asarray(values, np.float64)
@@ -332,14 +333,14 @@ def _chosen(points, names):
 
 
 def _labels(values):
-    """Returns integers as they are, anything else as str."""
+    """Returns integers unchanged, anything else as str."""
     values = np.asarray(values)
     kind = np.int64 if values.dtype.kind in "iu" else str
     return values.astype(kind)
 
 
 def _per_row(values, width, camera, path, name):
-    """Returns (N, width) of values for all, for each camera or each row."""
+    """Returns (N, width) from values for all, per camera or per row."""
     values = np.asarray(values, np.float64)
     if values.shape == (width,):
         return np.tile(values, (len(camera), 1))
@@ -348,7 +349,7 @@ def _per_row(values, width, camera, path, name):
         return values[index]
     if values.shape == (len(camera), width):
         return values
-    # One value for every camera of the room, some of which have no row.
+    # One value per camera of the room, some of which may have no row.
     count = len(values) if values.ndim == 2 else 0
     lowest, highest = cameras[0], cameras[-1]
     if (
@@ -358,13 +359,13 @@ def _per_row(values, width, camera, path, name):
         or highest > count - (lowest == 0)
     ):
         raise ValueError(
-            f"{path}: {name} of shape {values.shape} is not that of "
+            f"{path}: {name} of shape {values.shape} does not fit "
             f"{len(cameras)} cameras, {lowest} to {highest}"
         )
     if lowest > 0 and highest < count:
         raise ValueError(
             f"{path}: {name} has {count} rows for cameras {lowest} to "
-            f"{highest}, which may be counted from 0 or from 1; give one row "
+            f"{highest}, which may start at 0 or at 1; give one row "
             "per camera that is used, or per row of keypoints"
         )
     return values[camera - (highest == count)]

@@ -1,13 +1,13 @@
-r"""Compares drawn detections with real ones, in 2D.
+r"""Compares generated detections with real ones, in 2D.
 
     python -m benchmarks.detector_eye --config=configs/mocap_s.py \
         --config.data.root=DIR --real=REAL --output=runs/eye
 
---real holds real detections with 3D truth (detections.py) of people who
-stand. Training poses that stand are seen by cameras like those, from the same
-sides, and by the same detector as `data.detector` draws it. Writes a plot and
-prints a table for each file. Errors are in percent of the person's size, of
-which 1 % is 17 mm. Training hides some joints at random as well.
+--real contains real detections with 3D truth (detections.py) of standing
+people. Standing training poses are seen by similar cameras, from the same
+sides, and by the detector that `data.detector` draws. Writes a plot and prints
+a table for each file. Errors are in percent of the person's size: 1 % is 17
+mm. Training hides some joints at random as well.
 """
 
 import math
@@ -31,23 +31,23 @@ PARTS = ("Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Foot")
 FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
 FACE_NAMES = ("nose", "near eye", "far eye", "near ear", "far ear")
 YAWS = np.arange(0, 181, 20)
-# The joint of a pair, and the side of the person that is seen.
+# The near or far joint of a pair, and the side of the person that is seen.
 VIEWS = ("near front", "far front", "near behind", "far behind")
 COLORS = {"real": "black", "drawn": "tab:red"}
-# Real rows with a larger median error are of another person.
+# Real rows with a larger median error belong to another person.
 OTHER = 0.1
 
 
 class Marks(NamedTuple):
-    """N people and how a detector marks them.
+    """Detections of N people.
 
     Attributes:
-        error: (N, 12), of `LIMBS`, in sizes of the person.
-        scores: (N, 17), of Human3.6M's joints.
+        error: (N, 12), errors of `LIMBS`, relative to the person's size.
+        scores: (N, 17), scores of Human3.6M's joints.
         face: (N, 5), scores of `FACE`.
         yaw: (N,) degrees, 0 for people who face the camera, 90 if their left
             side is near.
-        nearer: (N, 12) metres, than the other side's joint.
+        nearer: (N, 12) metres, how much nearer than the other side's joint.
     """
 
     error: np.ndarray
@@ -58,7 +58,7 @@ class Marks(NamedTuple):
 
     @property
     def seen(self):
-        """(N, 12), of `LIMBS`."""
+        """(N, 12) bool, which of `LIMBS` are seen."""
         return self.scores[:, AT] >= SEEN_SCORE
 
 
@@ -93,7 +93,7 @@ def main(options):
 
 
 def marks_of(given: detections.Detections) -> Marks:
-    """Returns the rows of which all of the truth is known, see `Marks`."""
+    """Returns the rows with complete truth, see `Marks`."""
     conversion = CONVERSIONS[given.skeleton]
     found = conversion.convert(given.pixels, given.scores)[:, AT]
     size = 1.7 * _focal(given) / given.hip[:, 2]
@@ -112,7 +112,7 @@ def marks_of(given: detections.Detections) -> Marks:
 
 
 def _focal(given):
-    """Returns (N,) focal lengths, of which `truth_px` is the projection."""
+    """Returns (N,) focal lengths that project the truth to `truth_px`."""
     joints = given.truth[:, 1:] + given.hip[:, None]
     slope, pixels = (
         points - points.mean(axis=1, keepdims=True)
@@ -138,7 +138,7 @@ def _yaw(given):
 
 
 def _views(motion, data, real):
-    """Returns `Views` of standing people of training, turned as real ones."""
+    """Returns `Views` of standing training people, turned like real ones."""
     from ampose_tf.data.augmentation import bodies, viewpoints
 
     random = np.random.default_rng(0)
@@ -181,14 +181,14 @@ def _views(motion, data, real):
 
 
 def _standing(joints):
-    """Returns which frames stand or walk, bent by 45 degrees at most."""
+    """Returns which frames stand or walk, bent by at most 45 degrees."""
     trunk = joints[:, H36M_17.joints.index("Thorax")] - joints[:, 0]
     upright = trunk[:, 2] > 0.7 * np.linalg.norm(trunk, axis=-1)
     return upright & (joints[:, 0, 2] > 0.65) & (joints[..., 2].min(1) < 0.2)
 
 
 def _exact(views, real):
-    """Returns `Views` as `Detections` with the truth alone."""
+    """Returns `Views` as `Detections` with nothing but the truth."""
     joints = views.joints[:, AT]
     truth = detections.from_hip(joints, LIMBS)
     hip, truth_px = joints[:, 0] - truth[:, 1], views.keypoints_2d[:, AT]
@@ -196,7 +196,7 @@ def _exact(views, real):
 
 
 def _drawn(views, real, ranges):
-    """Returns `Detections` by the detector that `real` is from."""
+    """Returns `Detections` as seen by the detector of `real`."""
     from ampose_tf.data.augmentation import detector
 
     source = conditions.NumpySource(2)
@@ -206,7 +206,7 @@ def _drawn(views, real, ranges):
 
 
 def _as_text(compared):
-    """Returns tables of errors and of shares that are not seen."""
+    """Returns tables of errors and of shares of unseen joints."""
     lines = [
         "error of seen joints, %: median / 90 / 99; unseen, %",
         f"{'':18}" + "".join(f"{name:>26}" for name in compared),
@@ -244,7 +244,7 @@ def _percentile(values, n, width=6):
 
 
 def _in_view(one, part, view):
-    """Returns (N, 12), which joints of a part are seen as `VIEWS` says."""
+    """Returns (N, 12), which joints of a part are seen in one of `VIEWS`."""
     depth, side = view.split()
     sign = 1 if depth == "near" else -1
     turned = np.abs(one.yaw)[:, None]
@@ -254,7 +254,7 @@ def _in_view(one, part, view):
 
 
 def _faces(one):
-    """Returns (5, bins), the share of face points seen by |yaw|."""
+    """Returns (5, bins), share of face points seen by |yaw|."""
     left_near = one.yaw[:, None] > 0
     eyes, ears = (
         np.where(left_near, pair, pair[:, ::-1])

@@ -3,11 +3,11 @@ r"""Trains a small network with and without its teacher and compares them.
     python -m benchmarks.distillation --config=configs/mocap_t_distilled.py \
         --config.data.root=DIR --workdir=runs/distillation --seeds=3
 
-Both have the same steps, and for each seed the same initial weights and the
-same poses in the same order; so the difference is also given seed by seed.
-The table, which is printed after every seed and kept in distillation.json,
-begins with the teacher. Given again, the command goes on where it was
-stopped.
+Both have the same number of steps and, for each seed, the same initial weights
+and the same order of the poses, so the difference is also printed seed by
+seed. The table, which is printed after every seed and saved in
+distillation.json, starts with the teacher. Run the command again to continue
+after an interruption.
 """
 
 import dataclasses
@@ -32,17 +32,17 @@ def define_flags(flag_values):
     flags.DEFINE_integer(
         "seeds",
         3,
-        "Runs with and without.",
+        "Number of runs with and without the teacher.",
         lower_bound=1,
         flag_values=flag_values,
     )
 
 
 def differences(runs: dict) -> str:
-    """Says by how much the taught network is off the one that is not.
+    """Describes how much the taught network differs from the other one.
 
     Args:
-        runs: See `repeats.as_text`; of "alone" and "taught".
+        runs: See `repeats.as_text`; must contain "alone" and "taught".
     """
     taught, alone = (
         np.array(runs[name]["mpjpe_mm"]) for name in ("taught", "alone")
@@ -60,7 +60,7 @@ def main(options):
     experiment = options.config
     recipe = experiment.train
     if not recipe.teacher:
-        raise ValueError("--config.train.teacher is empty: nobody teaches")
+        raise ValueError("--config.train.teacher is empty; expected a file")
     validation = sources.load(experiment, "validation")
     teacher = pathlib.Path(recipe.teacher)
     before = {teacher.name: repeats.judge(teacher, validation)}

@@ -1,12 +1,12 @@
-r"""How often the doctor finds what was damaged, and what was not.
+r"""Measures how often the doctor finds damage, and false alarms.
 
     python -m benchmarks.doctor --mocap=DIR --split=validation
 
-Clips of 20 frames are cut from a motion archive's subjects, as the fixed
-virtual cameras and those of `conditions` see them, wholly in the image, in
+Clips of 20 frames are cut from a motion archive's subjects, seen by the fixed
+virtual cameras and those of `conditions`, entirely inside the image, in
 Human3.6M's joints and in COCO's, exact and with noise. Thresholds were chosen
-on the training subjects (--split=train). Then the undamaged clips that are
-harder, see `harder`. The figures are in benchmarks/doctor.md.
+on the training subjects (--split=train). Undamaged clips that are harder
+follow, see `harder`. The figures are in benchmarks/doctor.md.
 """
 
 import collections
@@ -30,18 +30,18 @@ from benchmarks.mixups import MIXUPS
 
 DAMAGES = damages.DAMAGES | MIXUPS
 FRAMES = 20
-# Metres over the clip, from which on somebody moves.
+# Metres over the clip from which a person counts as moving.
 MOVES_M = 0.3
 
 
 class Sample(NamedTuple):
-    """A clip as it should be.
+    """An undamaged clip.
 
     Attributes:
-        clip: Of one person.
+        clip: Clip of one person.
         trial: "<subject>/<trial>".
-        condition: Of `conditions.CONDITIONS`.
-        moved_m: How far the hip moves.
+        condition: One of `conditions.CONDITIONS`.
+        moved_m: Distance that the hip moves.
     """
 
     clip: Keypoints
@@ -51,16 +51,16 @@ class Sample(NamedTuple):
 
 
 def samples(motion, per_camera, noise, seed=1, frames=FRAMES, turned=0):
-    """Returns clips of all trials, in two skeletons by turns.
+    """Returns clips of all trials, alternating between two skeletons.
 
     Args:
         motion: A `Motion3D`.
-        per_camera: Clips of each trial and camera, at most.
-        noise: As of `ranges.Cameras`. With it, scores are drawn.
-        seed: Of cameras and clips.
-        frames: Of each clip.
-        turned: Degrees by which everybody is turned over, about the hip: 90
-            lie, 180 stand on their hands.
+        per_camera: Largest number of clips per trial and camera.
+        noise: See `ranges.Cameras`. With noise, scores are drawn.
+        seed: Seed of cameras and clips.
+        frames: Length of each clip.
+        turned: Degrees by which people are turned over, about the hip: 90 to
+            lie, 180 to stand on their hands.
     """
     coco = CONVERSIONS["COCO-17"]
     found = []
@@ -118,7 +118,7 @@ def samples(motion, per_camera, noise, seed=1, frames=FRAMES, turned=0):
 
 
 def _turned(world, degrees):
-    """Returns people (F, 17, 3) turned over, as low as they have been."""
+    """Returns people (F, 17, 3) turned over, as low as before."""
     hip = world[:, :1]
     cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     turn = np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]])
@@ -138,7 +138,7 @@ def _thinned(clip, rows):
 
 
 def _hidden(clip, parts):
-    """Hides joints, whose names hold one of `parts`, in half of the frames."""
+    """Hides joints whose names contain one of `parts` in half the frames."""
     (track,) = clip.tracks
     joints = [
         row
@@ -151,7 +151,7 @@ def _hidden(clip, parts):
 
 
 def _two(clip, other):
-    """Returns two people, the second of whom is hidden for eight frames."""
+    """Returns two people; the second is hidden for eight frames."""
     rows = np.delete(np.arange(FRAMES), slice(6, 14))
     (second,) = _thinned(other, rows).tracks
     return clip._replace(
@@ -160,7 +160,7 @@ def _two(clip, other):
 
 
 def harder(motion, per_camera, noise):
-    """Returns {what: clips} in which nothing is wrong either."""
+    """Returns {description: clips} of undamaged clips that are harder."""
     clips = [s.clip for s in samples(motion, per_camera, noise)]
     longer = [
         s.clip for s in samples(motion, per_camera, noise, frames=3 * FRAMES)
@@ -206,15 +206,15 @@ def harder(motion, per_camera, noise):
 
 
 def judge(clips, thinned=1):
-    """Returns what is found of each damage, and in undamaged clips.
+    """Returns what is found for each damage, and in undamaged clips.
 
     Args:
-        clips: `Sample`s.
-        thinned: Each damage is done to one of so many clips.
+        clips: List of `Sample`.
+        thinned: Every n-th clip gets a given damage.
 
     Returns:
-        {damage: (clips, of them found)}, {kind: undamaged clips of which it
-        is said}, and the (sample, findings) of these.
+        {damage: (clips, clips in which it was found)}, {kind: undamaged clips
+        flagged with it}, and the (sample, findings) of the latter.
     """
     found = {damage: np.zeros(2, int) for damage in DAMAGES}
     wrong = dict.fromkeys(doctor.KINDS, 0)
@@ -226,7 +226,7 @@ def judge(clips, thinned=1):
         if findings:
             flagged.append((sample, findings))
         for row, (damage, change) in enumerate(DAMAGES.items()):
-            # Skeletons take turns: no damage is to meet one of them alone.
+            # Skeletons alternate: every damage should meet both.
             turn = number // 2 + row
             if turn % thinned or not _applies(damage, sample):
                 continue
@@ -294,31 +294,31 @@ def define_flags(flag_values):
         flag_values=flag_values,
     )
     flags.DEFINE_list(
-        "archives", ["cmu17"], "Their names.", flag_values=flag_values
+        "archives", ["cmu17"], "Archive names.", flag_values=flag_values
     )
     flags.DEFINE_enum(
         "split",
         "validation",
         ["validation", "train"],
-        "Of the archives.",
+        "Split of the archives.",
         flag_values=flag_values,
     )
     flags.DEFINE_integer(
         "per_camera",
         1,
-        "Clips of each trial, condition and camera, at most.",
+        "Largest number of clips per trial, condition and camera.",
         flag_values=flag_values,
     )
     flags.DEFINE_bool(
         "harder",
         True,
-        "Whether to try undamaged clips that are harder.",
+        "Whether to include undamaged clips that are harder.",
         flag_values=flag_values,
     )
     flags.DEFINE_integer(
         "thinned",
         1,
-        "Each damage is done to one of so many clips.",
+        "Every n-th clip gets a given damage.",
         flag_values=flag_values,
     )
 

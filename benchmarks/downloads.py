@@ -1,10 +1,10 @@
-r"""Writes generated motion in the layouts of the official downloads.
+r"""Writes generated motion in the layout of the official downloads.
 
     python -m benchmarks.downloads --output=downloads --frames=50
 
-Makes downloads/human36m (CDF files, and detections by the name of CPN's) and
-downloads/mpi_inf_3dhp_test_set (MATLAB files), for reproduce.sh and tests. A
-file generated.txt marks them, and what is prepared of them stays marked.
+Creates downloads/human36m (CDF files, and detections named like CPN's) and
+downloads/mpi_inf_3dhp_test_set (MATLAB files), for reproduce.sh and tests. The
+file generated.txt marks them, and data prepared from them stays marked.
 """
 
 import pathlib
@@ -19,13 +19,13 @@ from ampose_tf import config
 from ampose_tf.camera import Camera
 from ampose_tf.data import human36m, mpi_inf_3dhp, synthetic
 
-# For each joint of MPI-INF-3DHP's test set, Human3.6M's: the table of
-# `conversion.MPI_INF_3DHP_17`, inverted.
+# Human3.6M's joint for each joint of MPI-INF-3DHP's test set: the inverse of
+# the table of `conversion.MPI_INF_3DHP_17`.
 H36M_OF_3DHP = [10, 8, 14, 15, 16, 11, 12, 13, 1, 2, 3, 4, 5, 6, 0, 7, 9]
 
 
 def write_cdf(path, pose, name="Pose"):
-    """Writes one variable, whose first axis are the records."""
+    """Writes one variable whose first axis is the records."""
     path.parent.mkdir(parents=True, exist_ok=True)
     file = cdfwrite.CDF(path, delete=True)
     file.write_var(
@@ -59,7 +59,7 @@ def annotations(keypoints_px, camera_joints, valid):
     joints_mm = 1000 * camera_joints[:, H36M_OF_3DHP]
     return {
         "annot2": keypoints_px[:, None, H36M_OF_3DHP],
-        # The body as large as it is; the protocol does not want it.
+        # The body in its own size, which the protocol does not use.
         "annot3": 1.07 * joints_mm[:, None],
         "univ_annot3": joints_mm[:, None],
         "valid_frame": np.array(valid, float)[:, None],
@@ -68,7 +68,7 @@ def annotations(keypoints_px, camera_joints, valid):
 
 
 def write_annotations(path, arrays):
-    """Writes a MATLAB 7.3 file: HDF5 after 512 bytes of MATLAB's."""
+    """Writes a MATLAB 7.3 file: HDF5 after MATLAB's header of 512 bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with h5py.File(path, "w", userblock_size=512) as file:
         for name, array in arrays.items():
@@ -78,7 +78,7 @@ def write_annotations(path, arrays):
 
 
 def write_human36m(source: pathlib.Path, frames: int, seed: int) -> None:
-    """Writes the subjects' CDF files, and detections as VideoPose3D's."""
+    """Writes the subjects' CDF files, and detections like VideoPose3D's."""
     detected = {}
     for subject in human36m.SUBJECTS:
         detected[subject] = {}
@@ -98,10 +98,10 @@ def write_human36m(source: pathlib.Path, frames: int, seed: int) -> None:
 
 
 def write_mpi_inf_3dhp(source: pathlib.Path, frames: int, seed: int) -> None:
-    """Writes the six sequences, of which every second frame is valid."""
+    """Writes the six sequences, in which every second frame is valid."""
     for index, (name, sequence) in enumerate(mpi_inf_3dhp.SEQUENCES.items()):
         width, height = sequence.image_size
-        # They see wider than Human3.6M's cameras.
+        # These cameras have a wider view than Human3.6M's.
         camera = Camera(
             *sequence.image_size,
             (0.75 * width, 0.75 * width),
@@ -124,21 +124,21 @@ def define_flags(flag_values):
     flags.DEFINE_string(
         "output",
         None,
-        "Folder to write.",
+        "Output folder.",
         required=True,
         flag_values=flag_values,
     )
     flags.DEFINE_integer(
         "frames",
         50,
-        "Per recording.",
+        "Frames per recording.",
         lower_bound=2,
         flag_values=flag_values,
     )
     flags.DEFINE_integer(
         "seed",
         0,
-        "Of everything random.",
+        "Random seed.",
         lower_bound=0,
         flag_values=flag_values,
     )
@@ -157,7 +157,7 @@ def main(options):
             raise ValueError(
                 f"{folder} holds other files; choose another --output"
             )
-        mark.write_text("Generated motion: nobody has ever moved like this.\n")
+        mark.write_text("Generated motion: no person ever moved like this.\n")
         write(folder, options.frames, options.seed)
 
 

@@ -1,6 +1,6 @@
-"""Training subjects, drawn at random and seen by cameras of their own.
+"""Draws training subjects at random, seen by random cameras.
 
-What the doctor's small networks are made on, see `symptoms`.
+Training data of the doctor's small networks, see `symptoms`.
 """
 
 import numpy as np
@@ -13,10 +13,10 @@ from ampose_tf.skeleton import H36M_17
 from benchmarks import damages
 
 DRAWN = 4096
-# Frames of a clip, at least.
+# Smallest number of frames of a clip.
 FEWEST = 8
-# People nearer to the camera, farther from the image's centre, and cameras
-# held less level and higher than those that lifting trains with.
+# People nearer to the camera and farther from the image's centre, and cameras
+# that are less level and higher than in the training of the lifters.
 _VIEWPOINTS = Viewpoints(
     fit=0.8, off_center=0.7, height_m=(0.15, 4.0), roll_deg=35.0
 )
@@ -25,7 +25,7 @@ _MIRRORED = list(H36M_17.mirrored)
 _JOINT = {name: index for index, name in enumerate(H36M_17.joints)}
 _LEFT_LEG, _RIGHT_LEG = [4, 5, 6], [1, 2, 3]
 _LEFT_ARM, _RIGHT_ARM = [11, 12, 13], [14, 15, 16]
-# What a picture may not show.
+# What an image may not show.
 _HIDDEN = (
     *(_LEFT_LEG, _RIGHT_LEG, _LEFT_ARM, _RIGHT_ARM),
     *(_LEFT_LEG[1:], _RIGHT_LEG[1:], _LEFT_ARM[1:], _RIGHT_ARM[1:]),
@@ -38,7 +38,7 @@ _HIDDEN = (
 
 
 class _Uniform:
-    """See `randomness.Source`; the same seed gives the same person."""
+    """A `randomness.Source`; the same seed draws the same person."""
 
     def __init__(self, seed):
         self._random = np.random.default_rng(seed)
@@ -48,7 +48,7 @@ class _Uniform:
 
 
 class People:
-    """Training subjects, drawn and seen by cameras of their own."""
+    """Training subjects, drawn at random and seen by random cameras."""
 
     def __init__(self, motion, seed):
         self._motion = motion
@@ -56,8 +56,8 @@ class People:
         count = np.bincount(motion.trials)
         self._last = np.cumsum(count)[motion.trials] - 1
         self._first = self._last + 1 - count[motion.trials]
-        # Trials of some minutes, and subjects of half of the frames, must
-        # not outweigh the others.
+        # Trials of several minutes, and subjects with half of the frames,
+        # must not outweigh the others.
         weight = np.sqrt(count)
         owner = np.array([n.split("/")[0] for n in motion.trial_names])
         total = {name: weight[owner == name].sum() for name in set(owner)}
@@ -74,7 +74,7 @@ class People:
         self._moving /= self._moving.sum()
 
     def postures(self):
-        """Returns features and numbers of `symptoms.POSTURES`."""
+        """Returns features and class numbers of `symptoms.POSTURES`."""
         random = self._random
         frames = random.choice(len(self._share), DRAWN, p=self._share)
         exact, half_image, size = self._seen(frames[:, None])
@@ -84,12 +84,12 @@ class People:
         right = np.where(
             random.random((DRAWN, 1, 1)) < 0.45, _COCO.convert(coco), h36m
         )
-        # It is not for this network to tell.
+        # This network is not meant to detect swapped sides.
         sides = random.random(DRAWN) < np.where(kinds == 0, 0.3, 0.5)
         right[sides] = right[sides][:, _MIRRORED]
         right[kinds == 1, :, 1] *= -1
         right[kinds == 2] = right[kinds == 2][..., ::-1]
-        # Nor what is squeezed.
+        # Nor squeezed images.
         squeezed = random.random(DRAWN) < 0.3
         right[squeezed, :, 0] *= np.exp(
             random.uniform(-1.2, 1.2, (squeezed.sum(), 1))
@@ -102,13 +102,13 @@ class People:
         ), kinds
 
     def movements(self):
-        """Returns features as they should be, and with sides swapped."""
+        """Returns features of undamaged clips, and with sides swapped."""
         random = self._random
         middle = random.choice(len(self._share), DRAWN, p=self._moving)
-        # Films of 23 to 90 frames a second; motion capture has 30.
+        # Videos have 23 to 90 frames per second, motion capture 30.
         step = random.choice([1, 2, 3, 4], (DRAWN, 1), p=(0.1, 0.2, 0.5, 0.2))
         away = np.arange(symptoms.STEPS) - symptoms.STEPS // 2
-        # At its ends a clip stands still.
+        # The person stands still at both ends of a clip.
         ends = random.random((DRAWN, 2)) < 0.1
         stop = np.where(ends, random.integers(0, 3, (DRAWN, 2)), 3)
         away = np.clip(away, -stop[:, :1], stop[:, 1:])
@@ -134,10 +134,10 @@ class People:
         )
 
     def clips(self):
-        """Returns clips (B, CLIP, 17, 2), what is seen, and their octaves.
+        """Returns clips (B, CLIP, 17, 2), seen joints, and their octaves.
 
-        The last are logarithms of the time between two frames, over 1/30 s.
-        Where a trial is too short it is played back and forth.
+        Octaves are logarithms of the time between two frames, over 1/30 s. A
+        trial that is too short is played back and forth.
         """
         random = self._random
         count = DRAWN // 4
@@ -182,7 +182,7 @@ class People:
             self._motion.joints[np.clip(whole + away, first, last)]
             for away in (-1, 0, 1, 2)
         )
-        # Catmull and Rom's.
+        # Catmull-Rom splines.
         return here + part / 2 * (
             after
             - before
@@ -199,9 +199,9 @@ class People:
     def _seen(self, frames, first=None, last=None):
         """Returns 34 joints (B, T, 34, 2), half images and sizes.
 
-        Each row of frames is of one body, before one camera, which looks at
+        Each row of frames shows one body seen by one camera, which is aimed at
         the frame in the middle. With `first` and `last` (B, 1) of the trials,
-        frames may lie between others.
+        frames may be fractional.
         """
         random = self._random
         if first is None:
@@ -243,9 +243,9 @@ class People:
         )
 
     def _detected(self, points, size, most, most_own=1.0):
-        """Adds errors, which partly last as long as the movement.
+        """Adds errors, part of which last as long as the movement.
 
-        With `most_own` above 1 they often are of each frame alone.
+        With `most_own` above 1, more of them belong to single frames.
         """
         random = self._random
         shape = (len(points),) + (1,) * (points.ndim - 1)
@@ -260,7 +260,7 @@ class People:
         return points + level * size.reshape(shape) * own
 
     def _hidden(self, count=DRAWN, limbs=0.15):
-        """Returns (B, 17), which joints are seen: four at least."""
+        """Returns (B, 17), which joints are seen: at least four."""
         random = self._random
         share = 0.25 * random.random((count, 1))
         share *= random.random((count, 1)) < 0.5
@@ -278,7 +278,7 @@ class People:
         if way < 0.2:
             return coco
         if way < 0.25:
-            # A PoseTrack's eyes are not looked at here.
+            # PoseTrack's eyes are not used here.
             true = ("trt_pose-18", "BODY_25B")[random.integers(2)]
             claimed = CONVERSIONS[damages.NEAR[true]]
             return claimed.convert(damages.near(coco, true))

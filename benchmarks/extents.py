@@ -1,10 +1,11 @@
-r"""Makes the weights by which the doctor tells that an image is too large.
+r"""Fits the weights by which the doctor detects too large an image size.
 
     python -m benchmarks.extents --mocap=DIR
 
-Where in the image the training subjects' clips lie, against where they would
-lie in one that is said to be larger: a logistic regression, by Newton's
-method. Prints the weights of `ampose_tf/lifting/doctor/framing.py`.
+Compares where in the image the training subjects' clips are with where they
+would be in an image that is claimed to be larger, by a logistic regression
+with Newton's method. Prints the weights of
+`ampose_tf/lifting/doctor/framing.py`.
 """
 
 import numpy as np
@@ -18,13 +19,13 @@ from ampose_tf.lifting.doctor.findings import people_of
 from ampose_tf.lifting.keypoints import to_h36m
 from benchmarks import doctor
 
-# How much larger an image is said to be.
+# Factors by which the image is claimed to be larger.
 _LARGER = (1.5, 2.5)
 _PENALTY = 1e-2
 
 
 def extents(clips):
-    """Returns (N, 4) of `framing.extents`."""
+    """Returns (N, 4), the `framing.extents` of clips."""
     found = []
     for sample in clips:
         people = people_of(sample.clip, to_h36m(sample.clip), SEEN_SCORE)

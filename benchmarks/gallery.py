@@ -4,10 +4,11 @@ r"""Draws good and bad poses of a model of real motion.
         --config.data.root=DIR --config.data.archives="('cmu17',)" \
         --model=ampose_s --output=docs
 
-Writes good_poses.png, of each of some motions the pose whose error is the
-first quartile, and bad_poses.png, the worst pose of each of the worst
-motions; chosen by rule, not by taste. Errors are MPJPE of one call.
---condition=steep and so on writes good_steep_poses.png, bad_steep_poses.png.
+Writes good_poses.png, which shows for some motions the pose whose error is the
+first quartile, and bad_poses.png, which shows the worst pose of each of the
+worst motions; poses are chosen by this rule only. Errors are the MPJPE of one
+call. --condition=steep, for example, writes good_steep_poses.png and
+bad_steep_poses.png.
 """
 
 import pathlib
@@ -33,7 +34,7 @@ def define_flags(flag_values):
     flags.DEFINE_string(
         "condition",
         "fixed",
-        "Which of the conditions of conditions.py.",
+        "One of the conditions of conditions.py.",
         flag_values=flag_values,
     )
     flags.DEFINE_string(
@@ -76,9 +77,9 @@ def good(errors, actions, count=_COLUMNS):
     """Returns the pose at the first quartile of each of some motions.
 
     Args:
-        errors: (N,).
-        actions: (N,) int.
-        count: How many, spread over the motions from the best to the worst.
+        errors: (N,), error of each pose.
+        actions: (N,) int, motion of each pose.
+        count: Number of poses, from the best to the worst of the motions.
     """
     typical = []
     for action in np.unique(actions):

@@ -1,9 +1,9 @@
 """Measures of lifted poses other than distances: angles, sizes and sides.
 
 All are per pose, in NumPy; NaN marks poses that a measure does not apply to.
-Joints have Human3.6M's names, and sets without some of them (`detections`) are
-measured as well. The trunk goes from the hip to the thorax, or to the middle
-of the shoulders if there is no thorax.
+Joints have Human3.6M's names; sets without some of them (`detections`) are
+supported. The trunk extends from the hip to the thorax, or to the middle of
+the shoulders if there is no thorax.
 """
 
 import numpy as np
@@ -31,7 +31,7 @@ _FLEXED = {
     "elbow": ("Shoulder", "Elbow", "Wrist"),
 }
 _ENDS = ("Hip", "Knee", "Foot", "Shoulder", "Elbow", "Wrist")
-# Smallest difference in depth between a bone's ends that has an order.
+# Smallest difference in depth between a bone's ends that defines an order.
 _DEPTH_M = 0.05
 _FACINGS = {"front": (0, 60), "side": (60, 120), "behind": (120, 181)}
 _PITCHES = (-90, 0, 10, 20, 30, 40, 50, 60, 90)
@@ -41,22 +41,22 @@ def pitch(up: np.ndarray) -> np.ndarray:
     """Returns how far cameras look down, (N,) degrees.
 
     Args:
-        up: (N, 3), unit vectors that point upwards in the cameras' frames.
+        up: (N, 3), unit vectors pointing upwards in the camera frames.
     """
     return np.degrees(np.arcsin(np.clip(-up[:, 2], -1, 1)))
 
 
 def facing(poses: np.ndarray, joints: tuple[str, ...], up: np.ndarray):
-    """Returns where people face, by shoulders and hips, (N,) degrees.
+    """Returns the direction people face, by shoulders and hips, (N,) degrees.
 
     Args:
         poses: (N, J, 3), camera frame.
-        joints: Their names.
+        joints: Names of the J joints.
         up: See `pitch`.
 
     Returns:
-        About the vertical, against the camera's axis: 0 faces the camera,
-        180 is seen from behind.
+        Angle about the vertical, relative to the camera's axis: 0 faces the
+        camera, 180 is seen from behind.
     """
     away = _level(np.broadcast_to([0.0, 0.0, 1.0], up.shape), up)
     towards = -np.sum(_level(_front(poses, joints), up) * away, axis=-1)
@@ -72,16 +72,16 @@ def from_behind(poses, joints, up) -> np.ndarray:
 
 
 def lean(vectors: np.ndarray, up: np.ndarray, direction: np.ndarray):
-    """Returns how far vectors lean from the vertical in a direction.
+    """Returns how far vectors lean from the vertical towards a direction.
 
     Args:
         vectors: (N, 3).
         up: See `pitch`.
-        direction: (N, 3); its part along `up` does not count.
+        direction: (N, 3); its component along `up` is ignored.
 
     Returns:
-        (N,) degrees; NaN if less than half of the vector lies in the plane
-        of both, for example of a person lying across it.
+        (N,) degrees; NaN if less than half of the vector is in the plane of
+        both, for example if a person lies across it.
     """
     along = np.sum(vectors * _level(direction, up), axis=-1)
     upright = np.sum(vectors * up, axis=-1)
@@ -97,8 +97,8 @@ def flexion(poses: np.ndarray, joints: tuple[str, ...], kind: str):
 
     Args:
         poses: (N, J, 3).
-        joints: Their names.
-        kind: `"knee"` or `"elbow"`; 0 is a straight one.
+        joints: Names of the J joints.
+        kind: `"knee"` or `"elbow"`; 0 is straight.
     """
     angles = []
     for side in _SIDES:
@@ -113,7 +113,7 @@ def flexion(poses: np.ndarray, joints: tuple[str, ...], kind: str):
 def straight_flexion(predicted, target, joints, kind) -> np.ndarray:
     """Returns predicted minus true flexion of straight joints, (N, 2).
 
-    NaN for those of which the true flexion is 15 degrees or more.
+    NaN for joints whose true flexion is 15 degrees or more.
     """
     true = flexion(target, joints, kind)
     over = flexion(predicted, joints, kind) - true
@@ -121,11 +121,11 @@ def straight_flexion(predicted, target, joints, kind) -> np.ndarray:
 
 
 def size_ratio(predicted, target, bones) -> np.ndarray:
-    """Returns predicted over true sum of bone lengths, (N,).
+    """Returns predicted divided by true sum of bone lengths, (N,).
 
     Args:
         predicted: (N, J, 3).
-        target: (N, J, 3), NaN for unknown joints, whose bones are left out.
+        target: (N, J, 3), NaN for unknown joints, whose bones are ignored.
         bones: (start, end) indices.
     """
     known = [
@@ -143,10 +143,10 @@ def size_ratio(predicted, target, bones) -> np.ndarray:
 
 
 def sides_exchanged(predicted, target, joints) -> np.ndarray:
-    """Returns whether limbs are nearer to the other side's true ones, (N,).
+    """Returns whether limbs are nearer to the true ones of the other side.
 
-    1 or 0, of pairs of joints that are both known; NaN without any. Both
-    poses are relative to the hip.
+    (N,), 1 or 0, over pairs of joints that are both known; NaN if there is
+    none. Both poses are relative to the hip.
     """
     own = [joints.index(side + name) for side in _SIDES for name in _ENDS]
     other = own[len(_ENDS) :] + own[: len(_ENDS)]
@@ -163,7 +163,7 @@ def sides_exchanged(predicted, target, joints) -> np.ndarray:
 
 
 def depth_order(predicted, target, joints) -> np.ndarray:
-    """Returns whether the nearer end of each limb bone is the right one.
+    """Returns whether the nearer end of each limb bone is correct.
 
     (N, 8), 1 or 0; NaN for bones whose ends differ by 5 cm or less in true
     depth.
@@ -197,15 +197,15 @@ def measure(
     """Returns all measures of each pose, and the angles to group them by.
 
     Args:
-        predicted: (N, J, 3) metres, camera frame, relative to the hip.
+        target: (N, J, 3) metres, in the same frame; NaN for unknown joints.
         target: (N, J, 3) metres, likewise; NaN for unknown joints.
         joints: Names of the J joints.
-        up: See `pitch`; None if unknown, which leaves out the trunk.
-        bones: Bones of `size_ratio`; None for the limbs'.
+        up: See `pitch`; None if unknown, which omits the trunk's measures.
+        bones: Bones for `size_ratio`; None for those of the limbs.
 
     Returns:
         {name: (N,) or (N, K)}; `pitch_deg` and `facing_deg` are the true
-        ones.
+        angles.
     """
     predicted = np.asarray(predicted, np.float64)
     target = np.asarray(target, np.float64)
@@ -242,8 +242,8 @@ def summarise(measured: dict[str, np.ndarray]) -> dict:
     Returns:
         {name: mean, None if there is nothing to average}, and
         `trunk_lean_by_pitch`, `trunk_lean_by_facing` and
-        `trunk_bent_by_facing`, {group: {"deg": mean, "poses": count}} of
-        groups that occur.
+        `trunk_bent_by_facing`, {group: {"deg": mean, "poses": count}} for
+        the groups that occur.
     """
     groups = ("pitch_deg", "facing_deg")
     summary = {
@@ -289,7 +289,7 @@ def as_cells(summary: dict) -> list[str]:
 
 
 def number(value: float | None, form: str = ".1f") -> str:
-    """Returns a number as tables show it."""
+    """Returns a number as formatted in tables."""
     return "-" if value is None else f"{value:{form}}"
 
 
@@ -306,12 +306,12 @@ def _trunk(poses, joints):
 
 
 def _front(poses, joints):
-    """Returns the directions of people's fronts, (N, 3), not unit vectors."""
+    """Returns the directions that people face, (N, 3), not unit vectors."""
     left = sum(
         _at(poses, joints, "L" + name) - _at(poses, joints, "R" + name)
         for name in ("Shoulder", "Hip")
     )
-    # The camera's frame is right-handed: left x up is ahead.
+    # The camera frame is right-handed: left x up is ahead.
     return np.cross(left, _trunk(poses, joints))
 
 
@@ -330,7 +330,7 @@ def _bone(poses, bone):
 
 
 def _level(vectors, up):
-    """Returns the unit vectors of the horizontal parts."""
+    """Returns unit vectors of the horizontal components."""
     return _unit(vectors - np.sum(vectors * up, axis=-1, keepdims=True) * up)
 
 

@@ -1,6 +1,6 @@
-"""Frames and people whom readers and trackers mix up.
+"""Frames and people that readers and trackers mix up.
 
-As `damages`, of which these are more.
+Continues `damages`.
 """
 
 import numpy as np
@@ -10,9 +10,9 @@ from benchmarks.damages import mirrored, moved, one_person
 
 
 def _another(clip, random):
-    """Returns tracks' pixels of another person, who stands beside the first.
+    """Returns track pixels of another person, next to the first.
 
-    The mirror image, backwards in time, a little smaller or larger.
+    They are the mirror image, played backwards, a little smaller or larger.
     """
     (track,) = clip.tracks
     points = track.pixels[::-1, mirrored(clip)]
@@ -25,7 +25,7 @@ def _another(clip, random):
 
 
 def _with_ghosts(clip, random):
-    """Adds two that are there in a few frames only, and doubtful."""
+    """Adds two uncertain people who appear only in a few frames."""
     (track,) = clip.tracks
     tracks = [track]
     for number in (1, 2):
@@ -43,7 +43,7 @@ def _track(track_id, frames, pixels, scores):
 
 
 def _twice(clip, random, share):
-    """Adds the same body, found again in some of the frames."""
+    """Adds a second detection of the same body in some of the frames."""
     (track,) = clip.tracks
     count = len(track.frames)
     rows = np.sort(random.permutation(count)[: round(share * count)])
@@ -55,7 +55,7 @@ def _twice(clip, random, share):
 
 
 def _by_turns(clip, random):
-    """One body whose frames are in two tracks, some in the one."""
+    """Splits the frames of one body between two tracks."""
     (track,) = clip.tracks
     count = len(track.frames)
     second = np.repeat(np.arange(count) % 2, random.integers(1, 5, count))
@@ -87,7 +87,7 @@ def _mixed(clip, random, way):
 
 
 def _two_in_each_frame(clip, random):
-    """Two people's rows as one person's: twice as many frames."""
+    """Labels the rows of two people as one person: twice as many frames."""
     (track,) = clip.tracks
     pixels = np.stack([track.pixels, _another(clip, random)], axis=1)
     pixels = pixels.reshape(-1, *pixels.shape[2:])
@@ -96,7 +96,7 @@ def _two_in_each_frame(clip, random):
 
 
 def _two_by_turns(clip, random):
-    """As `_two_in_each_frame`, and then followed as two people."""
+    """Like `_two_in_each_frame`, then tracked as two people."""
     mixed = _two_in_each_frame(clip, random)
     (track,) = mixed.tracks
     tracks = tuple(
@@ -124,7 +124,7 @@ def _frames_as_people(clip, random, people):
 
 
 def _people_as_frames(clip, random):
-    """Each frame is another person of one picture."""
+    """Makes each frame another person of one image."""
     (track,) = clip.tracks
     rows = random.permutation(len(track.frames))
     pixels = track.pixels[rows]
@@ -134,7 +134,7 @@ def _people_as_frames(clip, random):
     return moved(clip, lambda _: scale * (pixels - middle) + place)
 
 
-# As `damages.DAMAGES`.
+# In the format of `damages.DAMAGES`.
 MIXUPS = {
     ("duplicates", "in all frames"): lambda clip, random: _twice(
         clip, random, 1

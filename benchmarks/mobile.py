@@ -1,24 +1,25 @@
-r"""Times exported files beside ONNX Runtime and PyTorch, a pose at a time.
+r"""Times exported files next to ONNX Runtime and PyTorch, pose by pose.
 
     pip install -e '.[benchmark]'
     python -m benchmarks.mobile
     python -m benchmarks.mobile --model=runs/demo/best.keras --rounds=50
     python -m benchmarks.mobile --file=runs/qat/export/ampose_int8.tflite
 
-The `.tflite` formats of each model under LiteRT (with XNNPACK, its default),
-the same weights in ONNX (`onnx_peer.py`), float32 and by ONNX Runtime's
-dynamic int8, and PyTorch eager (`torch_peer.py`): the released models and,
-with random weights, the paper's size. NAME_<format>.tflite beside NAME.keras
-is taken as it is, what is not there is made; the formats that would be
-calibrated on real poses then are on random ones, good for their time alone.
+Compares the `.tflite` formats of each model in LiteRT (with XNNPACK, its
+default), the same weights in ONNX (`onnx_peer.py`), as float32 and with ONNX
+Runtime's dynamic int8, and PyTorch eager (`torch_peer.py`), for the released
+models and, with random weights, the paper's size. An existing
+NAME_<format>.tflite next to NAME.keras is used; missing files are created, and
+formats that need calibration are then calibrated on random poses, so that only
+their times are meaningful.
 
-Each file is held by a process of its own (`runtimes.py`). A call is timed as
-a Python program makes it, from NumPy arrays to NumPy array, with one thread
-and with two; every round takes all of them in turn, each time in another
-order, so that what else the machine does meets them alike. Before, fresh
-processes measure the first pose, from opening the file (which the system has
-read already) on, and by how much memory they grow at most until 32 poses are
-lifted. What float32 makes is compared with Keras.
+Each file has its own process (`runtimes.py`). A call is timed as a Python
+program makes it, from NumPy arrays to NumPy array, with one thread and with
+two. Every round calls all files, in a random order, so that other load on the
+machine affects them equally. Before that, fresh processes measure the time to
+the first pose, starting with opening the file (which is in the system's
+cache), and their largest memory growth until 32 poses are lifted. Predictions
+of float32 files are compared with Keras.
 """
 
 import contextlib
@@ -38,27 +39,27 @@ from absl import flags
 from ampose_tf import config
 from benchmarks import runtimes, timed_models
 
-_CALLS = 30  # of one, in one round
+_CALLS = 30  # per file and round
 _THREADS = (1, 2)
 _FLOAT32_METRES = 1e-4
-# The threads of whoever came before spin for a while.
+# Threads of the previous process spin for a while.
 _PAUSE_S = 0.02
 
-# What each peer needs.
+# Packages that each peer needs.
 _PACKAGES = {"ONNX Runtime": ("onnx", "onnxruntime"), "PyTorch": ("torch",)}
 
-# Instruction sets that the kernels choose by.
+# Instruction sets that kernels are chosen by.
 _INSTRUCTIONS = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "asimddp")
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One file under one runtime.
+    """One file in one runtime.
 
     Attributes:
-        weights: What they are stored as.
+        weights: Storage format of the weights.
         runtime: One of `runtimes.RUNTIMES`.
-        path: The file.
+        path: Path of the file.
     """
 
     weights: str
@@ -71,26 +72,26 @@ def define_flags(flag_values):
     flags.DEFINE_multi_string(
         "file",
         [],
-        "A further .tflite, taken in turns with the first model's.",
+        "Another .tflite file, timed together with the first model's.",
         flag_values=flag_values,
     )
     flags.DEFINE_list(
         "formats",
         ["float32", "float16", "dynamic_int8", "int8", "int8_float_attention"],
-        "Of the .tflite files.",
+        "Formats of the .tflite files.",
         flag_values=flag_values,
     )
     flags.DEFINE_integer(
         "rounds",
         30,
-        "How often each one's turn comes.",
+        "Number of rounds.",
         lower_bound=1,
         flag_values=flag_values,
     )
     flags.DEFINE_integer(
         "starts",
         5,
-        "Fresh processes for each one's first pose.",
+        "Fresh processes per file for the first pose.",
         lower_bound=1,
         flag_values=flag_values,
     )
@@ -106,7 +107,7 @@ def main(options):
     for name in options.model:
         with tempfile.TemporaryDirectory() as folder:
             model, described, path = timed_models.load(name)
-            # Mistakes first: making files takes longer.
+            # Mistakes first, because creating files takes longer.
             others = [_further(file, model) for file in further]
             entries = _entries(model, path, options.formats, folder, absent)
             further = []
@@ -123,7 +124,7 @@ def main(options):
 
 
 def _entries(model, path, formats, folder, absent):
-    """Returns all entries of a model, its files made where they are not."""
+    """Returns all entries of a model; creates missing files."""
     folder = pathlib.Path(folder)
     entries = [
         Entry(
@@ -148,7 +149,7 @@ def _entries(model, path, formats, folder, absent):
 
 
 def _further(path, model):
-    """Returns the entry of a `.tflite` of the same inputs as the model."""
+    """Returns the entry of a `.tflite` with the same inputs as the model."""
     from ampose_tf.export import runtime
 
     if not path.is_file():
@@ -181,7 +182,7 @@ def _measured(described, model, entries, folder, rounds, starts):
 
 
 def _first(entries, inputs, described, expected, starts):
-    """Returns, by entry, each start's ms to the first pose, and its MB."""
+    """Returns each start's ms to the first pose and its MB, by entry."""
     firsts = {entry: [] for entry in entries}
     megabytes = {entry: [] for entry in entries}
     for start in range(starts):
@@ -196,10 +197,10 @@ def _first(entries, inputs, described, expected, starts):
 
 
 def _check(described, entry, lifted, expected):
-    """Prints how far from Keras; raises where float32 is wrong."""
+    """Prints the deviation from Keras; raises if float32 is wrong."""
     name = f"{described}: {entry.runtime}, {entry.weights}"
     largest = np.abs(lifted - expected).max()
-    # Not `>`, which NaN would pass.
+    # Not `>`, which is false for NaN.
     if entry.weights == "float32" and not largest <= _FLOAT32_METRES:
         raise ValueError(
             f"{name}: {largest:.2g} m from Keras, more than "
@@ -261,7 +262,7 @@ def _table(described, entries, firsts, megabytes, milliseconds):
 
 
 def _ratio(entry, threads, milliseconds):
-    """Returns the median of the rounds' ratios to ONNX Runtime's like."""
+    """Returns the rounds' median ratio to the same format in ONNX Runtime."""
     like = "dynamic_int8" if "int8" in entry.weights else "float32"
     reference = ("ONNX Runtime", like, threads)
     for (other, n), times in milliseconds.items():
@@ -293,7 +294,7 @@ def _circumstances(absent, rounds, starts):
 
 
 def _processor():
-    """Returns the processor's name and the instruction sets that matter."""
+    """Returns the processor's name and its relevant instruction sets."""
     try:
         lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

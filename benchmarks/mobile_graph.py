@@ -1,12 +1,12 @@
-r"""Measures again what of mobile_graph.md can still be made.
+r"""Repeats those measurements of mobile_graph.md that can be repeated.
 
     python -m benchmarks.mobile_graph --config=configs/mocap_s.py \
         --config.data.root=DIR --model=ampose_s
 
-Prints three tables: the Keras graph beside the graph for phones, with graph
-convolutions of one kernel and of one for each group, by processor time;
-static int8 with more and more of the graph in float32; what further
-signatures cost in bytes and in memory (on Linux).
+Prints three tables: the Keras graph next to the graph for phones, with graph
+convolutions of one kernel and of one per group, by processor time; static int8
+with increasing parts of the graph in float32; and the cost of additional
+signatures in bytes and in memory (on Linux).
 """
 
 import functools
@@ -23,10 +23,10 @@ from ampose_tf import config
 from benchmarks import timed_models
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
-_CALLS = 20  # of one file, in one round
+_CALLS = 20  # per file and round
 _FORMATS = ("float32", "dynamic_int8")
 
-# What a process grows by that runs all signatures of a file once.
+# Memory growth of a process that runs all signatures of a file once.
 _MEMORY = """
 import sys
 import numpy as np
@@ -57,7 +57,7 @@ def define_flags(flag_values):
     flags.DEFINE_integer(
         "rounds",
         20,
-        "How often each file's turn comes.",
+        "Number of rounds.",
         lower_bound=1,
         flag_values=flag_values,
     )
@@ -119,7 +119,7 @@ def _graphs(model, case, folder, rounds):
 
 
 def _of_keras(model, format):
-    """Returns a .tflite of the Keras layers, of one pose."""
+    """Returns a .tflite of the Keras layers, for one pose."""
     import keras
     import tensorflow as tf
 
@@ -153,7 +153,7 @@ def _seconds(paths, case, rounds):
     for path in paths:
         loaded = litert.Interpreter(model_path=str(path), num_threads=1)
         loaded.allocate_tensors()
-        # Keypoints and, where the model takes it, seen differ in shape.
+        # Keypoints and, if the model has it, seen differ in shape.
         given = {a[:1].shape: a[:1] for a in case.arrays.values()}
         for detail in loaded.get_input_details():
             array = given[tuple(detail["shape"].tolist())]
@@ -236,7 +236,7 @@ def _signatures(model, folder):
 def _memory(path):
     ended = subprocess.run(
         [sys.executable, "-c", _MEMORY, str(path)],
-        # Where the package `benchmarks` is found.
+        # So that the package `benchmarks` is found.
         cwd=_ROOT,
         capture_output=True,
         text=True,

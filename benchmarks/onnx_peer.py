@@ -1,8 +1,8 @@
-"""AMPose as an ONNX graph: what `mobile.py` measures ours against.
+"""AMPose as an ONNX graph, the peer that `mobile.py` compares with.
 
-One pose at a time, so that every tensor is a matrix of joints by channels and
-every dense layer one Gemm, weights packed and bias included. MatMul and Add
-instead, fused by ONNX Runtime or not, are no faster.
+It takes one pose, so that every tensor is a matrix of joints by channels and
+every dense layer one Gemm with packed weights and bias. MatMul and Add
+instead, whether fused by ONNX Runtime or not, are no faster.
 """
 
 import pathlib
@@ -14,11 +14,11 @@ from onnxruntime import quantization
 
 from ampose_tf.models.ampose import AMPose
 
-# The first with Gelu; what every supported ONNX Runtime reads.
+# The first opset with Gelu; every supported ONNX Runtime reads it.
 _OPSET = 20
 _IR_VERSION = 10
 
-# What the builder below knows how to write.
+# Options that the builder below supports.
 _DESIGN = {
     "position": "per_layer",
     "gcn": "ours",
@@ -33,10 +33,10 @@ _DESIGN = {
 def float32(model: AMPose) -> bytes:
     """Returns an ONNX model: `keypoints_2d` (1, J, 2) -> `poses_3d`.
 
-    A model with `seen_input` takes `seen`, (1, J), too.
+    A model with `seen_input` also takes `seen`, (1, J).
 
     Raises:
-        ValueError: Where the model is not of the default design.
+        ValueError: If the model does not have the default design.
     """
     for name, expected in _DESIGN.items():
         if getattr(model, name) != expected:
@@ -56,11 +56,11 @@ def float32(model: AMPose) -> bytes:
 
 
 def dynamic_int8(model: AMPose) -> bytes:
-    """Returns `float32(model)` by ONNX Runtime's dynamic quantisation.
+    """Returns `float32(model)` with ONNX Runtime's dynamic quantisation.
 
-    Weights are int8, a scale per output channel; activations uint8, a scale
-    per call. Weights keep to seven bits: where a CPU has no VNNI, ONNX
-    Runtime's kernel, the faster of its two, would overflow on eight.
+    Weights are int8 with one scale per output channel, activations uint8 with
+    one scale per call. Weights use seven bits: on a CPU without VNNI, ONNX
+    Runtime's faster kernel would overflow with eight.
     """
     with tempfile.TemporaryDirectory() as folder:
         source = pathlib.Path(folder, "float32.onnx")
@@ -77,7 +77,7 @@ def dynamic_int8(model: AMPose) -> bytes:
 
 
 class _Graph:
-    """Nodes and constants in the making; methods return a tensor's name."""
+    """Builds nodes and constants; methods return a tensor's name."""
 
     def __init__(self, joints, seen_input):
         self.joints = joints
@@ -106,7 +106,7 @@ class _Graph:
         return self.add("Reshape", x, self.constant(np.int64(shape)))
 
     def channels(self, frame):
-        """What the embedding reads, (J, C): `models.inputs.InputChannels`."""
+        """Builds the input of the embedding, (J, C): see `InputChannels`."""
         x = self.reshape("keypoints_2d", (self.joints, 2))
         told = []
         if "seen" in self.inputs:
@@ -205,7 +205,7 @@ class _Graph:
         groups = len(conv.adjacency)
         x = self.dense(x, conv.dense)  # (J, K C)
         x = self.reshape(x, (self.joints * groups, conv.units))
-        # Row i of (J, J K) weighs what comes from joint k through group g.
+        # Row i of (J, J K) weights the input from joint k through group g.
         aggregation = conv.adjacency.transpose(1, 2, 0).reshape(
             self.joints, self.joints * groups
         )
@@ -230,7 +230,7 @@ class _Graph:
             opset_imports=[onnx.helper.make_opsetid("", _OPSET)],
             ir_version=_IR_VERSION,
         )
-        # quantize_dynamic would ask for simplifications that do not apply.
+        # quantize_dynamic would suggest simplifications that do not apply.
         onnx.helper.set_model_props(
             model, {"onnx.quant.pre_process": "onnxruntime.quant"}
         )

@@ -1,19 +1,19 @@
-r"""Says where the time of a `.tflite` goes, by kind of operator.
+r"""Measures how the time of a `.tflite` is distributed over its operators.
 
     python -m benchmarks.operator_times
     python -m benchmarks.operator_times --model=ampose_b --formats=float32
 
-LiteRT's Python package times whole calls alone, and XNNPACK runs the whole
-graph as one operator. So all operators of a kind are put into a graph of
-their own, whose inputs and outputs are theirs, and its processor time is
-taken in turns with that of the whole graph, since a machine is faster at one
-time than at another. What comes out is what a kind costs by itself: together
-the kinds take longer than the whole, in which tensors share memory and are
-still in the caches when they are read. A model takes a minute.
+LiteRT's Python package times only whole calls, and XNNPACK runs the whole
+graph as one operator. Therefore all operators of a kind are put into a
+separate graph, with their inputs and outputs. Its processor time is measured
+in alternation with that of the whole graph, because a machine's speed varies.
+The results are the costs of each kind in isolation: together they exceed the
+whole, in which tensors share memory and are still in the caches when they are
+read. A model takes a minute.
 
-Of dense layers the table also says how many multiplications and additions a
-second they reach, of joints that there are: kernels that work on tiles of
-rows also compute those that fill the last tile.
+For dense layers, the table also states the multiplications and additions per
+second, counting only joints that exist: kernels that work on tiles of rows
+also compute the rows that fill the last tile.
 """
 
 import collections
@@ -28,7 +28,7 @@ from absl import flags
 from ampose_tf import config
 from benchmarks import timed_models
 
-_CALLS = 10  # of one graph, in one round
+_CALLS = 10  # per graph and round
 _DENSE = "FULLY_CONNECTED"
 _WHOLE = "the whole"
 
@@ -38,7 +38,7 @@ class Kind:
     """All operators of one name.
 
     Attributes:
-        count: How many.
+        count: Number of operators.
         operations: Multiplications and additions of dense layers.
     """
 
@@ -51,13 +51,13 @@ def define_flags(flag_values):
     flags.DEFINE_list(
         "formats",
         ["float32", "dynamic_int8"],
-        "Of the .tflite files.",
+        "Formats of the .tflite files.",
         flag_values=flag_values,
     )
     flags.DEFINE_integer(
         "rounds",
         30,
-        "How often each graph is timed.",
+        "Number of measurements per graph.",
         lower_bound=1,
         flag_values=flag_values,
     )
@@ -82,13 +82,13 @@ def main(options):
 
 
 def running(whole):
-    """Returns the operators that run in a call, by their places.
+    """Returns the operators that run in a call, by their positions.
 
-    Those that read constants alone run when the file is loaded: of float16,
-    what makes its weights float32.
+    Operators that read only constants run when the file is loaded, such as
+    those that convert float16 weights to float32.
 
     Args:
-        whole: The tables of a file of one signature.
+        whole: The tables of a file with one signature.
     """
     from ampose_tf.export import flatbuffer
 
@@ -101,7 +101,7 @@ def running(whole):
 
 
 def kinds(whole):
-    """Returns {name: Kind} of what runs.
+    """Returns {name: Kind} of the operators that run.
 
     Args:
         whole: See `running`.
@@ -118,11 +118,11 @@ def kinds(whole):
 
 
 def alone(whole, name):
-    """Returns the tables of a graph of one kind's operators alone.
+    """Returns the tables of a graph with one kind's operators only.
 
     Args:
-        whole: See `running`; what its loading computes stays in it.
-        name: Of the kind.
+        whole: See `running`; what is computed at load time stays in it.
+        name: Name of the kind.
     """
     from ampose_tf.export import flatbuffer
 
@@ -158,17 +158,17 @@ def alone(whole, name):
 
 
 def _read(operator):
-    """Returns the tensors that an operator reads; -1 stands for none."""
+    """Returns the tensors that an operator reads; -1 means none."""
     return [index for index in operator.inputs if index >= 0]
 
 
 def times(graphs, rounds):
-    """Returns the processor time of a call of each graph, s, by its name.
+    """Returns the processor time per call of each graph in s, by name.
 
     Args:
-        graphs: Contents of `.tflite` files by name, `_WHOLE` among them.
-        rounds: How often each is timed. Medians count, of what a graph takes
-            of the whole one's time just before.
+        graphs: Contents of `.tflite` files by name, including `_WHOLE`.
+        rounds: Number of measurements. The result is the median ratio to the
+            whole graph's time just before, times the whole's median.
     """
     timers = {name: _timer(content) for name, content in graphs.items()}
     taken = np.array(
@@ -180,7 +180,7 @@ def times(graphs, rounds):
 
 
 def _timer(content):
-    """Returns what returns the processor time of a call, s."""
+    """Returns a function that returns the processor time of a call in s."""
     from ai_edge_litert import interpreter as litert
 
     graph = litert.Interpreter(model_content=content, num_threads=1)
@@ -205,7 +205,7 @@ def as_text(described, found, seconds):
     """Returns a Markdown table, the slowest kind first.
 
     Args:
-        described: What was timed.
+        described: Description of what was timed.
         found: From `kinds`.
         seconds: From `times`.
     """

@@ -1,14 +1,14 @@
-r"""Judges models on real detections of real people with 3D truth.
+r"""Evaluates models on real detections of real people with 3D truth.
 
     python -m benchmarks.real_detections --model=ampose_s \
         --detections=DIR/balancing_openpose.npz \
         --report=runs/real.json
 
-Each camera's frames of each person are lifted as users lift them: by
-`Lifter`, without filters. Errors are over the joints of the truth, the middle
-of the hips at the origin, with 95 % intervals; bootstrap.py says how far to
-trust these. --model and --detections may be given more than once; each further
-model is compared with the first, pose by pose.
+Each camera's frames of each person are lifted as users do, with `Lifter` and
+without filters. Errors are over the joints of the truth, with the middle
+of the hips at the origin, and have 95 % intervals; bootstrap.py describes how
+far to trust these. --model and --detections may be given more than once; each
+additional model is compared with the first, pose by pose.
 """
 
 import json
@@ -50,7 +50,7 @@ def define_flags(flag_values):
     flags.DEFINE_multi_string(
         "model",
         None,
-        "What `Lifter` takes: the name of a released model, or a file.",
+        "Model for `Lifter`: name of a released model, or a file.",
         required=True,
         flag_values=flag_values,
     )
@@ -80,18 +80,18 @@ def main(options):
 
 
 def judge(lifters: dict[str, Lifter], detections: Detections) -> dict:
-    """Returns how models do on real detections.
+    """Returns the errors of models on real detections.
 
     Args:
         lifters: Models by name.
         detections: See `detections.read`.
 
     Returns:
-        `models`: {name: what `summarise` returns, with the same of the true
+        `models`: {name: result of `summarise`, and the same for the true
         keypoints ("given_truth_px", see `with_truth_px`)};
         `over_the_first`: {name: `compare` with the first model};
-        `mediapipe`: the same of MediaPipe's own 3D. What the file does not
-        have is left out.
+        `mediapipe`: the same for MediaPipe's own 3D. What the file does not
+        contain is omitted.
 
     Raises:
         ValueError: If no row has both keypoints and truth.
@@ -129,12 +129,12 @@ def _add(report, name, part):
 
 
 def pose_errors(predicted: np.ndarray, target: np.ndarray) -> dict:
-    """Returns the errors of each pose, millimetres.
+    """Returns the errors of each pose in millimetres.
 
     Args:
         predicted: (N, 1 + J, 3), the middle of the hips first.
-        target: Likewise; NaN for unknown joints. A pose needs the hips and
-            `FEWEST` joints, hips included.
+        target: (N, 1 + J, 3); NaN for unknown joints. A pose needs the hips
+            and `FEWEST` joints, including the hips.
 
     Returns:
         {"mpjpe_mm", "p_mpjpe_mm", "n_mpjpe_mm": (N,)}, over the known joints
@@ -150,7 +150,7 @@ def pose_errors(predicted: np.ndarray, target: np.ndarray) -> dict:
             continue
         rows = np.flatnonzero((known == pattern).all(axis=1))
         pair = predicted[rows][:, pattern], target[rows][:, pattern]
-        # These count the hip, whose own distance is 0.
+        # These include the hip, whose distance is 0.
         share = 1000 * (count + 1) / count
         errors["mpjpe_mm"][rows] = share * metrics.mpjpe(*pair)
         errors["n_mpjpe_mm"][rows] = share * metrics.n_mpjpe(*pair)
@@ -164,12 +164,12 @@ def summarise(lifted: Lifted, detections: Detections) -> dict | None:
     """Returns the errors of lifted poses.
 
     Returns:
-        `poses` that were judged, of `rows`; the errors of `pose_errors`, each
-        with its `_interval`, and what these were `resampled` from
+        `poses`, the number evaluated, and `rows`; the errors of `pose_errors`,
+        each with its `_interval`, and what these were `resampled` from
         (`Blocks.counts`); errors along the camera's axis and across it
-        (`depth_mm`, `image_plane_mm`); of `joints`, `cameras` and `people`;
-        of joints that were `seen` and `unseen`, all and at the ends of limbs;
-        `jitter` in mm/frame², of the true poses too; `measures`
+        (`depth_mm`, `image_plane_mm`); errors by `joints`, `cameras` and
+        `people`, and of `seen` and `unseen` joints, all and at the ends of
+        limbs; `jitter` in mm/frame², also of the true poses; `measures`
         (`measures.summarise`); `spread_mm` and its rank correlation with the
         poses' errors. None if no row has both a pose and truth.
     """
@@ -234,12 +234,12 @@ def summarise(lifted: Lifted, detections: Detections) -> dict | None:
 
 
 def compare(lifted: Lifted, base: Lifted, detections: Detections) -> dict:
-    """Returns how much larger errors are than another model's, in percent.
+    """Returns by how many percent errors exceed those of another model.
 
     Returns:
         {error: {"percent": of the means, "interval": 95 %, "cameras":
-        {camera: percent}}}, of the poses that both have lifted, and what the
-        intervals were `resampled` from. Without such poses, percent and
+        {camera: percent}}}, over the poses that both have lifted, and what
+        the intervals were `resampled` from. Without such poses, percent and
         interval are None.
     """
     own, other = (
@@ -264,9 +264,9 @@ def compare(lifted: Lifted, base: Lifted, detections: Detections) -> dict:
 
 
 def _change(own, base):
-    """Returns by how many percent the mean of errors is larger, or None."""
+    """Returns by how many percent the mean error is larger, or None."""
     if not base.any():
-        return None  # no pose, or nothing wrong
+        return None  # No pose, or no error.
     return 100 * (float(own.mean() / base.mean()) - 1)
 
 
@@ -281,7 +281,7 @@ def _blocks(detections, rows):
 
 def _rank_correlation(some, others):
     if not (np.ptp(some) > 0 and np.ptp(others) > 0):
-        return None  # NaN without a flip ensemble, or all alike
+        return None  # NaN without a flip ensemble, or all equal.
     return float(stats.spearmanr(some, others).statistic)
 
 
@@ -299,9 +299,9 @@ def _by_seen(distance, seen, joints):
 
 
 def _jitter(poses, detections):
-    """Returns the mean length of second differences, mm/frame².
+    """Returns the mean length of second differences in mm/frame².
 
-    Of frames that follow each other at the clip's usual step.
+    Only successive frames at the clip's usual step are used.
     """
     lengths = []
     for _, _, rows in detections.clips():
@@ -375,7 +375,7 @@ def as_text(report: dict) -> str:
         lines.append("MPJPE by camera: " + ", ".join(cameras))
     first = next(iter(report["models"].values()))
     counts = [f"{name} {n}" for name, n in first["resampled"].items()]
-    lines.append("intervals are drawn from: " + ", ".join(counts))
+    lines.append("intervals are resampled from: " + ", ".join(counts))
     return "\n".join(lines)
 
 

@@ -1,13 +1,13 @@
-r"""Judges models of real motion under all conditions.
+r"""Evaluates models of real motion under all conditions.
 
     python -m benchmarks.real_motion --config=configs/mocap_s.py \
         --config.data.root=DIR --model=runs/mocap_s/last.keras \
         --report=runs/mocap_s/conditions.json
 
-The people are the archive's validation subjects; the conditions
-(conditions.py) change what they are seen by; "exercises" are those of
-UI-PRMD's, if the archive is named. measures.py measures angles, sizes and
-sides. --model may be given more than once.
+The people are the archive's validation subjects. The conditions
+(conditions.py) differ in cameras and detectors; "exercises" are UI-PRMD's, if
+that archive is named. measures.py measures angles, sizes and sides. --model
+may be given more than once.
 """
 
 import json

@@ -1,16 +1,16 @@
-r"""Makes the released files of a finished run, and the card beside them.
+r"""Creates the released files and the model card of a finished run.
 
     python -m benchmarks.release --config=configs/mocap_s.py \
         --config.data.root=DIR --workdir=runs/mocap_s --name=ampose_s \
         --detections=REAL/balancing_openpose.npz
 
 Writes NAME.keras (the run's last.keras), NAME_<format>.tflite and, for
-detectors' pixels, NAME_<format>_lift_coco17.tflite if they pass the gate of
-export.py, and NAME.md: card.md with the figures of today.
+detectors' pixels, NAME_<format>_lift_coco17.tflite if they pass the
+verification of export.py, and NAME.md: card.md with the current figures.
 
-With --again in place of --workdir the .tflite files are made again of the
-NAME.keras that is released, and in NAME.md what is said of files: after a
-change to exports.
+With --again instead of --workdir, the .tflite files are created again from the
+released NAME.keras, and NAME.md is updated where it describes files. Use it
+after a change of the exports.
 """
 
 import csv
@@ -45,7 +45,7 @@ def define_flags(flag_values):
         flag_values=flag_values,
     )
     flags.DEFINE_string(
-        "name", None, "Of the model.", required=True, flag_values=flag_values
+        "name", None, "Model name.", required=True, flag_values=flag_values
     )
     flags.DEFINE_multi_string(
         "detections",
@@ -56,7 +56,7 @@ def define_flags(flag_values):
     flags.DEFINE_string(
         "machine",
         f"{os.cpu_count()} cores",
-        "What the run took its hours on.",
+        "Machine that the run was trained on.",
         flag_values=flag_values,
     )
     flags.DEFINE_string(
@@ -87,7 +87,7 @@ def main(options):
 
 
 def _released(options, workdir, folder):
-    """Returns the files of a finished run, and the card's text."""
+    """Returns the files of a finished run, and the text of its card."""
     from ampose_tf import exporting
     from ampose_tf.data import sources
     from ampose_tf.lifting import Lifter
@@ -99,12 +99,12 @@ def _released(options, workdir, folder):
     motion = sources.load(experiment, "train")
     judged_on = conditions.conditions_of(experiment)
     model = shutil.copy(workdir / "last.keras", folder / f"{name}.keras")
-    # The copy has no config.json beside it.
+    # The copy has no config.json next to it.
     origin = exporting.origin_of(workdir / "last.keras")
     made = _exported(
         experiment, model, judged_on["fixed"].poses, folder, origin
     )
-    print(f"judging {model.name} ...", flush=True)
+    print(f"evaluating {model.name} ...", flush=True)
     predict = load_predictor(model, experiment.evaluation.batch_size)
     text = cards.filled_in(
         name=name,
@@ -136,18 +136,18 @@ def _exported_again(experiment, name, output, folder):
     text = card.read_text(encoding="utf-8")
     trained, expected = stored.load(model), experiment.model
     if (trained.depth, trained.width) != (expected.depth, expected.width):
-        raise ValueError(f"{model} is of another size than the config")
+        raise ValueError(f"{model} has another size than the config")
     poses = sources.load(experiment, "validation")
     origin = exporting.origin_of(model)
     if origin == sources.UNKNOWN:
-        raise ValueError(f"{model}: expected a released model, got another")
+        raise ValueError(f"{model}: not a released model")
     made = _exported(experiment, model, poses, folder, origin)
     released = _by_name({model: {"bytes": model.stat().st_size}} | made)
     return list(made), cards.with_files(text, released)
 
 
 def _exported(experiment, model, poses, folder, origin):
-    """Returns {.tflite: what was measured of it}."""
+    """Returns {.tflite: measurements}."""
     from ampose_tf import exporting
     from ampose_tf.export.artefacts import Choice
     from ampose_tf.models import stored
@@ -180,7 +180,7 @@ def _by_name(made):
 
 
 def _finished(workdir, experiment):
-    """Returns the history of a run, of this config and with all its epochs."""
+    """Returns the history of a run with this config and all its epochs."""
     difference = config.difference(
         config.load(workdir / "config.json"), experiment
     )
@@ -199,7 +199,7 @@ def _finished(workdir, experiment):
 
 
 def _command(name):
-    """Returns the command that trained the run, for other people's folders."""
+    """Returns the training command of the run, with general folder names."""
     words = [word for word in sys.argv[1:] if word.startswith("--config")]
     words = [word for word in words if ".data.root=" not in word]
     return (

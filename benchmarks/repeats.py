@@ -1,4 +1,4 @@
-"""Variants of a config, each trained from several seeds and judged alike."""
+"""Trains variants of a config from several seeds and compares them."""
 
 import dataclasses
 import pathlib
@@ -26,18 +26,18 @@ def rounds(
 ) -> Iterator[dict]:
     """Trains all variants from seed 0, then all from seed 1, and so on.
 
-    The seed sets the initial weights and the order of the poses. What a
-    stopped process left in workdir is gone on with.
+    The seed sets the initial weights and the order of the poses. Runs that an
+    interrupted process left in workdir are continued.
 
     Args:
-        variants: By name; all of the same data.
-        seeds: How many.
-        validation: What every variant is judged on.
-        workdir: Gets a folder for each run.
+        variants: Configs by name, all with the same data.
+        seeds: Number of seeds.
+        validation: Poses that every variant is evaluated on.
+        workdir: Folder for the folders of the runs.
 
     Yields:
-        After every round, in which all variants have had the same seeds, what
-        `as_text` takes.
+        The runs, for `as_text`, after every round, when all variants have had
+        the same seeds.
     """
     poses = sources.load(next(iter(variants.values())), "train")
     runs = {}
@@ -61,7 +61,7 @@ def rounds(
 
 
 def judge(path: pathlib.Path, validation: Poses) -> dict:
-    """Returns {"parameters": count}, and lists of one error each, mm."""
+    """Returns {"parameters": count}, and lists of one error each in mm."""
     predict = load_predictor(path)
     judged = protocols.evaluate(
         predict, validation, predict.skeleton, "poses", True
@@ -71,7 +71,7 @@ def judge(path: pathlib.Path, validation: Poses) -> dict:
 
 
 def as_text(kind: str, runs: dict) -> str:
-    """Returns a Markdown table: mean ± sample standard deviation, mm.
+    """Returns a Markdown table: mean ± sample standard deviation in mm.
 
     Args:
         kind: What distinguishes the variants.

@@ -1,7 +1,7 @@
-"""A file under one runtime, in a process of its own, for `mobile.py`.
+"""Runs a file in one runtime, in a separate process, for `mobile.py`.
 
-Figures of several runtimes in one process would mix: memory, threads that
-wait for work, libraries that were loaded already.
+In one process, the runtimes would affect each other: through memory, threads
+that wait for work, and libraries that are loaded already.
 """
 
 import contextlib
@@ -19,28 +19,28 @@ _WARM_UP = 5
 
 
 class Process(contextlib.AbstractContextManager):
-    """Holds a file loaded, and calls it when told.
+    """Holds a loaded file, and calls it on request.
 
     Attributes:
-        first_ms: From opening the file, the runtime being imported, to the
-            first pose.
-        megabytes: By how much the process then grew at most, NaN where the
-            system does not tell.
-        poses_3d: What it makes of its inputs, (N, J, 3).
+        first_ms: Time from opening the file, after the runtime is imported,
+            to the first pose.
+        megabytes: Largest growth of the process after that, NaN if the system
+            does not report it.
+        poses_3d: Predictions for its inputs, (N, J, 3).
 
     Args:
         runtime: One of `RUNTIMES`.
-        path: A file of that runtime.
-        inputs: An .npz of (N, 1, ...) float32 by name.
-        threads: Of the runtime.
+        path: File for that runtime.
+        inputs: .npz file of (N, 1, ...) float32 arrays by name.
+        threads: Number of threads of the runtime.
 
     Raises:
-        ValueError: Where the runtime fails.
+        ValueError: If the runtime fails.
     """
 
     def __init__(self, runtime, path, inputs, threads=1):
         self._name = f"{runtime}, {path}"
-        # Not a pipe: who fills one that nobody reads waits for ever.
+        # Not a pipe: writing to a full pipe that is not read blocks forever.
         self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self._child = subprocess.Popen(
             [
@@ -52,7 +52,7 @@ class Process(contextlib.AbstractContextManager):
                 pathlib.Path(inputs).resolve(),
                 str(threads),
             ],
-            # Where the package `benchmarks` is found.
+            # So that the package `benchmarks` is found.
             cwd=_ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -69,7 +69,7 @@ class Process(contextlib.AbstractContextManager):
         self.poses_3d = np.array(loaded["poses_3d"], np.float32)
 
     def seconds(self, calls: int) -> np.ndarray:
-        """Returns how long each of some calls takes, after a few others."""
+        """Returns the duration of each of some calls, after warming up."""
         self._child.stdin.write(f"{calls}\n")
         self._child.stdin.flush()
         return np.array(self._answer())
@@ -141,8 +141,8 @@ def _pytorch():
     return load
 
 
-# Each imports the runtime, and returns what loads a file, on some threads, as
-# a function of named arrays.
+# Each imports the runtime and returns a function that loads a file, for some
+# threads, as a function of named arrays.
 RUNTIMES = {
     "LiteRT": _litert,
     "ONNX Runtime": _onnx_runtime,
@@ -153,7 +153,7 @@ RUNTIMES = {
 def memory(field: str) -> float:
     """Returns VmRSS, this process's memory, or VmHWM, its peak, in MB.
 
-    NaN where the system is not Linux.
+    NaN if the system is not Linux.
     """
     status = pathlib.Path("/proc/self/status")
     if status.is_file():
@@ -164,7 +164,7 @@ def memory(field: str) -> float:
 
 
 def forget_peak() -> None:
-    """Lets VmHWM start again: imports hold more than they leave behind."""
+    """Resets VmHWM, because imports use more memory than they keep."""
     # 5: proc_pid_clear_refs(5).
     with contextlib.suppress(OSError):
         pathlib.Path("/proc/self/clear_refs").write_text("5")

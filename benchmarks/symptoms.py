@@ -1,13 +1,13 @@
-r"""Makes the weights of ampose_tf/lifting/doctor/symptoms.py.
+r"""Trains the weights of ampose_tf/lifting/doctor/symptoms.py.
 
     python -m benchmarks.symptoms --mocap=DIR \
         --output=ampose_tf/lifting/doctor/symptoms.npz
 
-DIR holds the archives cmu17, cmu_more17, cmu_daz_rest17 and uiprmd17. Their
-training subjects, on bodies drawn as in training and before cameras that look
-down more steeply and roll more, with a detector's errors, are written as they
-should be or in one of the wrong ways; small networks learn to tell. About ten
-minutes on two cores.
+DIR contains the archives cmu17, cmu_more17, cmu_daz_rest17 and uiprmd17. Their
+training subjects, with bodies drawn as in training, seen by cameras that look
+down more steeply and roll more, with a detector's errors, are written
+correctly or in one of the wrong ways, and small networks learn to tell which.
+Takes about ten minutes on two cores.
 """
 
 import time
@@ -22,12 +22,12 @@ from ampose_tf.lifting.doctor import symptoms
 from benchmarks.drawn_people import DRAWN, People
 
 _ARCHIVES = ("cmu17", "cmu_more17", "cmu_daz_rest17", "uiprmd17")
-# How much narrower or wider images are made.
+# Factors by which images are made narrower or wider.
 _SQUEEZED = (1.3, 2.2)
 
 
 def dense(name, widths, features, outputs):
-    """Returns a network, and what to store of it."""
+    """Returns a network, and a function that returns what to store of it."""
     values = inputs = keras.Input((features,))
     layers = [
         keras.layers.Dense(width, activation="relu") for width in widths
@@ -36,7 +36,7 @@ def dense(name, widths, features, outputs):
         values = layer(values)
 
     def stored():
-        # Float16 is exact enough for what is compared with thresholds.
+        # Float16 is exact enough for comparisons with thresholds.
         return {
             f"{name}/{number}/{part}": np.float16(weight)
             for number, layer in enumerate(layers)
@@ -66,7 +66,7 @@ def fit(model, loss, draw, validate, steps):
 
 
 def clips_of(people, draws):
-    """Returns features and classes of shapes, and of paces."""
+    """Returns features and classes of aspects, and of paces."""
     found = [[], [], [], []]
     random = np.random.default_rng(draws)
     for _ in range(draws):
@@ -124,14 +124,14 @@ def define_flags(flag_values):
     flags.DEFINE_string(
         "output",
         None,
-        "The .npz to write.",
+        "Output .npz file.",
         required=True,
         flag_values=flag_values,
     )
     flags.DEFINE_integer(
         "steps",
         300,
-        "Draws of each network's training.",
+        "Batches in each network's training.",
         flag_values=flag_values,
     )
 
@@ -145,7 +145,7 @@ def main(options):
         "posture", (96, 48), 51, len(symptoms.POSTURES)
     )
     features, kinds = others.postures()
-    print("postures: share of the validation subjects' that it tells")
+    print("postures: share recognised, validation subjects")
     fit(
         posture,
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -159,11 +159,11 @@ def main(options):
     right, swapped = others.movements()
     sides, stored_sides = dense("sides", (256, 128), right.shape[1], 1)
     pair = [keras.Input(right.shape[1:]) for _ in range(2)]
-    # By how much the first is likelier than the second; so exchanging them
-    # changes the sign and nothing else.
+    # The logarithm of how much likelier the first is than the second, so
+    # exchanging them only changes the sign.
     compared = keras.Model(pair, sides(pair[1]) - sides(pair[0]))
     ones = np.ones((DRAWN, 1), np.float32)
-    print("sides: likewise, of those who move")
+    print("sides: share recognised, of people who move")
     fit(
         compared,
         keras.losses.BinaryCrossentropy(from_logits=True),
@@ -179,12 +179,12 @@ def main(options):
     aspect, stored_aspect = dense(
         "aspect", (160, 64), shapes.shape[1], len(symptoms.ASPECTS)
     )
-    print("aspects: share that it tells")
+    print("aspects: share recognised")
     fit_pool(aspect, (shapes, squeezed), (others_shapes, others_squeezed), 12)
     pace, stored_pace = dense(
         "pace", (192, 96), moves.shape[1], len(symptoms.OCTAVES)
     )
-    print("paces: share that it tells to half an octave")
+    print("paces: share recognised to half an octave")
     fit_pool(pace, (moves, octaves), (others_moves, others_octaves), 12)
     with files.replacing(options.output) as path:
         np.savez_compressed(

@@ -1,4 +1,4 @@
-"""Models whose time is taken, their files, and what they are given."""
+"""Models to be timed, their files and their inputs."""
 
 import pathlib
 
@@ -11,21 +11,21 @@ POSES = 32
 
 
 def define_flag(flag_values):
-    """Defines `--model`, which may come more than once."""
+    """Defines `--model`, which may be given more than once."""
     flags.DEFINE_multi_string(
         "model",
         sorted(config.SIZES, reverse=True),
-        f"A .keras file, or {', '.join(config.SIZES)}: the released one of "
-        "that size or, where there is none, an untrained one.",
+        f"A .keras file, or {', '.join(config.SIZES)}: the released model of "
+        "that size or, if there is none, an untrained one.",
         flag_values=flag_values,
     )
 
 
 def load(name):
-    """Returns a float32 model, what it is, and its path, None for untrained.
+    """Returns a float32 model, its description, and its path or None.
 
     Args:
-        name: One of the flag's.
+        name: A value of the flag.
     """
     from ampose_tf.models import stored
 
@@ -40,7 +40,7 @@ def load(name):
     from ampose_tf.skeleton import H36M_17
 
     keras.utils.set_random_seed(0)
-    # With the inputs that the released models have.
+    # With the same inputs as the released models.
     model = AMPose(
         H36M_17.adjacency(),
         **config.SIZES[name],
@@ -51,7 +51,7 @@ def load(name):
     random = np.random.default_rng(0)
     for variable in model.variables:
         if len(variable.shape) == 1:
-            # Zeros and ones would hide a bias or a scale that was lost.
+            # Zeros and ones would hide a missing bias or scale.
             noise = random.normal(0, 0.1, variable.shape)
             variable.assign(variable + noise.astype(np.float32))
     return model, f"{name}, untrained", None
@@ -62,10 +62,10 @@ def file_of(model, path, format, folder):
 
     Args:
         model: The network.
-        path: NAME.keras, beside which NAME_<format>.tflite is looked for;
-            None where the model is untrained.
+        path: NAME.keras; NAME_<format>.tflite is looked for next to it. None
+            if the model is untrained.
         format: One of `tflite.FORMATS`.
-        folder: Gets the file where there is none, calibrated on random poses.
+        folder: Folder for a missing file, which is calibrated on random poses.
     """
     from ampose_tf.export import tflite
 
@@ -81,10 +81,10 @@ def file_of(model, path, format, folder):
 
 
 def inputs(model):
-    """Returns random inputs of `lift`, float32 by name.
+    """Returns random inputs of `lift`, float32, by name.
 
-    `keypoints_2d` is (POSES, J, 2) and, where the model takes it, `seen`
-    (POSES, J) of 0 and 1.
+    `keypoints_2d` is (POSES, J, 2) and, if the model has it, `seen` (POSES, J)
+    of 0 and 1.
     """
     random = np.random.default_rng(0)
     joints = model.adjacency.shape[1]

@@ -1,8 +1,8 @@
-"""The network of `AMPose` in PyTorch, as one would write it there.
+"""The network of `AMPose` in idiomatic PyTorch.
 
-For comparison alone: the defaults of `config.Model` for everything but depth,
-width, heads and what the embedding reads. The Keras model's weights fit into
-it, see `peer_of`.
+For comparison only: it supports the defaults of `config.Model` for all options
+except depth, width, heads and the input of the embedding. The weights of a
+Keras model fit into it, see `peer_of`.
 """
 
 import os
@@ -21,7 +21,7 @@ class GraphConv(nn.Module):
         groups, joints, _ = adjacency.shape
         self.width = width
         self.dense = nn.Linear(width, groups * width)
-        # (J, J groups): row i weighs what joint k sends through group g.
+        # (J, J groups): row i weights the input from joint k through group g.
         stacked = adjacency.transpose(1, 2, 0).reshape(joints, -1)
         self.register_buffer("adjacency", torch.tensor(stacked))
 
@@ -115,7 +115,7 @@ def peer_of(model) -> AMPose:
     """Returns the same network with the weights of a Keras model.
 
     Args:
-        model: Of `ampose_tf`, float32, every option beside depth, width,
+        model: An `AMPose`, float32, with every option except depth, width,
             heads, `seen_input` and `frame` at its default.
     """
     peer = AMPose(*_arguments(model))
@@ -155,7 +155,7 @@ def save(model, path: str | os.PathLike) -> None:
 
 
 def load(path: str | os.PathLike) -> AMPose:
-    """Returns what `save` wrote."""
+    """Returns the network that `save` wrote."""
     stored = torch.load(path, weights_only=True)
     adjacency, *others = stored["arguments"]
     peer = AMPose(adjacency.numpy(), *others)

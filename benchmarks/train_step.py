@@ -1,15 +1,15 @@
-r"""Times a training step of `model.fit` beside PyTorch's.
+r"""Times a training step of `model.fit` next to PyTorch's.
 
     pip install -e '.[benchmark]'
     python -m benchmarks.train_step
     python -m benchmarks.train_step --width=512 --rounds=10
 
-Keras as train.py runs it, as a graph and compiled by XLA; PyTorch eager and
-by torch.compile (which needs a C++ compiler). The same network, weights,
-batch, loss and optimiser, on all cores; Keras's step also keeps the running
-means of loss and MPJPE that fit shows. Every round takes some steps of each,
-in random order, so that what else the machine does meets them alike. The
-allocator is set as train.py sets it, for all of them.
+Compares Keras as train.py runs it, as a graph and compiled by XLA, with
+PyTorch eager and with torch.compile (which needs a C++ compiler). Network,
+weights, batch, loss and optimiser are the same, on all cores; Keras's step
+also updates the running means of loss and MPJPE that fit shows. Every round
+runs some steps of each, in a random order, so that other load on the machine
+affects them equally. The allocator is set as in train.py, for all of them.
 """
 
 import datetime
@@ -24,7 +24,7 @@ from absl import flags
 
 from ampose_tf import config
 
-_STEPS = 4  # of one, in one round
+_STEPS = 4  # per variant and round
 _RATE = 1e-3
 
 
@@ -32,14 +32,14 @@ def define_flags(flag_values):
     flags.DEFINE_multi_integer(
         "width",
         [128, 512],
-        "Channels; may be given more than once.",
+        "Number of channels; may be given more than once.",
         lower_bound=8,
         flag_values=flag_values,
     )
     flags.DEFINE_integer(
         "rounds",
         12,
-        "How often each one's turn comes.",
+        "Number of rounds.",
         lower_bound=1,
         flag_values=flag_values,
     )
@@ -81,7 +81,7 @@ def main(options):
 
 
 def _make(width, batch):
-    """Returns {name: function that takes a number of training steps}."""
+    """Returns {name: function that runs a number of training steps}."""
     import keras
 
     from ampose_tf.models.ampose import AMPose
@@ -100,7 +100,7 @@ def _make(width, batch):
 
 
 def keras_steps(model, batch, jit_compile=False):
-    """Returns a function that takes training steps as `fit` takes them.
+    """Returns a function that runs training steps as `fit` does.
 
     Args:
         model: An `AMPose`.
@@ -108,7 +108,7 @@ def keras_steps(model, batch, jit_compile=False):
         jit_compile: Whether XLA compiles the step.
 
     Returns:
-        A function of the number of steps; it returns the loss.
+        A function of the number of steps that returns the loss.
     """
     import tensorflow as tf
 
@@ -117,7 +117,7 @@ def keras_steps(model, batch, jit_compile=False):
     recipe = config.Train(learning_rate=_RATE, jit_compile=jit_compile)
     training.compile_for(model, config.Config(train=recipe), 10**9)
     batches = iter(tf.data.Dataset.from_tensors(batch).cache().repeat())
-    # What fit calls for each step, without what it does around an epoch.
+    # What fit calls for each step, without its work around an epoch.
     model.make_train_function()
 
     def steps(count):
@@ -129,7 +129,7 @@ def keras_steps(model, batch, jit_compile=False):
 
 
 def torch_steps(peer, batch, compiled=False):
-    """Likewise, in PyTorch."""
+    """Does the same as `keras_steps`, in PyTorch."""
     import torch
 
     keypoints_2d, poses_3d = map(torch.tensor, batch)

@@ -1,11 +1,11 @@
-r"""What LiteRT.js makes of released files on WebGPU, beside their prediction.
+r"""Compares LiteRT.js on WebGPU with the model, for released files.
 
     npm install @litertjs/core@2.5.3
     python -m benchmarks.webgpu --config=configs/mocap_s.py \
         --config.data.root=DIR --name=ampose_s --modules=node_modules
 
-Needs Playwright and Debian's chromium, whose SwiftShader plays the GPU on a
-processor: what is computed is a GPU's, how fast is not. Prints, for each
+Needs Playwright and Debian's chromium, whose SwiftShader emulates a GPU on the
+processor: the results are those of a GPU, the speed is not. Prints, for each
 file, the mean and largest distance in mm from the Keras model, and for how
 many people without extent the pose is infinite or NaN.
 """
@@ -27,7 +27,7 @@ _FILES = (
     "dynamic_int8_lift_coco17",
 )
 _POSES = 16
-_SITE = "http://localhost/"  # WebGPU is for secure pages alone.
+_SITE = "http://localhost/"  # WebGPU needs a secure page.
 _ARGUMENTS = (
     "--no-sandbox",
     "--enable-unsafe-webgpu",
@@ -66,8 +66,8 @@ _TYPES = {".js": "text/javascript", ".wasm": "application/wasm"}
 def define_flags(flag_values):
     config.define_flag(flag_values)
     for name, meaning in (
-        ("name", "Of the released model."),
-        ("modules", "The folder node_modules with @litertjs/core."),
+        ("name", "Name of the released model."),
+        ("modules", "Folder node_modules with @litertjs/core."),
     ):
         flags.DEFINE_string(
             name, None, meaning, required=True, flag_values=flag_values
@@ -148,7 +148,7 @@ def _lifted(page, path, name, given, **arrays):
     lifted = page.evaluate(
         "asked => window.lift(asked)", [path.name, name, poses, given]
     )
-    # NaN comes as None.
+    # NaN is returned as None.
     return np.array(lifted, float).reshape(count, -1, 3)
 
 

@@ -1,12 +1,12 @@
-"""The whole chain in a few minutes: a small AMPose on generated motion.
+"""The whole workflow in minutes: a small AMPose on generated motion.
 
 The motion is procedural (ampose_tf/data/synthetic.py), in Human3.6M's format
-and seen by Human3.6M's cameras, but nobody has ever moved like this: the
-figures say that the code works, and nothing about Human3.6M.
+and seen by Human3.6M's cameras, but no person has ever moved like this: the
+figures show that the code works, and nothing about Human3.6M.
 
     python train.py --config=configs/demo.py --workdir=runs/demo
 
-makes the files in data/synthetic and trains on five of its people.
+creates the files in data/synthetic and trains on five of its subjects.
 """
 
 from ampose_tf.config import Config, Data, Model, Train
@@ -17,7 +17,7 @@ def get_config() -> Config:
         data=Data(
             dataset="synthetic",
             root="data/synthetic",
-            # Neighbouring frames, 20 ms apart, teach the same.
+            # Neighbouring frames, 20 ms apart, add nothing.
             train_stride=5,
             validation_stride=25,
         ),

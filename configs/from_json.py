@@ -1,4 +1,4 @@
-r"""Repeats a run from the config.json that it left.
+r"""Repeats a run from the config.json that it wrote.
 
     python train.py --config=configs/from_json.py:runs/demo/config.json \
         --workdir=runs/again

@@ -1,9 +1,9 @@
 r"""AMPose on Human3.6M with another GCN block: convnext.
 
-Of the paper's Table 4 and Figure 3: a graph convolution in
-the place of the depth-wise one.
-Otherwise h36m_cpn_17. The paper's figure on S9 and S11 is 50.0 mm MPJPE.
-Nobody has measured this code's yet: the data is licensed.
+From the paper's Table 4 and Figure 3: a graph convolution in
+place of the depth-wise one.
+Otherwise as h36m_cpn_17. The paper's figure on S9 and S11 is 50.0 mm MPJPE.
+This code's has not been measured yet, because the data is licensed.
 
     python train.py --config=configs/h36m_cpn_17_convnext.py \
         --workdir=runs/h36m_cpn_17_convnext

@@ -1,13 +1,13 @@
-r"""Pose refinement on top of h36m_cpn_17: needs the truth at test time.
+r"""Pose refinement on top of h36m_cpn_17; needs the truth at test time.
 
 After the second stage of Cai et al.'s recipe (see models/refinement.py):
-lifter and refinement are trained together at a small rate, by the sum of
-their errors. Theirs has AMSGrad, halves the rate every five epochs and adds
+lifter and refinement are trained together at a small rate, on the sum of
+their errors. Theirs uses AMSGrad, halves the rate every five epochs and adds
 0.01 times the signed difference of left and right bones, which mirrored poses
-cancel. It uses the hip's true distance and the camera's intrinsics, also when
-it is judged. How the paper trained it is not known. The paper's figure on S9
-and S11 is 48.5 mm MPJPE. Nobody has measured this code's yet: the data
-is licensed.
+cancel. It uses the hip's true distance and the camera's intrinsics, in
+evaluation too. How the paper trained it is not known. The paper's figure on
+S9 and S11 is 48.5 mm MPJPE. This code's has not been measured yet, because
+the data is licensed.
 
     python train.py --config=configs/h36m_cpn_17.py --workdir=runs/h36m_cpn_17
     python train.py --config=configs/h36m_cpn_17_refined.py \

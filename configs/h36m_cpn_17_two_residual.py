@@ -1,9 +1,9 @@
 r"""AMPose on Human3.6M with another GCN block: two_residual.
 
-Of the paper's Table 4 and Figure 3: a residual around
+From the paper's Table 4 and Figure 3: a residual around
 each of its two graph convolutions, as in ResNet.
-Otherwise h36m_cpn_17. The paper's figure on S9 and S11 is 50.1 mm MPJPE.
-Nobody has measured this code's yet: the data is licensed.
+Otherwise as h36m_cpn_17. The paper's figure on S9 and S11 is 50.1 mm MPJPE.
+This code's has not been measured yet, because the data is licensed.
 
     python train.py --config=configs/h36m_cpn_17_two_residual.py \
         --workdir=runs/h36m_cpn_17_two_residual

@@ -2,8 +2,8 @@ r"""AMPose on Human3.6M: ground-truth 2D keypoints, 16 joints.
 
 The paper's recipe: depth 5, width 512, squared error, Adam at 2.5e-5 times
 0.98 per epoch, batches of 128, 50 epochs over every frame of S1, S5, S6, S7
-and S8. The paper's figure on S9 and S11 is 34.1 mm MPJPE. Nobody has measured
-this code's yet: the data is licensed.
+and S8. The paper's figure on S9 and S11 is 34.1 mm MPJPE. This code's has not
+been measured yet, because the data is licensed.
 
     python train.py --config=configs/h36m_gt_16.py --workdir=runs/h36m_gt_16
     python evaluate.py --config=configs/h36m_gt_16.py \

@@ -1,7 +1,7 @@
 r"""ampose_b on real motion: the paper's size, for a GPU.
 
 The recipe of mocap_s, whose docstring explains it, at a lower learning rate.
-It has not been trained to the end yet.
+It has not been trained to completion yet.
 
     python train.py --config=configs/mocap_b.py \
         --config.data.root=DIR --workdir=runs/mocap_b

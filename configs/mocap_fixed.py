@@ -1,13 +1,13 @@
 r"""AMPose of width 128 on real motion, seen by fixed cameras.
 
-The comparison for recipes on motion archives: ground-truth 2D, four
+The baseline for recipes on motion archives: ground-truth 2D, four
 Human3.6M-like cameras around each trial, every frame once per camera and
-epoch; validation on subjects that training never sees.
+epoch; validation on subjects that are not in the training data.
 
     python train.py --config=configs/mocap_fixed.py \
         --config.data.root=DIR --workdir=runs/fixed
 
-DIR holds the archive cmu17.npz with its JSON.
+DIR contains the archive cmu17.npz and its JSON.
 """
 
 from ampose_tf.config import Config, Data, Model, Train

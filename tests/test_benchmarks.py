@@ -483,7 +483,7 @@ def test_the_card_is_filled_in():
     for words in (
         "1,234,567 parameters",
         # Seven batches of 128 in 1000 poses, three times.
-        "2,688 poses: each given a new",
+        "2,688 poses: each with a new",
         "Seed 0, 3 epochs, 2 hours on one GPU.",
         "over 1,000 validation poses",
     ):
@@ -508,7 +508,7 @@ def test_the_card_is_filled_in():
     other = {"x.tflite": {"bytes": 1, "poses": 2}}
     assert cards.with_files(past, other) == cards.with_files(text, other)
     again = again.replace("over 2,000 ", "over 1,000 ")
-    with pytest.raises(ValueError, match="0 places of a card"):
+    with pytest.raises(ValueError, match="0 places of a card match"):
         cards.with_files("# A page", other)
     old, new = text.splitlines(), again.splitlines()
     start = old.index("| `ampose_x.keras` | 5.21 |  |  |  |  |") + 1

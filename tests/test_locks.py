@@ -88,7 +88,7 @@ def test_another_hosts_is_left(tmp_path, monkeypatch):
     monkeypatch.setattr(locks, "fcntl", None)
     text = "process 1 on elsewhere since 2026-01-01 00:00:00"
     (tmp_path / ".lock").write_text(text)
-    with pytest.raises(BlockingIOError, match=f"by {text}; if that is gone"):
+    with pytest.raises(BlockingIOError, match=f"by {text}; if that process"):
         take(tmp_path / ".lock")
     assert (tmp_path / ".lock").read_text() == text
 

@@ -52,7 +52,7 @@ def test_pipes_of_a_shell_are_read_as_they_come():
         (IndexError("x"), ValueError, r"^is damaged .* \(IndexError: x\)$"),
         (RecursionError(), ValueError, r"\(RecursionError\)$"),
         (ZeroDivisionError(), ValueError, r"\(ZeroDivisionError\)$"),
-        (MemoryError(), ValueError, "^takes more memory"),
+        (MemoryError(), ValueError, "^needs more memory"),
         (KeyboardInterrupt(), KeyboardInterrupt, "^$"),
     ],
 )

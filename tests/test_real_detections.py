@@ -389,7 +389,7 @@ def test_values_of_cameras_some_of_which_have_no_row(
     content["image_size"] = 100 + np.arange(rows)[:, None] * [1, 1]
     path = write(tmp_path, content)
     if taken is None:
-        with pytest.raises(ValueError, match="from 0 or from 1|not that of"):
+        with pytest.raises(ValueError, match="at 0 or at 1|does not fit"):
             detections.read(path)
     else:
         found = detections.read(path).image_size[::4, 0] - 100
@@ -406,17 +406,17 @@ MISTAKES = {
     "shapes": ({"scores": np.zeros((48, 16))}, r"scores \(N, S\)"),
     "keypoints": (
         {"keypoints_px": np.zeros((48, 5, 2)), "scores": np.zeros((48, 5))},
-        "no skeleton is known of 5",
+        "no known skeleton has 5",
     ),
     "names": (
         {"keypoint_names": np.array([f"point {n}" for n in range(17)])},
         "keypoint_names point 0, point 1",
     ),
-    "few names": ({"keypoint_names": np.array(["nose"])}, "of the 17"),
-    "cameras": ({"up_camera": np.ones((5, 3))}, "not that of 2 cameras"),
+    "few names": ({"keypoint_names": np.array(["nose"])}, "has the 17"),
+    "cameras": ({"up_camera": np.ones((5, 3))}, "does not fit 2 cameras"),
     "either": (
         {"up_camera": np.ones((4, 3)), "camera": np.repeat([1, 2, 3], 16)},
-        "from 0 or from 1",
+        "at 0 or at 1",
     ),
     "hips": (
         {"truth_names": np.array([n.replace("left_", "l") for n in NAMES])},
@@ -462,7 +462,8 @@ def test_models_by_the_command(tmp_path, capsys):
         f"{ampose_t['measures']['trunk_lean_deg']:+.1f}",
         "unseen - (0)",
         f"MPJPE by camera: 3: {compared['cameras']['3']:+.1f} %, 8: ",
-        "intervals are drawn from: blocks 2, cameras 2, people 2, instants 2",
+        "intervals are resampled from: blocks 2, cameras 2, people 2, "
+        "instants 2",
     ):
         assert words in printed
 

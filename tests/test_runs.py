@@ -121,8 +121,8 @@ def test_a_signal_ends_it_at_the_next_step(
         training.train(config_of(), *poses, tmp_path)
     assert caught.value.status == 128 + number
     assert str(caught.value) == (
-        f"ended by {number.name} {where}, which {tmp_path}/checkpoint.npz "
-        "holds; run it again to go on"
+        f"ended by {number.name} {where}, saved in {tmp_path}/checkpoint.npz; "
+        "run it again to continue"
     )
     assert [signal.getsignal(each) for each in SIGNALS] == before
     assert not list(tmp_path.glob(".*"))
@@ -225,11 +225,11 @@ def test_other_data_are_refused(tmp_path, poses, make_poses, split):
     changed[split] = make_poses(poses[split].count, seed=9)
     name = ("training", "validation")[split]
     with pytest.raises(
-        ValueError, match=f"the {name} data are not .*: {source} changed; put"
+        ValueError, match=f"the {name} data differ .*: {source} changed;"
     ):
         training.train(config, *changed, workdir, sources=[source, other])
     changed[split] = poses[split]._replace(action_names=("Walking", "Lying"))
-    with pytest.raises(ValueError, match=f"{name} data are not"):
+    with pytest.raises(ValueError, match=f"{name} data differ"):
         training.train(config, *changed, workdir)
 
 
@@ -270,7 +270,7 @@ def test_an_earlier_best_cannot_be_made_again(tmp_path, poses, whole):
     for epochs, missing in ((2, "x"), (2, "last.keras"), (1, "last.keras")):
         (run / "files.json").write_text(json.dumps(known | {"epochs": epochs}))
         (run / missing).unlink(missing_ok=True)
-        with pytest.raises(ValueError, match=r"best\.keras .*put that back"):
+        with pytest.raises(ValueError, match=r"best\.keras .*restore"):
             training.train(config, *poses, run)
     (run / "files.json").unlink()
     (run / "best.keras").unlink()
@@ -383,4 +383,4 @@ def test_status_and_line_of_the_script(tmp_path):
     assert errors.count("train.py: ") == 1
     line = errors.splitlines()[-1]
     assert line.startswith("train.py: ended by SIGINT")
-    assert "checkpoint.npz holds; run it again to go on" in line
+    assert "checkpoint.npz; run it again to continue" in line

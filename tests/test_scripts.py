@@ -388,7 +388,7 @@ def test_data_that_is_missing_is_named_with_its_source(folder):
     [
         (
             [],
-            "--video=... or --keypoints=... is missing; --help explains them",
+            "expected --video=... or --keypoints=...; see --help",
         ),
         (
             ["clip.json"],
@@ -664,7 +664,7 @@ MISTAKES = {
     "ending": (
         "lift.py",
         "--keypoints=clip.npy --output=clip.fbx",
-        "no format ends in .fbx",
+        "unknown extension .fbx",
     ),
 }
 

@@ -145,7 +145,7 @@ def test_the_card_says_what_must_be_said(path):
     for needed in (
         "The database was created with funding from NSF EIA-0196217.",
         "python train.py --config=configs/mocap_",
-        "These subjects chose the recipe",
+        "These subjects were also used to choose the recipe",
         "## Where it fails",
         path.name,
         *map(card_row, tflite_files(path)),

@@ -1,7 +1,7 @@
-"""Configuration: typed, documented, and complete when it is read.
+"""Typed, documented configuration of an experiment.
 
-An experiment is a Python file with `get_config() -> Config`; a script's
-`--config.section.field=value` changes one field of it.
+An experiment is a Python file with `get_config() -> Config`; the flag
+`--config.section.field=value` of a script changes one of its fields.
 """
 
 from ampose_tf.config.commandline import define_flag, run

@@ -1,6 +1,6 @@
-"""Command lines of scripts: flags, and mistakes in one line.
+"""Command lines of scripts: flags, and users' mistakes in one line.
 
-A script has a function that defines its flags and one that takes them:
+A script has one function that defines its flags and one that uses them:
 
     def define_flags(flag_values):
         config.define_flag(flag_values)
@@ -30,7 +30,7 @@ from ml_collections import config_flags
 from ampose_tf import interrupts, progress, reading
 from ampose_tf.config import sections
 
-# What config_flags raises for flags that do not fit the config.
+# Raised by config_flags for flags that do not fit the config.
 _MISTAKES = (flags.Error, KeyError, AttributeError, TypeError)
 
 
@@ -45,8 +45,8 @@ def define_flag(flag_values: flags.FlagValues) -> flags.FlagHolder:
     """
     return config_flags.DEFINE_config_file(
         "config",
-        help_string="Experiment, a file of configs/ (required). "
-        "--config.section.field=value changes a field, see "
+        help_string="Experiment file, see configs/ (required). "
+        "--config.section.field=value sets a field, see "
         "ampose_tf/config/sections.py; lists are written \"('S9','S11')\".",
         flag_values=flag_values,
     )
@@ -59,24 +59,24 @@ def run(
 ) -> None:
     """Runs a script and exits with the status that its `main` returns.
 
-    `--help` prints the docstring of the module of `main`, and the flags,
-    to which `--progress` and `--debug` are added.
+    `--help` prints the docstring of the module of `main`, and the script's
+    flags, including `--progress` and `--debug`, which this function adds.
     The exit status is 2 for a mistake in flags, configuration or files, which
-    ends in one line, 1 if training diverged, 130 if the user interrupted it,
-    143 if it was terminated, and 141 if the reader of its output closed the
-    pipe. The line has at most 300 printable characters; `--debug` prints the
-    traceback before it. Exceptions other than ValueError and OSError are
-    bugs, and keep their traceback: what reads files turns those that damage
-    causes into ValueError (`reading.guarded`).
+    is reported in one line; 1 if training diverged; 130 if the user
+    interrupted the script; 143 if it was terminated; and 141 if the reader of
+    its output closed the pipe. The line has at most 300 printable characters;
+    `--debug` prints the traceback before it. Exceptions other than ValueError
+    and OSError are bugs and keep their traceback: readers of files turn the
+    exceptions that damaged files cause into ValueError (`reading.guarded`).
 
     Args:
-        main: Called with the parsed flags and, if `named`, with the list of
-            the other arguments.
-        define_flags: Defines the script's flags on the `FlagValues` given.
-        named: What the arguments beside flags are, in a few words; at least
-            one is then required. Empty to refuse all.
+        main: Called with the parsed flags and, if `named` is given, with the
+            list of positional arguments.
+        define_flags: Defines the script's flags on the given `FlagValues`.
+        named: Short description of the positional arguments, of which at
+            least one is then required. Empty to reject them.
     """
-    # TensorFlow's log messages would bury the one line.
+    # TensorFlow's log messages would hide the one line.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # Flags that libraries define keep their defaults.
     flags.FLAGS(sys.argv[:1])
@@ -88,13 +88,13 @@ def run(
         flags.DEFINE_bool(
             "progress",
             None,
-            "Whether to show progress bars; by default on a terminal.",
+            "Whether to show progress bars; by default only on a terminal.",
             flag_values=options,
         )
         flags.DEFINE_bool(
             "debug",
             False,
-            "Whether a mistake's line comes after the traceback.",
+            "Whether to print the traceback before the error message.",
             flag_values=options,
         )
         if {"--help", "-help", "-h"} & set(sys.argv[1:]):
@@ -110,18 +110,18 @@ def run(
 def parse(options: flags.FlagValues, named: str = "") -> list[str]:
     """Parses the process's arguments; checks `--config` if it is defined.
 
-    config_flags raises KeyErrors and AttributeErrors for fields that do not
-    exist, and is silent about a missing file until it is used.
+    config_flags raises KeyError and AttributeError for fields that do not
+    exist, and does not report a missing file until it is used.
 
     Args:
-        options: The flags that are defined; they take the values.
-        named: As of `run`.
+        options: The defined flags; the parsed values are stored in them.
+        named: See `run`.
 
     Returns:
-        The arguments beside flags.
+        The positional arguments.
 
     Raises:
-        ValueError: If there is any mistake in them.
+        ValueError: If the arguments contain a mistake.
     """
     options.set_gnu_getopt(True)
     if "config" in options:
@@ -132,14 +132,14 @@ def parse(options: flags.FlagValues, named: str = "") -> list[str]:
             sections.check(_config_of(options))
     except (OSError, ValueError):
         raise
-    # Whatever a config file raises, which is a program.
+    # A config file is a program and may raise anything.
     except (Exception, SystemExit) as error:
         message = str(error.args[0]) if error.args else repr(error)
         missing = re.match(r"flag --(\w+)=None: .* other than None", message)
         if missing:
             message = f"--{missing[1]}=... is missing; --help explains it"
-        # An exception of get_config() comes with its traceback, which ends
-        # in the message.
+        # The message for an exception of get_config() contains its traceback,
+        # whose last line is the exception's message.
         if "Traceback (most recent call last)" in message:
             message = message.strip().splitlines()[-1]
         elif not isinstance(error, _MISTAKES):
@@ -155,7 +155,7 @@ def parse(options: flags.FlagValues, named: str = "") -> list[str]:
 
 
 def _check_is_file(arguments):
-    """Checks --config: Python would wait for a pipe that nothing writes to."""
+    """Checks --config: Python would wait forever for an unwritten pipe."""
     for argument, following in itertools.pairwise([*arguments, ""]):
         given = re.fullmatch("--?config(?:=(.*))?", argument, re.DOTALL)
         if given is None:
@@ -165,13 +165,13 @@ def _check_is_file(arguments):
             raise ValueError(f"--config: {path} is not a file")
 
 
-# Of standard output that is a full disk or a device that is gone.
+# Errors of a standard output that is on a full disk or a missing device.
 _OF_OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
 @contextlib.contextmanager
 def _ending_in_one_line(options: flags.FlagValues) -> Iterator[None]:
-    """Turns users' mistakes within the block into one line and an exit."""
+    """Turns users' mistakes within the block into one line and exits."""
     try:
         yield
     except interrupts.Interrupted as error:
@@ -181,7 +181,7 @@ def _ending_in_one_line(options: flags.FlagValues) -> Iterator[None]:
     except FloatingPointError as error:
         _fail(error, 1)
     except BrokenPipeError:
-        # The reader, such as `head`, has enough.
+        # The reader, such as `head`, needs no more.
         _drop_output()
         sys.exit(128 + signal.SIGPIPE)
     except (ValueError, OSError) as error:
@@ -192,7 +192,7 @@ def _ending_in_one_line(options: flags.FlagValues) -> Iterator[None]:
 
 
 def _is_debugging(options):
-    """Whether --debug is set, also if parsing did not come to it."""
+    """Returns whether --debug is set, even if parsing did not reach it."""
     if options.is_parsed():
         return options.debug
     pattern = re.compile("--?debug(=(1|t|true))?", re.IGNORECASE)
@@ -200,13 +200,13 @@ def _is_debugging(options):
 
 
 def _of_output(error):
-    """Returns what is wrong if it is standard output, such as a full disk."""
+    """Returns the problem if it is with standard output, else None."""
     try:
         sys.stdout.flush()
     except OSError as failure:
         error = failure
     else:
-        # Files name themselves; what failed to be printed is lost.
+        # Errors of files have a filename; what could not be printed is lost.
         is_named = getattr(error, "filename", None) is not None
         if is_named or getattr(error, "errno", None) not in _OF_OUTPUT:
             return None
@@ -215,14 +215,14 @@ def _of_output(error):
 
 
 def _drop_output():
-    """Python would still flush what is left, and fail once more."""
+    """Discards output: Python would flush the rest at exit and fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _help(main, options):
-    """Returns the docstring of the script, and its flags in one list."""
-    # Flags that are handed in as they are belong to no module, by which absl
-    # would group them.
+    """Returns the docstring of the script and a list of all its flags."""
+    # absl groups flags by module, and flags that are passed as objects belong
+    # to none.
     listed = flags.FlagValues()
     for name in options:
         listed[name] = options[name]
@@ -245,14 +245,14 @@ def _config_of(options):
             raise ValueError(f"--config: no file {path}")
         # An OSError of get_config() is kept until the first use.
         getattr(flag.value, "data", None)
-        raise ValueError(f"--config={path}: its get_config() made no Config")
+        raise ValueError(f"--config={path}: get_config() returned no Config")
     return flag.value
 
 
 def _fail(error, status):
     script = os.path.basename(sys.argv[0])
     line = reading.line(str(error)) or type(error).__name__
-    # Standard error may be closed, or a full disk.
+    # Standard error may be closed or on a full disk.
     with contextlib.suppress(OSError):
         print(reading.line(f"{script}: {line}"), file=sys.stderr)
     sys.exit(status)

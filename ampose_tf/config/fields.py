@@ -1,4 +1,4 @@
-"""Fields of configuration dataclasses: declared, checked, flattened."""
+"""Fields of configuration dataclasses: declaration, checks, flattening."""
 
 import dataclasses
 import math
@@ -6,33 +6,34 @@ import typing
 
 from ampose_tf import reading
 
-# Of whole numbers, either sign: what NumPy's and Keras's seeds take.
+# For integers of either sign: the range of NumPy's and Keras's seeds.
 _MOST = 2**32 - 1
 
 
 def choice(default: str, *others: str):
-    """Declares a field that is its default or one of the others."""
+    """Declares a field whose value is the default or one of the others."""
     choices = (default, *others)
     return dataclasses.field(default=default, metadata={"choices": choices})
 
 
 def at_least(minimum: float, default):
-    """Declares a number with a lower bound."""
+    """Declares a number with an inclusive lower bound."""
     return dataclasses.field(default=default, metadata={"minimum": minimum})
 
 
 def within(minimum: float, maximum: float, default):
-    """Declares a number with both bounds, which are allowed."""
+    """Declares a number with inclusive lower and upper bounds."""
     return dataclasses.field(
         default=default, metadata={"minimum": minimum, "maximum": maximum}
     )
 
 
 def check_section(section, prefix: str = "") -> None:
-    """Checks types, choices and bounds of a dataclass, and of those in it.
+    """Checks types, choices and bounds of a dataclass and its sections.
 
     Raises:
-        ValueError: It names the field, what was expected, and what came.
+        ValueError: If a value is invalid. The message names the field, the
+            expected value and the given one.
     """
     types = typing.get_type_hints(type(section))
     for field in dataclasses.fields(section):
@@ -66,7 +67,7 @@ def _check_type(name, value, expected):
                 f"{name}: expected (low, high), got {value[0]}, {value[1]}"
             )
         return
-    # bool is an int to Python, and an int a fine float to everybody.
+    # bool is a subclass of int, and an int is accepted as a float.
     accepted = (int, float) if expected is float else expected
     if not isinstance(value, accepted) or (
         isinstance(value, bool) and expected is not bool
@@ -104,13 +105,13 @@ def _check_value(name, value, metadata):
 
 
 def section_from(values, cls, prefix: str = ""):
-    """Builds the dataclass `cls` from nested dicts, as JSON has them.
+    """Builds the dataclass `cls` from nested dicts, as loaded from JSON.
 
-    A missing field has its default: what an older version wrote, which did
-    not know it, stays readable.
+    A missing field gets its default, so files of older versions remain
+    readable.
 
     Raises:
-        ValueError: Where a field is unknown.
+        ValueError: If a field is unknown.
     """
     if not isinstance(values, dict):
         raise ValueError(

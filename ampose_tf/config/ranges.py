@@ -1,9 +1,9 @@
-"""What is drawn at random of motion archives, and from where to where.
+"""Ranges of everything that is drawn at random for motion archives.
 
-`Cameras` stand around each trial as long as a run lasts. For training with
-drawn cameras, every pose of every epoch is seen by a new camera
-(`Viewpoints`), on a new body, by a new imperfect detector. Pairs are
-(lowest, highest); the defaults' reasons stand with them.
+`Cameras` are fixed around each trial for a whole run. In training with drawn
+cameras, every pose of every epoch has a new camera (`Viewpoints`), a new body
+and a new imperfect detector. Pairs are (lowest, highest); the reasons for the
+defaults are given with them.
 """
 
 import dataclasses
@@ -17,23 +17,23 @@ class Cameras:
 
     Attributes:
         number: Cameras per trial.
-        azimuth_jitter_deg: Cameras stand evenly around the trial from a
-            random start, each off its place by up to this many degrees.
-        distance_m: Nearest and farthest, from the trial's mean hip.
+        azimuth_jitter_deg: Cameras are spaced evenly around the trial from a
+            random start; each is displaced by up to this many degrees.
+        distance_m: Nearest and farthest distance from the trial's mean hip.
         height_m: Lowest and highest position above the floor.
-        aim_m: Lowest and highest point above the trial's mean hip's place on
-            the floor that a camera is aimed at.
-        focal_length_px: Of the ideal pinhole.
-        image_width: Pixels.
-        image_height: Pixels.
+        aim_m: Lowest and highest point that a camera is aimed at, above the
+            trial's mean hip's place on the floor.
+        focal_length_px: Focal length of the ideal pinhole, in pixels.
+        image_width: Width of the image in pixels.
+        image_height: Height of the image in pixels.
         noise: Standard deviation of Gaussian noise on each axis of a keypoint,
-            as a fraction of the image of 1.7 m at the hip's depth.
+            as a fraction of the projected length of 1.7 m at the hip's depth.
         inside_image: Whether frames with a joint outside the image are
-            dropped. Frames with a joint nearer than a metre to the camera's
-            plane always are.
-        train_seed: Of the cameras that training poses are seen by, and of
-            their noise.
-        validation_seed: Of those for validation.
+            dropped. Frames with a joint less than a metre in front of the
+            camera's plane are always dropped.
+        train_seed: Seed of the cameras for training poses and their noise.
+        validation_seed: Seed of the cameras for validation poses and their
+            noise.
     """
 
     number: int = at_least(1, 4)
@@ -52,31 +52,31 @@ class Cameras:
 
 @dataclasses.dataclass
 class Viewpoints:
-    """Cameras, see `data.augmentation.viewpoints`.
+    """Ranges of cameras, see `data.augmentation.viewpoints`.
 
     Attributes:
-        field_of_view_deg: Of the image's longer side. Human3.6M's cameras
-            have 47, phones 60 to 75, wide-angle and action cameras 95.
-        aspect: Width over height: portrait phones 9/16, landscape 16/9.
-        distance_m: On the floor, from the camera to the person; the camera
-            steps back as `fit` asks.
-        height_m: Of the camera above the floor: from a phone that leans
+        field_of_view_deg: Along the longer side of the image. Human3.6M's
+            cameras have 47, phones 60 to 75, wide-angle and action cameras 95.
+        aspect: Width divided by height: portrait phones 9/16, landscape 16/9.
+        distance_m: Distance on the floor from the camera to the person; the
+            camera may move back further, see `fit`.
+        height_m: Height of the camera above the floor: from a phone leaning
             against something to one held up.
         tilted: Share of cameras whose height follows from `tilt_deg`.
-        tilt_deg: How far these look down, under ceilings and in sports
-            halls, or up (negative), before the point aimed at moves aside;
-            `distance_m` is then along their axis.
+        tilt_deg: How far these cameras look down, as under ceilings and in
+            sports halls, or up (negative), before the point aimed at is
+            displaced; `distance_m` is then measured along their axis.
         aim_m: Height above the floor of the point aimed at.
-        off_center: How far beside the image's centre the person may stand,
-            in halves of the image's width.
-        fit: The camera steps back until what it sees at the person's place
-            reaches this share of the way from the point aimed at to the floor
-            and to 1.8 m. People who crouch over, jump, or stand at the side
-            may still be cut off; the less, the larger.
-        roll_deg: Largest turn about the optical axis; small turns are drawn
-            more often.
-        rolled: Share of cameras that are turned by up to `rolled_deg`.
-        rolled_deg: Largest turn of cameras that are mounted or held askew.
+        off_center: Largest distance of the person from the image's centre, in
+            halves of the image's width.
+        fit: The camera moves back until the visible range at the person's
+            place covers this share of the way from the point aimed at to the
+            floor and to 1.8 m. People who crouch, jump, or stand at the side
+            may still be cut off; larger values make this rarer.
+        roll_deg: Largest rotation about the optical axis; small rotations are
+            drawn more often.
+        rolled: Share of cameras that are rotated by up to `rolled_deg`.
+        rolled_deg: Largest rotation of cameras that are mounted or held askew.
     """
 
     field_of_view_deg: tuple[float, float] = within(5, 150, (38.0, 100.0))
@@ -95,24 +95,25 @@ class Viewpoints:
 
 @dataclasses.dataclass
 class Bodies:
-    """Bodies, see `data.augmentation.bodies`.
+    """Ranges of bodies, see `data.augmentation.bodies`.
 
-    All factors multiply what was captured.
+    All factors multiply the captured lengths.
 
     Attributes:
-        size: Of the whole body. The captured are adults of about 1.75 m.
+        size: Factor of the whole body. The captured people are adults of
+            about 1.75 m.
         limbs: Largest relative change of each pair of limbs, the neck, the
             head and each half of the spine.
-        hips: Width of the hips. CMU's are 0.09 m a side, Human3.6M's 0.13,
-            those of detectors' skeletons between.
-        shoulders: Width of the shoulders.
-        thorax: Where the thorax lies between its captured place (0) and the
-            middle of the shoulders (1), in poses that arrive as Human3.6M's
-            joints. CMU's is 6 cm below that middle, Human3.6M's above it.
-        hips_up_m: How far the hips lie towards the shoulders from where they
-            were captured. Mocap gives joint centres; annotators, and
-            detectors trained by them, mark hips higher or lower.
-        shoulders_up_m: The same of the shoulders, away from the hips.
+        hips: Factor of the width of the hips. CMU's are 0.09 m a side,
+            Human3.6M's 0.13, those of detectors' skeletons in between.
+        shoulders: Factor of the width of the shoulders.
+        thorax: Position of the thorax between its captured place (0) and the
+            middle of the shoulders (1), in poses given as Human3.6M's joints.
+            CMU's is 6 cm below that middle, Human3.6M's above it.
+        hips_up_m: Displacement of the hips towards the shoulders. Mocap
+            measures joint centres; annotators, and detectors trained on their
+            work, mark hips higher or lower.
+        shoulders_up_m: Displacement of the shoulders away from the hips.
     """
 
     size: tuple[float, float] = at_least(0.01, (0.88, 1.12))
@@ -126,14 +127,14 @@ class Bodies:
 
 @dataclasses.dataclass
 class Postures:
-    """Postures, see `data.augmentation.postures`.
+    """Ranges of postures, see `data.augmentation.postures`.
 
     Attributes:
-        exchanged: Share of upright poses with the upper body of another.
-        turned: Share of poses whose trunk turns against the hips, and whose
-            whole arms and legs in shoulders and hips.
-        turn_deg: Standard deviation of these turns about each axis; every
-            pose has its own, up to this one.
+        exchanged: Share of upright poses that get the upper body of another.
+        turned: Share of poses in which the trunk is turned against the hips,
+            and whole arms and legs in the shoulders and hips.
+        turn_deg: Standard deviation of these turns about each axis; each pose
+            draws its own, up to this value.
     """
 
     exchanged: float = within(0, 1, 0.2)
@@ -145,48 +146,48 @@ class Postures:
 class Detector:
     """Errors of a 2D detector, see `data.augmentation.detector`.
 
-    Lengths in the image are fractions of the person's size, of which 1 is the
-    image of 1.7 m at the person's distance.
+    Lengths in the image are fractions of the person's size, which is the
+    projected length of 1.7 m at the person's distance.
 
     Attributes:
-        exact: Share of the poses that arrive as Human3.6M's joints; the rest
-            as landmarks of detectors. `head_turn_deg` to `honesty`, and
-            `stray_covered`, apply to the latter only.
-        head_turn_deg: Standard deviation of the head's turn to a side,
-            against the shoulders.
-        head_nod_deg: The same up or down, against the neck.
-        ears_up: Where the middle of the ears is, from the middle of the
-            shoulders (0) to Human3.6M's Head (1).
-        ears_front_m: How far it is in front of that line.
-        hips_off_m: Standard deviation of how far a detector sees both hips
-            farther out, or up, than they are.
+        exact: Share of the poses given as Human3.6M's joints; the others are
+            given as landmarks of detectors. `head_turn_deg` to `honesty`, and
+            `stray_covered`, apply to these others only.
+        head_turn_deg: Standard deviation of the head's turn to the side,
+            relative to the shoulders.
+        head_nod_deg: Standard deviation of its nod, relative to the neck.
+        ears_up: Height of the middle of the ears between the middle of the
+            shoulders (0) and Human3.6M's Head (1).
+        ears_front_m: Distance of the ears in front of that line.
+        hips_off_m: Standard deviation of the detector's bias for both hips,
+            outwards and upwards.
         shoulders_off_m: The same for the shoulders.
-        hips_surface_m: How far in front of the hips' centres, on the front or
-            the back, they are marked if the person faces the camera or turns
-            their back on it.
-        covered_factor: Factor of the error of a joint that the body hides.
-        honesty: How much of the way from 1 to `SEEN_SCORE` the scores of
-            hidden joints may fall; one is drawn per pose, and how far it
-            goes, for each limb.
-        clean: Share of the poses that arrive as Human3.6M's joints which have
-            no noise.
-        noise: Standard deviation of the error of each joint by itself, before
-            `tail` and `drift`; one per pose is drawn, small ones more often.
+        hips_surface_m: How far in front of the hips' centres the hips are
+            marked, on the front or the back of the body, if the person faces
+            the camera or faces away.
+        covered_factor: Factor of the error of joints hidden by the body.
+        honesty: How far the scores of hidden joints may fall from 1 (at 0) to
+            `SEEN_SCORE` (at 1); one value is drawn per pose and, below it, one
+            per limb.
+        clean: Share of the poses given as Human3.6M's joints that have no
+            noise.
+        noise: Standard deviation of the independent error of each joint,
+            before `tail` and `drift`; drawn per pose, small values more often.
             COCO's annotators differ by 0.01 to 0.02 among themselves.
-        tail: Share of joints whose error is several times as large.
-        tail_factor: That many times.
+        tail: Share of joints whose error is multiplied by `tail_factor`.
+        tail_factor: Factor of the error of these joints.
         stray: Share of visible joints that are placed far off.
-        stray_covered: The same for joints that the body hides.
-        stray_size: Standard deviation of their error.
-        drift: Error that the joints of a limb have in common, over `noise`.
+        stray_covered: The same for joints hidden by the body.
+        stray_size: Standard deviation of the error of stray joints.
+        drift: Error shared by the joints of a limb, as a multiple of `noise`.
         swap: Share of poses with left and right exchanged, of arms, legs or
             both.
-        hide_joint: Largest share of joints hidden singly; the share is drawn
-            for each pose.
-        hide_limb: Share of poses with the far half of a limb or a whole one
-            hidden.
-        hide_half: Share of poses with the legs, the left or the right side
-            hidden.
+        hide_joint: Largest share of joints hidden individually; the share is
+            drawn for each pose.
+        hide_limb: Share of poses in which the outer half of a limb, or all of
+            it, is hidden.
+        hide_half: Share of poses in which the legs, the left or the right side
+            are hidden.
         crop: Share of poses cut off at a border of the image.
     """
 

@@ -1,4 +1,4 @@
-"""The sections of a configuration, their check, and JSON of them."""
+"""The sections of a configuration, their checks, and JSON."""
 
 import dataclasses
 import json
@@ -15,7 +15,7 @@ from ampose_tf.config.ranges import (
     Viewpoints,
 )
 
-# Of a config.json, which has some 6,000.
+# Largest size of a config.json, which has some 6,000 bytes.
 _MOST_BYTES = 2**20
 
 
@@ -24,8 +24,8 @@ class Generated:
     """Procedural motion in Human3.6M's files (data.dataset="synthetic").
 
     Attributes:
-        frames: Per sequence, at 50 frames per second.
-        seed: Of subjects, movements and detector noise.
+        frames: Frames per sequence, at 50 frames per second.
+        seed: Seed of subjects, movements and detector noise.
     """
 
     frames: int = within(2, 1_000_000, 200)
@@ -34,24 +34,24 @@ class Generated:
 
 @dataclasses.dataclass
 class Data:
-    """What to train and judge on.
+    """Data to train and evaluate on.
 
     Attributes:
         dataset: `"human36m"`: VideoPose3D's files; `"synthetic"`: the same
-            files, generated into `root` where they are missing; `"mocap"`:
+            files, generated into `root` if they are missing; `"mocap"`:
             motion archives seen by virtual cameras; `"mpi_inf_3dhp"`: that
-            test set, for validation alone.
-        root: The folder of the files.
+            test set, for validation only.
+        root: Folder of the files.
         keypoints: 2D source of Human3.6M's files: `"gt"` (projected) or
             `"cpn_ft_h36m_dbb"` (detected).
         joints: 17, or 16 without Neck/Nose.
         train_subjects: Subjects to train on; empty for a motion archive's
             own split.
-        validation_subjects: Subjects to validate on; empty likewise, and
-            for all sequences of MPI-INF-3DHP, which are its subjects.
+        validation_subjects: Subjects to validate on; empty for the same,
+            and for all sequences of MPI-INF-3DHP, which are its subjects.
         archives: Names of the motion archives in `root`.
-        train_stride: Take every so-manieth frame of training sequences.
-        validation_stride: Likewise for validation.
+        train_stride: Use every n-th frame of training sequences.
+        validation_stride: The same for validation.
         cameras: Virtual cameras of motion archives.
         generated: Size and seed of generated motion.
         adjacency: Normalisation of the graph's three groups, see
@@ -59,21 +59,21 @@ class Data:
             open.
         flip_training: Whether training mirrors each pose with probability
             one half. The paper does not say; its peers mirror.
-        training_cameras: Of motion archives: `"fixed"`, those of `cameras`,
+        training_cameras: For motion archives: `"fixed"`, those of `cameras`,
             or `"drawn"`, a new camera, body and detector for every pose of
-            every epoch. Validation always has those of `cameras`.
-        poses_per_epoch: Of drawn cameras, for which an epoch is a convention.
-        thinning_m: Of drawn cameras: a frame counts as new once its joints
+            every epoch. Validation always uses those of `cameras`.
+        poses_per_epoch: For drawn cameras, whose epochs have no natural size.
+        thinning_m: For drawn cameras: a frame counts as new once its joints
             have moved this far on average, relative to the hip, since the
-            last one taken from its trial. Four out of five frames of CMU's
+            last one used from its trial. Four out of five frames of CMU's
             move less than 40 mm.
-        balance: Of drawn cameras: how far subjects, and movements of a
-            subject, are seen equally often (1) or as often as they have
-            frames (0).
+        balance: For drawn cameras: whether subjects, and movements of a
+            subject, are seen equally often (1), as often as they have frames
+            (0), or in between.
         viewpoints: The drawn cameras.
-        postures: What is made of captured postures.
+        postures: Variations of the captured postures.
         bodies: The drawn bodies.
-        detector: The drawn errors of a detector.
+        detector: The drawn errors of a 2D detector.
     """
 
     dataset: str = choice("human36m", "synthetic", "mocap", "mpi_inf_3dhp")
@@ -103,7 +103,7 @@ class Data:
 
 @dataclasses.dataclass
 class Model:
-    """The arguments of `AMPose` beside the adjacency.
+    """The arguments of `AMPose` except the adjacency.
 
     "Open" marks what the paper leaves open; the default is then the reading
     that its numbers or its peers favour.
@@ -111,45 +111,46 @@ class Model:
     Attributes:
         depth: Pairs of transformer encoder and GCN block (paper: 5).
         width: Channels per joint (paper: 512).
-        heads: Of the attention. Open; MixSTE and JointFormer have 8.
+        heads: Number of attention heads. Open; MixSTE and JointFormer use 8.
         attention_scale: Divides by the root of the channels of one head
-            (`"head_dim"`) or of all (`"full_dim"`, equation 1 to the
-            letter). Open.
+            (`"head_dim"`) or of all (`"full_dim"`, as
+            printed in equation 1). Open.
         mlp_ratio: Hidden width of the encoder's MLP over `width`. 2 is the
-            only one that explains the paper's parameter count.
+            only value that explains the paper's parameter count.
         position: A position embedding in each encoder (`"per_layer"`) or one
-            for all (`"shared"`). Open; equation 5 stands in every encoder.
+            for all (`"shared"`). Open; equation 5 is part of every encoder.
         gcn: Design of the GCN block (paper, Figure 3): `"ours"`,
             `"two_residual"`, `"transformer"` or `"convnext"`. For
             comparison: `"vanilla"`, `"ours"` with one kernel for all
-            neighbours (equation 8); `"none"`, the encoders alone;
-            `"gcn_only"`, the GCN blocks alone.
+            neighbours (equation 8); `"none"`, only the encoders;
+            `"gcn_only"`, only the GCN blocks.
         residual_from: Where the residual of `"ours"` starts: after its first
             graph convolution (`"mid"`) or at the block's `"input"`. Open.
         gcn_mlp_ratio: Hidden width of the MLP in the designs that have one.
-            1 is the only one that explains the parameter count.
-        gcn_norm: After each graph convolution of `"ours"` and
+            1 is the only value that explains the parameter count.
+        gcn_norm: Norm after each graph convolution of `"ours"` and
             `"two_residual"`: layer norm (`"ln"`), batch norm (`"bn"`) or
             `"none"`. Open.
         gcn_act: Activation after each of those: `"gelu"`, `"relu"` or
             `"none"`. Open.
         gc_bias: A bias per neighbour group, added before aggregation
             (`"group"`), or one per graph convolution (`"shared"`). Open.
-        initializer: Of the kernels but the head's, which starts near zero:
+        initializer: For all kernels except the head's, which is near zero:
             Keras's `"glorot_uniform"`, PyTorch's default for linear layers
             (`"torch"`), or a truncated normal of 0.02 as in ViT
             (`"trunc_normal"`). Open.
         dropout: Rate after attention and MLP of the encoder. Open.
         drop_path: Largest rate of stochastic depth, growing linearly with
-            depth. Open; MixSTE has 0.1.
-        final_norm: Layer norm before the head. Open.
-        normalisation: What the network's input was divided by: the image's
+            depth. Open; MixSTE uses 0.1.
+        final_norm: Whether a layer norm precedes the head. Open.
+        normalisation: Divisor of the network's input: the image's
             `"width"` (Human3.6M's protocol) or `"longest"` side. Kept with
             the model so that exported files can take pixels.
-        seen_input: Whether the network is told which joints were seen. Not in
-            the paper.
-        frame: Of the keypoints that the embedding sees: the `"screen"`'s, as
-            in the paper, or the `"person"`'s own, see `inputs.InputChannels`.
+        seen_input: Whether the network's input includes which joints were
+            seen. Not in the paper.
+        frame: Coordinates of the keypoints in the embedding: the
+            `"screen"`'s, as in the paper, or the `"person"`'s own, see
+            `inputs.InputChannels`.
     """
 
     depth: int = within(1, 1000, 5)
@@ -191,34 +192,35 @@ SIZES = {
 
 @dataclasses.dataclass
 class Train:
-    """The recipe; defaults are the paper's where it states one.
+    """The recipe; defaults are the paper's values where it states them.
 
     Attributes:
         epochs: Passes over the training poses.
         batch_size: Poses per step.
         loss: `"mse_joint"`, the paper's squared distance (equation 10), or
-            `"mean_distance"`, what MPJPE measures, or `"joints_and_bones"`,
-            the sum of that and of the same of bones as vectors.
-        learning_rate: Of Adam, at the start.
+            `"mean_distance"`, which MPJPE measures, or `"joints_and_bones"`,
+            which adds the mean distance of bone vectors.
+        learning_rate: Initial learning rate of Adam.
         schedule: `"exponential"`: times `decay` after every epoch, as in the
             paper; `"cosine"`: to zero over all steps.
-        decay: Of the exponential schedule, per epoch.
+        decay: Factor per epoch of the exponential schedule.
         adam_epsilon: PyTorch's default. With errors in square metres and the
             paper's learning rate, Keras's 1e-7 is not small enough.
-        precision: Of the computation; variables, the head, softmax and the
-            statistics of layer norms stay in float32.
+        precision: Precision of the computation; variables, the head, softmax
+            and the statistics of layer norms are always float32.
         jit_compile: Whether XLA compiles the training step.
-        lifter: A trained `.keras` that pose refinement starts from, see
+        lifter: A trained `.keras` file that pose refinement starts from, see
             `models.refinement`; empty to train a lifter.
-        teacher: A trained `.keras` whose poses for the same keypoints a new
-            lifter learns beside the true ones, see `models.distillation`;
-            empty for none. Its size is free, joints, normalisation and
-            `seen_input` are the config's. It computes in `precision`.
-        teacher_weight: The teacher's share of `loss`; the truth has the rest.
-            By default both have the same: with `"mean_distance"` they pull at
-            a joint with equal force, wherever they are, and where the teacher
-            errs, the truth still counts as much.
-        seed: Of the initial weights, the order of the poses, and every
+        teacher: A trained `.keras` file; its poses for the same keypoints are
+            learned as well as the true ones, see `models.distillation`.
+            Empty for none. It may have any size, but needs the config's
+            joints, normalisation and `seen_input`. It computes in
+            `precision`.
+        teacher_weight: The teacher's share of `loss`; the rest is the truth's.
+            By default both are equal: with `"mean_distance"` they then pull a
+            joint with equal force, wherever they are, so where the teacher is
+            wrong, the truth still counts as much.
+        seed: Seed of the initial weights, the order of the poses, and every
             augmentation.
     """
 
@@ -239,7 +241,7 @@ class Train:
 
 @dataclasses.dataclass
 class Evaluation:
-    """How to judge.
+    """How models are evaluated.
 
     Attributes:
         flip_ensemble: Whether the headline figures average the predictions
@@ -254,46 +256,46 @@ class Evaluation:
 
 @dataclasses.dataclass
 class Export:
-    """What an exported file must show before it is kept.
+    """Requirements that an exported file must meet.
 
     Attributes:
-        verification_poses: Validation poses that each file is run on.
-        calibration_poses: Training poses that show the range of activations
-            to the formats that quantise them.
+        verification_poses: Number of validation poses to run each file on.
+        calibration_poses: Number of training poses that show the range of
+            activations to quantised formats.
         float32_mm: Largest deviation of any joint from the Keras model, for
             SavedModel and float32.
-        float16_mm: Largest deviation on average over all joints of all
-            poses, for float16; two shares of it are held besides, see below.
-        dynamic_int8_mm: Likewise for dynamic_int8.
-        int8_mm: Likewise for int8.
-        int8_float_attention_mm: Likewise for int8_float_attention.
-        float16_arithmetic_mm: Largest deviation on average over all joints of
-            all poses, for float32 and float16 computed in float16, as on
-            GPUs; a pose that overflows is refused, too.
-        worst_poses: Of these limits: how many times as much a pose's joints
-            may be off on average, in nineteen poses of twenty.
-        mpjpe_share: Of these limits: which share the MPJPE may change by, up
-            or down.
-        kernels_mm: Largest deviation between the kernels that apps get and
-            LiteRT's reference kernels, on average over all joints.
+        float16_mm: Largest mean deviation over all joints of all poses, for
+            float16. `worst_poses` and `mpjpe_share` limit it further.
+        dynamic_int8_mm: The same for dynamic_int8.
+        int8_mm: The same for int8.
+        int8_float_attention_mm: The same for int8_float_attention.
+        float16_arithmetic_mm: Largest mean deviation over all joints of all
+            poses, for float32 and float16 computed in float16, as on GPUs; a
+            pose that overflows is also refused.
+        worst_poses: Multiple of these limits that the mean deviation of a
+            pose's joints may reach, in nineteen of twenty poses.
+        mpjpe_share: Share of these limits that the MPJPE may change by, in
+            either direction.
+        kernels_mm: Largest mean deviation over all joints between the kernels
+            that apps use and LiteRT's reference kernels.
         max_bytes: Largest size of a `.tflite`.
-        compression_mm: How much the MPJPE of a compressed file may grow over
-            the model before it was compressed; the other limits hold it to
-            the model after.
-        finetune_epochs: How long compression trains on, in epochs of
-            training; the techniques asked for share it.
-        finetune_learning_rate: Of Adam, at the start; it falls to zero along
-            a cosine.
+        compression_mm: Largest increase of a compressed file's MPJPE over the
+            model before compression; the other limits compare it with the
+            model after compression.
+        finetune_epochs: Length of the fine-tuning for compression, in epochs
+            of training; all requested techniques share it.
+        finetune_learning_rate: Initial learning rate of Adam; it falls to
+            zero along a cosine.
         sparsity: Share of the weights that pruning sets to zero.
-        sparsity_pattern: Which ones: the smallest of a kernel
+        sparsity_pattern: Weights to set to zero: the smallest of a kernel
             (`"unstructured"`), or two in every four inputs (`"2:4"`), from
             the first step on.
-        pruning_share: Of the fine-tuning, after which `sparsity` is reached,
-            where it is unstructured.
-        clusters: Values per kernel that clustering leaves; in int8 files, per
-            output channel.
-        qat_bits: Of the weights that quantisation-aware training leaves;
-            files hold them as int8.
+        pruning_share: Share of the fine-tuning after which `sparsity` is
+            reached, if the pattern is unstructured.
+        clusters: Number of values per kernel after clustering; in int8 files,
+            per output channel.
+        qat_bits: Bits of the weights in quantisation-aware training; files
+            store them as int8.
     """
 
     verification_poses: int = at_least(1, 256)
@@ -330,7 +332,7 @@ class Config:
 
 
 def check(config: Config) -> None:
-    """Raises a ValueError that names the first field that cannot be right."""
+    """Raises a ValueError that names the first invalid field."""
     fields.check_section(config)
     data = config.data
     _check_drawn(config)
@@ -342,13 +344,13 @@ def check(config: Config) -> None:
     export = config.export
     if export.sparsity_pattern == "2:4" and export.sparsity != 0.5:
         raise ValueError(
-            "export.sparsity: two of four are 0.5, got "
+            "export.sparsity: pattern 2:4 has sparsity 0.5, got "
             f"{export.sparsity}; expected sparsity_pattern=unstructured"
         )
     if config.train.lifter and config.train.teacher:
         raise ValueError(
-            "train.teacher: a new lifter can be taught, pose refinement "
-            "cannot; expected train.teacher or train.lifter to be empty"
+            "train.teacher: only a new lifter can have a teacher, pose "
+            "refinement cannot; expected train.teacher or train.lifter empty"
         )
     shared = sorted(set(data.train_subjects) & set(data.validation_subjects))
     if shared:
@@ -363,7 +365,7 @@ def check(config: Config) -> None:
 
 
 def _check_drawn(config):
-    """Raises a ValueError where drawn cameras do not fit the rest."""
+    """Raises a ValueError if drawn cameras do not fit the other fields."""
     data = config.data
     if data.training_cameras == "fixed":
         return
@@ -374,7 +376,7 @@ def _check_drawn(config):
         )
     if config.model.normalisation != "longest":
         raise ValueError(
-            "model.normalisation: drawn cameras have all aspects; expected "
+            "model.normalisation: drawn cameras vary the aspect; expected "
             f"longest, got {config.model.normalisation}"
         )
     if data.train_stride != 1:
@@ -395,11 +397,10 @@ def to_json(config: Config) -> str:
 
 
 def from_json(text: str) -> Config:
-    """Returns the configuration that `to_json` wrote.
+    """Returns the configuration that `to_json` serialised.
 
     Raises:
-        ValueError: If it is not JSON, or a field is unknown or holds what it
-            may not.
+        ValueError: If it is not JSON, or a field is unknown or invalid.
     """
     try:
         values = json.loads(text)
@@ -424,13 +425,13 @@ def load(path: str | os.PathLike) -> Config:
     try:
         return from_json(reading.content(path, _MOST_BYTES).decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: its text is not UTF-8") from error
+        raise ValueError(f"{path}: not UTF-8 text") from error
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
 def difference(one: Config, other: Config) -> str:
-    """Returns the first field in which two differ, as text; "" if none."""
+    """Returns the first field in which two configs differ; "" if none."""
     flat, other_flat = fields.flatten(one), fields.flatten(other)
     for name, value in flat.items():
         if other_flat[name] != value:

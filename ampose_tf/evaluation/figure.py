@@ -3,9 +3,9 @@ r"""Draws the best, the median and the worst poses of an evaluation.
     python -m ampose_tf.evaluation.figure \
         --poses=runs/demo/evaluation_poses.npz --output=runs/demo/evaluation
 
---poses is what `evaluate.py --report=runs/demo/evaluation.json` leaves beside
-its report. Writes evaluation.png and evaluation.svg, 2D input and prediction
-over truth from two sides (the paper's Figure 4 shows the like).
+--poses is the file that `evaluate.py --report=runs/demo/evaluation.json`
+writes next to its report. Writes evaluation.png and evaluation.svg: 2D input,
+and prediction over truth from two sides (similar to the paper's Figure 4).
 """
 
 import os
@@ -22,7 +22,7 @@ from ampose_tf.data.poses import Poses
 from ampose_tf.evaluation import metrics
 from ampose_tf.skeleton import Skeleton, by_joint_count
 
-# Blue and orange are told apart by the colour-blind, too.
+# Blue and orange can be told apart by people with colour blindness.
 _LEFT, _RIGHT, _MIDDLE, _TRUTH = "tab:orange", "tab:blue", "0.35", "0.75"
 
 
@@ -31,18 +31,18 @@ def extremes(
 ) -> list[tuple[str, int]]:
     """Chooses poses by their errors.
 
-    Neighbouring frames have much the same error, so each is the best, the
-    worst or the nearest to the median of a clip of its own, while there are
-    such clips in the best, the worst or the middle third.
+    Neighbouring frames have nearly the same error, so each chosen pose comes
+    from a different clip, as long as there are enough clips in the best, the
+    middle or the worst third.
 
     Args:
-        errors: (N,).
-        clips: (N,), what each pose is of.
-        each: How many of the best, of those about the median, of the worst.
+        errors: (N,), error of each pose.
+        clips: (N,), clip of each pose.
+        each: How many of the best, the median and the worst to choose.
 
     Returns:
-        (what it is, index), from the best to the worst; fewer where there are
-        not so many poses.
+        (label, index) of each pose, from the best to the worst; fewer if
+        there are not enough poses.
     """
     clips = np.asarray(clips)
     order = np.argsort(errors, kind="stable")
@@ -63,14 +63,14 @@ def extremes(
 
 
 class Shown(NamedTuple):
-    """What is drawn, a column per pose.
+    """Poses to draw, one column each.
 
     Attributes:
         keypoints_2d: (N, J, 2), y down.
         predicted: (N, J, 3) metres, camera frame, hip at the origin.
-        target: (N, J, 3), likewise.
+        target: (N, J, 3) metres, camera frame, hip at the origin.
         titles: (N,) str.
-        data: What the poses come from.
+        data: Description of the data.
     """
 
     keypoints_2d: np.ndarray
@@ -85,8 +85,8 @@ def choose(predicted: np.ndarray, poses: Poses, data: str) -> Shown:
 
     Args:
         predicted: (N, J, 3) metres.
-        poses: What they were predicted from.
-        data: What the poses come from.
+        poses: The poses with the network's input.
+        data: Description of the data.
     """
     clips = [
         f"{subject} {action}"
@@ -105,14 +105,14 @@ def show(
     data: str,
     what: Sequence[str] = (),
 ) -> Shown:
-    """Returns some poses with titles that say whose, what, and how far off.
+    """Returns some poses, titled with subject, action and error.
 
     Args:
         predicted: (N, J, 3) metres.
-        poses: What they were predicted from.
-        index: Which.
-        data: What the poses come from.
-        what: Words before each error, if any.
+        poses: The poses with the network's input.
+        index: Indices of the poses to show.
+        data: Description of the data.
+        what: Label before each error, if any.
     """
     index = np.asarray(index)
     some = poses.select(index)
@@ -136,25 +136,25 @@ def write(path: str | os.PathLike, shown: Shown) -> None:
     """Writes poses to an `.npz`.
 
     Raises:
-        OSError: Where it cannot be written.
+        OSError: If the file cannot be written.
     """
     with files.replacing(path) as temporary:
         np.savez_compressed(temporary, **shown._asdict())
 
 
 def read(path: str | os.PathLike) -> Shown:
-    """Returns what `write` wrote.
+    """Reads the poses that `write` wrote.
 
     Raises:
-        OSError: Where there is no such file.
-        ValueError: Where it is not one of these.
+        OSError: If the file does not exist.
+        ValueError: If `write` did not write it.
     """
     try:
         with reading.guarded():
             return _shown(archive.read(path))
     except ValueError as error:
         raise ValueError(
-            f"{path}: expected the .npz that evaluate.py --report leaves "
+            f"{path}: expected the .npz that evaluate.py --report writes "
             f"({error})"
         ) from error
 
@@ -175,11 +175,11 @@ def save(path: str | os.PathLike, shown: Shown) -> None:
     """Draws poses side by side: 2D, and 3D over the truth from two sides.
 
     Args:
-        path: Its ending chooses the format.
+        path: Output path; its suffix selects the format.
         shown: From `choose` or `show`.
 
     Raises:
-        OSError: Where it cannot be written.
+        OSError: If the file cannot be written.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -223,10 +223,11 @@ def draw(axis, points: np.ndarray, skeleton: Skeleton, color=None) -> None:
     """Draws one skeleton into a matplotlib axis.
 
     Args:
-        axis: To draw into.
+        axis: Axis to draw into.
         points: (J, 2), in the axis's coordinates.
-        skeleton: Of the J joints.
-        color: Of all bones; None for left orange, right blue, grey between.
+        skeleton: Skeleton of the J joints.
+        color: Color of all bones; None for left orange, right blue and the
+            middle grey.
     """
     for parent, child in skeleton.edges:
         side = _MIDDLE
@@ -244,21 +245,21 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "poses",
         None,
-        ".npz that evaluate.py wrote.",
+        ".npz file that evaluate.py wrote.",
         required=True,
         flag_values=flag_values,
     )
     flags.DEFINE_string(
         "output",
         None,
-        "Path without .png and .svg.",
+        "Output path without .png or .svg.",
         required=True,
         flag_values=flag_values,
     )
 
 
 def main(options: flags.FlagValues) -> None:
-    """Draws the poses that the flags name."""
+    """Draws the poses of the file given by the flags."""
     shown = read(options.poses)
     for ending in (".png", ".svg"):
         path = pathlib.Path(options.output + ending)

@@ -1,6 +1,6 @@
 """Errors of 3D poses: one value per pose, in NumPy and float64.
 
-Nothing is averaged over poses here; protocols differ in how.
+Nothing is averaged over poses here, because protocols average differently.
 """
 
 from collections.abc import Sequence
@@ -9,10 +9,10 @@ import numpy as np
 
 
 def mpjpe(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Returns the mean distance of a pose's joints, both hips at the origin.
+    """Returns the mean distance of each pose's joints, hips at the origin.
 
-    "Protocol #1". The predicted hip is subtracted (as SemGCN and its
-    successors do), and the hip counts as a joint.
+    This is "Protocol #1". The predicted hip is subtracted (as in SemGCN and
+    its successors), and the hip counts as a joint.
 
     Args:
         predicted: (N, J, 3), hip first.
@@ -22,15 +22,15 @@ def mpjpe(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
         (N,), in that unit.
 
     Raises:
-        ValueError: Where the shapes differ or are not (N, J, 3).
+        ValueError: If the shapes differ or are not (N, J, 3).
     """
     return joint_distances(predicted, target).mean(axis=1)
 
 
 def joint_distances(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Returns each joint's distance, (N, J), both hips at the origin.
+    """Returns each joint's distance, (N, J), with both hips at the origin.
 
-    Args and Raises are those of `mpjpe`.
+    Arguments and exceptions are those of `mpjpe`.
     """
     predicted, target = _checked(predicted, target)
     difference = _relative(predicted) - _relative(target)
@@ -40,10 +40,11 @@ def joint_distances(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
 def p_mpjpe(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Returns the MPJPE after the best similarity transform of each pose.
 
-    "Protocol #2": rotation, translation and scale by Procrustes analysis; no
-    reflection. A predicted pose that is one point stays one.
+    This is "Protocol #2": rotation, translation and scale by Procrustes
+    analysis, without reflection. A predicted pose whose joints all coincide
+    keeps them so.
 
-    Args, Returns and Raises are those of `mpjpe`.
+    Arguments, return value and exceptions are those of `mpjpe`.
     """
     predicted, target = _checked(predicted, target)
     predicted = predicted - predicted.mean(axis=1, keepdims=True)
@@ -51,7 +52,7 @@ def p_mpjpe(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
     u, singular, vt = np.linalg.svd(
         np.swapaxes(predicted, 1, 2) @ target
     )  # (N, 3, 3), (N, 3), (N, 3, 3)
-    # A reflection fits no body: mirror the axis that matters least.
+    # Reflections are not allowed: flip the axis that contributes least.
     sign = np.sign(np.linalg.det(u @ vt))
     u[:, :, 2] *= sign[:, None]
     singular[:, 2] *= sign
@@ -67,9 +68,9 @@ def n_mpjpe(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Returns the MPJPE after the best scaling of each pose.
 
     Least squares about the hip ([Rhodin et al., 2018](
-    https://arxiv.org/abs/1803.04775)): 2D alone cannot know a person's size.
+    https://arxiv.org/abs/1803.04775)): 2D does not determine a person's size.
 
-    Args, Returns and Raises are those of `mpjpe`.
+    Arguments, return value and exceptions are those of `mpjpe`.
     """
     predicted, target = _checked(predicted, target)
     predicted, target = _relative(predicted), _relative(target)
@@ -86,21 +87,21 @@ def pck(
     threshold: float = 0.15,
     joints: Sequence[int] | slice = slice(None),
 ) -> np.ndarray:
-    """Returns the share of a pose's joints that are nearer than a threshold.
+    """Returns the share of each pose's joints within a threshold.
 
-    MPI-INF-3DHP's 3D PCK: strictly nearer than 150 mm.
+    This is the 3D PCK of MPI-INF-3DHP: strictly nearer than 150 mm.
 
     Args:
         predicted: (N, J, 3) metres, hip first.
         target: (N, J, 3) metres, hip first.
-        threshold: Metres.
-        joints: Which ones count.
+        threshold: Distance in metres.
+        joints: Indices of the joints that count.
 
     Returns:
         (N,), from 0 to 1.
 
     Raises:
-        ValueError: As `mpjpe`.
+        ValueError: See `mpjpe`.
     """
     distances = joint_distances(predicted, target)[:, joints]
     return (distances < threshold).mean(axis=1)
@@ -113,9 +114,9 @@ def auc(
 ) -> np.ndarray:
     """Returns the mean `pck` over the thresholds 0, 5, ..., 150 mm.
 
-    All 31 of MPI-INF-3DHP's tool, of which 0 contributes nothing.
+    These are the 31 thresholds of MPI-INF-3DHP's tool; 0 contributes nothing.
 
-    Args, Returns and Raises are those of `pck`.
+    Arguments, return value and exceptions are those of `pck`.
     """
     distances = joint_distances(predicted, target)[:, joints, None]
     thresholds = np.arange(31) * 5 / 1000
@@ -131,7 +132,7 @@ def _checked(predicted, target):
     target = np.asarray(target, np.float64)
     if predicted.shape != target.shape or predicted.shape[2:] != (3,):
         raise ValueError(
-            "Expected predicted and target of one shape (N, J, 3), got "
+            "Expected predicted and target of the same shape (N, J, 3), got "
             f"{predicted.shape} and {target.shape}"
         )
     return predicted, target

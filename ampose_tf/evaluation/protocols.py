@@ -1,4 +1,4 @@
-"""How poses are judged: flip ensemble, errors, and what is averaged."""
+"""Evaluation protocols: flip ensemble, errors, and how they are averaged."""
 
 import time
 from collections.abc import Callable
@@ -16,7 +16,7 @@ METRICS = {
     "n_mpjpe_mm": metrics.n_mpjpe,
 }
 
-# MPI-INF-3DHP's scenes: with a green screen, without, and outdoors.
+# MPI-INF-3DHP's scenes: with a green screen, without one, and outdoors.
 SCENES = {
     "GS": ("TS1", "TS2"),
     "noGS": ("TS3", "TS4"),
@@ -24,20 +24,21 @@ SCENES = {
 }
 ALL_SCENES = "All"
 OFFICIAL_POSES = 2929
-# Of Human3.6M's joints, those that its tool (mpii_compute_3d_pck.m) leaves
-# out of its fourteen: pelvis, spine and head; its head_top is our Head.
+# Human3.6M joints that MPI-INF-3DHP's tool (mpii_compute_3d_pck.m) leaves out
+# of its fourteen: pelvis, spine and head; its head_top is our Head.
 _NOT_OFFICIAL = ("Hip", "Spine", "Neck/Nose")
 
 
 class Lifted(NamedTuple):
-    """What a model makes of N poses.
+    """Predictions of a model for N poses.
 
     Attributes:
-        single: (N, J, 3) metres, one call.
-        ensemble: (N, J, 3), the mean with the mirror image's.
-        headline: The one of both that figures are of.
-        flip: Whether that is the ensemble.
-        seconds: What all calls took.
+        single: (N, J, 3) metres, from a single call.
+        ensemble: (N, J, 3) metres, mean of the predictions for each image and
+            its mirror image.
+        headline: The one of these two that the figures refer to.
+        flip: Whether `headline` is the ensemble.
+        seconds: Duration of all calls.
     """
 
     single: np.ndarray
@@ -58,13 +59,13 @@ def lift(
 
     Args:
         predict: `predict(keypoints_2d, seen=None)`, (N, J, 2) to (N, J, 3).
-        poses: The N pairs.
-        skeleton: Of their joints.
+        poses: The N pairs of keypoints and pose.
+        skeleton: Skeleton of their joints.
         flip: Whether the headline is the flip ensemble.
-        seen: (N, J) bool, which joints `predict` is told; None for all.
+        seen: (N, J) bool, joints that `predict` treats as seen; None for all.
 
     Raises:
-        ValueError: Where there is no pose, or a prediction is not finite.
+        ValueError: If there are no poses, or a prediction is not finite.
     """
     if not poses.count:
         raise ValueError("Expected poses to evaluate on, got none")
@@ -90,7 +91,7 @@ def evaluate(
     joints: np.ndarray | None = None,
     refine: Callable | None = None,
 ) -> dict:
-    """Returns what `judge` makes of what `lift` returns."""
+    """Returns the result of `judge` for the predictions of `lift`."""
     lifted = lift(predict, poses, skeleton, flip, seen)
     return judge(lifted, poses, skeleton, average, joints, refine)
 
@@ -103,30 +104,30 @@ def judge(
     joints: np.ndarray | None = None,
     refine: Callable | None = None,
 ) -> dict:
-    """Compares what a model made of poses with the truth.
+    """Compares a model's predictions with the truth.
 
     Args:
         lifted: From `lift`.
-        poses: The same poses.
-        skeleton: Of their joints.
-        average: `"actions"`: the unweighted mean of the actions' means, as
-            Human3.6M's tables have it; `"poses"`: the mean over poses.
-        joints: Indices of those that are judged, the hip first; None for all.
+        poses: The poses that were lifted.
+        skeleton: Skeleton of their joints.
+        average: `"actions"`: the unweighted mean of the actions' means, as in
+            Human3.6M's tables; `"poses"`: the mean over poses.
+        joints: Indices of the joints to judge, hip first; None for all.
         refine: Pose refinement, a function of the headline's poses_3d, the
             keypoints, and the poses' `intrinsics` and `root_depth`.
 
     Returns:
         `poses` (N), `average`, `flip_ensemble` (bool), `seconds`;
         `mpjpe_mm`, `p_mpjpe_mm`, `n_mpjpe_mm`; `single_mpjpe_mm` (no
-        ensemble), `ensemble_mpjpe_mm`; `median_mm` and `percentile_90_mm`,
-        of the poses' MPJPE; `actions` and `subjects`, {name: the three errors
-        and `poses`} of those that occur; `joints`, {name: mean distance in mm
-        over poses}. With `refine` also `refined`: the same errors and groups
-        after it.
+        ensemble), `ensemble_mpjpe_mm`; `median_mm` and `percentile_90_mm` of
+        the poses' MPJPE; `actions` and `subjects`, {name: the three errors
+        and `poses`} for those that occur; `joints`, {name: mean distance in
+        mm over poses}. With `refine`, also `refined`: the same errors and
+        groups after refinement.
 
     Raises:
-        ValueError: Where `average` is unknown, or `refine` lacks what it
-            needs of the poses.
+        ValueError: If `average` is unknown, or the poses lack what `refine`
+            needs.
     """
     if average not in ("actions", "poses"):
         raise ValueError(
@@ -182,23 +183,22 @@ def judge(
 def judge_mpi_inf_3dhp(
     lifted: Lifted, poses: Poses, skeleton: Skeleton
 ) -> dict:
-    """Compares what a model made of MPI-INF-3DHP's test set with the truth.
+    """Compares predictions for MPI-INF-3DHP's test set with the truth.
 
-    Joints are counted, all frames alike, both hips at the origin, nothing
-    scaled or turned. The official tool counts 14 joints. Most other
-    repositories count all, the hip included, which is always right; which
-    the paper did is not known.
+    All frames count equally, both hips are at the origin, and nothing is
+    scaled or rotated. The official tool counts 14 joints. Most other
+    repositories count all joints, including the hip, which is always correct;
+    it is not known which of the two the paper did.
 
     Args:
         lifted: From `lift`.
-        poses: Their actions are the sequences TS1 to TS6.
-        skeleton: Of their joints.
+        poses: Poses whose actions are the sequences TS1 to TS6.
+        skeleton: Skeleton of their joints.
 
     Returns:
-        What `judge` returns with the mean of poses, and `scenes`, {scene
-        or `ALL_SCENES`: `poses` and, in percent, `pck` and `auc` of the
-        official joints, `pck_all_joints` and `auc_all_joints`} of those that
-        occur.
+        The result of `judge` averaged over poses, and `scenes`, {scene or
+        `ALL_SCENES`: `poses` and, in percent, `pck` and `auc` of the official
+        joints, `pck_all_joints` and `auc_all_joints`} for those that occur.
     """
     predicted = lifted.headline
     official = [
@@ -234,25 +234,28 @@ def judge_dataset(
     skeleton: Skeleton,
     refine: Callable | None = None,
 ) -> dict:
-    """Judges by the protocol of a data set.
+    """Judges predictions by the protocol of a data set.
 
     Args:
         dataset: `config.Data.dataset`.
-        lifted: See `judge`, and so on.
+        lifted: From `lift`.
+        poses: See `judge`.
+        skeleton: See `judge`.
+        refine: See `judge`.
 
     Returns:
-        From `judge_mpi_inf_3dhp` for that test set; otherwise from `judge`,
-        with the mean of actions for Human3.6M's files, whose tables have it,
-        and of poses for motion archives, which have no rule.
+        The result of `judge_mpi_inf_3dhp` for that test set; otherwise the
+        result of `judge`, averaged over actions for Human3.6M's files, as in
+        its tables, and over poses for motion archives, which define no rule.
 
     Raises:
-        ValueError: As `judge`.
+        ValueError: See `judge`.
     """
     if dataset == "mpi_inf_3dhp":
         if refine is not None:
             raise ValueError(
                 "Pose refinement needs intrinsics, which MPI-INF-3DHP's "
-                "protocol leaves out; judge its lifter's model"
+                "protocol leaves out; evaluate the lifter instead"
             )
         return judge_mpi_inf_3dhp(lifted, poses, skeleton)
     average = "poses" if dataset == "mocap" else "actions"
@@ -290,7 +293,7 @@ def _by_group(errors, groups):
 
 
 def _groups(indices, names):
-    """Returns {name: which poses} of the names that occur."""
+    """Returns {name: indices of its poses} for the names that occur."""
     groups = {
         name: np.flatnonzero(indices == index)
         for index, name in enumerate(names)

@@ -1,4 +1,4 @@
-"""Reports as text tables and JSON."""
+"""Formats reports as text tables, JSON and CSV."""
 
 import csv
 import io
@@ -12,10 +12,10 @@ from ampose_tf.evaluation import tables
 
 
 def published_mpjpe_mm(config: Config) -> float | None:
-    """Returns the paper's average for a config's setting, where it has one.
+    """Returns the paper's average for a config's setting, None if unknown.
 
-    It has one for every frame of S9 and S11; of another GCN block for CPN's
-    2D and 17 joints, of pose refinement likewise.
+    The paper reports averages over every frame of S9 and S11; those of other
+    GCN blocks and of pose refinement exist for CPN's 2D and 17 joints only.
     """
     data = config.data
     if (
@@ -37,7 +37,7 @@ def published_mpjpe_mm(config: Config) -> float | None:
 
 
 def as_text(reports: list[dict], published_mm: float | None) -> str:
-    """Returns what `evaluate.py` prints of one or more models.
+    """Returns the text that `evaluate.py` prints for one or more models.
 
     Args:
         reports: From `protocols.evaluate`, each with `model`, `checkpoint`,
@@ -69,7 +69,7 @@ def as_text(reports: list[dict], published_mm: float | None) -> str:
         )
         if "refined" in report:
             blocks.append(
-                "refined by the hip's true distance and the camera's "
+                "refined with the hip's true distance and the camera's "
                 f"intrinsics: {_in_words(report['refined'])}"
             )
     if len(reports) > 1:
@@ -78,10 +78,10 @@ def as_text(reports: list[dict], published_mm: float | None) -> str:
 
 
 def paper_table(number: int, reports: list[dict]) -> str:
-    """Returns a table of the paper with rows of our own, and their notes.
+    """Returns a table of the paper with our own rows, and notes on them.
 
     Args:
-        number: 1 to 4.
+        number: Number of the table, 1 to 4.
         reports: From `evaluating.evaluate`.
     """
     return "\n".join(
@@ -96,13 +96,13 @@ def paper_table(number: int, reports: list[dict]) -> str:
 
 
 def check_path(path: str | os.PathLike) -> None:
-    """Raises a ValueError where a report's path does not end in .json."""
+    """Raises a ValueError if a report's path does not end in .json."""
     if pathlib.Path(path).suffix != ".json":
         raise ValueError(f"--report: expected a path in .json, got {path}")
 
 
 def beside(path: str | os.PathLike, ending: str) -> pathlib.Path:
-    """Returns the path of what belongs to a report: "a.json" to "a_x.csv"."""
+    """Returns the path of a file next to a report: "a.json" to "a_x.csv"."""
     path = pathlib.Path(path)
     return path.with_name(f"{path.stem}_{ending}")
 
@@ -111,14 +111,14 @@ def write(path: str | os.PathLike, reports: list[dict], text: str) -> None:
     """Writes reports as JSON, text and CSV.
 
     Args:
-        path: Of the JSON file, one object or a list of them; beside it lie
-            the text, in `<stem>_printed.txt`, and the errors of all groups,
-            in `<stem>_groups.csv`.
+        path: Path of the JSON file, which holds one object or a list of
+            them. The text is written next to it as `<stem>_printed.txt`, the
+            errors of all groups as `<stem>_groups.csv`.
         reports: From `evaluating.evaluate`.
-        text: What is printed.
+        text: The printed text.
 
     Raises:
-        OSError: Where they cannot be written.
+        OSError: If the files cannot be written.
     """
     content = reports[0] if len(reports) == 1 else reports
     files.write_text(path, json.dumps(content, indent=2) + "\n")
@@ -127,7 +127,7 @@ def write(path: str | os.PathLike, reports: list[dict], text: str) -> None:
 
 
 def as_csv(reports: list[dict]) -> str:
-    """Returns one row per model and action, subject, joint, scene, and all."""
+    """Returns CSV: each model overall, by action, subject, joint and scene."""
     names = ("poses", "mpjpe_mm", "p_mpjpe_mm", "n_mpjpe_mm")
     shares = ("pck", "auc", "pck_all_joints", "auc_all_joints")
     text = io.StringIO()
@@ -169,7 +169,7 @@ def motion_table(report: dict) -> str:
 
 
 def model_table(reports: list[dict]) -> str:
-    """Returns several models' figures on the same poses, side by side.
+    """Returns a table of several models' errors on the same poses.
 
     Args:
         reports: From `protocols.evaluate`, each with `model` (its name) and

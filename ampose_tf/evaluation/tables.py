@@ -1,9 +1,9 @@
-"""The paper's four tables, with rows of our own, as cells and as text."""
+"""The paper's four tables with rows of our own, as cells and as text."""
 
 from ampose_tf import published
 from ampose_tf.evaluation.protocols import ALL_SCENES, OFFICIAL_POSES, SCENES
 
-# The columns of Tables 1 and 2, by Human3.6M's action names.
+# Columns of Tables 1 and 2, by Human3.6M's action names.
 PAPER_COLUMNS = {
     "Directions": "Dire.",
     "Discussion": "Discu.",
@@ -28,7 +28,7 @@ TITLES = {
     3: "Table 3: PCK and AUC in percent, MPI-INF-3DHP's test set",
     4: "Table 4: designs of the GCN block; MPJPE in mm as in Table 1",
 }
-# What each is measured on: (data.dataset, data.keypoints).
+# Data that each table is measured on: (data.dataset, data.keypoints).
 _SETTINGS = {
     1: ("human36m", "cpn_ft_h36m_dbb"),
     2: ("human36m", "gt"),
@@ -38,16 +38,16 @@ _SETTINGS = {
 
 
 def check(number: int, dataset: str, keypoints: str) -> None:
-    """Checks that a table can have a row of some data.
+    """Checks that results on some data can be a row of a table.
 
     Args:
-        number: Of the table, 1 to 4.
-        dataset: `config.Data.dataset`; generated motion passes for
+        number: Number of the table, 1 to 4.
+        dataset: `config.Data.dataset`; generated motion is accepted as
             Human3.6M, whose format it has, and is marked in the table.
         keypoints: `config.Data.keypoints`.
 
     Raises:
-        ValueError: Where it cannot; the message says what it needs.
+        ValueError: If they cannot; the message states what the table needs.
     """
     wanted = _SETTINGS[number]
     format = "human36m" if dataset == "synthetic" else dataset
@@ -64,10 +64,10 @@ def check(number: int, dataset: str, keypoints: str) -> None:
 
 
 def rows(number: int, reports: list[dict]) -> list[list[str]]:
-    """Returns a table as cells, its header first.
+    """Returns the cells of a table, header first.
 
     Args:
-        number: Of the table, 1 to 4.
+        number: Number of the table, 1 to 4.
         reports: From `evaluating.evaluate`.
     """
     return _BUILDERS[number](
@@ -77,8 +77,8 @@ def rows(number: int, reports: list[dict]) -> list[list[str]]:
 
 
 def notes(reports: list[dict]) -> list[str]:
-    """Returns what must be known of our rows: data, model, conditions."""
-    lines = ["Figures without a file's name are the papers'."]
+    """Returns notes on our rows: data, model, conditions."""
+    lines = ["Rows without a file name are published figures."]
     for report in reports:
         ensemble = "with" if report["flip_ensemble"] else "without"
         line = (
@@ -89,19 +89,20 @@ def notes(reports: list[dict]) -> list[str]:
         if report["generated"]:
             line += "; generated motion, not comparable with the papers' rows"
         if not is_whole(report):
-            line += "; a part of the test set, not comparable, either"
+            line += "; part of the test set, not comparable with the papers'"
         lines.append(line)
     if any("refined" in report for report in reports):
         lines.append(
-            "refined: by the hip's true distance and the camera's intrinsics"
+            "refined: with the hip's true distance and the camera's intrinsics"
         )
     return lines
 
 
 def is_whole(report: dict) -> bool:
-    """Returns whether a report is of all that the paper's tables are of.
+    """Returns whether a report covers all the data of the paper's tables.
 
-    Of Human3.6M, every frame of S9 and S11; of MPI-INF-3DHP, 2,929 frames.
+    These are every frame of S9 and S11 for Human3.6M, and 2,929 frames for
+    MPI-INF-3DHP.
     """
     data = report["config"]["data"]
     if data["dataset"] == "mpi_inf_3dhp":
@@ -143,7 +144,7 @@ def _mpi_inf_3dhp(papers, ours):
 
 
 def _designs(papers, ours):
-    """Both counts are the paper's way, and cut as it cuts: `complexity`."""
+    """Counts and truncates as the paper does, see `complexity`."""
     made = [
         [
             "GCN block",
@@ -188,8 +189,8 @@ def action_table(report: dict, published_mm: float | None = None) -> str:
     Args:
         report: From `protocols.evaluate`, with Human3.6M's actions.
         published_mm: The paper's average for the same setting, with
-            refinement if the report has it, for a row of its own. The
-            paper's single actions are not in this package.
+            refinement if the report has it; adds a row. This package does not
+            hold the paper's figures for single actions.
     """
     names = [name for name in PAPER_COLUMNS if name in report["actions"]]
     made = [["MPJPE (mm)", *(PAPER_COLUMNS[name] for name in names), "Avg."]]
@@ -218,7 +219,7 @@ def _action_cells(errors, names):
 def scene_table(report: dict) -> str:
     """Returns PCK per scene and AUC in the layout of the paper's Table 3.
 
-    A report of all frames of the test set gets a row of the paper's figures.
+    A report on all frames of the test set gets a row with the paper's figures.
 
     Args:
         report: From `protocols.judge_mpi_inf_3dhp`.
@@ -240,7 +241,7 @@ def scene_table(report: dict) -> str:
 
 
 def _scene_rows(report, scenes):
-    """Yields (which joints are judged, cells) of a report."""
+    """Yields (name of the judged joints, cells) of a report."""
     found = report["scenes"]
     for name, suffix in (
         ("official 14 joints", ""),
@@ -257,12 +258,12 @@ def _scene_cells(shares, scenes):
 
 
 def tenths(value: float | None) -> str:
-    """Returns a figure with one decimal, "" if it is not known."""
+    """Returns a value with one decimal, "" if it is not known."""
     return "" if value is None else f"{value:.1f}"
 
 
 def aligned(rows: list[list[str]]) -> str:
-    """Joins cells into columns: the first to the left, others to the right."""
+    """Aligns cells in columns, the first to the left, others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(

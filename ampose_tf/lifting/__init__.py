@@ -1,4 +1,4 @@
-"""Lifting people's keypoints to 3D: `Lifter`, and the modules it joins."""
+"""Lifting of 2D keypoints to 3D: `Lifter` and the modules that it uses."""
 
 from typing import TYPE_CHECKING
 

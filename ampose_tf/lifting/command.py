@@ -1,39 +1,40 @@
 r"""Lifts people in a video, or their keypoints, to 3D.
 
-What lift.py and ampose-lift run:
+This is the command ampose-lift, and lift.py:
 
     ampose-lift --video=clip.mp4 --output=lifted/ --formats=npz,bvh,html
 
-People are found by BlazePose, whose models this puts into your cache:
+BlazePose finds the people. Download its models once:
 
     python -m ampose_tf.lifting.blazepose.models
 
-Keypoints of another detector are lifted in place of a video:
+Keypoints from another detector can be lifted instead of a video:
 
     ampose-lift --keypoints=clip.json --image_size=1920x1080 \
         --output=lifted/ --formats=npz,bvh
 
-Reads what COCO, AlphaPose, OpenPose, MMPose, Ultralytics, Detectron2,
-MediaPipe, MoveNet and tfjs write, and plain arrays; see
-python -m pydoc ampose_tf.lifting.formats. Writes lifted/clip.npz, which
-states units, frame and joint names, and lifted/clip.png, 2D beside 3D, or the
-formats of your choice. Says what it assumed.
+Reads the output of COCO, AlphaPose, OpenPose, MMPose, Ultralytics, Detectron2,
+MediaPipe, MoveNet and tfjs, and plain arrays; see
+python -m pydoc ampose_tf.lifting.formats. By default, writes lifted/clip.npz,
+which states its units, coordinate frame and joint names, and lifted/clip.png,
+which shows 2D and 3D; --formats chooses other formats. Every assumption is
+reported.
 
-JSON lines on standard input are answered line by line, as they come:
+JSON lines on standard input are answered one by one, as they arrive:
 
     detector | ampose-lift --keypoints=- --image_size=640x480 \
         --smooth=one_euro
 
-Many clips are lifted in one go, on all cores, by a quoted pattern or a folder;
-run again, it goes on where it stopped:
+A quoted pattern or a folder lifts many clips, on all cores. Run the command
+again to continue an interrupted run:
 
     ampose-lift --keypoints='clips/*.json' --output=lifted/
 
-A saved result, .npz or .json, is written in other formats as it is:
+Convert a saved result, .npz or .json, to other formats without lifting again:
 
     ampose-lift --keypoints=lifted/clip.npz --formats=html
 
-What looks wrong with a file, in plain words:
+Check a file for common mistakes, without lifting it:
 
     ampose-lift --keypoints=clip.json --doctor
 """
@@ -65,9 +66,9 @@ from ampose_tf.lifting.flags import (
 )
 from ampose_tf.lifting.flags import define as define_flags
 
-_LIFTS_NOTHING = "is for lifting, and --doctor lifts nothing"
+_LIFTS_NOTHING = "is for lifting; --doctor only checks the input"
 
-# A run that lifted some clips and failed at others.
+# Exit status if some clips failed.
 _SOME_FAILED = 4
 
 
@@ -77,20 +78,18 @@ def run() -> None:
 
 
 def main(options: flags.FlagValues) -> int | None:
-    """Lifts what the flags name, or writes a saved result in other formats.
+    """Lifts the input of the flags, or converts a saved result.
 
     Returns:
-        The exit status, of many clips 4 if some failed.
+        The exit status: 4 if some of several clips failed.
 
     Raises:
         OSError: If a file cannot be read, or exists and --overwrite is not
             given.
-        ValueError: If a flag or the keypoint file is wrong.
+        ValueError: If a flag or the keypoint file is invalid.
     """
     if options.video is None and options.keypoints is None:
-        raise ValueError(
-            "--video=... or --keypoints=... is missing; --help explains them"
-        )
+        raise ValueError("expected --video=... or --keypoints=...; see --help")
     if options.video is not None:
         return _lift_video(options)
     from ampose_tf.lifting import formats, results, saving
@@ -106,7 +105,9 @@ def main(options: flags.FlagValues) -> int | None:
         )
     if found is None and results.is_saved(source):
         _refuse(
-            options, OF_LIFTING, f"is for keypoints, and {source} is lifted"
+            options,
+            OF_LIFTING,
+            f"is for keypoints; {source} is a result that is already lifted",
         )
         motion = results.load(source)
         saving.check(saving.targets(motion, paths), source, options.overwrite)
@@ -117,10 +118,14 @@ def main(options: flags.FlagValues) -> int | None:
     if options.doctor:
         _refuse(options, OF_RESULTS, _LIFTS_NOTHING)
     elif source == "-":
-        _refuse(options, ("frames",), "is for files: each line is a frame")
+        _refuse(
+            options,
+            ("frames",),
+            "is for files; each line of standard input is one frame",
+        )
         del clip["frames"], clip["up"]
         return _answer(options, clip)
-    # Read before a model is: most mistakes are in here.
+    # Read before the model is loaded: most mistakes are in this file.
     people = formats.read(
         source,
         clip["image_size"],
@@ -131,7 +136,7 @@ def main(options: flags.FlagValues) -> int | None:
     )
     if options.doctor:
         return _examine(options, people, clip["skeleton"])
-    # What is known of the files by now is no reason to lift in vain.
+    # Fails before lifting if files that are certain to be written exist.
     certain = saving.certain(paths, is_alone=len(people.tracks) == 1)
     saving.check(certain, source, options.overwrite)
     motion = _lifter(options)(people, **clip)
@@ -141,7 +146,7 @@ def main(options: flags.FlagValues) -> int | None:
 
 
 def _of_clip(options):
-    """Returns what `Lifter` takes with keypoints."""
+    """Returns the arguments of a `Lifter` call that describe the clip."""
     from ampose_tf.lifting import floor, formats, keypoints, root
 
     up = floor.parse_up(options.up)
@@ -169,7 +174,9 @@ def _lift_video(options):
     from ampose_tf.lifting import keypoints, saving, video
     from ampose_tf.lifting.many import clips
 
-    _refuse(options, ("keypoints",), "and --video: expected one of them")
+    _refuse(
+        options, ("keypoints",), "cannot be combined with --video; give one"
+    )
     _refuse(options, OF_KEYPOINTS, "is for --keypoints")
     source = options.video
     place = pathlib.Path(os.path.abspath(source))
@@ -180,15 +187,15 @@ def _lift_video(options):
     preview = saving.preview(paths[0])
     clip = _of_clip(options)
     lifter = None
-    # A video takes long: whatever else may be wrong comes first.
+    # A video takes long: everything else is checked first.
     if options.save_keypoints is not None:
         keypoints.check_target(options.save_keypoints, options.overwrite)
         if os.path.abspath(options.save_keypoints) in map(
             os.path.abspath, paths
         ):
             raise ValueError(
-                f"--save_keypoints={options.save_keypoints} is one of the "
-                "results, too; give it another name"
+                f"--save_keypoints={options.save_keypoints} is also the name "
+                "of a result; choose another name"
             )
     if options.with_frames and not any(p.suffix == ".html" for p in paths):
         raise ValueError("--with_frames is for .html; add it to --formats")
@@ -199,7 +206,7 @@ def _lift_video(options):
         if options.preview:
             certain = (*certain, preview)
         saving.check(certain, source, options.overwrite)
-    # LiteRT greets once, in a process.
+    # LiteRT prints a greeting once per process.
     with runtime.without_greeting():
         networks = video.check_detector(options.detector)
     if not options.doctor:
@@ -210,7 +217,7 @@ def _lift_video(options):
         try:
             people.save(options.save_keypoints, options.overwrite)
         except ValueError as error:
-            # Lifted all the same: it may have taken hours to find.
+            # Lifts nevertheless: finding the keypoints may take hours.
             refused = error
     if lifter is None:
         _examine(options, people, None)
@@ -227,7 +234,9 @@ def _lift_video(options):
     if refused is not None:
         raise refused
     done = "examined" if lifter is None else "lifted"
-    interrupts.check(f"before the video's end; what came before is {done}")
+    interrupts.check(
+        f"before the end of the video; the frames up to there are {done}"
+    )
 
 
 def _examine(options, people, skeleton):
@@ -240,7 +249,7 @@ def _examine(options, people, skeleton):
 
 
 def _signed(options, motion, place, digest, networks):
-    """Returns a motion that says what it was made of."""
+    """Returns the motion with its provenance."""
     from ampose_tf.lifting.many import workers
 
     provenance = {
@@ -258,7 +267,7 @@ def _save(motion, paths, overwrite, footage=None):
     from ampose_tf.lifting import saving
 
     written = saving.save(motion, paths, overwrite, footage=footage)
-    # After saving: a mistake ends in one line, without notes.
+    # After saving: an error is reported in one line, without notes.
     for note in motion.notes:
         print(reading.line(note), file=sys.stderr)
     for path in written:
@@ -272,11 +281,11 @@ def _refuse(options, names, why):
 
 
 def _lift_many(options, found, clip):
-    """Lifts each clip to files of its own; returns the exit status."""
+    """Lifts each clip to separate files; returns the exit status."""
     from ampose_tf.lifting import predictor, saving
     from ampose_tf.lifting.many import clips, workers
 
-    _refuse(options, ("doctor",), "examines one clip")
+    _refuse(options, ("doctor",), "checks one clip at a time; name one file")
     named = options.output or "lifted/"
     output = pathlib.Path(named)
     is_file = output.exists() and not output.is_dir()
@@ -306,7 +315,7 @@ def _lift_many(options, found, clip):
         progress.say(note)
     print(
         f"{output}: {outcome.lifted} of {len(found)} clips lifted, "
-        f"{outcome.skipped} skipped that had been lifted before, "
+        f"{outcome.skipped} skipped as already lifted, "
         f"{len(outcome.failed)} failed"
     )
     for path in outcome.failed:
@@ -337,7 +346,7 @@ def _model_path(options):
 
 
 def _provenance(options):
-    """Returns what results of these flags say of how they were made."""
+    """Returns the part of the provenance that the flags determine."""
     model = _model_path(options)
     settings = [
         f"--{name}={options[name].value}"
@@ -346,7 +355,7 @@ def _provenance(options):
     ]
     skeleton = options.skeleton
     if skeleton is not None and os.path.isfile(skeleton):
-        # Wherever the file lies, and whatever it is called.
+        # Independent of the file's location and name.
         settings.remove(f"--skeleton={skeleton}")
         settings.append(f"--skeleton=sha256:{files.sha256(skeleton)}")
     return {
@@ -358,16 +367,16 @@ def _provenance(options):
 
 
 def _answer(options, clip):
-    """Answers standard input line by line."""
+    """Answers each line of standard input."""
     from ampose_tf.lifting import formats, results
 
     _refuse(
         options,
         ("output", "formats", "overwrite", "up"),
-        "is for files, and --keypoints=- is answered on standard output; name "
-        "a .jsonl file for files",
+        "is for files; --keypoints=- writes to standard output; to write "
+        "files, name a .jsonl file",
     )
-    # Before a model is loaded.
+    # Checked before the model is loaded.
     formats.checked_image_size(clip["image_size"])
     lines = formats.read_lines(sys.stdin.buffer)
     is_first = True

@@ -1,22 +1,22 @@
-"""Completes joints that were not seen, in 2D, for models that need them all.
+"""Fills in unseen joints in 2D, for models that need all of them.
 
-In this order, each step from what the steps before have left:
+The steps run in this order; each fills in joints that are still missing:
 
-1. In time: over gaps of at most `MAX_GAP` frames, a joint is on the line
-   between where it was seen before and after.
-2. The trunk: hips, shoulders, spine, neck and head from each other, in the
-   proportions of somebody who stands.
-3. The limbs: an elbow or knee is half-way between its neighbours, a wrist or
-   foot goes on in the direction of the bone before it; where both are gone,
-   they have the directions of the other side's, mirrored about the trunk's
-   axis, the line from hip to thorax; where these are gone too, they hang
-   down along it.
-4. In time again, over any gap and beyond the ends, relative to the hip.
-5. The place of the neighbouring joint.
+1. Time: a gap of at most `MAX_GAP` frames is interpolated linearly between the
+   joint's positions before and after it.
+2. Trunk: hips, shoulders, spine, neck and head are derived from each other,
+   in the proportions of a standing person.
+3. Limbs: an elbow or knee is placed half-way between its neighbours, a wrist
+   or foot continues the bone before it. If both are missing, they take the
+   directions of the other side, mirrored about the trunk's axis, the line from
+   hip to thorax; if those are missing too, they hang down along the axis.
+4. Time: any gap, and the frames beyond the ends, are filled relative to the
+   hip.
+5. Other joints are placed at a neighbouring joint.
 
-What is made up so is no observation: over whole clips of walking people it is
-off by a tenth of the person's size for a wrist or foot, by a twentieth for an
-elbow or knee. A model that takes `seen` needs no completion.
+These positions are guesses: over whole clips of walking people the error is a
+tenth of the person's size for a wrist or foot, and a twentieth for an elbow
+or knee. A model with the input `seen` needs no completion.
 """
 
 import numpy as np
@@ -29,7 +29,7 @@ _INDEX = {joint: index for index, joint in enumerate(H36M_17.joints)}
 
 
 def _rule(made, **parts):
-    """Returns a joint and the weights of those that it can be made of."""
+    """Returns a joint, and the joints and weights that it is computed from."""
     names = {"Neck": "Neck/Nose"}
     weights = {names.get(joint, joint): part for joint, part in parts.items()}
     return (
@@ -93,19 +93,19 @@ _LIMBS = tuple(
 def complete(
     pixels: np.ndarray, seen: np.ndarray, frames: np.ndarray
 ) -> np.ndarray:
-    """Returns one person's keypoints with every joint in place.
+    """Returns one person's keypoints with the unseen joints filled in.
 
     Args:
-        pixels: (F, 17, 2) in Human3.6M's order; of joints that were not
-            seen, anything.
+        pixels: (F, 17, 2) in Human3.6M's order; the values of unseen joints
+            are ignored.
         seen: (F, 17) bool, at least one joint in every frame.
         frames: (F,) increasing.
 
     Returns:
-        (F, 17, 2) float32; joints that were seen are as they were.
+        (F, 17, 2) float32; joints that were seen are unchanged.
 
     Raises:
-        ValueError: Where nothing was seen in a frame.
+        ValueError: If no joint is seen in a frame.
     """
     if not seen.any(axis=1).all():
         raise ValueError("Expected at least one joint seen in every frame")
@@ -157,7 +157,7 @@ def _interpolate(placed, frames, gap):
 
 
 def _mirror(placed):
-    """Gives limbs the directions of their counterparts."""
+    """Copies the directions of limbs from the other side, mirrored."""
     axis = placed[:, _INDEX["Thorax"]] - placed[:, _INDEX["Hip"]]
     length = np.linalg.norm(axis, axis=1, keepdims=True)
     axis = np.divide(
@@ -172,14 +172,14 @@ def _mirror(placed):
 
 
 def _anchor(placed):
-    """Returns the hip, or the middle of what is there, (F, 1, 2)."""
+    """Returns the hip, or the mean of the known joints, (F, 1, 2)."""
     hip = placed[:, :1]
     middle = np.nanmean(placed, axis=1, keepdims=True)
     return np.where(np.isnan(hip), middle, hip)
 
 
 def _follow(placed):
-    for _ in H36M_17.edges:  # However far the next known joint is.
+    for _ in H36M_17.edges:  # The next known joint may be far away.
         if not np.isnan(placed).any():
             break
         for parent, child in H36M_17.edges:

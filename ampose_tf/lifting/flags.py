@@ -10,7 +10,7 @@ from ampose_tf.lifting.keypoints import PERSON_SCORE
 # As in `blazepose.models`, which takes time to import.
 DETECTORS = ("lite", "full", "heavy")
 
-# Flags that decide on the poses, beside the model.
+# Flags that, together with the model, determine the poses.
 SETTINGS = (
     "image_size",
     "fps",
@@ -30,7 +30,7 @@ SETTINGS = (
     "end",
     "every",
 )
-# Flags for lifting, which a saved result needs no more.
+# Flags for lifting, which do not apply to a saved result.
 OF_LIFTING = (
     "model",
     "trust_model",
@@ -39,7 +39,7 @@ OF_LIFTING = (
     "threads",
     *SETTINGS,
 )
-# Flags that only --video has a use for.
+# Flags that apply only to --video.
 OF_VIDEO = (
     "detector",
     "people",
@@ -50,7 +50,7 @@ OF_VIDEO = (
     "preview",
     "with_frames",
 )
-# Flags that only --keypoints has a use for: a video itself says its size.
+# Flags that apply only to --keypoints.
 OF_KEYPOINTS = (
     "clips",
     "image_size",
@@ -59,7 +59,7 @@ OF_KEYPOINTS = (
     "frames",
     "person_score",
 )
-# Flags for lifting, for which --doctor has no use.
+# Flags for lifting, which do not apply to --doctor.
 OF_RESULTS = (
     "model",
     "trust_model",
@@ -82,155 +82,161 @@ def define(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "keypoints",
         None,
-        "A keypoint file of any tool, a folder of one JSON file for each "
-        "frame, - for JSON lines on standard input, answered on standard "
-        "output, or a saved result, which is written in other formats; or "
-        "many clips: a quoted pattern, or a folder of clips.",
+        "Input: a keypoint file of any supported tool; a folder with one JSON "
+        "file per frame; a quoted pattern or a folder of clips, to lift many; "
+        "- to read JSON lines from standard input and answer on standard "
+        "output; or a saved result, to convert it to other formats.",
         flag_values=flag_values,
     )
     flags.DEFINE_enum(
         "clips",
         None,
         ["each", "one"],
-        "Whether each file in a folder is a clip, or all of them are one. By "
-        "default they are one if each holds a single frame.",
+        "Whether each file in a folder is a clip (each), or all of them "
+        "together are one (one). By default, one if every file contains a "
+        "single frame.",
         flag_values=flag_values,
     )
     flags.DEFINE_string(
         "model",
         "ampose_s",
-        "ampose_s (the default) or ampose_t, which are released, or a .keras, "
-        "SavedModel folder or .tflite.",
+        "The released model ampose_s or ampose_t, or a path of your own: a "
+        ".keras file, a .tflite file or a SavedModel folder.",
         flag_values=flag_values,
     )
     flags.DEFINE_bool(
         "trust_model",
         False,
-        "Run a .tflite or a SavedModel that is refused as untrusted. It may "
-        "then read and write your files.",
+        "Run a .tflite file or a SavedModel without checking that it is safe. "
+        "It can then read and write your files.",
         flag_values=flag_values,
     )
     flags.DEFINE_bool(
         "doctor",
         False,
-        "Lift nothing; say in plain words what looks wrong with the "
-        "keypoints.",
+        "Check the keypoints for common mistakes and print a report; nothing "
+        "is lifted.",
         flag_values=flag_values,
     )
     flags.DEFINE_string(
         "output",
         None,
-        "Folder, by default lifted/, or a file whose ending says its format; "
-        "beside an .npz its .png is drawn.",
+        "Output folder, by default lifted/, or a single file in the format of "
+        "its extension; an .npz file always comes with a .png picture.",
         flag_values=flag_values,
     )
     flags.DEFINE_list(
         "formats",
         None,
-        "Formats of the files in the output folder, by default npz,png, and "
-        "npz for many clips: npz, json, csv, angles (as .csv), trc, bvh, "
-        "html, gif, mp4, png.",
+        "Comma-separated formats of the files in the output folder: npz, "
+        "json, csv, angles (as .csv), trc, bvh, html, gif, mp4, png. By "
+        "default npz,png, or npz for many clips.",
         flag_values=flag_values,
     )
     flags.DEFINE_bool(
         "overwrite",
         False,
-        "Replace files that exist; with many clips, those that were lifted "
-        "from another input, by another model or with other flags.",
+        "Replace existing files. With many clips, results of another input, "
+        "another model or other flags are replaced.",
         flag_values=flag_values,
     )
     flags.DEFINE_integer(
         "threads",
         None,
-        "Threads to run a .tflite or a released model in, and clips that "
-        "are worked on at a time; by default as many as there are cores. "
-        "Poses do not depend on it.",
+        "Number of threads for a .tflite file or a released model, and of "
+        "clips lifted at the same time. By default the number of cores. It "
+        "does not change the poses.",
         lower_bound=1,
         flag_values=flag_values,
     )
     flags.DEFINE_string(
         "image_size",
         None,
-        "WIDTHxHEIGHT in pixels. If the file does not say it either, "
-        "normalised keypoints cannot be read; for others, a square around "
-        "the people is assumed, and where they stand is not estimated.",
+        "Image size as WIDTHxHEIGHT in pixels; overrides the file's. If "
+        "unknown, keypoints in pixels are lifted within an assumed square "
+        "around the people, without root positions unless --intrinsics is "
+        "given, and normalised keypoints are refused.",
         flag_values=flag_values,
     )
     flags.DEFINE_float(
         "fps",
         None,
-        "The video's frames per second; 30 are assumed if the file does not "
-        "say it either.",
+        "Frames per second of the video; overrides the file's. If unknown, 30 "
+        "are assumed.",
         flag_values=flag_values,
     )
     flags.DEFINE_string(
         "format",
         None,
-        "Format of the file; by default it is recognised.",
+        "Format of the keypoint file. By default it is detected.",
         flag_values=flag_values,
     )
     flags.DEFINE_string(
         "skeleton",
         None,
-        "Skeleton of the file's joints; by default it is recognised. A name, "
-        "such as COCO-17, or a JSON file that describes one of your own, see "
-        "python -m pydoc ampose_tf.lifting.own_skeleton.",
+        "Skeleton of the keypoint file: a name, such as COCO-17, or a JSON "
+        "file that describes your own, see python -m pydoc "
+        "ampose_tf.lifting.own_skeleton. By default it is detected.",
         flag_values=flag_values,
     )
     flags.DEFINE_enum(
         "frames",
         None,
         ["list", "people"],
-        "What the bodies in a plain list are: frames one after another, or "
-        "people of one frame. By default ids that come back and the distances "
-        "of bodies decide.",
+        "What the bodies in a plain list are: consecutive frames of one "
+        "person (list), or the people in one frame (people). By default "
+        "decided from repeated ids and the distances between bodies.",
         flag_values=flag_values,
     )
     flags.DEFINE_float(
         "person_score",
         PERSON_SCORE,
-        "People are left out if the score of the whole person is lower.",
+        "Leave out people whose overall score is below this threshold, from 0 "
+        "to 1.",
         flag_values=flag_values,
     )
     flags.DEFINE_float(
         "seen_score",
         SEEN_SCORE,
-        "A joint counts as seen from this score on.",
+        "Treat joints with a score below this threshold, from 0 to 1, as not "
+        "seen.",
         flag_values=flag_values,
     )
     flags.DEFINE_string(
         "smooth",
         "none",
         "Smoothing over time: none, butterworth (no lag, needs the whole "
-        "clip) or one_euro.",
+        "clip) or one_euro (causal, works on streams).",
         flag_values=flag_values,
     )
     flags.DEFINE_float(
         "fov_deg",
         None,
-        "The camera's field of view along the image's longer side, in "
-        "degrees; 60 are assumed. It decides how far away people are, and "
-        "needs the image's size.",
+        "Field of view of the camera along the image's longer side, in "
+        "degrees; by default 60. It determines the people's distances, and "
+        "requires a known image size.",
         flag_values=flag_values,
     )
     flags.DEFINE_string(
         "intrinsics",
         None,
-        "FX,FY,CX,CY of the camera in pixels, in place of --fov_deg.",
+        "Intrinsics of the camera as FX,FY,CX,CY in pixels, instead of "
+        "--fov_deg.",
         flag_values=flag_values,
     )
     flags.DEFINE_float(
         "height_m",
         None,
-        "The people's height in metres, to scale them by; without it they "
-        "have the size that the model gives them.",
+        "Height of every person in metres. Their poses are scaled to it; by "
+        "default they keep the size that the model predicts.",
         flag_values=flag_values,
     )
     flags.DEFINE_string(
         "up",
         "y",
-        "y, the camera is level; degrees that it looks down by; auto, from "
-        "people who stand; or x,y,z in the camera's frame.",
+        "The up direction: y if the camera is level; the angle in degrees by "
+        "which it looks down; auto to estimate it from people who stand; or a "
+        "vector x,y,z in the camera's frame.",
         flag_values=flag_values,
     )
     _define_of_video(flag_values)
@@ -240,64 +246,65 @@ def _define_of_video(flag_values):
     flags.DEFINE_string(
         "video",
         None,
-        "A video (.mp4, .mov, .mkv, .webm, .avi, .gif and other common "
-        "formats), a folder whose images are the frames of one clip, or an "
-        "image; in place of --keypoints.",
+        "Input: a video (.mp4, .mov, .mkv, .webm, .avi, .gif and other common "
+        "formats), a folder of images that are the frames of one clip, or a "
+        "single image. Give this or --keypoints.",
         flag_values=flag_values,
     )
     flags.DEFINE_enum(
         "detector",
         "full",
         DETECTORS,
-        "With --video, the BlazePose model, better and slower from lite to "
-        "heavy.",
+        "With --video, the BlazePose model: lite is the fastest, heavy the "
+        "most accurate.",
         flag_values=flag_values,
     )
     flags.DEFINE_integer(
         "people",
         1,
-        "With --video, how many people are followed.",
+        "With --video, the number of people to track.",
         lower_bound=1,
         flag_values=flag_values,
     )
     flags.DEFINE_float(
         "start",
         0.0,
-        "With --video, seconds to begin at.",
+        "With --video, the time to start at, in seconds.",
         lower_bound=0.0,
         flag_values=flag_values,
     )
     flags.DEFINE_float(
         "end",
         math.inf,
-        "With --video, seconds to end at.",
+        "With --video, the time to end at, in seconds; by default the end of "
+        "the video.",
         flag_values=flag_values,
     )
     flags.DEFINE_integer(
         "every",
         1,
-        "With --video, every n-th frame is looked at.",
+        "With --video, use only every n-th frame.",
         lower_bound=1,
         flag_values=flag_values,
     )
     flags.DEFINE_string(
         "save_keypoints",
         None,
-        "With --video, a .json to save the keypoints in; --keypoints reads "
-        "it.",
+        "With --video, also save the keypoints to this .json file, which "
+        "--keypoints can read.",
         flag_values=flag_values,
     )
     flags.DEFINE_bool(
         "preview",
         False,
-        "With --video, also write <stem>_preview.mp4: the video with the "
-        "skeleton on it, beside the 3D.",
+        "With --video, also write <stem>_preview.mp4: the video with the 2D "
+        "skeleton drawn on it, beside the 3D poses.",
         flag_values=flag_values,
     )
     flags.DEFINE_bool(
         "with_frames",
         False,
-        "With --video, put small pictures of it behind the keypoints in the "
-        ".html.",
+        "With --video, show small pictures of it behind the keypoints in the "
+        ".html viewer.",
         flag_values=flag_values,
     )

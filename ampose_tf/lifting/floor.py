@@ -1,7 +1,7 @@
-"""Where up is, and the floor: from a camera's frame to a world with z up.
+"""The up direction and the floor: from a camera's frame to a world with z up.
 
-A single camera does not say how it is tilted. It is taken as level, or its
-tilt is given, or it is estimated from people who stand or walk.
+The tilt of a single camera is unknown. The camera is assumed to be level, or
+the tilt is given, or it is estimated from people who stand or walk.
 """
 
 import itertools
@@ -16,16 +16,16 @@ from ampose_tf.lifting.motion import (
 )
 from ampose_tf.lifting.vectors import angle_deg, unit
 
-# Whoever stands has knees as straight as this, one of them and both, and the
-# trunk in line with the legs.
+# Standing people bend the straighter knee, the other knee and the hip by at
+# most these angles.
 _STANDING_KNEE_DEG = 30.0
 _OTHER_KNEE_DEG = 40.0
 _STANDING_HIP_DEG = 20.0
 _FEWEST_FRAMES = 10
 _LEAST_SHARE = 0.25
 
-# The floor is where ankles go down to in this share of the frames, so that a
-# few wrong ones do not lower it.
+# Percentile of the ankles' heights that determines the floor: a few wrong
+# poses do not lower it.
 _FLOOR_PERCENT = 5.0
 
 
@@ -33,13 +33,13 @@ def parse_up(text: str) -> tuple[float, float, float] | str:
     """Parses the flag --up, for `align`.
 
     Args:
-        text: `y`, the camera is level; `auto`, see `estimate_up`; degrees
-            that a camera without roll looks down by (negative where it looks
-            up); or `x,y,z`, a vector in the camera's frame (x right, y down,
-            z forward) that points upwards.
+        text: `y` if the camera is level; `auto`, see `estimate_up`; the angle
+            in degrees by which a camera without roll looks down (negative if
+            it looks up); or `x,y,z`, a vector in the camera's frame (x right,
+            y down, z forward) that points upwards.
 
     Raises:
-        ValueError: Where it is none of these.
+        ValueError: If the text is none of these.
     """
     if text == "auto":
         return text
@@ -55,8 +55,8 @@ def parse_up(text: str) -> tuple[float, float, float] | str:
     if len(numbers) == 3 and 0 < np.linalg.norm(numbers) < np.inf:
         return tuple(float(v) for v in numbers / np.linalg.norm(numbers))
     raise ValueError(
-        "--up: expected y, auto, degrees that the camera looks down by, or "
-        f"x,y,z, got {text!r}"
+        "--up: expected y, auto, the angle in degrees by which the camera "
+        f"looks down, or x,y,z, got {text!r}"
     )
 
 
@@ -65,42 +65,45 @@ def align(
 ) -> Motion:
     """Returns the motion with `up` set; its poses stay in the camera's frame.
 
+    The writers of `.trc`, `.bvh` and angles use `up`.
+
     Args:
-        motion: The writers of `.trc`, `.bvh` and angles follow its `up`.
-        up: In the camera's frame, of length 1; or `auto`, see `estimate_up`.
+        motion: Motion to set `up` of.
+        up: Unit vector in the camera's frame; or `auto`, see `estimate_up`.
 
     Raises:
-        ValueError: Where `auto` finds nobody to go by, or the length is not
-            1.
+        ValueError: If `auto` finds too few standing people, or the length is
+            not 1.
     """
     if isinstance(up, str):
         if up != "auto":
             raise ValueError(f"Expected a vector or auto, got {up!r}")
         up = tuple(float(v) for v in estimate_up(motion))
-        note = "Up is estimated from people who stand"
+        note = "The up direction is estimated from people who stand"
     elif tuple(up) == LEVEL:
-        return motion.noted("The camera is taken as level.", up=tuple(up))
+        return motion.noted("The camera is assumed to be level.", up=tuple(up))
     else:
-        note = "Up is given"
+        note = "The up direction is given"
     x, y, z = up
     return motion.noted(f"{note}: ({x:.3f}, {y:.3f}, {z:.3f}).", up=up)
 
 
 def estimate_up(motion: Motion) -> np.ndarray:
-    """Returns the direction upwards, from people who stand or walk.
+    """Estimates the up direction from people who stand or walk.
 
-    Who stands on straight legs is in balance: the thorax is above the middle
-    between the feet, on average over steps and swaying. So up is the median
-    of the directions from there to the thorax, over the frames with straight
-    legs in line with the trunk. Bent, sitting and lying people are not
-    looked at; those who lean all the time, as runners do, mislead.
+    A person who stands on straight legs is in balance: averaged over steps
+    and swaying, the thorax is above the midpoint of the feet. Up is therefore
+    the median direction from that midpoint to the thorax, over the frames with
+    straight legs in line with the trunk. People who bend, sit or lie are
+    ignored. People who lean all the time, such as runners, bias the estimate.
 
-    On the CMU database's trials that qualify, true poses come within 2
-    degrees (median) and 6 (95 %), those of a small network within 2 and 4.
+    On the suitable trials of the CMU database, the error is within 2 degrees
+    (median) and 6 (95 %) with true poses, and within 2 and 4 with those of a
+    small network.
 
     Raises:
-        ValueError: Where less than ten frames, or a quarter of them, show
-            somebody standing.
+        ValueError: If fewer than ten frames, or less than a quarter of all
+            frames, show a standing person.
     """
     directions, standing = [np.empty((0, 3))], [np.empty(0, bool)]
     for track in motion.tracks:
@@ -130,24 +133,24 @@ def estimate_up(motion: Motion) -> np.ndarray:
     standing = np.concatenate(standing)
     if standing.sum() < max(_FEWEST_FRAMES, _LEAST_SHARE * len(standing)):
         raise ValueError(
-            f"Up cannot be estimated: in {standing.sum()} of {len(standing)} "
-            "frames somebody stands upright, too few; give the camera's "
-            "tilt, --up"
+            "The up direction cannot be estimated: people stand upright in "
+            f"only {standing.sum()} of {len(standing)} frames; give the "
+            "camera's tilt with --up"
         )
     return unit(np.median(np.concatenate(directions)[standing], axis=0))
 
 
 def rotation_to_world(up: tuple[float, float, float]) -> np.ndarray:
-    """Returns the matrix (3, 3) that turns camera axes into the world's.
+    """Returns the rotation matrix (3, 3) from camera to world axes.
 
-    The world's z points upwards, x to the camera's right and y to where it
-    looks, both horizontally.
+    The world's z axis points upwards; x points to the camera's right and y in
+    its viewing direction, both horizontal.
 
     Args:
         up: Unit vector in the camera's frame.
     """
     up = np.asarray(up, np.float64)
-    # Of a camera on its side, the right is up or down: no use as a start.
+    # The right of a camera on its side is vertical: start from forward.
     if abs(up[0]) < 0.9:
         forward = unit(np.cross(up, [1, 0, 0]))
     else:
@@ -156,19 +159,19 @@ def rotation_to_world(up: tuple[float, float, float]) -> np.ndarray:
 
 
 def world_positions(motion: Motion) -> tuple[np.ndarray, ...]:
-    """Returns everybody's joints in a world with z up and the floor at 0.
+    """Returns all people's joints in a world with z up and the floor at 0.
 
     The origin is on the floor below the camera. The floor is 0.09 m, an
-    ankle's height, below where the lower of the two ankles of anybody with a
-    root goes in the lowest twentieth of the frames. Who never touches the
-    floor still stands on it, and stairs are none.
+    ankle's height, below the 5th percentile of the height of the lower ankle,
+    over all people with a root. A single flat floor is assumed: people who
+    never touch the ground still stand on it, and stairs are ignored.
 
-    Whoever has no root has the hip above the origin and, in every frame, the
-    lower ankle at its height: a hip that stayed where it is would make who
-    squats draw up the feet.
+    A person without a root has the hip above the origin and, in every frame,
+    the lower ankle 0.09 m above the floor. With a fixed hip, a person who
+    squats would seem to lift the feet.
 
     Returns:
-        Per track (F, J, 3) float64 metres.
+        (F, J, 3) float64 metres for each track.
     """
     rotation = rotation_to_world(motion.up)
     turned = [

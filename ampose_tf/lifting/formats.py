@@ -1,14 +1,14 @@
-"""Reading keypoint files of any tool.
+"""Reads the keypoint files of pose detectors.
 
-The format is detected from a file's contents. The forms are described, with
+The format is detected from a file's contents. The formats are described, with
 their sources, in `readers.forms`: `frame_forms` (one frame in JSON),
 `clip_forms` (a clip in JSON), `array_files` (`.npy`, `.npz`), `tables`
-(`.csv`), `yolo` and `h5_files`. A folder holds one file for each frame, as
-OpenPose, MMPose and YOLO write them. `-` is standard input and holds JSON
-lines, as a `.jsonl` file does: one frame a line, see `stream`.
+(`.csv`), `yolo` and `h5_files`. A folder contains one file per frame, as
+written by OpenPose, MMPose and YOLO. `-` is standard input, which contains
+JSON lines like a `.jsonl` file: one frame per line, see `stream`.
 
-Nothing in a file is executed. Files beyond the bounds of `untrusted` are
-refused, as are coordinates, people and frames beyond its limits.
+Nothing in a file is executed. Files beyond the limits of `untrusted` are
+refused: limits on bytes, coordinates, people and frames.
 """
 
 import contextlib
@@ -91,26 +91,27 @@ def read(
     """Reads the people of a clip.
 
     Args:
-        path: A file, a folder of one JSON file or YOLO label for each frame,
-            or `-` for JSON lines on standard input.
-        image_size: (width, height) in pixels, which beats the file's.
-        format: One of `FORMATS`; None to recognise it.
-        skeleton: Of the file's joints, see `keypoints.find_skeleton` and
-            `own_skeleton.load`; None to tell it by their names or number.
-        frames: `"list"` if bodies in a list that say nothing else are frames,
-            `"people"` if they are people of one frame; None to tell it by
-            ids that come back and by how far they are from each other.
-        person_score: People are left out if their score, of the whole person,
-            is lower. From 0 to 1; 0 keeps all.
+        path: A file, a folder with one JSON file or YOLO label per frame, or
+            `-` for JSON lines on standard input.
+        image_size: (width, height) in pixels; overrides the file's.
+        format: One of `FORMATS`; None to detect it.
+        skeleton: Skeleton of the file, see `keypoints.find_skeleton` and
+            `own_skeleton.load`; None to detect it from the names or the
+            number of joints.
+        frames: How to read a plain list of bodies: `"list"` as consecutive
+            frames, `"people"` as the people in one frame; None to decide from
+            repeated ids and the distances between bodies.
+        person_score: People with a lower overall score are left out. From 0
+            to 1; 0 keeps all.
 
     Returns:
         Keypoints in pixels, in the order of the file's skeleton. Their notes
-        say what was assumed, left out and not read.
+        list what was assumed, left out and not read.
 
     Raises:
-        OSError: If it cannot be read.
-        ValueError: If it is of no known format, or wrong in itself, or an
-            argument is.
+        OSError: If the file cannot be read.
+        ValueError: If the file has no known format or is invalid, or an
+            argument is invalid.
     """
     image_size, options = _checked(
         image_size, format, skeleton, frames, person_score
@@ -145,7 +146,7 @@ def read_array(
     *,
     person_score: float = PERSON_SCORE,
 ) -> Keypoints:
-    """Reads keypoints from an array as from a `.npy` that holds it.
+    """Reads keypoints from an array as from a `.npy` file.
 
     Args:
         array: See `readers.array_files`.
@@ -155,7 +156,7 @@ def read_array(
         person_score: As in `read`.
 
     Raises:
-        ValueError: If its shape or its values are wrong.
+        ValueError: If the shape or the values are invalid.
     """
     image_size, options = _checked(
         image_size, format, skeleton, None, person_score
@@ -166,10 +167,10 @@ def read_array(
 
 
 def read_lines(file: BinaryIO) -> Iterator[bytes]:
-    """Yields lines as they come, see `stream`.
+    """Yields lines as they arrive, see `stream`.
 
     Raises:
-        ValueError: If one is longer than `MAX_LINE_BYTES`.
+        ValueError: If a line is longer than `MAX_LINE_BYTES`.
     """
     while line := file.readline(MAX_LINE_BYTES + 1):
         if len(line) > MAX_LINE_BYTES:
@@ -181,7 +182,7 @@ def parse_image_size(text: str) -> tuple[int, int]:
     """Parses "WIDTHxHEIGHT" in pixels.
 
     Raises:
-        ValueError: If it is not two positive whole numbers.
+        ValueError: If the text is not two positive integers.
     """
     parts = text.lower().split("x")
     if len(parts) != 2 or not all(p.isdecimal() and int(p) for p in parts):
@@ -195,9 +196,9 @@ def parse_image_size(text: str) -> tuple[int, int]:
 class _Pause:
     """Pauses Python's garbage collector.
 
-    None of the millions of objects that a large file becomes is garbage, and
-    looking for some takes half of the time. Several threads may read at a
-    time: it is on again when the last has ended.
+    A large file becomes millions of objects, none of which is garbage, and
+    collection would take half of the time. Several threads may read at a
+    time: collection resumes when the last of them ends.
     """
 
     def __init__(self):
@@ -223,13 +224,13 @@ _collector_paused = _Pause()
 
 
 def _is_large(path):
-    """Whether reading takes so long that garbage collection matters."""
+    """Whether the file is so large that garbage collection matters."""
     path = pathlib.Path(path)
     return not path.is_file() or path.stat().st_size > _LARGE_BYTES
 
 
 def _checked(image_size, format, skeleton, frames, person_score):
-    """Returns the image's size and the options, once they are known."""
+    """Checks the arguments; returns the image size and the options."""
     if format is not None and format not in FORMATS:
         raise ValueError(
             f"unknown format {format!r}; known: {', '.join(FORMATS)}"
@@ -246,7 +247,7 @@ def _checked(image_size, format, skeleton, frames, person_score):
 
 
 def _bounded(lines):
-    """Yields lines that are not longer than `MAX_BYTES` together."""
+    """Yields lines, up to a total of `MAX_BYTES`."""
     rest = untrusted.MAX_BYTES
     for line in lines:
         rest -= len(line)

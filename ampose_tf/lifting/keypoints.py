@@ -1,4 +1,4 @@
-"""Keypoints of the people in a clip, whatever tool found them."""
+"""Keypoints of the people in a clip, from any detector."""
 
 import math
 import os
@@ -20,7 +20,7 @@ _H36M_17 = Conversion(
     weights={joint: {joint: 1.0} for joint in H36M_17.joints},
 )
 
-# Every skeleton that a file can be in.
+# All known skeletons of keypoint files.
 SKELETONS = CONVERSIONS | {_H36M_17.name: _H36M_17}
 
 # Distance at which similarity falls to 0.6, in diagonals of the body. COCO's
@@ -29,8 +29,8 @@ SKELETONS = CONVERSIONS | {_H36M_17.name: _H36M_17}
 _OKS_FALLOFF = 0.08
 
 
-# People of a lower score are left out, unless the user says otherwise. Tools
-# that threshold begin at 0.25 (Ultralytics, MoveNet).
+# By default, people with a lower score are left out. Tools that apply a
+# threshold themselves use 0.25 or more (Ultralytics, MoveNet).
 PERSON_SCORE = 0.2
 
 
@@ -38,12 +38,12 @@ class Track(NamedTuple):
     """One person over time.
 
     Attributes:
-        track_id: As in the file, or counted from 0 in order of appearance.
+        track_id: Id in the file, or counted from 0 in order of appearance.
         frames: (F,) int64, increasing; frames without the person are left
             out.
         pixels: (F, S, 2) float32 in pixels of the image, in the order of the
-            file's skeleton; (0, 0) where a joint was not seen.
-        scores: (F, S) float32 in [0, 1]; 0 where a joint was not seen.
+            file's skeleton; (0, 0) for joints that were not seen.
+        scores: (F, S) float32 in [0, 1]; 0 for joints that were not seen.
     """
 
     track_id: int
@@ -56,17 +56,17 @@ class Keypoints(NamedTuple):
     """The people of a clip.
 
     Attributes:
-        skeleton: The name of one of `SKELETONS`, or of the user's own.
-        image_size: (width, height) in pixels; None if the file does not say
-            it, or holds images of several sizes.
-        fps: Frames a second; None if the file does not say it.
+        skeleton: Name of one of `SKELETONS`, or of the user's own.
+        image_size: (width, height) in pixels; None if unknown, or if the
+            images have several sizes.
+        fps: Frames per second; None if unknown.
         frame_count: Frames in the clip, including those without a person.
         tracks: At least one, in increasing order of their ids.
-        notes: What was assumed, left out or not read, for the user: a
-            sentence each.
-        of_video: Whether `video.read_video` found them. The image's size, the
-            order of joints, axes and the numbers of frames are then certain,
-            and the doctor does not doubt them.
+        notes: What was assumed, left out or not read: one sentence each, for
+            the user.
+        of_video: Whether `video.read_video` found the keypoints. The image
+            size, the order of joints, the axes and the frame numbers are then
+            certain, and the doctor does not check them.
     """
 
     skeleton: str
@@ -78,33 +78,34 @@ class Keypoints(NamedTuple):
     of_video: bool = False
 
     def save(self, path: str | os.PathLike, overwrite: bool = False) -> None:
-        """Writes a file that `formats.read` reads back as the same keypoints.
+        """Writes a file from which `formats.read` restores the keypoints.
 
-        It is this project's own JSON, see `readers.forms.clip_forms`, with
-        the people of each frame by their ids. A file that would be too large
-        to be read back is not written. The limit, `untrusted.MAX_BYTES`, is
-        reached by about 350,000 frames of one person whom `video.read_video`
-        has found: three hours at 30 a second.
+        The file is JSON in this project's own format, see
+        `readers.forms.clip_forms`. A file that would be too large to be read
+        back is not written. About 350,000 frames of one person found by
+        `video.read_video`, three hours at 30 frames per second, reach the
+        limit `untrusted.MAX_BYTES`.
 
         Args:
-            path: Path that ends in `.json`. Missing folders are made.
-            overwrite: Whether a file that exists is replaced.
+            path: Output path, which must end in `.json`. Missing folders are
+                created.
+            overwrite: Whether to replace an existing file.
 
         Raises:
             OSError: If the file exists or cannot be written.
-            ValueError: If the path ends otherwise, or the file would be too
-                large, or a frame's number is above `untrusted.MAX_FRAME`.
+            ValueError: If the path does not end in `.json`, the file would be
+                too large, or a frame number is above `untrusted.MAX_FRAME`.
         """
         check_target(path, overwrite)
         if self.frame_count - 1 > untrusted.MAX_FRAME:
             raise ValueError(
-                f"{path} is not written: frame {self.frame_count - 1} would "
-                "not be read back; the last number that is read is "
+                f"{path} is not written: frame {self.frame_count - 1} could "
+                "not be read back; the highest frame number that is read is "
                 f"{untrusted.MAX_FRAME}"
             )
-        # Frames without a person are left out, but for the last one, which
-        # says how many there are, and some in long clips: numbers that are
-        # far apart are read as a mistake.
+        # Frames without a person are left out, except for the last frame,
+        # which preserves the frame count, and for some frames of long clips:
+        # numbers that are far apart are refused by the reader.
         people = {self.frame_count - 1: []}
         if self.frame_count > untrusted.HOUR:
             people |= {
@@ -132,7 +133,7 @@ class Keypoints(NamedTuple):
                 for frame in sorted(people)
             ],
         }
-        # It writes the shortest decimals that mean the same float32.
+        # orjson writes the shortest decimals that restore the same float32.
         text = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
         for size, most, what in (
             (len(text), untrusted.MAX_BYTES, "bytes"),
@@ -145,9 +146,9 @@ class Keypoints(NamedTuple):
         ):
             if size > most:
                 raise ValueError(
-                    f"{path} is not written: it would have {size} {what}, and "
-                    f"files of up to {most} are read back; save the keypoints "
-                    "of a part of the clip"
+                    f"{path} is not written: it would have {size} {what}, but "
+                    f"files with at most {most} can be read back; save the "
+                    "keypoints of a part of the clip"
                 )
         with files.replacing(path, overwrite) as temporary:
             temporary.write_bytes(text)
@@ -158,12 +159,11 @@ class Frame(NamedTuple):
 
     Attributes:
         skeleton: As in `Keypoints`; None before the first person.
-        index: The frame's number, increasing.
-        track_ids: (P,) int64; the same person has the same one in every
-            frame.
+        index: Frame number, increasing.
+        track_ids: (P,) int64; a person has the same id in every frame.
         pixels: (P, S, 2) float32, as in `Track`.
         scores: (P, S) float32, as in `Track`.
-        notes: As in `Keypoints`; those that no frame before has had.
+        notes: As in `Keypoints`; only notes that are new in this frame.
     """
 
     skeleton: str | None
@@ -178,7 +178,7 @@ def check_target(path: str | os.PathLike, overwrite: bool) -> None:
     """Checks that `Keypoints.save` may write a file.
 
     Raises:
-        OSError: If it exists.
+        OSError: If the file exists and is not to be overwritten.
         ValueError: If its name does not end in `.json`.
     """
     if pathlib.Path(path).suffix != ".json":
@@ -190,10 +190,10 @@ def check_target(path: str | os.PathLike, overwrite: bool) -> None:
 
 
 def find_skeleton(name: str) -> Conversion:
-    """Returns the known skeleton of that name.
+    """Returns the known skeleton with the name.
 
     Raises:
-        ValueError: If there is none; it lists them.
+        ValueError: If the name is unknown; the message lists the known ones.
     """
     if name not in SKELETONS:
         raise ValueError(
@@ -206,15 +206,15 @@ def find_skeleton(name: str) -> Conversion:
 def skeleton_of(
     named: str | os.PathLike | Conversion | None,
 ) -> Conversion | None:
-    """Returns the skeleton that a user means.
+    """Returns a skeleton by its name or from a file.
 
     Args:
-        named: A name, see `find_skeleton`; a file `*.json`, see
-            `own_skeleton.load`; or what is returned as it is.
+        named: A name, see `find_skeleton`, or a file `*.json`, see
+            `own_skeleton.load`. A `Conversion` or None is returned unchanged.
 
     Raises:
         OSError: If the file cannot be read.
-        ValueError: If there is no such skeleton, or the file is wrong.
+        ValueError: If the name is unknown or the file is invalid.
     """
     if named is None or isinstance(named, Conversion):
         return named
@@ -227,17 +227,17 @@ def skeleton_of(
 
 
 def check_score(score: float, what: str) -> None:
-    """Checks the least score of a joint or of a person.
+    """Checks a score threshold for joints or people.
 
     Raises:
-        ValueError: If it is not from 0 to 1.
+        ValueError: If the threshold is not from 0 to 1.
     """
     if not 0 <= score <= 1:
         raise ValueError(f"{what}: expected a score from 0 to 1, got {score}")
 
 
 def is_seen(scores: np.ndarray, seen_score: float) -> np.ndarray:
-    """Returns which joints count as seen, of any shape; never those at 0."""
+    """Returns which joints count as seen; a score of 0 is never seen."""
     return (scores >= seen_score) & (scores > 0)
 
 
@@ -249,7 +249,7 @@ def diagonals(points: np.ndarray, placed: np.ndarray) -> np.ndarray:
         placed: (..., S) bool, which joints count.
 
     Returns:
-        (...,), in the unit of the points; 0 where no joint counts.
+        (...,), in the unit of the points; 0 if no joint counts.
     """
     placed = placed[..., None]
     low = np.where(placed, points, np.inf).min(axis=-2)
@@ -264,11 +264,11 @@ def similarity(
     others: np.ndarray,
     others_placed: np.ndarray,
 ) -> np.ndarray:
-    """Returns how alike bodies are, as COCO's object keypoint similarity.
+    """Returns the object keypoint similarity of bodies, as defined by COCO.
 
-    https://cocodataset.org/#keypoints-eval, with one constant for all joints
-    and the area that goes with the larger body's diagonal: 1 for the same
-    body twice, 0 for bodies that are far apart.
+    See https://cocodataset.org/#keypoints-eval. Here, all joints share one
+    constant, and the scale comes from the diagonal of the larger body. The
+    similarity is 1 for identical bodies and 0 for bodies that are far apart.
 
     Args:
         points: (..., S, 2).
@@ -295,22 +295,24 @@ def convert(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Converts joints to Human3.6M's 17.
 
-    A made joint is the weighted mean of those it depends on. It is as sure
-    as the least of them: each moves it, those with a negative weight too.
+    A converted joint is the weighted mean of its source joints. Its score is
+    the lowest of theirs, since each of them moves it, including those with a
+    negative weight.
 
     Args:
         pixels: (N, S, 2).
         scores: (N, S).
-        skeleton: The skeleton of the S joints.
-        seen_score: A joint counts as seen from this score on. If a joint
-            that a made joint depends on is not seen, its alternatives are
+        skeleton: Skeleton of the S joints.
+        seen_score: Lowest score of a joint that counts as seen. If a source
+            joint is not seen, the alternatives of the converted joint are
             tried, see `conversion`.
 
     Returns:
-        pixels (N, 17, 2), (0, 0) where not seen, and scores (N, 17), float32.
+        pixels (N, 17, 2), (0, 0) for unseen joints, and scores (N, 17),
+        float32.
 
     Raises:
-        ValueError: If there are not S joints.
+        ValueError: If the number of joints is not S.
     """
     made = skeleton.convert(pixels, scores, seen_score)
     made_scores = skeleton.convert_scores(scores, seen_score)
@@ -326,20 +328,22 @@ def to_h36m(
     """Converts every track to Human3.6M's 17 joints, see `convert`.
 
     Args:
-        keypoints: Of any skeleton.
-        skeleton: The user's own; None for one of `SKELETONS`.
+        keypoints: Keypoints of any skeleton.
+        skeleton: The user's own skeleton; None for one of `SKELETONS`.
         seen_score: See `convert`.
 
     Returns:
         Keypoints of the skeleton "H36M-17".
 
     Raises:
-        ValueError: If the skeleton is not known or not the keypoints'.
+        ValueError: If the skeleton is unknown or is not that of the
+            keypoints.
     """
     skeleton = skeleton or find_skeleton(keypoints.skeleton)
     if skeleton.name != keypoints.skeleton:
         raise ValueError(
-            f"the keypoints are {keypoints.skeleton}, not {skeleton.name}"
+            f"the keypoints have the skeleton {keypoints.skeleton}, expected "
+            f"{skeleton.name}"
         )
     tracks = []
     for track in keypoints.tracks:
@@ -353,20 +357,20 @@ def to_h36m(
 def assumed_image_size(
     keypoints: Keypoints,
 ) -> tuple[tuple[int, int], tuple[float, float]]:
-    """Guesses an image where the file does not say its size.
+    """Returns an assumed image for a clip of unknown image size.
 
-    It is the square around all people in the clip, enlarged by 25 %. Its
-    centre stands for the camera's axis, which in truth may be elsewhere: a
-    caller that uses it must tell its user so.
+    The image is the square around all people in the clip, enlarged by 25 %.
+    Its centre takes the place of the camera's axis, which may actually be
+    elsewhere: callers must report the assumption to their users.
 
     Returns:
-        (side, side) in pixels, and the (x, y) of its corner in the file's
-        pixels, to be subtracted from them.
+        (side, side) in pixels, and the (x, y) of the square's corner in the
+        file's pixels, to be subtracted from the keypoints.
 
     Raises:
         ValueError: If no joint is seen.
     """
-    # What a detector itself doubts may lie anywhere.
+    # Joints with low scores may be anywhere.
     for least in (SEEN_SCORE, 0.0):
         seen = [
             track.pixels[is_seen(track.scores, least)]

@@ -1,4 +1,4 @@
-"""`Lifter`: keypoints of any tool in, people's motion in 3D out."""
+"""`Lifter`: lifts 2D keypoints from any detector to motion in 3D."""
 
 import functools
 import os
@@ -45,55 +45,57 @@ from ampose_tf.lifting.smoothing import (
 )
 from ampose_tf.skeleton import H36M_17, flip_ensemble
 
-# Where neither the file nor the user says it.
+# Used if neither the file nor the caller gives the frame rate.
 _FPS_NOTE = (
-    f"The frame rate is not known: {ASSUMED_FPS:g} frames per second are "
-    "assumed where one is needed; give it where you know it."
+    f"The frame rate is unknown: {ASSUMED_FPS:g} frames per second are "
+    "assumed where one is needed; give it if you know it."
 )
-# A square around somebody is twice as small at twice the distance, and so no
-# camera's image: a field of view along it would cancel the distance.
+# The square around a person shrinks with their distance, so a field of view
+# along its side would always give the same distance.
 _ROOT_NOTE = (
-    "Where people stand is not estimated: without the image's size, nothing "
-    "says how far away they are; give it, or the camera's intrinsics."
+    "The people's positions in space are not estimated, because their "
+    "distance cannot be derived without the image size; give it, or the "
+    "camera's intrinsics."
 )
 
-# Of a `.keras` or SavedModel, as fast as any on two processors: a larger
-# batch leaves their caches.
+# For a `.keras` file or SavedModel. As fast as any other size on two
+# processors; a larger batch does not fit into their caches.
 _BATCH_SIZE = 64
 
 
 class Lifter:
-    """Lifts clip after clip with one model.
+    """Lifts clips with one model.
 
-    What holds for every clip is said here, what belongs to one clip when it
-    is lifted:
+    Settings shared by all clips go to the constructor, and settings of a
+    single clip to the call:
 
         lifter = ampose_tf.lifting.Lifter(smooth="butterworth")
         motion = lifter("clip.json", image_size=(1920, 1080), fps=25)
         motion.save("clip.bvh")
 
-    A `.tflite` file, as the released models are, is run by LiteRT, without
-    TensorFlow and Keras. A lifter may be used by several threads at once.
+    LiteRT runs `.tflite` files, including the released models, without
+    TensorFlow and Keras. Several threads may use one lifter at the same time.
 
     Args:
-        model: The name of a released model, `ampose_s` or `ampose_t`, which
-            means its float32 `.tflite`; or a file, see `load_predictor`.
-        seen_score: A joint counts as seen from this score on.
-        person_score: People are left out if their score, of the whole person,
-            is lower.
-        flip_ensemble: Whether to average what the network makes of each image
-            and of its mirror image: better by some millimetres at twice the
-            time, and the source of `spread_m`, which is NaN without.
-        smooth: `"one_euro"`, `"butterworth"`, or one of these filters with
-            settings of one's own, see `smoothing`; None leaves every frame
-            by itself.
-        threads: Threads that a `.tflite` file is run in; None for as many as
-            there are cores. Poses do not depend on it.
+        model: Name of a released model, `ampose_s` or `ampose_t`, whose
+            float32 `.tflite` file is used; or a path, see `load_predictor`.
+        seen_score: Lowest score of a joint that counts as seen.
+        person_score: People with a lower overall score are left out.
+        flip_ensemble: Whether to average the predictions for each image and
+            its mirror image. This improves the poses by some millimetres,
+            takes twice the time and provides `spread_m`, which is NaN
+            otherwise.
+        smooth: `"one_euro"`, `"butterworth"`, or an instance of one of these
+            filters, see `smoothing`. By default, None, frames are
+            independent.
+        threads: Number of threads for a `.tflite` file; None for the number
+            of cores. It does not change the poses.
         trust_model: See `load_predictor`.
 
     Raises:
-        OSError: If there is no model.
-        ValueError: If it is not a model, or an argument is out of its range.
+        OSError: If the model does not exist.
+        ValueError: If the file is not a model, or an argument is out of
+            range.
     """
 
     def __init__(
@@ -148,42 +150,40 @@ class Lifter:
     ) -> Motion:
         """Lifts the people of a clip.
 
-        Frames in which no joint of a person is seen are left out of that
-        person's track. Other joints that were not seen are placed in 2D by
-        `completion`; a model with the input `seen` does not look at them.
-        What was assumed is among the motion's notes, and so is what the
-        `doctor` finds wrong with the keypoints.
+        A person's track contains the frames in which at least one joint is
+        seen. Unseen joints in these frames are filled in by `completion`; a
+        model with the input `seen` ignores them. The motion's notes list
+        every assumption, and the problems that the `doctor` finds in the
+        keypoints.
 
         Args:
-            keypoints: What `formats.read` takes: a file, a folder, or `-`;
-                or an array (T, 17, 2) of pixels, with scores (T, 17, 3), in
-                the order of COCO or Human3.6M, as a `.npy` may hold; or
+            keypoints: A file, a folder or `-`, see `formats.read`; or an
+                array (T, 17, 2) of pixels, or (T, 17, 3) with scores, in the
+                order of COCO or Human3.6M, see `formats.read_array`; or
                 `Keypoints`.
-            image_size: (width, height) in pixels, which beats the file's.
-                Where the file does not say it either, the square around
-                everybody is assumed, enlarged by 25 %, and nobody has a
-                `root` unless there are `intrinsics`.
-            fps: The video's frames per second, which beats the file's. Where
-                neither says it, the motion's is None, and 30 are assumed
-                where one is needed.
+            image_size: (width, height) in pixels; overrides the file's. If
+                unknown, the square around all people, enlarged by 25 %, is
+                assumed, and `root` is None unless `intrinsics` are given.
+            fps: Frames per second of the video; overrides the file's. If
+                unknown, the motion's `fps` is None, and 30 are assumed where
+                a rate is needed.
             format: See `formats.read`.
-            skeleton: Of the joints, see `keypoints.skeleton_of`; None to
-                recognise it.
+            skeleton: Skeleton of the joints, see `keypoints.skeleton_of`;
+                None to detect it.
             frames: See `formats.read`.
-            field_of_view_deg: Of the camera along the image's longer side;
-                `root.FIELD_OF_VIEW_DEG` where neither this nor `intrinsics`
-                is given. It needs the image's size.
+            field_of_view_deg: Field of view of the camera along the image's
+                longer side; requires the image size. By default
+                `root.FIELD_OF_VIEW_DEG`, unless `intrinsics` are given.
             intrinsics: (fx, fy, cx, cy) of the camera in pixels.
             height_m: See `root.scale`.
             up: See `floor.align`.
 
         Returns:
-            Of at least one person.
+            Motion of at least one person.
 
         Raises:
-            OSError: Where the file cannot be read.
-            ValueError: Where the keypoints or an argument are not what they
-                should be.
+            OSError: If the file cannot be read.
+            ValueError: If the keypoints or an argument are invalid.
         """
         skeleton = skeleton_of(skeleton)
         clip = self._read(keypoints, image_size, format, skeleton, frames)
@@ -198,16 +198,16 @@ class Lifter:
         if size is None:
             if field_of_view_deg is not None and intrinsics is None:
                 raise ValueError(
-                    f"{_name(keypoints)}: a field of view needs the image's "
+                    f"{_name(keypoints)}: a field of view requires the image "
                     "size; give --image_size=WIDTHxHEIGHT, in Python "
                     "image_size, or the camera's intrinsics"
                 )
             size, corner = assumed_image_size(clip)
             notes.append(
-                "The image's size is not known, or not one: a square of "
-                f"{size[0]} pixels around the people is assumed, from "
-                f"({corner[0]:.0f}, {corner[1]:.0f}) on; give it where you "
-                "know it."
+                "The image size is unknown or not the same for all images: a "
+                f"square of {size[0]} pixels around the people is assumed, "
+                f"with its upper left corner at ({corner[0]:.0f}, "
+                f"{corner[1]:.0f}); give the size if you know it."
             )
         fps = clip.fps if fps is None else untrusted.frame_rate(fps, "fps")
         if fps is None:
@@ -216,8 +216,8 @@ class Lifter:
         tracks = self._lift(converted.tracks, size, corner)
         if not tracks:
             raise ValueError(
-                f"{_name(keypoints)}: nobody has a joint with a score of "
-                f"{self._seen_score:g}"
+                f"{_name(keypoints)}: no person has a joint with a score of "
+                f"at least {self._seen_score:g}"
             )
         motion = self._motion(tracks, size, corner, fps, notes)
         camera = _camera(size, corner, field_of_view_deg, intrinsics)
@@ -243,34 +243,36 @@ class Lifter:
         intrinsics: tuple[float, float, float, float] | None = None,
         height_m: float | None = None,
     ) -> Iterator[tuple[int, Motion]]:
-        """Lifts frame by frame, as they come, in constant memory.
+        """Lifts frames as they arrive, in constant memory.
 
-        Each frame is lifted and placed by itself; of the filters, only
-        One-Euro's serves a stream.
+        Each frame is lifted and placed independently. The One-Euro filter is
+        the only one that works on streams.
 
         Args:
             lines: JSON lines, see `formats.stream`.
-            image_size: As of a clip; a stream has no extents to guess it by.
-            fps: As of a clip; nothing but `smooth` needs it.
-            format: As of a clip.
-            skeleton: As of a clip.
-            field_of_view_deg: As of a clip.
-            intrinsics: As of a clip.
-            height_m: As of a clip, and by it every frame is scaled alone.
+            image_size: (width, height) in pixels; required, since it cannot
+                be estimated from a stream.
+            fps: Frames per second; only `smooth` uses it.
+            format: As for a clip.
+            skeleton: As for a clip.
+            field_of_view_deg: As for a clip.
+            intrinsics: As for a clip.
+            height_m: As for a clip; each frame is scaled independently.
 
         Yields:
-            The frame's number, and the motion of that frame, without people
-            if there are none. Its notes have what the reader assumed, left
-            out or did not read and has not said before.
+            The frame number and the motion of that frame, which may have no
+            people. Its notes list what the reader newly assumed, left out or
+            did not read.
 
         Raises:
-            ValueError: Where an argument is wrong, or a line; it says which.
+            ValueError: If an argument or a line is invalid; the message says
+                which.
         """
         size = formats.checked_image_size(image_size)
         if self._smooth is not None and not isinstance(self._smooth, OneEuro):
             raise ValueError(
-                f"{type(self._smooth).__name__} needs the whole clip; a "
-                "stream is smoothed by one_euro"
+                f"{type(self._smooth).__name__} needs the whole clip; use "
+                "one_euro for a stream"
             )
         skeleton = skeleton_of(skeleton)
         notes, corner = [], (0.0, 0.0)
@@ -335,7 +337,7 @@ class Lifter:
         )
 
     def _lift(self, tracks, size, corner) -> tuple[LiftedTrack, ...]:
-        """Lifts tracks in Human3.6M's order, all in one go."""
+        """Lifts tracks in Human3.6M's order, in one call."""
         people = [self._completed(track) for track in tracks]
         people = [(track, seen) for track, seen in people if len(track.frames)]
         if not people:
@@ -357,11 +359,11 @@ class Lifter:
             else:
                 poses_3d = predict(keypoints_2d, seen)
                 spread_m = np.full(seen.shape, np.nan, np.float32)
-        # NaN is in no range.
+        # The comparison is also False for NaN.
         if not (np.abs(poses_3d) <= MAX_METRES).all():
             raise ValueError(
-                f"{self._model}: its poses hold NaN or values beyond "
-                f"{MAX_METRES:g} m"
+                f"{self._model}: the predicted poses contain NaN or values "
+                f"beyond {MAX_METRES:g} m"
             )
         ends = np.cumsum([len(track.frames) for track, _ in people])[:-1]
         parts = [
@@ -384,7 +386,7 @@ class Lifter:
         )
 
     def _completed(self, track: Track) -> tuple[Track, np.ndarray]:
-        """Returns the model's joints in frames where one is seen, and seen."""
+        """Returns the frames with a seen joint, completed, and `seen`."""
         seen = is_seen(track.scores, self._seen_score)
         present = seen[:, self._joints].any(axis=1)
         seen, frames = seen[present], track.frames[present]
@@ -407,7 +409,7 @@ def _name(keypoints):
 
 
 def _people(frame, skeleton, seen_score):
-    """Returns everybody in a frame of a stream, in Human3.6M's order."""
+    """Returns the people in a frame of a stream, in Human3.6M's order."""
     if not len(frame.track_ids):
         return ()
     index = np.array([frame.index])
@@ -422,15 +424,13 @@ def _people(frame, skeleton, seen_score):
 
 
 def _camera(size, corner, field_of_view_deg, intrinsics):
-    """Returns the camera that the user describes, or None."""
+    """Returns the camera that the arguments describe, or None."""
     if intrinsics is None:
         if field_of_view_deg is None:
             return None
         return root.camera_of(size, field_of_view_deg)
     if field_of_view_deg is not None:
-        raise ValueError(
-            "expected a field of view or intrinsics, got both; these say more"
-        )
+        raise ValueError("give either a field of view or intrinsics, not both")
     numbers = untrusted.numbers(intrinsics, "intrinsics")
     if (
         numbers.shape != (4,)
@@ -438,7 +438,7 @@ def _camera(size, corner, field_of_view_deg, intrinsics):
         or not (numbers[:2] > 0).all()
     ):
         raise ValueError(
-            "intrinsics: expected fx, fy, cx, cy in pixels, focal lengths "
+            "intrinsics: expected fx, fy, cx, cy in pixels with focal lengths "
             f"above 0, got {untrusted.brief(intrinsics)}"
         )
     fx, fy, cx, cy = (float(number) for number in numbers)

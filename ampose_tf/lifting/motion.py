@@ -1,4 +1,4 @@
-"""What lifting a clip gives: people's poses over time, and what they mean."""
+"""`Motion`: the 3D poses of people over time, the result of lifting a clip."""
 
 import dataclasses
 import os
@@ -12,10 +12,10 @@ from ampose_tf.camera import SCREEN_NORMALISATIONS
 from ampose_tf.lifting import untrusted
 from ampose_tf.skeleton import H36M_17, Skeleton
 
-# Of videos of which nobody says their frame rate.
+# For videos of unknown frame rate.
 ASSUMED_FPS = 30.0
 
-# Upwards in the frame of a camera that is held level: y points down.
+# The up direction in the frame of a level camera, whose y points down.
 LEVEL = (0.0, -1.0, 0.0)
 
 # From the sole to the ankle, which Human3.6M's skeleton calls the foot.
@@ -26,17 +26,18 @@ class LiftedTrack(NamedTuple):
     """One person in F frames, with the J joints of the motion's skeleton.
 
     Attributes:
-        track_id: The person's number in the clip.
-        frames: (F,) int64, the video's frame numbers from 0, increasing.
+        track_id: The person's id in the clip.
+        frames: (F,) int64, frame numbers of the video from 0, increasing.
         poses_3d: (F, J, 3) float32 metres, camera frame (x right, y down, z
             forward), relative to the hip.
-        keypoints_px: (F, J, 2) float32 pixels; of joints that were not seen,
-            NaN or, as `Lifter` has them, made up by `completion`.
+        keypoints_px: (F, J, 2) float32 pixels. Joints that were not seen are
+            NaN, or filled in by `completion` if a `Lifter` returned the track.
         scores: (F, J) float32, the detector's confidence.
-        seen: (F, J) bool, whether the joint counts as detected.
-        spread_m: (F, J) float32, see `ensemble_spread`; NaN without ensemble.
-        root: (F, 3) float32 metres, the hip in the camera's frame; None
-            where it was not estimated.
+        seen: (F, J) bool, whether the joint counts as seen.
+        spread_m: (F, J) float32 metres, see `ensemble_spread`; NaN without
+            the flip ensemble.
+        root: (F, 3) float32 metres, the hip in the camera's frame; None if it
+            was not estimated.
     """
 
     track_id: int
@@ -51,31 +52,31 @@ class LiftedTrack(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Motion:
-    """All people of a clip.
+    """The lifted people of a clip.
 
-    Made with arrays of any numeric type, it holds those that `LiftedTrack`
-    names. A changed copy is `dataclasses.replace(motion, ...)`.
+    Arrays of any numeric type are converted to the types of `LiftedTrack`.
+    Use `dataclasses.replace(motion, ...)` to make a changed copy.
 
     Attributes:
         tracks: The people.
         image_size: (width, height) in pixels.
-        fps: The video's frames per second; None where unknown. What shows
-            times as facts leaves them out then; what cannot do without a
-            rate takes `frame_rate`.
-        skeleton: Of the J joints.
-        notes: What was assumed or done on the way, a sentence each.
+        fps: Frames per second of the video; None if unknown. Viewers then
+            show no times; functions that need a rate use `frame_rate`.
+        skeleton: Skeleton of the J joints.
+        notes: What was assumed or done, one sentence each.
         up: Unit vector that points upwards in the camera's frame.
-        normalisation: What the network's keypoints were divided by, see
+        normalisation: Divisor of the network's keypoints, see
             `camera.normalize_screen`.
-        image_corner: (x, y) in the file's pixels where the image begins, to
-            be added to `keypoints_px`: (0, 0) unless the image is assumed.
-        provenance: What it was made of and how, by name, as `lift.py` records
-            it: `input` and `model`, names of files, with the SHA-256 of each
+        image_corner: (x, y) of the image's upper left corner in the pixels of
+            the keypoint file, to be added to `keypoints_px`: (0, 0) unless
+            the image is assumed.
+        provenance: What the motion was made from, as recorded by `lift.py`:
+            `input` and `model`, the names of files, with the SHA-256 of each
             (`input_sha256`, `model_sha256`), `settings` and `version`.
 
     Raises:
-        ValueError: If the fields contradict each other or hold values that
-            mean nothing.
+        ValueError: If the fields contradict each other or contain invalid
+            values.
     """
 
     tracks: tuple[LiftedTrack, ...]
@@ -93,17 +94,20 @@ class Motion:
         tracks = tuple(_checked(track, joints) for track in self.tracks)
         identities = [track.track_id for track in tracks]
         if len(set(identities)) < len(identities):
-            raise ValueError(f"Expected different track ids, got {identities}")
+            raise ValueError(f"Expected unique track ids, got {identities}")
         if self.fps is not None and not 0 < self.fps < np.inf:
-            raise ValueError(f"Expected frames per second, got {self.fps}")
+            raise ValueError(
+                f"Expected frames per second above 0, got {self.fps}"
+            )
         if len(self.image_size) != 2 or not min(self.image_size) > 0:
             raise ValueError(
-                f"Expected an image's width and height, got {self.image_size}"
+                "Expected image_size to be a width and height above 0, got "
+                f"{self.image_size}"
             )
         if np.shape(self.up) != (3,) or not np.isclose(
             np.linalg.norm(self.up), 1, atol=1e-5
         ):
-            raise ValueError(f"Expected a unit vector upwards, got {self.up}")
+            raise ValueError(f"Expected up to be a unit vector, got {self.up}")
         if self.normalisation not in SCREEN_NORMALISATIONS:
             raise ValueError(
                 f"Unknown screen normalisation {self.normalisation!r}"
@@ -113,16 +117,18 @@ class Motion:
             or not np.isfinite(self.image_corner).all()
         ):
             raise ValueError(
-                f"Expected an image's corner, got {self.image_corner}"
+                "Expected image_corner to be finite (x, y), got "
+                f"{self.image_corner}"
             )
         provenance = dict(self.provenance)
         if not all(
             isinstance(v, str) for pair in provenance.items() for v in pair
         ):
             raise ValueError(
-                f"Expected text by its name as provenance, got {provenance}"
+                "Expected provenance to be a dict of strings, got "
+                f"{provenance}"
             )
-        # The way to set a field of a frozen dataclass.
+        # This is how fields of a frozen dataclass are set.
         object.__setattr__(self, "tracks", tracks)
         object.__setattr__(self, "notes", tuple(self.notes))
         object.__setattr__(self, "provenance", provenance)
@@ -132,7 +138,7 @@ class Motion:
 
     @property
     def frame_rate(self) -> float:
-        """Frames per second, `ASSUMED_FPS` where they are unknown."""
+        """Frames per second, `ASSUMED_FPS` if unknown."""
         return ASSUMED_FPS if self.fps is None else float(self.fps)
 
     def noted(self, note: str, **changes) -> "Motion":
@@ -142,30 +148,32 @@ class Motion:
     def save(
         self, path: str | os.PathLike, overwrite: bool = False
     ) -> tuple[pathlib.Path, ...]:
-        """Writes the motion in the format that the path's ending names.
+        """Writes the motion in the format given by the path's extension.
 
         * `.npz`, `.json`: everything, self-describing (`results`).
         * `.csv`: one row per person, frame and joint (`writers.tables`).
         * `_angles.csv`: joint angles, one row per person and frame
           (`writers.angles`).
-        * `.trc`: markers for OpenSim (`writers.trc`), `.bvh`: an animated
-          skeleton (`writers.bvh`); one file per person, of several with
-          `_<track id>` after the stem.
-        * `.html`: a viewer in one file (`viewers.web`); `.png`: some frames
-          (`viewers.sheet`); `.gif`, `.mp4`: all of them, 2D beside 3D
-          (`viewers.animation`).
+        * `.trc`: markers for OpenSim (`writers.trc`).
+        * `.bvh`: an animated skeleton (`writers.bvh`).
+        * `.html`: an interactive viewer in one file (`viewers.web`).
+        * `.png`: a selection of frames, 2D and 3D (`viewers.sheet`).
+        * `.gif`, `.mp4`: an animation, 2D beside 3D (`viewers.animation`).
+
+        `.trc` and `.bvh` files contain one person each: several people are
+        written to several files, with `_<track id>` after the stem.
 
         Args:
-            path: Missing folders are made.
-            overwrite: Whether files that exist are replaced.
+            path: Output path. Missing folders are created.
+            overwrite: Whether to replace existing files.
 
         Returns:
-            The paths of the files written: all of them, or none on failure.
+            Paths of the written files. Either all files are written or none.
 
         Raises:
-            OSError: Where a file exists or cannot be written.
-            ValueError: Where the ending is unknown, or the format needs what
-                the motion lacks.
+            OSError: If a file exists or cannot be written.
+            ValueError: If the extension is unknown, or the motion lacks data
+                that the format requires.
         """
         # The writers need the types above.
         from ampose_tf.lifting import saving
@@ -174,15 +182,16 @@ class Motion:
 
 
 def ensemble_spread(single: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
-    """Returns how far the flip ensemble's members are from their mean.
+    """Returns how much the two predictions of the flip ensemble disagree.
 
-    Half the distance between what the network makes of an image and of its
-    mirror image. It says nothing of what the network gets wrong both ways: a
-    weak sign of the error, and no bound.
+    This is half the distance between the predictions for an image and for its
+    mirror image. It is a weak indicator of the error and no bound: an error
+    that both predictions share is not included.
 
     Args:
         single: (..., J, 3) metres, the prediction.
-        mirrored: (..., J, 3) metres, of the mirror image, mirrored back.
+        mirrored: (..., J, 3) metres, the prediction for the mirror image,
+            mirrored back.
 
     Returns:
         (..., J) float32 metres.
@@ -192,30 +201,32 @@ def ensemble_spread(single: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
 
 
 def frame_step(frames: np.ndarray) -> int:
-    """Returns the largest step between frame numbers that meets them all."""
+    """Returns the greatest common divisor of the steps between frames."""
     return int(np.gcd.reduce(np.diff(frames))) if len(frames) > 1 else 1
 
 
 def check_gaps(path: pathlib.Path, written: int, there: int) -> None:
-    """Checks that a file with every frame of a clip is not made of gaps.
+    """Checks that a file with every frame of a clip is not mostly gaps.
 
     Args:
         path: Path of the file, for the message.
-        written: Frames that it would have.
-        there: Those with people in them.
+        written: Number of frames that the file would have.
+        there: Number of frames with people in them.
 
     Raises:
-        ValueError: If nearly all are gaps, and more than an hour's.
+        ValueError: If the file would be longer than an hour and nearly all of
+            its frames would be gaps.
     """
     if written > max(untrusted.SPARSE * there, untrusted.HOUR):
         raise ValueError(
-            f"{path.name}: {path.suffix} has every frame, and of {written} "
-            f"there are people in {there}; .npz and .html leave frames out"
+            f"{path.name}: {path.suffix} stores every frame, but of {written} "
+            f"frames only {there} have people in them; use .npz or .html, "
+            "which leave empty frames out"
         )
 
 
 def _checked(track, joints):
-    """Returns the track with the types that `LiftedTrack` names."""
+    """Checks a track; returns it with the types that `LiftedTrack` states."""
     frames = np.asarray(track.frames)
     if frames.ndim != 1 or not len(frames) or frames.dtype.kind not in "iu":
         raise ValueError(
@@ -249,11 +260,11 @@ def _checked(track, joints):
     for name in ("poses_3d", "scores", "root"):
         if name in arrays and not np.isfinite(arrays[name]).all():
             raise ValueError(
-                f"track {track.track_id}: {name} holds NaN or infinite values"
+                f"track {track.track_id}: {name} contains NaN or infinity"
             )
     if not np.isfinite(arrays["keypoints_px"][arrays["seen"]]).all():
         raise ValueError(
-            f"track {track.track_id}: keypoints_px of seen joints hold NaN "
-            "or infinite values"
+            f"track {track.track_id}: keypoints_px of seen joints contain NaN "
+            "or infinity"
         )
     return track._replace(**arrays)

@@ -1,4 +1,4 @@
-"""Skeletons of users' own, described in small JSON files."""
+"""User-defined skeletons, described in small JSON files."""
 
 import dataclasses
 import os
@@ -12,12 +12,12 @@ _MAX_BYTES = 2**20
 _MAX_JOINTS = 200
 _MAX_ALTERNATIVES = 50
 _MAX_WEIGHT = 10
-# How far a user's weights, rounded as they are, may miss one in all.
+# Largest deviation of the sum of rounded weights from one.
 _ROUNDING = 1e-2
 
 
 def load(path: str | os.PathLike) -> Conversion:
-    """Reads a skeleton of one's own.
+    """Reads a user-defined skeleton.
 
     The file is JSON with the fields of `Conversion`:
 
@@ -27,15 +27,20 @@ def load(path: str | os.PathLike) -> Conversion:
          "weights": {"Hip": {"pelvis": 1},
                      "Spine": {"pelvis": 0.55, "neck": 0.45}, ...}}
 
-    `joints` are in the order of the keypoints, `sides` are pairs of left and
-    right, and `weights` has each of `skeleton.H36M_17.joints`. Weights may be
-    negative, and are divided by their sum, which must be one to rounding. A
-    list of several for one joint are alternatives: the first whose joints are
-    all seen is taken.
+    `joints` are in the order of the keypoints. `sides` are pairs of a left and
+    a right joint. `weights` contains each of `skeleton.H36M_17.joints`, as the
+    weighted mean of joints of the file. Weights may be negative; they are
+    divided by their sum, which must be one up to rounding. A list of weights
+    for one joint contains alternatives: the first whose joints are all seen is
+    used.
+
+    Args:
+        path: Path of the file.
 
     Raises:
-        OSError: Where the file cannot be read.
-        ValueError: Where it is not that; it says what is wrong.
+        OSError: If the file cannot be read.
+        ValueError: If the file does not describe a skeleton; the message says
+            why.
     """
     try:
         with reading.guarded():
@@ -48,7 +53,7 @@ def load(path: str | os.PathLike) -> Conversion:
 def _once(pairs):
     value = dict(pairs)
     if len(value) < len(pairs):
-        raise ValueError("a name is twice in one object")
+        raise ValueError("an object contains the same name twice")
     return value
 
 
@@ -56,11 +61,13 @@ def _checked(value):
     fields = [field.name for field in dataclasses.fields(Conversion)]
     if not isinstance(value, dict) or set(value) != set(fields):
         raise ValueError(
-            f"expected an object with {', '.join(fields)} and nothing else"
+            f"expected an object with exactly the fields {', '.join(fields)}"
         )
     name, joints = value["name"], value["joints"]
     if not _is_name(name) or name in {*CONVERSIONS, "H36M-17"}:
-        raise ValueError("name: expected a text that no known skeleton has")
+        raise ValueError(
+            "name: expected a string that is not the name of a known skeleton"
+        )
     if (
         not isinstance(joints, list)
         or not 0 < len(joints) <= _MAX_JOINTS
@@ -68,7 +75,7 @@ def _checked(value):
         or len(set(joints)) < len(joints)
     ):
         raise ValueError(
-            f"joints: expected at most {_MAX_JOINTS} names, all different"
+            f"joints: expected 1 to {_MAX_JOINTS} different names"
         )
     sides = _checked_sides(value["sides"], joints)
     weights = value["weights"]
@@ -76,8 +83,8 @@ def _checked(value):
     if not isinstance(weights, dict) or set(weights) != set(named):
         wrong = set(named) ^ set(weights if isinstance(weights, dict) else ())
         raise ValueError(
-            f"weights: expected all of {', '.join(named)} and nothing else; "
-            f"see {untrusted.brief(min(wrong, default='its type'))}"
+            f"weights: expected an object with exactly {', '.join(named)}; "
+            f"check {untrusted.brief(min(wrong, default='its type'))}"
         )
     return Conversion(
         name,
@@ -113,7 +120,7 @@ def _checked_sides(sides, joints):
             )
         paired.extend(pair)
     if len(set(paired)) < len(paired):
-        raise ValueError("sides: a joint is in two pairs, or twice in one")
+        raise ValueError("sides: expected each joint in at most one pair")
     return tuple((left, right) for left, right in sides)
 
 
@@ -122,8 +129,7 @@ def _checked_alternatives(joint, weights, joints, sides):
         return _checked_weights(joint, weights, joints, sides)
     if not 0 < len(weights) <= _MAX_ALTERNATIVES:
         raise ValueError(
-            f"weights: {joint}: expected at most {_MAX_ALTERNATIVES} "
-            "alternatives, at least one"
+            f"weights: {joint}: expected 1 to {_MAX_ALTERNATIVES} alternatives"
         )
     return tuple(
         _checked_weights(joint, one, joints, sides) for one in weights
@@ -136,8 +142,7 @@ def _checked_weights(joint, weights, joints, sides):
     for source, weight in weights.items():
         if source not in joints:
             raise ValueError(
-                f"weights: {joint}: there is no joint "
-                f"{untrusted.brief(source)}"
+                f"weights: {joint}: unknown joint {untrusted.brief(source)}"
             )
         if (
             isinstance(weight, bool)
@@ -151,12 +156,13 @@ def _checked_weights(joint, weights, joints, sides):
     total = sum(weights.values())
     if abs(total - 1) > _ROUNDING:
         raise ValueError(
-            f"weights: {joint}: expected a sum of one, got {total:g}"
+            f"weights: {joint}: expected a sum of 1, got {total:g}"
         )
     other = {"L": 1, "R": 0}.get(joint[0])
     if other is not None and set(weights) <= {pair[other] for pair in sides}:
         raise ValueError(
-            f"weights: {joint} is made of {', '.join(weights)}, of the other "
-            "side by sides, where the left joint comes first"
+            f"weights: {joint} is computed from {', '.join(weights)}, which "
+            "sides assigns to the other side; the left joint of a pair comes "
+            "first"
         )
     return {source: weight / total for source, weight in weights.items()}

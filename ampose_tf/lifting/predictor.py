@@ -1,4 +1,4 @@
-"""`load_predictor`: any artefact of this project as one callable."""
+"""`load_predictor`: loads any model of this project as a callable."""
 
 import contextlib
 import functools
@@ -15,35 +15,35 @@ from ampose_tf.camera import SCREEN_NORMALISATIONS
 from ampose_tf.export import runtime
 from ampose_tf.skeleton import by_joint_count
 
-# From so many poses on, XLA's faster network has made up for the seconds that
-# compiling it takes (ampose_s on two cores).
+# Number of poses from which XLA pays off: the compiled network is faster, but
+# compiling it takes seconds (ampose_s on two cores).
 _MANY = 4096
 
-# From so many poses of a `.tflite` on, a graph for several poses a call has
-# made up for the half second that making it takes.
+# Number of poses from which a `.tflite` graph for several poses per call pays
+# off: building it takes half a second.
 _BULK = 2048
 _BATCH = 8
 
-# Poses of a `.tflite` that a thread lifts at a time: few enough for all
-# threads to end together, and for a progress bar to move.
+# Poses that a thread lifts at a time with a `.tflite`: few enough that all
+# threads end at about the same time and the progress bar moves.
 _POSES_OF_A_THREAD = 32
 
 
 class Predictor:
     """A `.keras` file, SavedModel or `.tflite`: NumPy in, NumPy out.
 
-    Made by `load_predictor`. It may be called from several threads at once.
+    Created by `load_predictor`. Several threads may call it at the same time.
 
     Attributes:
         skeleton: `Skeleton` of the J joints.
-        normalisation: What keypoints are to be divided by, see
+        normalisation: Divisor of the keypoints, see
             `camera.normalize_screen`.
-        seen_input: Whether the model makes use of `seen`.
-        checkpoint: Which checkpoint it is and by which rule it was chosen.
-        megabytes: Size of the artefact, in 10^6 bytes.
-        network: Of a `.keras` file, its AMPose; else None.
-        refine: Of a `RefinedLifter`, the refinement as a function of NumPy
-            arrays, see `models.refinement.PoseRefinement`; else None.
+        seen_input: Whether the model uses `seen`.
+        checkpoint: Description of the checkpoint and how it was selected.
+        megabytes: Size of the model, in 10^6 bytes.
+        network: The AMPose network of a `.keras` file, otherwise None.
+        refine: The refinement of a `RefinedLifter` as a function of NumPy
+            arrays, see `models.refinement.PoseRefinement`; otherwise None.
     """
 
     def __init__(
@@ -82,23 +82,23 @@ class Predictor:
     ) -> np.ndarray:
         """Lifts poses.
 
-        A `.keras` file with 4,096 poses and more is compiled by XLA, which
-        changes a pose's last digits. The number of threads changes nothing.
+        For 4,096 poses or more, the network of a `.keras` file is compiled by
+        XLA, which changes the last digits of the poses. The number of threads
+        does not change them.
 
         Args:
-            keypoints_2d: (N, J, 2), screen-normalised. Of joints that were
-                not seen, a model with `seen_input` does not look at it.
-            seen: (N, J) bool, which joints were detected; None for all.
-                Models without `seen_input` make no use of it.
-            progress: Called with the number of poses each time some have
-                been lifted.
+            keypoints_2d: (N, J, 2), screen-normalised. A model with
+                `seen_input` ignores the values of unseen joints.
+            seen: (N, J) bool, whether each joint was seen; None for all.
+                Models without `seen_input` ignore it.
+            progress: Called after each batch with its number of poses.
 
         Returns:
             (N, J, 3) float32 metres, camera frame, relative to the hip.
 
         Raises:
             ValueError: If a shape is wrong, a keypoint of a seen joint is
-                not finite, or `seen` holds scores.
+                not finite, or `seen` contains scores.
         """
         joints = len(self.skeleton.joints)
         keypoints_2d = np.asarray(keypoints_2d, np.float32)
@@ -132,7 +132,7 @@ class Predictor:
         size = max(1, min(self._batch_size, count))
         if self.network is not None and count >= _MANY:
             lift = self._lift_compiled
-            # Another size of the last batch would be compiled anew.
+            # A last batch of another size would be compiled again.
             missing = -count % size
             arrays = {
                 name: np.pad(
@@ -161,7 +161,7 @@ class Predictor:
         return np.concatenate(lifted)[:count]
 
     def _started(self):
-        """Returns the threads, which a forked process does not inherit."""
+        """Returns the thread pool; a forked process needs a new one."""
         if self._process != os.getpid():
             self._pool = futures.ThreadPoolExecutor(self._threads)
             self._process = os.getpid()
@@ -193,24 +193,25 @@ def load_predictor(
 ) -> Predictor:
     """Loads a model for inference.
 
-    A `.tflite` file is run by LiteRT, without TensorFlow and Keras. It and a
-    SavedModel are programs: see `export.untrusted` for what is checked before
-    the first run of those that did not come with this package.
+    LiteRT runs `.tflite` files, without TensorFlow and Keras. Since `.tflite`
+    files and SavedModels are programs, they are checked before their first run
+    unless they are the released ones, see `export.untrusted`.
 
     Args:
-        path: A `.keras` file, a SavedModel's folder (or the one above with
-            its versions, of which the newest is taken), a `.tflite` file, or
-            the name of a released model, `ampose_s` or `ampose_t`, which
-            means its `.keras` file; `Lifter` takes its `.tflite`.
+        path: A `.keras` file, a `.tflite` file, a SavedModel folder or its
+            parent folder, whose newest version is used; or the name of a
+            released model, `ampose_s` or `ampose_t`, whose `.keras` file is
+            used (`Lifter` uses its `.tflite` file).
         batch_size: Poses per call of the network; a `.tflite` has its own.
-        threads: Threads for a `.tflite`, which has one interpreter in each;
-            None for as many as there are cores. TensorFlow has its own.
-        trust_model: Whether a `.tflite` or a SavedModel is loaded unchecked.
-            It may then do whatever this process may.
+        threads: Number of threads for a `.tflite`, each with its own
+            interpreter; None for the number of cores. TensorFlow manages its
+            own threads.
+        trust_model: Whether to skip the check of a `.tflite` or a SavedModel.
+            The model can then do everything that this process can.
 
     Raises:
-        OSError: If there is nothing at `path`.
-        ValueError: If it is no such artefact, or damaged, or refused, or
+        OSError: If `path` does not exist.
+        ValueError: If the file is not a model, is damaged or is refused, or
             `threads` is not from 1 to the number of cores.
     """
     if threads is None:
@@ -232,7 +233,8 @@ def load_predictor(
         described = _checked_metadata(path, trusted)
         lift = runtime.tflite(path)
         size = path.stat().st_size
-        # Whole batches of the file's: a pose has the same neighbours then.
+        # A multiple of the file's batch size, so that poses are always
+        # grouped in the same way.
         batch_size = -(-_POSES_OF_A_THREAD // lift.batch) * lift.batch
         in_batches = functools.partial(_tflite_in_batches, path, trusted)
     elif path.is_dir():
@@ -277,7 +279,7 @@ def _checked_metadata(path, trusted):
             f"{' or '.join(SCREEN_NORMALISATIONS)}"
         )
     if not trusted:
-        # Takes a moment, which the released files spare.
+        # Takes a moment to import; released files do not need it.
         from ampose_tf.export import untrusted
 
         untrusted.check(path, described)
@@ -294,21 +296,20 @@ def _tflite_in_batches(path, trusted):
 
 @contextlib.contextmanager
 def _needing_tensorflow(path):
-    """Says so where it is missing, as on machines that only lift."""
+    """Explains that TensorFlow is missing, as on machines that only lift."""
     try:
         yield
     except ModuleNotFoundError as error:
         if error.name not in ("tensorflow", "keras"):
             raise
         raise ValueError(
-            f"{path}: this kind of model needs TensorFlow, which is not "
-            "installed; a .tflite and the released models by their names do "
-            "not"
+            f"{path}: this kind of model requires TensorFlow, which is not "
+            "installed; use a .tflite file or a released model by its name"
         ) from error
 
 
 def _load_keras(path, batch_size):
-    # Takes seconds, which a `.tflite` spares.
+    # Takes seconds to import; `.tflite` files do not need it.
     from ampose_tf.models import stored
 
     model, refinement = stored.load_both(path)
@@ -327,7 +328,7 @@ def _load_keras(path, batch_size):
 
 
 def _of_keras(model):
-    # Keras makes a model's function at its first call, for one thread.
+    # Keras creates a model's function at the first call, not thread-safely.
     lock = threading.Lock()
 
     def lift(**arrays):

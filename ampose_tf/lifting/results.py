@@ -1,4 +1,4 @@
-"""`.npz` and `.json` files that hold a whole motion and explain themselves."""
+"""Self-describing `.npz` and `.json` files that contain a whole motion."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ from ampose_tf.lifting.motion import LiftedTrack, Motion
 from ampose_tf.skeleton import by_joint_count
 
 FORMAT = "ampose_tf motion 1"
-# Arrays of an `.npz` that are about all tracks, as values of JSON.
+# Arrays of an `.npz` that describe all tracks, and values in JSON.
 _DESCRIBED = (
     "joint_names",
     "image_size",
@@ -33,23 +33,25 @@ _DESCRIBED = (
 
 
 def write_npz(path: pathlib.Path, motion: Motion) -> None:
-    """Writes plain arrays; rows are the frames of one track after another.
+    """Writes plain arrays.
+
+    Each of the N rows is one frame of one track; the tracks follow each other.
 
     * `track_ids`, `frame_numbers` (N,);
     * `poses_3d` (N, J, 3), `keypoints_px` (N, J, 2), `scores`, `seen`,
       `spread_m` (N, J) as in `LiftedTrack`, and `keypoints_2d` (N, J, 2),
-      screen-normalised as the network saw them;
+      the screen-normalised input of the network;
     * `root_positions` (N, 3), the hip in the camera's frame in metres; NaN
-      where it was not estimated;
+      if it was not estimated;
     * `joint_names` (J,), `edges` (J - 1, 2) of parent and child;
-    * `image_size` (2,), `image_corner` (2,), `fps` (NaN where unknown),
+    * `image_size` (2,), `image_corner` (2,), `fps` (NaN if unknown),
       `up` (3,), `notes`, `normalisation` as in `Motion`, and its
-      `provenance`, if there is any, as JSON;
+      `provenance`, if it has one, as JSON;
     * `units`, `frame`, `root` and `format`, in words.
 
     Args:
-        path: Of the file.
-        motion: To write.
+        path: Output path.
+        motion: Motion to write.
     """
     tracks = [_rows(track) for track in motion.tracks]
     rows = {
@@ -69,15 +71,15 @@ def write_npz(path: pathlib.Path, motion: Motion) -> None:
 
 
 def write_json(path: pathlib.Path, motion: Motion) -> None:
-    """Writes one object: as `write_npz`, but with a list of `tracks`.
+    """Writes one object with the fields of `write_npz` and a list `tracks`.
 
-    Each of these has `track_id` and the arrays of its rows, as nested lists.
-    What is unknown is null: `fps`, and single numbers in arrays. There are no
-    `keypoints_2d`.
+    Each track has a `track_id` and its arrays as nested lists. Unknown values
+    are null: `fps`, and single numbers in arrays. `keypoints_2d` are left
+    out.
 
     Args:
-        path: Of the file.
-        motion: To write.
+        path: Output path.
+        motion: Motion to write.
     """
     content = {
         name: value.tolist() for name, value in _described(motion).items()
@@ -92,24 +94,24 @@ def write_json(path: pathlib.Path, motion: Motion) -> None:
             {"track_id": int(track.track_id)}
             | {name: np.ascontiguousarray(a) for name, a in rows.items()}
         )
-    # It writes the shortest decimals that mean the same float32, and null
-    # for NaN.
+    # orjson writes the shortest decimals that restore the same float32, and
+    # null for NaN.
     path.write_bytes(orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY))
 
 
 def answer(motion: Motion, frame: int, is_first: bool) -> str:
     """Returns a frame of a stream as a line of JSON.
 
-    It has the frame's `frame_number` and its `people`; each of them has
-    `track_id` and the frame's `poses_3d`, `root_position` (null where it is
-    not known), `keypoints_px`, `scores`, `seen` and `spread_m`, as in
-    `LiftedTrack`, to the micrometre. The first line has the description of
-    `write_json`, too.
+    The object contains the `frame_number` and the `people`. Each person has a
+    `track_id` and the frame's `poses_3d`, `root_position` (null if unknown),
+    `keypoints_px`, `scores`, `seen` and `spread_m`, as in `LiftedTrack`,
+    rounded to six decimals. The first line also contains the description of
+    `write_json`.
 
     Args:
-        motion: Of that frame alone.
-        frame: Its number.
-        is_first: Whether it is the stream's first line.
+        motion: Motion of this single frame.
+        frame: Frame number.
+        is_first: Whether this is the first line of the stream.
     """
     content = {"frame_number": frame}
     if is_first:
@@ -130,7 +132,7 @@ def answer(motion: Motion, frame: int, is_first: bool) -> str:
 
 
 def is_motion(content) -> bool:
-    """Whether the members of an `.npz`, or JSON, say they hold a motion."""
+    """Whether the content of an `.npz` or JSON is marked as a motion."""
     found = content.get("format") if isinstance(content, dict) else None
     if isinstance(found, np.ndarray) and found.shape == ():
         found = found.item()
@@ -138,31 +140,34 @@ def is_motion(content) -> bool:
 
 
 def is_saved(path: str | os.PathLike) -> bool:
-    """Whether `load` is for this file, rather than a reader of keypoints.
+    """Whether a file is a saved motion, for `load`, rather than keypoints.
 
-    False for what cannot be read, which a reader will explain.
+    False for a file that cannot be read; the reader of keypoints reports why.
     """
     path = pathlib.Path(path)
     if not path.is_file():
         return False
-    # A reader of keypoints says what is wrong.
+    # The reader of keypoints reports errors.
     with contextlib.suppress(OSError, ValueError), reading.guarded():
         if path.suffix == ".npz":
             return is_motion(_members(path, only="format"))
         if path.suffix == ".json":
             content = untrusted.read(path)
-            # Keypoints, which may be large, are not parsed for this.
+            # Avoids parsing keypoints, which may be large.
             if FORMAT.encode() in content:
                 return is_motion(untrusted.parse(content))
     return False
 
 
 def load(path: str | os.PathLike) -> Motion:
-    """Reads back what `write_npz` or `write_json` wrote, bit by bit.
+    """Reads a file of `write_npz` or `write_json`, without loss.
+
+    Args:
+        path: Path of the file.
 
     Raises:
-        OSError: Where the file cannot be read.
-        ValueError: Where it is no such file, or damaged.
+        OSError: If the file cannot be read.
+        ValueError: If the file is not a saved motion, or is damaged.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -175,10 +180,10 @@ def load(path: str | os.PathLike) -> Motion:
                 return _of_json(untrusted.parse(untrusted.read(path)))
     except ValueError as error:
         raise ValueError(
-            f"{path}: not a motion that ampose_tf wrote: "
+            f"{path}: not a motion saved by ampose_tf: "
             f"{reading.shown(str(error), 200)}"
         ) from error
-    raise ValueError(f"{path}: expected an .npz or a .json")
+    raise ValueError(f"{path}: expected an .npz or .json file")
 
 
 def _members(path, only=None):
@@ -187,7 +192,7 @@ def _members(path, only=None):
 
 
 def _described(motion):
-    """What both files say of all tracks, as arrays."""
+    """Returns the description of all tracks in both formats, as arrays."""
     skeleton = motion.skeleton
     return {
         "joint_names": np.array(skeleton.joints),
@@ -205,14 +210,14 @@ def _described(motion):
 
 
 def _provenance(motion, form):
-    """Returns the provenance, if there is any, as a member of a file."""
+    """Returns the provenance, if the motion has one, as a member of a file."""
     if not motion.provenance:
         return {}
     return {"provenance": form(motion.provenance)}
 
 
 def _rows(track):
-    """A track as arrays of one row per frame."""
+    """Returns a track as arrays with one row per frame."""
     count = len(track.frames)
     root = track.root
     return {
@@ -230,7 +235,7 @@ def _rows(track):
 
 
 def _rounded(array):
-    """Returns nested lists of at most six decimals, with None for NaN."""
+    """Returns nested lists, rounded to six decimals, with None for NaN."""
     if array.dtype.kind != "f":
         return array.tolist()
     rounded = array.astype(np.float64).round(6)
@@ -263,7 +268,7 @@ def _of_npz(members):
                 f"{array.shape}"
             )
     schema.check_frames([arrays["frame_numbers"]])
-    # The rows of each person, people in the order in which they were written.
+    # The rows of each person, in the order in which people were written.
     different, first, whose = np.unique(
         identities, return_index=True, return_inverse=True
     )
@@ -295,7 +300,7 @@ def _check_format(content):
 def _motion(described, tracks):
     skeleton = by_joint_count(len(described["joint_names"]))
     if tuple(described["joint_names"]) != skeleton.joints:
-        raise ValueError("its joints are not Human3.6M's")
+        raise ValueError("joint_names: expected Human3.6M's joints")
     arguments = schema.described(described)
     tracks = tuple(map(_track, tracks))
     return Motion(tracks, skeleton=skeleton, **arguments)

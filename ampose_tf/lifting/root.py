@@ -1,9 +1,8 @@
-"""Where people stand: the hip's place in the camera's frame, in metres.
+"""Root positions: the hip in the camera's frame, in metres.
 
-A lifter gives poses about the hip. Their size in the image says how far away
-they are, as far as the camera's focal length and the person's size are known:
-a field of view or a height assumed 10 % too large makes the distance 10 %
-wrong.
+Lifted poses are relative to the hip. Their size in the image determines the
+distance, given the camera's focal length and the person's size: if the field
+of view or the height is 10 % too large, the distance is about 10 % wrong.
 """
 
 import numpy as np
@@ -12,17 +11,17 @@ from ampose_tf.camera import Camera
 from ampose_tf.lifting.motion import ANKLE_HEIGHT_M, LiftedTrack, Motion
 from ampose_tf.skeleton import Skeleton
 
-# Of the image's longer side. Phones' main cameras have 60 to 75 degrees.
+# Along the image's longer side. Phones' main cameras have 60 to 75 degrees.
 FIELD_OF_VIEW_DEG = 60.0
 
-# With fewer, the errors of single joints would be taken for distance.
+# With fewer joints, the errors of single joints would change the distance.
 _FEWEST_JOINTS = 4
 # Least spread of the joints' directions, as a tangent: a person at 500 m.
 _LEAST_SPREAD = 1e-3
-# Nearer than any lens focuses, and far from dividing by 0.
+# Nearer than any lens focuses; avoids division by 0.
 _LEAST_DEPTH_M = 0.01
 _GAUSS_NEWTON_STEPS = 8
-# Frames that are solved at once: their arrays stay in the processor's cache.
+# Frames solved at a time: their arrays fit into the processor's cache.
 _BLOCK = 512
 
 
@@ -30,7 +29,7 @@ def parse_intrinsics(text: str) -> tuple[float, float, float, float]:
     """Parses the flag --intrinsics, "FX,FY,CX,CY" in pixels.
 
     Raises:
-        ValueError: Where it is not four numbers.
+        ValueError: If the text is not four numbers.
     """
     try:
         fx, fy, cx, cy = (float(part) for part in text.split(","))
@@ -45,14 +44,14 @@ def camera_of(
     image_size: tuple[int, int],
     field_of_view_deg: float = FIELD_OF_VIEW_DEG,
 ) -> Camera:
-    """Returns an ideal camera that is centred on its image.
+    """Returns an ideal camera whose axis passes through the image's centre.
 
     Args:
         image_size: (width, height) in pixels.
         field_of_view_deg: Angle that the image's longer side spans.
 
     Raises:
-        ValueError: Where the angle is not between 0 and 180 degrees.
+        ValueError: If the angle is not between 0 and 180 degrees.
     """
     if not 0 < field_of_view_deg < 180:
         raise ValueError(
@@ -72,22 +71,22 @@ def camera_of(
 def place(
     motion: Motion, camera: Camera | None = None, height_m: float | None = None
 ) -> Motion:
-    """Returns the motion with everybody's root in the camera's frame.
+    """Returns the motion with the people's roots in the camera's frame.
 
-    Frames with fewer than four seen joints, or whose joints fall on one
-    point, take their root from the frames around: linearly between, the
-    nearest before the first and after the last. Where no frame of a track
-    tells, its root stays None.
+    Frames with fewer than four seen joints, or whose joints coincide, are
+    interpolated linearly; before the first and after the last known frame,
+    the nearest root is used. If no frame of a track has enough joints, its
+    root is None.
 
     Args:
-        motion: Its keypoints are those of an ideal camera.
-        camera: Whose focal length and centre are used; `camera_of` the image
-            where None.
-        height_m: See `scale`; None takes the network's poses for metric.
+        motion: Motion whose keypoints are free of lens distortion.
+        camera: Camera whose focal length and centre are used; None for
+            `camera_of` the image.
+        height_m: See `scale`; None to use the network's poses as metric.
 
     Raises:
-        ValueError: Where the camera's image has another size or is
-            distorted, or the height is no person's.
+        ValueError: If the camera has another image size or distortion, or the
+            height is implausible.
     """
     if camera is None:
         camera = camera_of(motion.image_size)
@@ -100,7 +99,7 @@ def place(
         note = f"Distances assume focal lengths of {fx:g} and {fy:g} pixels"
     if camera.image_size != tuple(motion.image_size):
         raise ValueError(
-            "Expected the camera's image size to be the keypoints', "
+            "Expected a camera with the image size of the keypoints, "
             f"{_times(motion.image_size)}, got {_times(camera.image_size)}"
         )
     if any(camera.radial_distortion) or any(camera.tangential_distortion):
@@ -115,22 +114,23 @@ def place(
 
 
 def scale(motion: Motion, height_m: float) -> Motion:
-    """Returns the motion with everybody of a height, and as far away as that.
+    """Returns the motion with all people, and their roots, scaled to a height.
 
     Args:
-        motion: Of any size.
-        height_m: Everybody's height when standing, see `stature`.
+        motion: Motion of any scale.
+        height_m: Height of each person when standing, see `stature`.
 
     Raises:
-        ValueError: Where it is no person's.
+        ValueError: If the height is not between 0.3 and 3 m.
     """
     if not 0.3 < height_m < 3:
         raise ValueError(
-            f"Expected a person's height in metres, got {height_m}"
+            "Expected a person's height between 0.3 and 3 metres, got "
+            f"{height_m}"
         )
 
     def of_track(track):
-        # The sole's share of a height is no part of the pose.
+        # The pose does not include the part below the ankle.
         stood = np.median(stature(track.poses_3d, motion.skeleton))
         times = (height_m - ANKLE_HEIGHT_M) / (stood - ANKLE_HEIGHT_M)
         return track._replace(
@@ -146,22 +146,22 @@ def scale(motion: Motion, height_m: float) -> Motion:
 
 
 def stature(poses_3d: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """Returns how tall a person is when standing straight.
+    """Returns the height of a person when standing straight.
 
-    The sum of the links from head to hip, of the thigh and the shank (the
-    mean of both sides), and 0.09 m from the ankle to the sole: a bent person
-    is as tall as an upright one.
+    It is the sum of the links from head to hip, of the thigh and the shank
+    (averaged over both sides), and of 0.09 m from the ankle to the sole. It
+    does not depend on the posture.
 
     Args:
         poses_3d: (..., J, 3) metres.
-        skeleton: Of the J joints.
+        skeleton: Skeleton of the J joints.
 
     Returns:
         (...) metres.
     """
 
     def chain(joint):
-        """Length of the links from a joint to the hip."""
+        """Returns the length of the links from a joint to the hip."""
         length = 0.0
         while (parent := skeleton.parents[joint]) >= 0:
             link = poses_3d[..., joint, :] - poses_3d[..., parent, :]
@@ -183,28 +183,28 @@ def solve(
     weights: np.ndarray,
     camera: Camera,
 ) -> np.ndarray:
-    """Returns the roots that make poses project onto keypoints.
+    """Returns the roots for which poses project onto keypoints.
 
-    The sum over the joints of weight x squared distance in pixels is least:
-    first the linear equations x - u z = 0, y - v z = 0 of each joint at
-    the direction (u, v, 1), then Gauss-Newton's steps on the pixels.
+    Minimises the sum over the joints of weight x squared distance in pixels.
+    The linear equations x - u z = 0, y - v z = 0 of each joint in direction
+    (u, v, 1) give the start; Gauss-Newton steps on the pixels follow.
 
     Args:
         poses_3d: (F, J, 3) metres, camera frame, relative to the root.
-        keypoints_px: (F, J, 2) pixels; not looked at where the weight is 0.
+        keypoints_px: (F, J, 2) pixels; ignored for joints of weight 0.
         weights: (F, J), at least 0.
-        camera: Whose focal length and centre are used.
+        camera: Camera whose focal length and centre are used.
 
     Returns:
-        (F, 3) metres; NaN in frames that do not tell: with fewer than four
-        weights above 0, joints that fall on one point, or a pose that only
-        fits behind the camera.
+        (F, 3) metres. NaN in frames without a solution: fewer than four
+        weights above 0, joints that coincide, or a pose that only fits behind
+        the camera.
     """
     root = np.full((len(poses_3d), 3), np.nan)
     for start in range(0, len(poses_3d), _BLOCK):
         rows = slice(start, start + _BLOCK)
         told, found = _solve(
-            # Frames last: their numbers lie side by side.
+            # Frames come last, so that they are contiguous in memory.
             np.asarray(poses_3d[rows], np.float64).transpose(2, 1, 0).copy(),
             np.asarray(keypoints_px[rows], np.float64).transpose(2, 1, 0),
             np.asarray(weights[rows], np.float64).T.copy(),
@@ -219,7 +219,7 @@ def _solve(pose, pixels, weights, focal, center):
     """Solves a block, (3, J, F), (2, J, F) and (J, F).
 
     Returns:
-        Rows that tell (K,), and their roots (3, K).
+        Indices of the K frames with a solution (K,), and their roots (3, K).
     """
     pixels = np.where(weights > 0, pixels, 0.0)
     rays = (pixels - center) / focal
@@ -270,7 +270,7 @@ def _linear(pose, rays, weights):
 
 
 def _gauss_newton(root, pose, aims, weights, focal, center):
-    # A joint of weight 0 is no reason to be in front of the camera.
+    # Joints of weight 0 may be behind the camera.
     pose = np.where(weights > 0, pose, 0.0)
     for _ in range(_GAUSS_NEWTON_STEPS):
         joints = root[:, None] + pose
@@ -289,10 +289,10 @@ def _normal_equations(across, along, sides, weights):
     """Solves weighted least squares per frame for (x, y, z), (3, F).
 
     Args:
-        across: (2, J, F), what x and y are multiplied by in the equation of
-            each coordinate of a joint.
-        along: (2, J, F), what z is multiplied by.
-        sides: (2, J, F), the right sides.
+        across: (2, J, F), factors of x and y in the equation of each
+            coordinate of a joint.
+        along: (2, J, F), factors of z.
+        sides: (2, J, F), right-hand sides.
         weights: (J, F).
     """
     by_across, by_along = weights * across, weights * along

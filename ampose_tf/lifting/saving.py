@@ -1,4 +1,4 @@
-"""Which writer a path means, and writing all files or none."""
+"""Chooses writers by file extension, and writes all files or none."""
 
 import contextlib
 import functools
@@ -15,9 +15,9 @@ from ampose_tf import files
 from ampose_tf.lifting import floor
 from ampose_tf.lifting.motion import Motion
 
-# By the path's ending, longer endings first: writers of all people, and
-# those of one, which take the person's index and places in the world. They
-# are imported when they write: Matplotlib and SciPy take a second.
+# Writers by the end of the path, longer ones first: writers of all people,
+# and writers of one person, which accept the person's index and world
+# positions. They are imported on use: Matplotlib and SciPy take a second.
 _WRITERS = {
     "_angles.csv": "writers.tables:write_angles",
     ".csv": "writers.tables:write_positions",
@@ -30,21 +30,21 @@ _WRITERS = {
 }
 _WRITERS_OF_ONE = {".bvh": "writers.bvh:write", ".trc": "writers.trc:write"}
 
-# Matplotlib draws in one thread at a time.
+# Matplotlib is not thread-safe.
 _DRAWN = (".gif", ".mp4", ".png")
 _drawing = threading.Lock()
 
-# It takes the pictures of a video, too, and that of .html may.
+# Also accepts the pictures of a video, as does the writer of .html.
 _PREVIEW = "viewers.animation:write_preview"
 
 ENDINGS = (*_WRITERS, *_WRITERS_OF_ONE)
 
-# By the names of --formats.
+# Endings by the names of --formats.
 FORMATS = {
     "angles" if ending == "_angles.csv" else ending[1:]: ending
     for ending in ENDINGS
 }
-# Of lift.py.
+# Formats that lift.py writes by default.
 DEFAULT_FORMATS = ("npz", "png")
 
 
@@ -52,10 +52,10 @@ class Footage(NamedTuple):
     """The video that a motion was lifted from.
 
     Attributes:
-        pictures: Called with `longest`, it goes through them, see
+        pictures: Function of `longest` that yields the pictures, see
             `video.shown`.
         preview: Path of the `.mp4` that shows them beside the 3D, or None.
-        in_page: Whether an `.html` has small ones.
+        in_page: Whether an `.html` contains small ones.
     """
 
     pictures: Callable[..., Iterator[tuple[int, np.ndarray]]]
@@ -64,28 +64,28 @@ class Footage(NamedTuple):
 
 
 def format_of(path: pathlib.Path) -> str | None:
-    """Returns which of `ENDINGS` a path has, or None."""
+    """Returns the ending of a path if it is one of `ENDINGS`, or None."""
     return next((e for e in ENDINGS if path.name.endswith(e)), None)
 
 
 def is_folder(output: str | os.PathLike) -> bool:
-    """Whether it exists as a folder, or its name ends in a slash."""
+    """Whether a path is an existing folder or ends in a slash."""
     return os.path.isdir(output) or str(output).endswith(("/", os.sep))
 
 
 def plan(
     output: str | os.PathLike, stem: str, formats: list[str] | None = None
 ) -> tuple[pathlib.Path, ...]:
-    """Returns the paths that lift.py's --output and --formats mean.
+    """Returns the output paths for lift.py's --output and --formats.
 
     Args:
-        output: A folder, see `is_folder`, or a file whose ending says its
-            format; beside an `.npz` there is always a `.png`.
-        stem: Of the files in a folder.
+        output: A folder, see `is_folder`, or a file, whose ending determines
+            the format; an `.npz` always comes with a `.png`.
+        stem: Stem of the files in a folder.
         formats: Names in `FORMATS`; None for `DEFAULT_FORMATS`.
 
     Raises:
-        ValueError: If a format is unknown, or there is none.
+        ValueError: If a format is unknown or missing.
     """
     if formats is not None and not any(formats):
         raise ValueError(
@@ -96,16 +96,16 @@ def plan(
     if ending is not None:
         if formats is not None:
             raise ValueError(
-                f"--output={output} says its format, and --formats another "
-                "one; give a folder for several"
+                f"--output={output} already determines the format; to use "
+                "--formats, give a folder"
             )
         if ending == ".npz":
             return path, path.with_suffix(".png")
         return (path,)
     if path.suffix and not is_folder(output):
         raise ValueError(
-            f"--output={output}: no format ends in {path.suffix}; known are "
-            f"{', '.join(ENDINGS)}, and a folder whose name ends in /"
+            f"--output={output}: unknown extension {path.suffix}; expected "
+            f"{', '.join(ENDINGS)}, or a folder whose name ends in /"
         )
     names = DEFAULT_FORMATS if formats is None else dict.fromkeys(formats)
     for name in names:
@@ -118,9 +118,9 @@ def plan(
 
 
 def preview(path: pathlib.Path) -> pathlib.Path:
-    """Returns where --preview is written, beside a path that `plan` returns.
+    """Returns the path of --preview, next to a path that `plan` returns.
 
-    It is none of the paths themselves: it has one more `_preview`.
+    It differs from all of those paths by its additional `_preview`.
     """
     stem = path.name.removesuffix(format_of(path))
     return path.with_name(f"{stem}_preview.mp4")
@@ -132,7 +132,7 @@ def targets(
     """Returns the files that `save` would write.
 
     Raises:
-        ValueError: Where the ending of a path is unknown.
+        ValueError: If the ending of a path is unknown.
     """
     return tuple(target for target, *_ in _targets(motion, paths))
 
@@ -148,16 +148,21 @@ def save(
     """Writes a motion to several files, all or none.
 
     Args:
-        motion: To write.
-        paths: See `Motion.save`.
-        overwrite: Likewise.
+        motion: Motion to write.
+        paths: Output paths, see `Motion.save`.
+        overwrite: Whether to replace existing files.
         own: Names of files that are replaced in any case.
-        announce: Called when all have been written and none is in its place
-            yet, with the files' names and where they are.
-        footage: Which parts of a video are shown beside the motion.
+        announce: Called with the temporary paths of the files by their names,
+            when all of them are complete and before they are moved into
+            place.
+        footage: The video to show beside the motion, if any.
 
     Returns:
-        As `Motion.save`, and raises as it does.
+        Paths of the written files.
+
+    Raises:
+        OSError: As for `Motion.save`.
+        ValueError: As for `Motion.save`.
     """
     found = _targets(motion, paths)
     if footage is not None and footage.preview is not None:
@@ -167,9 +172,9 @@ def save(
     }
     for target in replaced:
         _check_free(target, replaced[target])
-    # Of everybody at once: people share a floor.
+    # Computed for all people together, since they share a floor.
     places = functools.cache(lambda: floor.world_positions(motion))
-    # Renamed into place only after the last has been written.
+    # Files are moved into place only after the last has been written.
     written, placed = {}, []
     try:
         with contextlib.ExitStack() as stack:
@@ -196,7 +201,7 @@ def save(
             if announce is not None:
                 announce(written)
     except BaseException:
-        # Another process has put a file in the place of a later one.
+        # For example, another process created one of the later files.
         for target in placed:
             if not replaced[target]:
                 target.unlink(missing_ok=True)
@@ -215,12 +220,13 @@ def _noting(placed, target):
 def certain(
     paths: Iterable[str | os.PathLike], is_alone: bool
 ) -> tuple[pathlib.Path, ...]:
-    """Returns those of the paths that `save` would write in any case.
+    """Returns the paths that `save` would write for any people.
 
     Args:
-        paths: As of `save`.
-        is_alone: Whether there is one person; of several, each has a file,
-            and who they are is known when they have been lifted.
+        paths: Output paths, as for `save`.
+        is_alone: Whether the clip has one person. With several, formats with
+            one file per person depend on the track ids, which are known after
+            lifting.
     """
     paths = map(pathlib.Path, paths)
     return tuple(p for p in paths if is_alone or format_of(p) in _WRITERS)
@@ -231,22 +237,20 @@ def check(
     source: str | os.PathLike,
     overwrite: bool = False,
 ) -> None:
-    """Checks that files may be written, before there is anything to write.
+    """Checks that files may be written, before lifting.
 
     Args:
-        targets: Files, which `certain` or `targets` returns.
-        source: What is read: none of it is written to, and a folder of
-            keypoints would not be one with more files in it.
-        overwrite: Whether files that exist are replaced.
+        targets: Output files, as returned by `certain` or `targets`.
+        source: Input file or folder, which must stay unchanged.
+        overwrite: Whether to replace existing files.
 
     Raises:
-        OSError: If a file exists, or an `.mp4` is to be written and there is
-            no ffmpeg.
+        OSError: If a file exists, or ffmpeg is missing for an `.mp4`.
         ValueError: If a file is the source, or in it.
     """
     targets = tuple(targets)
     if any(target.suffix == ".mp4" for target in targets):
-        # Only if there are films: it opens images and videos.
+        # Imported only for films: it loads code for images and videos.
         from ampose_tf.lifting import video
 
         video.check_ffmpeg()
@@ -254,12 +258,11 @@ def check(
     for target in targets:
         if target.resolve() == source:
             raise ValueError(
-                f"{target} is the file that is read; choose another --output"
+                f"{target} is the input file; choose another --output"
             )
         if source.is_dir() and source in target.resolve().parents:
             raise ValueError(
-                f"{target} is in the folder that is read; choose another "
-                "--output"
+                f"{target} is in the input folder; choose another --output"
             )
         _check_free(target, overwrite)
 
@@ -271,7 +274,7 @@ def _check_free(target, overwrite):
 
 
 def _targets(motion, paths):
-    """Returns each file, its writer, and whose index it is of, or None."""
+    """Returns each file, its writer, and the person's index or None."""
     found = []
     for path in map(pathlib.Path, paths):
         ending = format_of(path)
@@ -280,7 +283,7 @@ def _targets(motion, paths):
                 f"{path}: expected a name that ends in {', '.join(ENDINGS)}"
             )
         if not motion.tracks:
-            raise ValueError(f"{path}: there is nobody to write")
+            raise ValueError(f"{path}: the motion has no people to write")
         if ending in _WRITERS:
             found.append((path, _WRITERS[ending], None))
             continue

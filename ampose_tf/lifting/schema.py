@@ -1,6 +1,6 @@
-"""What each value of a saved result may be, whichever file it is in.
+"""Valid values of a saved result, for all file formats.
 
-What its values contradict each other in is for `motion.Motion`.
+`motion.Motion` checks that the values are consistent with each other.
 """
 
 from collections.abc import Iterable
@@ -19,26 +19,26 @@ from ampose_tf.lifting.untrusted import (
     brief,
 )
 
-# Metres. Lifted from what is no person, joints and places may be far away;
-# their squares are float32, too.
+# Metres. Joints and roots may be far away if the input shows no person; their
+# squares must fit into float32.
 MAX_METRES = 1e9
-# A square is assumed around people who may be out of the image, and what was
-# not seen is made up beyond them.
+# Larger than `MAX_PIXEL`: an assumed image includes people outside of the
+# true one, and unseen joints are filled in beyond it.
 _MAX_PIXEL = 10 * MAX_PIXEL
-# What JSON's readers keep exact.
+# Largest integer that all JSON readers keep exact.
 _MAX_ID = 2**53
 _MAX_TEXTS = 1000
 _MAX_TEXT = 4000
 
 
 class Values(NamedTuple):
-    """What the numbers of an array may be.
+    """Valid numbers of an array.
 
     Attributes:
-        dtype: Of the array.
-        low: At least.
-        high: At most.
-        may_lack: Whether NaN, in JSON null, stands for an unknown number.
+        dtype: Type of the array.
+        low: Smallest valid number.
+        high: Largest valid number.
+        may_lack: Whether numbers may be unknown: NaN, or null in JSON.
     """
 
     dtype: type
@@ -47,7 +47,7 @@ class Values(NamedTuple):
     may_lack: bool = False
 
 
-# Of one person, by name.
+# Arrays of one person, by name.
 ROWS = {
     "frame_numbers": Values(np.int64, 0, untrusted.MAX_FRAME),
     "poses_3d": Values(np.float32, -MAX_METRES, MAX_METRES),
@@ -66,8 +66,8 @@ def rows(track: dict) -> dict[str, np.ndarray]:
     """Returns the arrays of one person, by the names of `ROWS`.
 
     Raises:
-        KeyError: If one is missing.
-        ValueError: If one holds anything else.
+        KeyError: If an array is missing.
+        ValueError: If an array contains invalid values.
     """
     found = {}
     for name, expected in ROWS.items():
@@ -89,14 +89,14 @@ def rows(track: dict) -> dict[str, np.ndarray]:
 
 
 def check_frames(tracks: Iterable) -> None:
-    """Checks that frame numbers may be of one clip.
+    """Checks that frame numbers can belong to one clip.
 
     Args:
-        tracks: The frame numbers of each person, or of several in one array.
+        tracks: Arrays of frame numbers, each of one or several people.
 
     Raises:
-        ValueError: If they are too far apart to be shown one by one, or one
-            is there more than `MAX_PEOPLE` times.
+        ValueError: If the numbers are too far apart to show every frame, or a
+            number occurs more than `MAX_PEOPLE` times.
     """
     found = [untrusted.numbers(track, "frame_numbers") for track in tracks]
     if not all(numbers.ndim == 1 for numbers in found):
@@ -108,41 +108,41 @@ def check_frames(tracks: Iterable) -> None:
         return
     if counts.max() > MAX_PEOPLE:
         raise ValueError(
-            f"frame_numbers: more than {MAX_PEOPLE} people in the frame "
+            f"frame_numbers: more than {MAX_PEOPLE} people in frame "
             f"{numbers[counts.argmax()]:.0f}"
         )
     first, last = numbers[0], numbers[-1]
     if last - first >= max(MAX_FRAMES, SPARSE * len(numbers)):
         raise ValueError(
-            f"frame_numbers: {len(numbers)} from {first:.0f} to {last:.0f} "
-            "are too far apart for one clip"
+            f"frame_numbers: {len(numbers)} numbers from {first:.0f} to "
+            f"{last:.0f} are too far apart for one clip"
         )
 
 
 def track_id(value) -> int:
-    """Returns a person's number.
+    """Returns a person's track id.
 
     Raises:
-        ValueError: If it is wrong.
+        ValueError: If the id is not an integer of at most 2**53.
     """
     if (
         isinstance(value, bool)
         or not isinstance(value, int)
         or abs(value) > _MAX_ID
     ):
-        raise ValueError(f"track_id: expected a number, got {brief(value)}")
+        raise ValueError(f"track_id: expected an integer, got {brief(value)}")
     return value
 
 
 def described(content: dict) -> dict:
-    """Returns what a result says of all people, as arguments of `Motion`.
+    """Returns the description of all people, as arguments of `Motion`.
 
-    Notes and provenance are shown and written elsewhere: what cannot be
-    printed in them becomes escapes.
+    Unprintable characters in notes and provenance become escapes, since these
+    texts are shown and saved again.
 
     Raises:
-        KeyError: If something is missing.
-        ValueError: If something is not what it should be.
+        KeyError: If a value is missing.
+        ValueError: If a value is invalid.
     """
     for name, expected in (("units", UNITS), ("frame", FRAME), ("root", ROOT)):
         if content[name] != expected:
@@ -180,8 +180,8 @@ def _numbers(content, name, count, most):
     values = untrusted.numbers(content[name], name)
     if values.shape != (count,) or not (np.abs(values) <= most).all():
         raise ValueError(
-            f"{name}: expected {count} numbers of at most {most:g}, got "
-            f"{brief(content[name])}"
+            f"{name}: expected {count} numbers of magnitude at most {most:g}, "
+            f"got {brief(content[name])}"
         )
     return tuple(values.tolist())
 
@@ -190,7 +190,7 @@ def _sides(size):
     sides = untrusted.numbers(size, "image_size")
     if sides.shape != (2,) or not ((sides >= 1) & (sides <= _MAX_PIXEL)).all():
         raise ValueError(
-            "image_size: expected a width and a height of 1 to "
+            "image_size: expected a width and height from 1 to "
             f"{_MAX_PIXEL} pixels, got {brief(size)}"
         )
     return tuple(
@@ -200,8 +200,8 @@ def _sides(size):
 
 def _texts(name, values):
     if len(values) > _MAX_TEXTS:
-        raise ValueError(f"{name}: more than {_MAX_TEXTS} texts")
+        raise ValueError(f"{name}: more than {_MAX_TEXTS} strings")
     for value in values:
         if not isinstance(value, str):
-            raise ValueError(f"{name}: expected texts, got {brief(value)}")
+            raise ValueError(f"{name}: expected strings, got {brief(value)}")
     return tuple(reading.shown(value, _MAX_TEXT) for value in values)

@@ -1,8 +1,9 @@
-"""Smoothing motion over time: the One-Euro filter, and Butterworth's.
+"""Smoothing of motion over time: One-Euro and Butterworth filters.
 
-A network that lifts frame by frame jitters. The One-Euro filter is causal:
-it serves a stream, at the price of a lag. Butterworth's, run forwards and
-backwards, has none and needs the whole clip. Neither keeps bone lengths.
+The predictions of a single-frame network jitter. The One-Euro filter is causal
+and works on streams, but lags behind. The Butterworth filter, run forwards
+and backwards, has no lag but needs the whole clip. Neither preserves bone
+lengths.
 """
 
 import dataclasses
@@ -12,7 +13,7 @@ import numpy as np
 
 from ampose_tf.lifting.motion import Motion
 
-# After a longer pause a stream starts anew: what was known is out of date.
+# After a longer pause, a stream restarts from the new frame.
 _LONGEST_PAUSE_S = 0.5
 
 
@@ -20,21 +21,22 @@ _LONGEST_PAUSE_S = 0.5
 class OneEuro:
     """The 1€ filter [Casiez et al., 2012, doi:10.1145/2207676.2208639].
 
-    A first-order low-pass whose cut-off rises with the joint's speed, so that
-    a still joint does not tremble and a fast one does not lag. The speed is
-    the length of the joint's velocity: unlike with a filter per coordinate,
-    nothing depends on where the axes point.
+    A first-order low-pass filter whose cut-off rises with the joint's speed,
+    so that a still joint does not tremble and a fast one does not lag. The
+    speed is the length of the joint's velocity vector: unlike with one filter
+    per coordinate, the result does not depend on the direction of the axes.
 
-    With a cut-off of c Hz the filter lags about 1 / (2 pi c) seconds behind.
-    The defaults, on a small network's poses of real motion at 30 frames per
-    second, halve the jitter (the acceleration's error, from 30 to 13 mm per
-    frame²) and leave the position's error as it was.
+    With a cut-off of c Hz, the filter lags about 1 / (2 pi c) seconds behind.
+    On a small network's poses of real motion at 30 frames per second, the
+    defaults halve the jitter (the error of the acceleration, from 30 to 13 mm
+    per frame²) and do not change the error of the positions.
 
     Attributes:
-        min_cutoff_hz: Cut-off for a joint at rest. Lower it against jitter.
-        beta_per_m: By how many Hz a speed of 1 m/s raises the cut-off. Raise
-            it against lag.
-        derivative_cutoff_hz: Cut-off of the velocity's own low-pass.
+        min_cutoff_hz: Cut-off for a joint at rest. A lower value reduces
+            jitter.
+        beta_per_m: Increase of the cut-off in Hz at a speed of 1 m/s. A
+            higher value reduces lag.
+        derivative_cutoff_hz: Cut-off of the low-pass filter of the velocity.
     """
 
     min_cutoff_hz: float = 1.0
@@ -48,7 +50,7 @@ class OneEuro:
             raise ValueError(f"Expected beta of at least 0, got {self}")
 
     def stream(self) -> "OneEuroStream":
-        """Returns a filter for one frame after another."""
+        """Returns a filter that smooths frames one at a time."""
         return OneEuroStream(self)
 
     def __call__(
@@ -58,14 +60,14 @@ class OneEuro:
 
         Args:
             points: (F, ..., D) metres, joints in D coordinates.
-            frames: (F,) int, the frames' numbers, increasing.
+            frames: (F,) int, frame numbers, increasing.
             fps: Frames per second.
 
         Returns:
             The smoothed points, of the type of `points`.
 
         Raises:
-            ValueError: Where frame numbers do not increase.
+            ValueError: If the frame numbers do not increase.
         """
         step = self.stream()
         return np.stack(
@@ -77,28 +79,28 @@ class OneEuro:
 
 
 class OneEuroStream:
-    """`OneEuro` for a stream: a person's state, one frame at a time."""
+    """`OneEuro` filter for the frames of one person in a stream."""
 
     def __init__(self, settings: OneEuro):
         self._settings = settings
         self._points = self._velocity = self._seconds = None
 
     def __call__(self, points: np.ndarray, seconds: float) -> np.ndarray:
-        """Takes a frame and returns it smoothed.
+        """Smooths the next frame.
 
-        The first frame, and one that comes more than half a second after the
-        last, is returned as it is.
+        The first frame, and a frame more than half a second after the last,
+        is returned unchanged.
 
         Args:
-            points: (..., D) metres, joints in D coordinates, of the same
-                joints every time.
-            seconds: When; later every time.
+            points: (..., D) metres, the same joints in D coordinates in every
+                call.
+            seconds: Time of the frame, increasing.
 
         Returns:
             (..., D) float64 metres.
 
         Raises:
-            ValueError: Where time does not go on.
+            ValueError: If the time does not increase.
         """
         points = np.asarray(points, np.float64)
         elapsed = np.inf if self._seconds is None else seconds - self._seconds
@@ -125,22 +127,23 @@ class OneEuroStream:
 
 
 def _share(cutoff_hz, elapsed):
-    """Returns the weight of the new value in a first-order low-pass."""
+    """Returns the weight of the new value in a first-order low-pass filter."""
     return 1 / (1 + 1 / (2 * np.pi * cutoff_hz * elapsed))
 
 
 @dataclasses.dataclass(frozen=True)
 class Butterworth:
-    """Butterworth's low-pass, run forwards and backwards: no lag.
+    """Butterworth low-pass filter, run forwards and backwards, without lag.
 
-    Biomechanics' customary filter [Winter, 2009, section 2.2.4.4]: fourth
-    order, zero lag, which is a second-order one run twice; 6 Hz suit walking
-    and daily movements, sport needs more.
+    By default this is the filter commonly used in biomechanics [Winter, 2009,
+    section 2.2.4.4]: fourth order with zero lag, from two runs of a
+    second-order filter. A cut-off of 6 Hz suits walking and daily movements;
+    sport needs more.
 
     Attributes:
-        cutoff_hz: Where the whole, both runs together, passes half the power
+        cutoff_hz: Frequency at which both runs together pass half the power
             (-3 dB).
-        order: Of both runs together, even.
+        order: Order of both runs together, even.
     """
 
     cutoff_hz: float = 6.0
@@ -150,31 +153,33 @@ class Butterworth:
         if not self.cutoff_hz > 0:
             raise ValueError(f"Expected a cut-off above 0 Hz, got {self}")
         if self.order < 2 or self.order % 2:
-            raise ValueError(f"Expected an even order from 2, got {self}")
+            raise ValueError(
+                f"Expected an even order of at least 2, got {self}"
+            )
 
     def __call__(
         self, points: np.ndarray, frames: np.ndarray, fps: float
     ) -> np.ndarray:
         """Smooths a track.
 
-        Frames as far apart as the closest two belong together; a larger gap
-        splits the track into segments that are smoothed by themselves. At a
-        segment's ends the motion is continued by point reflection, over less
-        frames where it is short; a segment of one frame is left as it is.
+        The smallest step between frames is the regular one; a larger gap
+        splits the track into segments that are smoothed independently. At its
+        ends, a segment is extended by point reflection, over fewer frames if
+        the segment is short. A segment of one frame is unchanged.
 
         Args:
             points: (F, ..., D) metres.
-            frames: (F,) int, the frames' numbers, increasing.
+            frames: (F,) int, frame numbers, increasing.
             fps: Frames per second.
 
         Returns:
             The smoothed points, of the type of `points`.
 
         Raises:
-            ValueError: Where the cut-off is not below half the frame rate,
-                that of the frames that the track has.
+            ValueError: If the cut-off is not below half the rate of the
+                frames in the track.
         """
-        # It takes a second to import, and nothing else here needs it.
+        # Takes a second to import, and is used only here.
         from scipy import signal
 
         step = np.diff(frames).min() if len(frames) > 1 else 1
@@ -182,19 +187,18 @@ class Butterworth:
         if not self.cutoff_hz < rate / 2:
             raise ValueError(
                 f"Expected a cut-off below half of {rate:g} frames per "
-                f"second, got {self.cutoff_hz:g} Hz; lower it, or smooth by "
+                f"second, got {self.cutoff_hz:g} Hz; lower it, or smooth with "
                 "one_euro"
             )
-        # Twice the same filter would pass half the power at a lower
-        # frequency; the bilinear transform bends the frequency axis.
+        # Two runs of the filter would pass half the power at a lower
+        # frequency; the bilinear transform also warps the frequency axis.
         half = self.order // 2
         twice = (np.sqrt(2) - 1) ** (1 / self.order)
         bent = np.tan(np.pi * self.cutoff_hz / rate) / twice
         sections = signal.butter(
             half, 2 / np.pi * np.arctan(bent), output="sos"
         )
-        # In three periods of the cut-off, what happened at the end is
-        # forgotten.
+        # The effect of an end fades within three periods of the cut-off.
         around = int(3 * rate / self.cutoff_hz)
         starts = np.flatnonzero(np.diff(frames) != step) + 1
         return np.concatenate(
@@ -210,7 +214,7 @@ class Butterworth:
         ).astype(points.dtype, copy=False)
 
 
-# By the names of --smooth.
+# Filters by the names of --smooth.
 METHODS = {"butterworth": Butterworth(), "one_euro": OneEuro()}
 
 
@@ -220,23 +224,24 @@ def smooth(
 ) -> Motion:
     """Returns the motion with smoothed poses and, where known, roots.
 
-    Keypoints, scores and spread stay as they are, and so does whoever is
-    never there in two frames that follow each other in the clip. A note says
-    how many poses have changed.
+    Keypoints, scores and spread are unchanged, as are people who never appear
+    in two consecutive frames of the clip. A note states how many poses have
+    changed.
 
     Args:
-        motion: Without a frame rate, `motion.ASSUMED_FPS` is taken.
+        motion: Motion to smooth. `motion.ASSUMED_FPS` is used if it has no
+            frame rate.
         method: A `Butterworth` or a `OneEuro`.
 
     Raises:
-        ValueError: Where the frame rate is too low for the filter.
+        ValueError: If the frame rate is too low for the filter.
     """
     fps = motion.frame_rate
     steps = [np.diff(track.frames) for track in motion.tracks]
     step = min((own.min() for own in steps if len(own)), default=1)
 
     def of_track(track):
-        # Somebody found here and there, by whom the frame rate does not go.
+        # A person in scattered frames, who does not define the frame rate.
         if not (np.diff(track.frames) == step).any():
             return track
         root = track.root
@@ -254,16 +259,16 @@ def smooth(
     note = f"{changed} of {count} poses are smoothed over time by {method}"
     if not changed:
         note = (
-            f"No pose is smoothed over time by {method}: nobody is in frames "
-            "close enough to each other"
+            f"No pose is smoothed over time by {method}: no person is in "
+            "frames that are close enough to each other"
         )
     return motion.noted(f"{note}.", tracks=smoothed)
 
 
 class MotionStream:
-    """`OneEuro` for everybody in a stream, one frame at a time.
+    """`OneEuro` filters for all people in a stream, one frame at a time.
 
-    It remembers who was there in the last half second, and nobody else.
+    Only people who were seen within the last half second are remembered.
     """
 
     def __init__(self, settings: OneEuro):
@@ -271,14 +276,14 @@ class MotionStream:
         self._people = {}
 
     def __call__(self, motion: Motion, frame: int) -> Motion:
-        """Takes a frame and returns it with smoothed poses and roots.
+        """Smooths the poses and roots of the next frame.
 
         Args:
-            motion: Of that frame alone; as for `smooth`.
-            frame: Its number, higher every time.
+            motion: Motion of this single frame, as for `smooth`.
+            frame: Frame number, increasing.
 
         Raises:
-            ValueError: Where time does not go on.
+            ValueError: If the frame number does not increase.
         """
         seconds = frame / motion.frame_rate
         self._people = {

@@ -1,4 +1,4 @@
-"""Files from strangers, within bounds: bytes, JSON, numbers and sizes."""
+"""Reads untrusted files within limits: bytes, JSON, numbers and sizes."""
 
 import contextlib
 import json
@@ -11,51 +11,52 @@ import orjson
 
 from ampose_tf import reading, unpacking
 
-# Of a file, of what an .npz unpacks to, of all files of a folder, and of
-# standard input. An hour of one person at 30 frames a second is 100 MB of
-# COCO's results.
+# Largest size of a file, of an unpacked .npz, of all files in a folder, and of
+# standard input. An hour of one person at 30 frames per second is 100 MB of
+# COCO results.
 MAX_BYTES = 256 * 2**20
-# Of lists and objects in JSON, which take up to 200 bytes each, however short
-# they are written: with the numbers in them, a file takes some 4 GB. That
-# hour has 4 million where every joint is an object.
+# Most lists and objects in JSON. Each takes up to 200 bytes of memory, even if
+# its text is short: with the numbers in them, a file takes some 4 GB. An hour
+# of one person has 4 million if every joint is an object.
 MAX_NODES = 16_000_000
-# Of lists in lists, in JSON; no tool's file has ten.
+# Deepest nesting of JSON; the files of known tools have fewer than ten levels.
 MAX_DEPTH = 64
-# Of numbers in an array, which become float64: those of MAX_BYTES of float32.
+# Most numbers in an array, which become float64: MAX_BYTES of float32.
 MAX_NUMBERS = 2**26
 
-# Beyond these a file is taken for damaged, or for another kind of file.
-MAX_PIXEL = 100_000  # Of a coordinate, either sign, and of an image's side.
+# A file beyond these limits is considered damaged or of another kind.
+MAX_PIXEL = 100_000  # Absolute coordinate, and side of an image.
 MAX_PEOPLE = 200  # In one frame.
-MAX_FRAMES = 1_000_000  # In a clip: nine hours at 30 a second.
-MAX_FRAME = 10_000_000  # Of a frame's number.
-# Numbers count the frames of one clip if at least one of so many is there, or
-# all lie within so many, an hour at 30 a second.
+MAX_FRAMES = 1_000_000  # In a clip: nine hours at 30 per second.
+MAX_FRAME = 10_000_000  # Frame number.
+# Frame numbers belong to one clip if at least one in SPARSE is present, or all
+# are within HOUR, an hour at 30 frames per second.
 SPARSE = 20
 HOUR = 108_000
-MIN_FPS = 1e-6  # One every eleven days.
+MIN_FPS = 1e-6  # One frame every eleven days.
 MAX_FPS = 10_000
 
 
 def read(path: str | os.PathLike, most: int | None = None) -> bytes:
-    """Returns what is in a file.
+    """Returns the content of a file.
 
     Args:
-        path: Of the file.
-        most: Bytes; `MAX_BYTES` where None.
+        path: Path of the file.
+        most: Largest number of bytes; None for `MAX_BYTES`.
 
     Raises:
-        OSError: If it cannot be read, or is not a file.
-        ValueError: If it is larger.
+        OSError: If the path cannot be read, or is not a file.
+        ValueError: If the file is larger.
     """
     return reading.content(path, MAX_BYTES if most is None else most)
 
 
 def unpacked(content: bytes) -> bytes:
-    """Returns what a gzip file unpacks to; other content as it is.
+    """Unpacks the content of a gzip file; returns other content unchanged.
 
     Raises:
-        ValueError: If it is more than `MAX_BYTES`, or damaged.
+        ValueError: If the unpacked content is larger than `MAX_BYTES`, or
+            damaged.
     """
     return unpacking.gunzipped(content, MAX_BYTES)
 
@@ -65,11 +66,12 @@ def parse(text: str | bytes, object_of: Callable | None = None):
 
     Args:
         text: Text, or bytes in UTF-8.
-        object_of: Makes an object of its (name, value) pairs, and raises a
-            ValueError where it does not want to; None for a dict.
+        object_of: Returns an object for its (name, value) pairs, or raises a
+            ValueError to refuse them; None to return dicts.
 
     Raises:
-        ValueError: If it is no JSON; it says where, in one line.
+        ValueError: If the text is not JSON; the message states the position,
+            in one line.
     """
     content = _as_utf8(text)
     nodes = content.count(b"[") + content.count(b"{")
@@ -83,7 +85,7 @@ def parse(text: str | bytes, object_of: Callable | None = None):
             "lists and objects in each other"
         )
     if object_of is None:
-        # What it refuses, as NaN and mistakes, is for json.
+        # json handles what orjson refuses: NaN, and errors.
         with contextlib.suppress(orjson.JSONDecodeError):
             return orjson.loads(content)
     try:
@@ -96,14 +98,14 @@ def parse(text: str | bytes, object_of: Callable | None = None):
             f"{error.colno})"
         ) from error
     except UnicodeDecodeError as error:
-        raise ValueError("not JSON: its text is not UTF-8") from error
+        raise ValueError("not JSON: the text is not UTF-8") from error
 
 
 def _integer(digits):
-    if len(digits) > 4000:  # Python's own bound is 4300.
+    if len(digits) > 4000:  # Python's own limit is 4300.
         raise ValueError(f"not read: a number of {len(digits)} digits")
-    # As orjson does beyond 64 bits; as keys, larger numbers can be chosen so
-    # that their hashes are one.
+    # Beyond 64 bits, a float as in orjson: larger integers can be chosen to
+    # have the same hash.
     value = int(digits)
     return value if -(2**63) <= value < 2**64 else float(digits)
 
@@ -118,26 +120,26 @@ def _as_utf8(text):
         text = text.decode(coding, "surrogatepass")
         return text.encode("utf-8", "surrogatepass")
     except UnicodeError as error:
-        raise ValueError(f"not JSON: its text is not {coding}") from error
+        raise ValueError(f"not JSON: the text is not {coding}") from error
 
 
-# All bytes but those that decide on JSON's structure, and texts of what is
-# left of them.
+# All bytes except those that determine the structure of JSON, and patterns of
+# escapes and strings.
 _NO_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"\\'))
 _ESCAPED = re.compile(rb"\\.", re.DOTALL)
 _QUOTED = re.compile(rb'"[^"]*"?')
-# By byte: how much deeper or less deep it is after it.
+# Change of the nesting depth for each byte.
 _STEPS = np.zeros(256, np.int8)
 _STEPS[list(b"[{")] = 1
 _STEPS[list(b"]}")] = -1
 
 
 def _depth(content):
-    """Returns how many lists and objects of JSON are in each other."""
+    """Returns the nesting depth of lists and objects in JSON."""
     if b"\\" in content:
         content = _ESCAPED.sub(b"", content)
     structure = content.translate(None, _NO_STRUCTURE)
-    # Most texts are empty by now; two quotes less change nothing for the rest.
+    # Most strings are empty now; removing these does not affect the others.
     structure = _QUOTED.sub(b"", structure.replace(b'""', b""))
     steps = _STEPS[np.frombuffer(structure, np.uint8)]
     return int(np.cumsum(steps, dtype=np.int32).max(initial=0))
@@ -147,7 +149,7 @@ def numbers(values, what: str) -> np.ndarray:
     """Returns numbers of a file as float64; null becomes NaN.
 
     Raises:
-        ValueError: If they are something else.
+        ValueError: If the values are not numbers.
     """
     is_array = isinstance(values, np.ndarray)
     if is_array and values.size > MAX_NUMBERS:
@@ -156,7 +158,7 @@ def numbers(values, what: str) -> np.ndarray:
     if is_text or (is_array and values.dtype.kind not in "biufO"):
         raise ValueError(f"{what}: expected numbers, got {brief(values)}")
     try:
-        # A signalling NaN of a damaged file is a NaN all the same.
+        # A damaged file may contain signalling NaN.
         with np.errstate(invalid="ignore"):
             return np.asarray(values, np.float64)
     except (TypeError, ValueError, OverflowError) as error:
@@ -164,10 +166,10 @@ def numbers(values, what: str) -> np.ndarray:
 
 
 def whole_number(value, what: str) -> int:
-    """Returns a number of a frame or of a person.
+    """Returns a frame number or a person's id.
 
     Raises:
-        ValueError: If it is not whole, negative, or above `MAX_FRAME`.
+        ValueError: If the value is not an integer from 0 to `MAX_FRAME`.
     """
     if (
         isinstance(value, bool)
@@ -186,34 +188,34 @@ def image_size(size, what: str) -> tuple[int, int]:
     """Returns an image's (width, height).
 
     Raises:
-        ValueError: If they are not positive, or above `MAX_PIXEL`.
+        ValueError: If they are not from 1 to `MAX_PIXEL`.
     """
     sides = numbers(size, what)
     if sides.shape != (2,) or not ((sides >= 1) & (sides <= MAX_PIXEL)).all():
         raise ValueError(
-            f"{what}: expected a positive width and height of at most "
+            f"{what}: expected a width and height from 1 to "
             f"{MAX_PIXEL} pixels, got {brief(size)}"
         )
     return int(sides[0]), int(sides[1])
 
 
 def frame_rate(fps, what: str) -> float:
-    """Returns frames a second.
+    """Returns a frame rate in frames per second.
 
     Raises:
-        ValueError: If they are not from `MIN_FPS` to `MAX_FPS`.
+        ValueError: If the rate is not from `MIN_FPS` to `MAX_FPS`.
     """
     rate = numbers(fps, what)
     if rate.shape != () or not MIN_FPS <= rate <= MAX_FPS:
         raise ValueError(
-            f"{what}: expected frames a second above 0, at least {MIN_FPS:g} "
-            f"and at most {MAX_FPS}, got {brief(fps)}"
+            f"{what}: expected frames per second from {MIN_FPS:g} to "
+            f"{MAX_FPS}, got {brief(fps)}"
         )
     return float(rate)
 
 
 def brief(value) -> str:
-    """Returns what a value of a file is, in a few words of one line."""
+    """Describes a value of a file in a few words, in one line."""
     if isinstance(value, dict):
         if not value:
             return "an empty object"

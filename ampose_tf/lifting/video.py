@@ -1,7 +1,7 @@
-"""Images and video to keypoints: people found by BlazePose, and followed.
+"""Images and video to keypoints: BlazePose detects and tracks people.
 
-Nothing leaves the machine. Models are put into the user's cache by one
-command, see `blazepose.models`.
+Everything runs on the local machine. One command downloads the models into
+the user's cache, see `blazepose.models`.
 """
 
 import math
@@ -19,9 +19,9 @@ from ampose_tf.lifting.blazepose import ffmpeg, frames, timing
 from ampose_tf.lifting.keypoints import Keypoints, Track
 from ampose_tf.lifting.motion import ASSUMED_FPS
 
-# Letters of a list of frames in a note.
+# Most characters in a list of frame ranges in a note.
 _LONGEST_LIST = 100
-# Frames in another.
+# Most frames in other lists.
 _MOST_SHOWN = 8
 
 
@@ -29,7 +29,7 @@ class Shown(NamedTuple):
     """A picture of a video.
 
     Attributes:
-        frame: Its number, as in `Keypoints`.
+        frame: Frame number, as in `Keypoints`.
         pixels: (H, W, 3) uint8, red, green and blue.
     """
 
@@ -46,35 +46,36 @@ def read_video(
     end: float = math.inf,
     every: int = 1,
 ) -> Keypoints:
-    """Finds people in a video, and follows them.
+    """Detects people in a video and tracks them.
 
-    It needs ffmpeg, which the extra `video` brings, and BlazePose's models,
-    which `python -m ampose_tf.lifting.blazepose.models` brings. One picture
-    at a time is in memory. Frames have the numbers that their times say, at
-    the rate that fits them best. The signal that ends `lift.py` ends the
-    video there: what was found before is returned.
+    Requires ffmpeg, which the extra `video` installs, and the models of
+    BlazePose, which `python -m ampose_tf.lifting.blazepose.models` downloads.
+    One picture at a time is kept in memory. Frames are numbered by their
+    times, at the frame rate that fits these best. If a signal interrupts
+    `lift.py`, the keypoints found up to then are returned.
 
     Args:
-        path: Path of a video, of a folder whose images are the frames in the
-            order of their numbers, or of an image.
-        detector: `"lite"`, `"full"` or `"heavy"`: better, and slower.
-        people: How many are followed.
-        start: Seconds to begin at.
-        end: Seconds to end at.
-        every: Every n-th frame is looked at.
+        path: Path of a video, of a folder of images, which are ordered by the
+            numbers in their names, or of an image.
+        detector: `"lite"`, `"full"` or `"heavy"`, in increasing order of
+            accuracy and time.
+        people: Number of people to track.
+        start: Time to start at, in seconds.
+        end: Time to end at, in seconds.
+        every: Only every n-th frame is used.
 
     Returns:
-        Keypoints of the skeleton "MediaPipe-33", in pixels of the picture as
-        it is to be seen, rounded to 1/100 pixel, and scores to 1/1000. Their
-        notes say who was followed, in which frames no one was found, and what
-        is wrong with the file.
+        Keypoints of the skeleton "MediaPipe-33", in pixels of the upright
+        picture, rounded to 1/100 pixel, and scores rounded to 1/1000. The
+        notes state who was tracked, in which frames no person was found, and
+        what is wrong with the file.
 
     Raises:
         OSError: If the file cannot be read, or ffmpeg or a model is missing.
-        ValueError: If it is no video, there is no person in it, or an
-            argument is wrong.
+        ValueError: If the file is not a video or shows no person, or an
+            argument is invalid.
     """
-    # Only where people are looked for.
+    # Imported only to detect people.
     from ampose_tf.lifting.blazepose import following
 
     if not 1 <= people <= untrusted.MAX_PEOPLE:
@@ -104,7 +105,7 @@ def read_video(
                 raise
             ended = str(error)
         count = looked_at[-1] + 1
-        # The decoder is ahead.
+        # The decoder is ahead of the last picture used.
         times = [math.nan] * count if clip.times is None else clip.times
         numbering = timing.number(times[:count], clip.rates)
         notes = [*clip.notes(), *_of_times(numbering)]
@@ -113,7 +114,7 @@ def read_video(
     if known < count:
         notes.append(
             f"Frames with numbers above {untrusted.MAX_FRAME} are left out; "
-            "end chooses an earlier part."
+            "use end to choose an earlier part."
         )
         looked_at, found = _before(known, looked_at, found)
     if not found:
@@ -158,16 +159,17 @@ def shown(
     every: int = 1,
     longest: int | None = None,
 ) -> Iterator[Shown]:
-    """Yields the pictures of a video, with the numbers that keypoints have.
+    """Yields the pictures of a video, numbered like its keypoints.
 
     Args:
         path: As for `read_video`.
-        keypoints: What it returned; pictures beyond its frames are left out.
+        keypoints: Result of `read_video`; pictures beyond its frames are left
+            out.
         start: As for `read_video`.
         end: As for `read_video`.
         every: As for `read_video`.
-        longest: Pixels of the longer side that pictures are shrunk to; None
-            leaves them as they are.
+        longest: Longer side in pixels that pictures are shrunk to; None to
+            keep their size.
 
     Raises:
         OSError: As for `read_video`.
@@ -176,7 +178,7 @@ def shown(
     count, done = timing.Counter(keypoints.fps), 0
     with frames.opened(path, start, end, every, longest) as clip:
         for picture in clip:
-            # Those in between are counted, too.
+            # Frames in between are also counted.
             for place in range(done, picture.index + 1):
                 time = math.nan if clip.times is None else clip.times[place]
                 number = count(time)
@@ -187,23 +189,23 @@ def shown(
 
 
 def check_ffmpeg() -> None:
-    """Checks that there is an ffmpeg.
+    """Checks that ffmpeg is installed.
 
     Raises:
-        OSError: If there is none.
+        OSError: If it is not.
     """
     ffmpeg.executable()
 
 
 def check_detector(detector: str) -> dict[str, str]:
-    """Loads BlazePose's networks, as `read_video` will.
+    """Loads BlazePose's networks, as `read_video` does.
 
     Returns:
         The SHA-256 of their files, by "detection" and "landmarks".
 
     Raises:
         OSError: If a file is missing.
-        ValueError: If a file is wrong, or there is no such detector.
+        ValueError: If a file is invalid, or the detector is unknown.
     """
     from ampose_tf.lifting.blazepose import following
 
@@ -211,11 +213,11 @@ def check_detector(detector: str) -> dict[str, str]:
 
 
 def sha256(path: str | os.PathLike) -> str:
-    """Returns the SHA-256 of a video, or of the images of a folder.
+    """Returns the SHA-256 of a video, or of the images in a folder.
 
     Raises:
-        OSError: If it cannot be read.
-        ValueError: If the folder has none.
+        OSError: If the path cannot be read.
+        ValueError: If the folder contains no images.
     """
     place = pathlib.Path(path)
     return files.sha256(
@@ -224,7 +226,7 @@ def sha256(path: str | os.PathLike) -> str:
 
 
 def _before(known, looked_at, found):
-    """Leaves out the pictures whose index is not below a number."""
+    """Returns the pictures and people with an index below `known`."""
     kept = {
         track_id: [one for one in own if one[0] < known]
         for track_id, own in found.items()
@@ -236,7 +238,7 @@ def _before(known, looked_at, found):
 
 
 def _later(times, index, before):
-    """Returns a picture's time, later than the one before."""
+    """Returns a picture's time, made later than the one before."""
     time = math.nan if times is None else times[index]
     if time > before:
         return time
@@ -244,32 +246,34 @@ def _later(times, index, before):
 
 
 def _settled(person):
-    """Returns rounded pixels and scores, 0 for joints that are nowhere.
+    """Returns rounded pixels and scores, 0 for joints without a position.
 
-    Further digits mean nothing, and saved keypoints are a third smaller.
+    More digits are meaningless, and rounding makes saved keypoints a third
+    smaller.
     """
     pixels = np.round(np.asarray(person.pixels, np.float64), 2)
     scores = np.round(np.asarray(person.scores, np.float64), 3)
     pixels, scores = np.float32(pixels), np.clip(np.float32(scores), 0, 1)
-    with np.errstate(invalid="ignore"):  # NaN is in no range.
+    with np.errstate(invalid="ignore"):  # Comparisons are False for NaN.
         placed = (np.abs(pixels) <= untrusted.MAX_PIXEL).all(axis=1)
     placed &= scores > 0
     return np.where(placed[:, None], pixels, 0), np.where(placed, scores, 0)
 
 
 def _of_times(numbering):
-    """Returns notes on frames that no rate fits."""
+    """Returns notes on frames that do not fit a constant rate."""
     if not numbering.uneven:
         return []
     return [
-        f"The video's frame rate varies: at {numbering.fps:.6g} a second, "
-        f"{numbering.uneven} of {len(numbering.numbers)} frames are more than "
-        f"half a frame from their times, by up to {numbering.worst:.1f}."
+        f"The video's frame rate varies: at {numbering.fps:.6g} frames per "
+        f"second, {numbering.uneven} of {len(numbering.numbers)} frames are "
+        "more than half a frame away from their times, by up to "
+        f"{numbering.worst:.1f}."
     ]
 
 
 def _of_people(tracks, shown, size, people, most):
-    """Returns notes on who was followed, and who was not."""
+    """Returns notes on who was tracked and who was not."""
     notes = []
     if most > people:
         which = (
@@ -279,24 +283,25 @@ def _of_people(tracks, shown, size, people, most):
         )
         notes.append(
             f"{people} of at least {most} people in a frame "
-            f"{'is' if people == 1 else 'are'} followed, {which}; "
-            f"--people={most}, in Python people={most}, follows more."
+            f"{'is' if people == 1 else 'are'} tracked, {which}; "
+            f"--people={most}, in Python people={most}, tracks more."
         )
     if people == 1 and len(tracks) > 1:
         later = [str(track.frames[0]) for track in tracks[1:]]
         notes.append(
-            "The person who is followed was lost; those found in frames "
-            f"{_and(later)}, the same one or another, have tracks of their "
-            "own."
+            "The tracked person was lost. The people found later, from frames "
+            f"{_and(later)}, may be the same person or others; all have "
+            "separate tracks."
             if len(later) > 1
-            else "The person who is followed was lost; the one found in frame "
-            f"{later[0]}, the same one or another, has a track of their own."
+            else "The tracked person was lost. The person found later, from "
+            f"frame {later[0]}, may be the same person or another; the two "
+            "have separate tracks."
         )
     there = np.unique(np.concatenate([track.frames for track in tracks]))
     empty = np.setdiff1d(shown, there)
     if len(empty):
         notes.append(
-            f"No one is found in {len(empty)} of {len(shown)} frames: "
+            f"No person is found in {len(empty)} of {len(shown)} frames: "
             f"{_listed(empty, shown)}."
         )
     return notes
@@ -309,7 +314,7 @@ def _and(names):
 
 
 def _place(track, size):
-    """Says where a person is, in words."""
+    """Describes where a person is."""
     seen = track.scores[0] > 0
     across, down = track.pixels[0][seen].mean(axis=0) / size
     return (
@@ -319,7 +324,7 @@ def _place(track, size):
 
 
 def _listed(numbers, shown):
-    """Returns ranges of frames, as "0 to 4, 17", and how many there are."""
+    """Returns ranges of frames as text, such as "0 to 4, 17"."""
     places = np.searchsorted(shown, numbers)
     parts = np.split(numbers, np.flatnonzero(np.diff(places) > 1) + 1)
     text = ""

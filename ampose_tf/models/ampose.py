@@ -1,4 +1,4 @@
-"""The network: N x [transformer encoder, GCN block] between two dense."""
+"""The AMPose network: transformer encoders alternating with GCN blocks."""
 
 import keras
 import numpy as np
@@ -16,22 +16,21 @@ class AMPose(keras.Model):
     transformer encoder mixes all joints and a GCN block mixes neighbours; a
     dense layer returns three coordinates per joint.
 
-    `AMPose(H36M_17.adjacency())` is the paper's network. The arguments
-    beside the adjacency are those of `config.Model`, which documents them and
-    holds the defaults; the adjacency and they are stored in the `.keras`
-    file.
+    `AMPose(H36M_17.adjacency())` is the paper's network. The arguments from
+    `depth` to `frame` are described in `config.Model`, which holds their
+    defaults. All arguments are stored in the `.keras` file.
 
     Args:
-        adjacency: (3, J, J), from `Skeleton.adjacency`.
+        adjacency: Array of shape (3, J, J), from `Skeleton.adjacency`.
         dtype: Keras dtype policy of encoders and GCN blocks. The embedding,
             the head and all variables are float32.
-        name: Of the Keras model.
-        trainable: Whether its weights are.
+        name: Name of the Keras model.
+        trainable: Whether the weights are trainable.
 
     Call arguments:
-        keypoints_2d: (B, J, 2), screen-normalised. With `seen_input` a dict
-            of this and `seen`, (B, J): 1 for joints that were seen, 0 for
-            others, whose keypoints are then of no importance but finite.
+        keypoints_2d: (B, J, 2), screen-normalised. With `seen_input`, a dict
+            with this and `seen`, (B, J): 1 for joints that were seen, 0 for
+            the others, whose keypoints are ignored but must be finite.
 
     Returns:
         poses_3d, (B, J, 3), metres, camera frame, relative to the hip.
@@ -130,13 +129,13 @@ class AMPose(keras.Model):
                 )(x)
         if final_norm:
             x = elements.layer_norm("final_norm", policy)(x)
-        # A head drawn like the rest starts with joints metres apart, and
-        # training spends its first epochs on bringing them back.
+        # Initialised like the other layers, the head would start with joints
+        # metres apart, and the first epochs would only correct that.
         near_the_hip = keras.initializers.TruncatedNormal(stddev=1e-3)
         outputs = dense(3, "poses_3d", near_the_hip)(x)
-        # Not by **kwargs, in which Keras ignores what it does not know.
+        # Not by **kwargs: Keras ignores unknown keyword arguments.
         super().__init__(inputs, outputs, name=name, trainable=trainable)
-        # Without the model's own policy `compile` scales no float16 loss.
+        # `compile` scales float16 losses only if the model has the policy.
         self.dtype_policy = policy
         self.adjacency = adjacency
         self.depth = depth
@@ -191,7 +190,7 @@ class AMPose(keras.Model):
         return cls(**config)
 
     def rebuilt(self, dtype: str = "float32") -> "AMPose":
-        """Returns an uncompiled copy, weights included, in another dtype."""
+        """Returns an uncompiled copy with the same weights and a new dtype."""
         copy = type(self).from_config(self.get_config() | {"dtype": dtype})
         copy.set_weights(self.get_weights())
         return copy

@@ -1,4 +1,4 @@
-"""The whole state of a training run in one file."""
+"""Saves the whole state of a training run in one file."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import numpy as np
 from ampose_tf import files, reading
 from ampose_tf.data import archive
 
-# Of the text of the progress, in which an epoch has some 200.
+# Largest size of the progress text; an epoch takes some 200 characters.
 _MOST_CHARACTERS = 2**24
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -21,10 +21,10 @@ class Unfinished(NamedTuple):
     """An epoch that was interrupted.
 
     Attributes:
-        steps: Those that it has finished.
-        learning_rate: At its start.
-        seconds: How long it took so far.
-        metrics: The variables of the model's metrics, each a number.
+        steps: Number of finished steps.
+        learning_rate: Learning rate at the start of the epoch.
+        seconds: Time spent on the epoch so far.
+        metrics: Values of the variables of the model's metrics.
     """
 
     steps: int
@@ -34,18 +34,18 @@ class Unfinished(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How far a run has come.
+    """Progress of a training run.
 
     Attributes:
         history: One {name: number} per finished epoch.
         best_epoch: The epoch, counted from 0, with the lowest validation
             MPJPE.
-        teacher_sha256: Of the file of the run's teacher; empty for none.
-        data: What the run trains and validates on: SHA-256 by name; empty in
-            files of versions that did not know it.
-        sources: The files that these come from: size in bytes and SHA-256 by
-            path; empty if they are not known.
-        unfinished: The epoch that comes after the history, if it was
+        teacher_sha256: SHA-256 of the teacher's file; empty if there is none.
+        data: SHA-256 of the training and validation data, by name; empty in
+            files of older versions.
+        sources: Size in bytes and SHA-256 of the source files, by path; empty
+            if they are not known.
+        unfinished: The epoch after the last one in `history`, if it was
             interrupted.
     """
 
@@ -60,10 +60,10 @@ class Progress(NamedTuple):
 def save(
     path: str | os.PathLike, model: keras.Model, progress: Progress
 ) -> None:
-    """Writes weights, optimiser, random states and progress in one step.
+    """Writes weights, optimiser, random states and progress to one file.
 
     Raises:
-        OSError: If the file cannot be written; an older one then stays.
+        OSError: If the file cannot be written; an existing file is then kept.
     """
     arrays = {
         name: np.asarray(variable) for name, variable in _variables(model)
@@ -77,20 +77,21 @@ def save(
 
 
 def restore(path: str | os.PathLike, model: keras.Model) -> Progress:
-    """Gives a compiled model the state that `save` wrote.
+    """Restores the state that `save` wrote into a compiled model.
 
     Raises:
         OSError: If the file cannot be read.
-        ValueError: If it is damaged, holds values that no run has, or is of
-            another model. The message names the file and the field.
+        ValueError: If the file is damaged, holds impossible values, or
+            belongs to another model. The message names the file and the
+            field.
     """
-    # LossScaleOptimizer would make its variables twice.
+    # LossScaleOptimizer would otherwise create its variables twice.
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     variables = dict(_variables(model))
     size = sum(np.asarray(v).nbytes for v in variables.values())
     try:
-        # Four bytes a character, and a header for each array.
+        # Four bytes per character, plus a header for each array.
         arrays = archive.read(
             path, most=size + 4 * _MOST_CHARACTERS + 4096 * len(variables)
         )
@@ -105,11 +106,11 @@ def restore(path: str | os.PathLike, model: keras.Model) -> Progress:
 
 
 def _check(path, arrays, variables):
-    """Checks that arrays of a file can be the values of variables."""
+    """Checks that a file's arrays fit the model's variables."""
     for name in sorted(set(arrays) ^ set(variables)):
         raise ValueError(
             f"{path}: checkpoint of another model ({reading.shown(name, 40)} "
-            "is in one of them only)"
+            "exists in only one of them)"
         )
     for name, variable in variables.items():
         array, expected = arrays[name], np.asarray(variable)
@@ -129,7 +130,7 @@ def _check(path, arrays, variables):
 
 
 def _progress(stored):
-    """Returns the progress of a file, after a look at each of its values."""
+    """Returns the progress stored in a file after checking each value."""
     if not isinstance(stored, np.ndarray) or stored.dtype.kind != "U":
         raise ValueError("progress: expected text")
     try:
@@ -190,10 +191,10 @@ def _check_history(history):
     for number, row in enumerate(history, 1):
         what = f"history: epoch {number}"
         if not isinstance(row, dict) or list(row) != list(history[0]):
-            raise ValueError(f"progress: {what}: expected fields as before it")
+            raise ValueError(f"progress: {what}: expected the same fields")
         for name, value in row.items():
             if not _NAME.fullmatch(name):
-                raise ValueError(f"progress: {what}: a field of another name")
+                raise ValueError(f"progress: {what}: invalid field name")
             _check_number(value, f"{what}: {name}")
         if row.get("epoch") != number or "val_mpjpe_mm" not in row:
             raise ValueError(
@@ -202,7 +203,7 @@ def _check_history(history):
 
 
 def _check_best(progress):
-    """The first of the epochs with the lowest error is the best."""
+    """Checks that the best epoch is the first one with the lowest error."""
     _check_number(progress.best_epoch, "best_epoch", whole=True)
     errors = [row["val_mpjpe_mm"] for row in progress.history]
     best = errors.index(min(errors)) if errors else 0
@@ -211,7 +212,7 @@ def _check_best(progress):
 
 
 def _check_number(value, what, whole=False):
-    """Checks for a finite number that is not negative."""
+    """Checks that a value is a finite, non-negative number."""
     accepted = int if whole else (int, float)
     if (
         not isinstance(value, accepted)
@@ -230,11 +231,11 @@ def _check_digest(value, what, or_none=False):
 
 
 def _variables(model):
-    """Yields every variable that a training step reads and changes.
+    """Yields every variable that a training step reads or changes.
 
-    `model.variables` holds the weights and the states of dropout's random
-    generators; those are named by a counter of the process, so all are named
-    by their place.
+    Variables are named by position. `model.variables` includes the states of
+    dropout's random generators, whose own names depend on how many layers
+    the process has created.
     """
     for owner, variables in (
         ("model", model.variables),

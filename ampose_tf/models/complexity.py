@@ -2,7 +2,7 @@ r"""Counts parameters and multiplications of the GCN block designs.
 
     python -m ampose_tf.models.complexity
 
-Prints them, counted from the layers of the paper's network, beside the
+Counts the layers of the paper's network and prints the results next to the
 paper's Table 4.
 """
 
@@ -22,17 +22,17 @@ from ampose_tf.skeleton import H36M_17
 )
 
 _EXPLANATION = """\
-parameters  all that are trained, in millions
+parameters  all trainable parameters, in millions
 dense       multiplications of the dense layers for one pose, in millions
-attention   of queries by keys and of weights by values
-graph       of the aggregation by the adjacency, as a dense product
-as counted  by what the paper seems to have counted with (thop 0.0.31):
-            parameters of dense layers alone, and the multiplications of
-            dense layers plus one per bias and joint of each graph convolution
-            and of ConvNeXt's dense layers, which would be convolutions
-            there; cut after the first decimal it gives seven of the paper's
-            eight figures. "Two residual" has the layers of "ours"; why the
-            paper gives it 0.2 million parameters more is not known.
+attention   queries times keys, and weights times values
+graph       aggregation by the adjacency, as a dense product
+as counted  as the paper appears to have counted (thop 0.0.31): parameters
+            of dense layers only, and the multiplications of dense layers
+            plus one per bias and joint of each graph convolution and of
+            ConvNeXt's dense layers, which would be convolutions there;
+            truncated after the first decimal, seven of the paper's eight
+            figures agree. "Two residual" has the layers of "ours"; why the
+            paper reports 0.2 million more parameters for it is not known.
 paper       Table 4, where "FLOPs" are multiplications"""
 
 
@@ -40,8 +40,8 @@ def count(model: AMPose) -> dict:
     """Counts a model's parameters and multiplications for one pose.
 
     Returns:
-        `parameters`, `dense_macs`, `attention_macs`, `graph_macs`, and, as
-        the paper's counter counts, `counted_parameters` and `counted_macs`.
+        `parameters`, `dense_macs`, `attention_macs`, `graph_macs` and,
+        counted as in the paper, `counted_parameters` and `counted_macs`.
     """
     joints = model.adjacency.shape[1]
     counted = dict.fromkeys(
@@ -58,7 +58,7 @@ def count(model: AMPose) -> dict:
     counted["parameters"] = sum(
         int(np.prod(variable.shape)) for variable in model.trainable_variables
     )
-    # Dense layers alone have a kernel, whatever layer they are in.
+    # Only dense layers have a kernel, whatever layer they are part of.
     kernels = [w for w in model.weights if w.name == "kernel"]
     dense = {_owner(kernel) for kernel in kernels}
     counted["counted_parameters"] = sum(
@@ -93,7 +93,7 @@ def _biases(dense, joints):
 
 
 def as_text(counts: dict) -> str:
-    """Returns the table of {design: what `count` returns}."""
+    """Returns the table for {design: result of `count`}."""
     rows = {row["gcn"]: row for row in published.figures()["table_4"]}
     lines = [
         f"{'design':14}{'parameters':>11}{'dense':>9}{'attention':>11}"
@@ -118,7 +118,7 @@ def as_text(counts: dict) -> str:
 
 
 def define_flags(flag_values):
-    """Defines no flag: there is nothing to choose."""
+    """Defines no flags: there are no options."""
 
 
 def main(options):

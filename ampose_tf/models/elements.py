@@ -1,6 +1,6 @@
-"""What the layers are made of: dense layers, norms, activations, MLP.
+"""Building blocks of the layers: dense layers, norms, activations, MLP.
 
-And what a graph convolution multiplies by: the factors of an adjacency.
+Also factors the adjacencies of graph convolutions.
 """
 
 import keras
@@ -9,7 +9,7 @@ from keras import ops
 
 
 def kernel_initializer(name: str) -> keras.initializers.Initializer:
-    """Returns a new initializer; one instance draws one kernel."""
+    """Returns a new initializer; use one instance per kernel."""
     if name == "torch":
         # U(-1/sqrt(fan_in), 1/sqrt(fan_in)), as torch.nn.Linear draws.
         return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
@@ -34,7 +34,7 @@ def normalization(kind, name, policy):
     if kind == "ln":
         return layer_norm(name, policy)
     if kind == "bn":
-        # PyTorch's figures, which the paper's peers use.
+        # PyTorch's values, which the paper's peers use.
         return keras.layers.BatchNormalization(
             momentum=0.9, epsilon=1e-5, dtype=policy, name=name
         )
@@ -44,10 +44,10 @@ def normalization(kind, name, policy):
 
 
 def layer_norm(name: str, policy) -> keras.layers.LayerNormalization:
-    """Returns a layer norm with an epsilon that transformers use.
+    """Returns a layer norm with the epsilon usual in transformers.
 
-    Keras's own, 1e-3, is as large as what it is added to. Statistics are
-    computed in float32 under every policy.
+    Keras's default, 1e-3, is as large as the variances that it is added to.
+    Statistics are computed in float32 under every policy.
     """
     return keras.layers.LayerNormalization(
         epsilon=1e-6, dtype=policy, name=name
@@ -66,18 +66,18 @@ def activation(kind):
 
 
 def exact_gelu(x):
-    """GELU by the error function, not by its tanh approximation."""
+    """Returns the exact GELU (error function, not its tanh approximation)."""
     return ops.gelu(x, approximate=False)
 
 
 def factors(adjacency: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns (J, R) and (R, J), whose product is an adjacency (J, J).
+    """Returns factors (J, R) and (R, J) of an adjacency (J, J).
 
-    R counts the rows that are neither zero nor multiples of another; for a
-    group of parents or children that is its rank. Rows of the second matrix
-    sum to one: so a bias that is added between the two comes out as one
-    added before the adjacency. Where that saves nothing, the first matrix is
-    the adjacency and the second the identity.
+    R is the number of rows that are neither zero nor a multiple of another
+    row; for a group of parents or children it equals the rank. The rows of
+    the second factor sum to one, so adding a bias between the two products
+    has the same effect as adding it before the adjacency. If factoring saves
+    nothing, the factors are the adjacency and the identity.
     """
     joints = len(adjacency)
     rows, scatter = [], np.zeros_like(adjacency)
@@ -101,12 +101,12 @@ def is_identity(matrix: np.ndarray) -> bool:
 
 @keras.saving.register_keras_serializable(package="ampose_tf")
 class MLP(keras.layers.Layer):
-    """Dense, exact GELU, dense, on each joint by itself (equation 7).
+    """Dense, exact GELU, dense, applied to each joint (equation 7).
 
     Args:
-        width: Channels C in and out.
-        hidden: Channels between.
-        initializer: Of the kernels, see `config.Model`.
+        width: Number of input and output channels C.
+        hidden: Number of hidden channels.
+        initializer: Initializer of the kernels, see `config.Model`.
     """
 
     def __init__(self, width, hidden, initializer="glorot_uniform", **kwargs):

@@ -1,4 +1,4 @@
-"""What the embedding sees beyond the paper's x and y."""
+"""Input channels of the embedding, beyond the paper's x and y."""
 
 import keras
 from keras import ops
@@ -6,29 +6,29 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="ampose_tf")
 class InputChannels(keras.layers.Layer):
-    """What the embedding sees of a person beyond the paper's x and y.
+    """Computes the input channels of the embedding from keypoints.
 
-    With `frame="person"`, x and y are taken from the middle of the seen
-    joints, over their spread (the root of their mean squared distance from
-    it), and middle and spread follow as channels of their own: how a person
-    stands no longer changes with the place and size in the image, while the
-    perspective that these imply stays known.
+    With `frame="person"`, x and y are relative to the mean of the seen joints
+    and divided by their spread (the root mean squared distance from that
+    mean); mean and spread follow as further channels. The pose then no longer
+    changes with the person's place and size in the image, while the
+    perspective that these imply remains available.
 
-    With `seen` given, a last channel says which joints were seen, and all
-    others are 0 where one was not. The embedding makes one vector for all
-    unseen joints of that; with the position embeddings it is what a learned
-    token per joint would be.
+    If `seen` is given, the last channel states which joints were seen, and
+    all other channels of unseen joints are 0. The embedding thus maps all
+    unseen joints to the same vector; together with the position embeddings it
+    acts like one learned token per joint.
 
     Args:
         frame: `"screen"` or `"person"`.
 
     Call arguments:
-        inputs: keypoints_2d (B, J, 2), or a list of it and seen (B, J), 1 or
-            0.
+        inputs: keypoints_2d (B, J, 2), or a list of keypoints_2d and seen
+            (B, J), which is 1 or 0.
 
     Returns:
-        (B, J, C): x, y; of the person's frame, middle x, middle y, spread;
-        where given, seen.
+        (B, J, C): x, y; in the person's frame also mean x, mean y, spread;
+        seen, if given.
     """
 
     def __init__(self, frame="screen", **kwargs):

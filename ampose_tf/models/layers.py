@@ -1,7 +1,7 @@
 """Layers of AMPose: graph convolution, GCN block, transformer encoder.
 
-They know joints only through an adjacency handed in. Equation and figure
-numbers are those of the paper (arXiv 2210.04216).
+The adjacency that they are given defines the joints. Equation and figure
+numbers refer to the paper (arXiv 2210.04216).
 """
 
 import functools
@@ -35,18 +35,18 @@ class PositionEmbedding(keras.layers.Layer):
 
 @_serializable
 class PartitionedGraphConv(keras.layers.Layer):
-    """Graph convolution with its own weights per neighbour group.
+    """Graph convolution with separate weights for each neighbour group.
 
-    GC(x) = sum_g A_g (x W_g + b_g), equation 9. Some joints have no children,
-    so A_g may be a product of (J, R) and (R, J) with R < J: then W_g
-    multiplies R rows (`elements.factors`).
+    GC(x) = sum_g A_g (x W_g + b_g), equation 9. As some joints have no
+    children, A_g may factor into (J, R) and (R, J) with R < J; W_g then
+    multiplies only R rows (`elements.factors`).
 
     Args:
-        units: Output channels.
-        adjacency: (K, J, J), normalised; rows receive.
+        units: Number of output channels.
+        adjacency: (K, J, J), normalised; rows are the receiving joints.
         bias: `"group"`, b_g as above, or `"shared"`, one b added after
             aggregation.
-        initializer: Of the kernel, see `config.Model`.
+        initializer: Initializer of the kernel, see `config.Model`.
 
     Call arguments:
         x: (B, J, C).
@@ -91,8 +91,8 @@ class PartitionedGraphConv(keras.layers.Layer):
 
     def call(self, x):
         _, joints, channels = x.shape
-        # Joints first: a product with the graph is then one of two matrices,
-        # whatever the batch.
+        # Joints first: the product with the graph is then a single matrix
+        # product for any batch size.
         x = ops.reshape(ops.transpose(x, (1, 0, 2)), (joints, -1))  # (J, B C)
         kernels = ops.split(self.dense.kernel, len(self.factors), axis=1)
         received = []
@@ -110,7 +110,7 @@ class PartitionedGraphConv(keras.layers.Layer):
         return x + self._received_bias(x.dtype)
 
     def _received_bias(self, dtype):
-        """Returns what a joint receives of the biases, (J, units)."""
+        """Returns the sum of biases that each joint receives, (J, units)."""
         if self.shared_bias is not None:
             return ops.cast(self.shared_bias, dtype)
         biases = ops.reshape(self.dense.bias, (-1, self.units))  # (K, units)
@@ -130,7 +130,7 @@ class PartitionedGraphConv(keras.layers.Layer):
 
 
 def _product(matrix, x):
-    """Returns a constant matrix times x, which an identity leaves alone."""
+    """Returns a constant matrix times x; an identity is skipped."""
     if elements.is_identity(matrix):
         return x
     return ops.matmul(ops.cast(matrix, x.dtype), x)
@@ -147,10 +147,10 @@ def _without_groups(adjacency):
 
 @_serializable
 class GCNBlock(keras.layers.Layer):
-    """The local half of AMPose, in the four designs of Figure 3.
+    """The local part of AMPose, in the four designs of Figure 3.
 
-    GC is a graph convolution, phi a norm and an activation, MLP two dense
-    layers around a GELU:
+    GC is a graph convolution, phi a norm followed by an activation, MLP two
+    dense layers with a GELU between them:
 
     * `"ours"`: y = phi(GC(x)), z = y + phi(GC(y)); or, with
       `residual_from="input"`, z = x + GC(phi(GC(x)))
@@ -158,19 +158,19 @@ class GCNBlock(keras.layers.Layer):
     * `"transformer"`: y = x + GC(LN(x)), z = y + MLP(LN(y))
     * `"convnext"`: z = x + MLP(LN(GC(x)))
 
-    and, to see what the partition brings, `"vanilla"`: `"ours"` with one
-    kernel for a joint and all its neighbours (equation 8).
+    and, to measure the benefit of the partition, `"vanilla"`: `"ours"` with
+    one kernel for a joint and all its neighbours (equation 8).
 
     Args:
-        width: Channels C.
+        width: Number of channels C.
         adjacency: (K, J, J), normalised.
         design: One of the above.
-        residual_from: Of `"ours"`: `"mid"` or `"input"`.
-        mlp_ratio: Hidden width of the MLP over the channels.
-        norm: Of phi: `"ln"`, `"bn"` or `"none"`.
-        activation: Of phi: `"gelu"`, `"relu"` or `"none"`.
+        residual_from: For `"ours"` only: `"mid"` or `"input"`.
+        mlp_ratio: Hidden width of the MLP as a multiple of `width`.
+        norm: Norm in phi: `"ln"`, `"bn"` or `"none"`.
+        activation: Activation in phi: `"gelu"`, `"relu"` or `"none"`.
         bias: See `PartitionedGraphConv`.
-        initializer: Of the kernels, see `config.Model`.
+        initializer: Initializer of the kernels, see `config.Model`.
 
     Call arguments:
         x: (B, J, C).
@@ -208,7 +208,7 @@ class GCNBlock(keras.layers.Layer):
         self.bias = bias
         self.initializer = initializer
         self._activate = elements.activation(activation)
-        # What each design is made of: (graph convolutions, norms, MLP).
+        # Number of graph convolutions and norms of each design.
         if design in ("ours", "vanilla"):
             convs, norms = 2, [norm] * (2 if residual_from == "mid" else 1)
         elif design == "two_residual":
@@ -294,24 +294,24 @@ class GCNBlock(keras.layers.Layer):
 
 @_serializable
 class TransformerEncoder(keras.layers.Layer):
-    """The global half of AMPose: a pre-LN transformer encoder.
+    """The global part of AMPose: a pre-LN transformer encoder.
 
     Z'' = MSA(LN(Z')) + Z', Z = MLP(LN(Z'')) + Z'' (equations 1 to 4, 6, 7;
     equation 5 is `PositionEmbedding`). The softmax is computed in float32.
 
     Args:
-        width: Channels C.
-        heads: H; divides C.
-        mlp_ratio: Hidden width of the MLP over the channels.
-        attention_scale: `"head_dim"`: logits over sqrt(C / H);
-            `"full_dim"`: over sqrt(C), equation 1 to the letter.
+        width: Number of channels C.
+        heads: Number of heads H; must divide C.
+        mlp_ratio: Hidden width of the MLP as a multiple of `width`.
+        attention_scale: `"head_dim"` divides logits by sqrt(C / H),
+            `"full_dim"` by sqrt(C), as equation 1 is printed.
         dropout: Rate after attention and MLP.
         drop_path: Rate at which a pose skips a residual branch.
-        initializer: Of the kernels, see `config.Model`.
+        initializer: Initializer of the kernels, see `config.Model`.
 
     Call arguments:
         x: (B, J, C).
-        training: Whether to drop.
+        training: Whether to apply dropout.
 
     Returns:
         (B, J, C).
@@ -384,7 +384,7 @@ class TransformerEncoder(keras.layers.Layer):
             self._split_heads(part)
             for part in ops.split(self.query_key_value(x), 3, axis=-1)
         )
-        # Scaled before the product, which in float16 could overflow.
+        # Scaled before the product, which could overflow in float16.
         logits = ops.matmul(
             query * self.scale, ops.transpose(key, (0, 1, 3, 2))
         )  # (B, H, J, J)

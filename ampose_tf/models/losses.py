@@ -1,6 +1,6 @@
 """The training losses and the metric that `fit` logs.
 
-Arguments come in Keras's order, (y_true, y_pred), as Keras calls them.
+Arguments are in Keras's order, (y_true, y_pred).
 """
 
 import keras
@@ -27,7 +27,7 @@ def mse_joint(y_true, y_pred):
 
 @keras.saving.register_keras_serializable(package="ampose_tf")
 def mean_distance(y_true, y_pred):
-    """Returns the mean over joints of the distance, as VideoPose3D's loss.
+    """Returns the mean distance over joints, the loss of VideoPose3D.
 
     Args:
         y_true: (B, J, 3) metres.
@@ -37,16 +37,16 @@ def mean_distance(y_true, y_pred):
         (B,) metres.
     """
     squared = ops.sum(ops.square(y_pred - y_true), axis=-1)  # (B, J)
-    # A thousandth of a millimetre: the root has no slope at 0.
+    # (0.001 mm)² is added because the root has no gradient at 0.
     return ops.mean(ops.sqrt(squared + 1e-12), axis=-1)
 
 
 @keras.saving.register_keras_serializable(package="ampose_tf")
 def joints_and_bones(y_true, y_pred):
-    """Returns `mean_distance` of joints plus that of bones, as vectors.
+    """Returns `mean_distance` of the joints plus that of the bone vectors.
 
-    A joint's position adds up what is wrong from the hip on. Its bone's error
-    is its own: limbs that are straight come out straighter.
+    A joint's position accumulates the errors of the chain from the hip. A
+    bone has only its own error, so straight limbs come out straighter.
 
     Args:
         y_true: (B, J, 3) metres, Human3.6M's joints.
@@ -76,7 +76,7 @@ LOSSES = {
 
 @keras.saving.register_keras_serializable(package="ampose_tf")
 def mpjpe_mm(y_true, y_pred):
-    """Returns the mean per-joint position error, both roots at the origin.
+    """Returns the mean per-joint position error with aligned roots.
 
     Args:
         y_true: (B, J, 3) metres, hip first.
@@ -91,7 +91,7 @@ def mpjpe_mm(y_true, y_pred):
 
 
 def of_both(loss):
-    """Returns the sum of a loss over the poses of a `RefinedLifter`."""
+    """Returns a loss that adds up both poses of a `RefinedLifter`."""
 
     def loss_of_both(y_true, y_pred):
         return loss(y_true, y_pred[:, 0]) + loss(y_true, y_pred[:, 1])
@@ -101,5 +101,5 @@ def of_both(loss):
 
 @keras.saving.register_keras_serializable(package="ampose_tf")
 def refined_mpjpe_mm(y_true, y_pred):
-    """Returns `mpjpe_mm` of the second of a `RefinedLifter`'s poses."""
+    """Returns `mpjpe_mm` of the refined pose of a `RefinedLifter`."""
     return mpjpe_mm(y_true, y_pred[:, 1])

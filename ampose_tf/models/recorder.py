@@ -1,4 +1,4 @@
-"""A training run on disk, from epoch to epoch."""
+"""Records a training run on disk, epoch by epoch."""
 
 import csv
 import hashlib
@@ -21,27 +21,27 @@ CHECKPOINT = "checkpoint.npz"
 BEST = "best.keras"
 LAST = "last.keras"
 HISTORY = "history.csv"
-# The SHA-256 of what was written after an epoch.
+# SHA-256 of the files that were written after an epoch.
 DIGESTS = "files.json"
 _MOST_BYTES = 4096
 
 
 class Recorder(keras.callbacks.Callback):
-    """Keeps the run on disk and stops it where the loss is not finite.
+    """Saves the run to disk and stops it if the loss is not finite.
 
-    A signal, see `interrupts`, ends it after the step that it is at, with a
+    A signal (see `interrupts`) ends the run after the current step, with a
     checkpoint of the unfinished epoch.
 
     Args:
         workdir: The run's folder.
-        model: What is trained, compiled; with a method `rebuilt`.
-        teacher: The file of its teacher; empty for none.
+        model: The compiled model that is trained; has a method `rebuilt`.
+        teacher: File of the teacher; empty if there is none.
         data: See `checkpoint.Progress`.
         sources: See `checkpoint.Progress`.
 
     Attributes:
         history: One row for each finished epoch.
-        unfinished: The epoch to go on with, or None.
+        unfinished: The epoch to continue, or None.
     """
 
     def __init__(
@@ -63,8 +63,8 @@ class Recorder(keras.callbacks.Callback):
         self._sources = dict(sources or {})
         self._best_epoch = 0
         self._best_sha256 = ""
-        # What is published computes in float32 whatever trained it, and
-        # carries no optimiser.
+        # Published models compute in float32, whatever the training
+        # precision, and carry no optimiser.
         self._portable = model.rebuilt()
 
     @property
@@ -73,13 +73,13 @@ class Recorder(keras.callbacks.Callback):
         return self.history[self._best_epoch]
 
     def resume(self) -> int:
-        """Takes up an earlier run; returns how many epochs it finished.
+        """Resumes an earlier run; returns the number of finished epochs.
 
         Raises:
-            OSError: If its files cannot be read.
-            ValueError: If one is damaged, not the one that the run wrote, or
-                of another model, or another teacher or other data taught the
-                run.
+            OSError: If a file of the run cannot be read.
+            ValueError: If a file is damaged, was not written by the run, or
+                belongs to another model, or if the run had another teacher
+                or other data.
         """
         path = self.workdir / CHECKPOINT
         if not os.path.lexists(path):
@@ -87,9 +87,9 @@ class Recorder(keras.callbacks.Callback):
         progress = checkpoint.restore(path, self._model)
         if progress.teacher_sha256 != self._teacher_sha256:
             raise ValueError(
-                f"{self._teacher} is not the file that taught the run in "
-                f"{self.workdir} so far; put that back, or choose another "
-                "--workdir"
+                f"{self._teacher} is not the teacher that the run in "
+                f"{self.workdir} has used so far; restore that file or choose "
+                "another --workdir"
             )
         self._check_data(progress)
         self.history = progress.history
@@ -102,7 +102,7 @@ class Recorder(keras.callbacks.Callback):
     def _check_data(self, progress):
         known, given = progress.sources, self._sources
         if known and known == given:
-            # What is made of them differs by the processor in its last bits.
+            # Derived data differ in the last bits between processors.
             return
         changed = [
             name
@@ -112,29 +112,29 @@ class Recorder(keras.callbacks.Callback):
         if changed:
             named = [name for name in known if known[name] != given.get(name)]
             raise ValueError(
-                f"{self.workdir}: the {' and '.join(changed)} data are not "
-                "those of the run so far"
+                f"{self.workdir}: the {' and '.join(changed)} data differ "
+                "from those of the run so far"
                 + (f": {', '.join(named)} changed" if named else "")
-                + "; put them back, or choose another --workdir"
+                + "; restore them or choose another --workdir"
             )
 
     def _take_up(self):
-        """Looks at what the run has written; writes what a kill prevented."""
+        """Checks the run's files; writes those that a kill prevented."""
         known = self._digests()
         names = (LAST, BEST, HISTORY)
         is_whole = known.get("epochs") == len(self.history)
         if not is_whole:
-            # Of an epoch before, as may be those that are written again.
+            # Files that are about to be rewritten may be of an older epoch.
             names = () if self._is_best() or not known else (BEST,)
         for name in names:
             path = self.workdir / name
             is_there = path.is_file()
             again = name != BEST or self._is_best()
             if is_there and files.sha256(path) != known["sha256"][name]:
-                advice = "put that back, or choose another --workdir"
+                advice = "restore that file or choose another --workdir"
                 if again:
                     advice = (
-                        f"remove it to have it written again from {CHECKPOINT}"
+                        f"remove it to have it rewritten from {CHECKPOINT}"
                     )
                 raise ValueError(
                     f"{path} is not the file that the run wrote; {advice}"
@@ -144,8 +144,8 @@ class Recorder(keras.callbacks.Callback):
         if not self._is_best():
             if not best.is_file():
                 raise FileNotFoundError(
-                    f"no file {best}: the run in {self.workdir} wrote it; put "
-                    "it back, or choose another --workdir"
+                    f"no file {best}, which the run in {self.workdir} wrote; "
+                    "restore it or choose another --workdir"
                 )
             self._best_sha256 = files.sha256(best)
         if not is_whole:
@@ -155,7 +155,7 @@ class Recorder(keras.callbacks.Callback):
         return self._best_epoch == len(self.history) - 1
 
     def _digests(self):
-        """Returns what `DIGESTS` says, {} if it is not there."""
+        """Returns the content of `DIGESTS`, {} if it does not exist."""
         path = self.workdir / DIGESTS
         if not os.path.lexists(path):
             return {}
@@ -196,7 +196,7 @@ class Recorder(keras.callbacks.Callback):
                 variable.assign(value)
 
     def on_train_batch_end(self, batch, logs=None):
-        # The running mean of an epoch stays NaN once a step's loss was.
+        # An epoch's running mean stays NaN once the loss of a step was NaN.
         self._steps = self._before + batch + 1
         if not math.isfinite(logs["loss"]):
             self._stop(f"The loss is {logs['loss']} at step {self._steps}")
@@ -208,9 +208,9 @@ class Recorder(keras.callbacks.Callback):
         return self._before + self.params["steps"]
 
     def _interrupt(self, logs):
-        """Ends the run, which can go on at the next step."""
+        """Ends the run so that it can continue with the next step."""
         if hasattr(self._model, "jax_state_sync"):
-            # JAX has the state of an epoch's steps outside the variables.
+            # JAX keeps the state outside the variables during an epoch.
             self._model.jax_state_sync()
         self._check_finite(logs)
         self._save(
@@ -223,7 +223,7 @@ class Recorder(keras.callbacks.Callback):
         )
         interrupts.check(
             f"after step {self._steps} of epoch {len(self.history) + 1}, "
-            f"which {self.workdir / CHECKPOINT} holds; run it again to go on"
+            f"saved in {self.workdir / CHECKPOINT}; run it again to continue"
         )
 
     def _stop(self, what):
@@ -234,7 +234,7 @@ class Recorder(keras.callbacks.Callback):
         raise FloatingPointError(f"{what} of epoch {finished + 1}; {kept}")
 
     def _check_finite(self, logs):
-        """The last step's update shows in no loss of its epoch."""
+        """Also checks the last update, which no loss of the epoch shows."""
         state = self._model.variables + self._model.optimizer.variables
         if not (
             all(map(math.isfinite, logs.values()))
@@ -255,8 +255,8 @@ class Recorder(keras.callbacks.Callback):
         self._save()
         self._publish()
         interrupts.check(
-            f"after epoch {epoch + 1}, which {self.workdir / CHECKPOINT} "
-            "holds; run it again to go on"
+            f"after epoch {epoch + 1}, saved in {self.workdir / CHECKPOINT}; "
+            "run it again to continue"
         )
 
     def _save(self, unfinished=None):
@@ -274,10 +274,10 @@ class Recorder(keras.callbacks.Callback):
         )
 
     def _publish(self):
-        """Writes what follows from the checkpoint; the digests come last.
+        """Writes the files derived from the checkpoint, the digests last.
 
-        So digests of an earlier epoch tell a resumed run that it was killed
-        in here, and what to write again.
+        If the process is killed in between, the digests are those of an
+        earlier epoch, and a resumed run writes the files again.
         """
         self._portable.set_weights(self._model.get_weights())
         digests = {BEST: self._best_sha256}

@@ -1,9 +1,9 @@
-"""Refinement of a lifted pose by what its keypoints say in camera space.
+"""Refines a lifted pose in camera space, using its keypoints.
 
 After Cai et al., "Exploiting Spatial-temporal Relationships for 3D Pose
-Estimation via Graph Convolutional Networks" (ICCV 2019), as Zou and Tang and
-the paper use it. It needs the true distance of the hip and the camera's
-intrinsics: a figure for tables, not a method for the field.
+Estimation via Graph Convolutional Networks" (ICCV 2019), as used by Zou and
+Tang and by the paper. It needs the true distance of the hip and the camera's
+intrinsics, so it serves comparisons in tables rather than applications.
 """
 
 import keras
@@ -14,21 +14,21 @@ from ampose_tf.models.ampose import AMPose
 
 @keras.saving.register_keras_serializable(package="ampose_tf")
 class PoseRefinement(keras.layers.Layer):
-    """Weighs x and y of a lifted pose against those along the camera's rays.
+    """Combines x and y of a lifted pose with those along the camera's rays.
 
-    At the depth that the lifter gives each joint, its keypoint's ray has an x
-    and a y of its own. Two dense layers look at both poses and decide, for
-    each of these coordinates, how much of either is taken; depths stay.
+    At the depth that the lifter predicts for a joint, the ray through its
+    keypoint has its own x and y. Two dense layers see both poses and choose
+    the weights of the two for each of these coordinates; depths are kept.
 
     Args:
-        hidden: Channels between the dense layers.
-        dropout: Rate after the first. Inactive outside training, other than
-            in Cai's and Zou's evaluation.
+        hidden: Number of channels between the dense layers.
+        dropout: Rate after the first dense layer. Inactive outside training,
+            unlike in Cai's and Zou's evaluation.
 
     Call arguments:
         inputs: poses_3d (B, J, 3), metres, hip first; keypoints_2d (B, J, 2);
             intrinsics (B, 4) and root_depth (B,), see `Poses`.
-        training: Whether to drop.
+        training: Whether to apply dropout.
 
     Returns:
         (B, J, 3) metres, relative to the hip.
@@ -78,12 +78,12 @@ class PoseRefinement(keras.layers.Layer):
 
 
 def along_rays(poses_3d, keypoints_2d, intrinsics, root_depth):
-    """Moves each joint, at its depth, to where its keypoint sees it.
+    """Moves each joint, at its depth, onto the ray of its keypoint.
 
-    Lens distortion is ignored. The hip's own depth is taken for 0, whatever
-    the lifter says.
+    Lens distortion is ignored. The relative depth of the hip is set to 0,
+    whatever the lifter predicts.
 
-    Args and Returns are those of `PoseRefinement`.
+    Arguments and return value are those of `PoseRefinement`.
     """
     relative = ops.concatenate(
         [ops.zeros_like(poses_3d[:, :1, 2:]), poses_3d[:, 1:, 2:]], axis=1
@@ -99,16 +99,16 @@ class RefinedLifter(keras.Model):
     """A lifter and its refinement, trained together.
 
     Args:
-        lifter: Arguments of `AMPose`.
+        lifter: Keyword arguments of `AMPose`.
         hidden: See `PoseRefinement`.
-        dropout: Likewise.
+        dropout: See `PoseRefinement`.
         dtype: Keras dtype policy of the lifter; the refinement is float32.
-        name: Of the Keras model.
-        trainable: Whether its weights are.
+        name: Name of the Keras model.
+        trainable: Whether the weights are trainable.
 
     Call arguments:
         inputs: A dict of keypoints_2d (B, J, 2), intrinsics (B, 4),
-            root_depth (B,) and, if the lifter takes it, seen (B, J).
+            root_depth (B,) and, if the lifter has `seen_input`, seen (B, J).
 
     Returns:
         (B, 2, J, 3) metres: the lifted pose and the refined one.
@@ -171,7 +171,7 @@ class RefinedLifter(keras.Model):
         return cls(**config)
 
     def rebuilt(self, dtype: str = "float32") -> "RefinedLifter":
-        """Returns an uncompiled copy, weights included, in another dtype."""
+        """Returns an uncompiled copy with the same weights and a new dtype."""
         copy = type(self).from_config(self.get_config() | {"dtype": dtype})
         copy.set_weights(self.get_weights())
         return copy

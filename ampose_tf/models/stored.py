@@ -19,18 +19,19 @@ _RULES = {
     "last.keras": "the last epoch",
 }
 _CLASSES = {"AMPose": AMPose, "RefinedLifter": RefinedLifter}
-# The rule that chose the released models.
+# How the released models were chosen.
 RELEASED = "released, the last epoch"
 
 
 def load(path: str | os.PathLike) -> AMPose:
-    """Loads an AMPose, uncompiled, from a file that is not trusted.
+    """Loads an AMPose, uncompiled, from an untrusted file.
 
-    Of a `RefinedLifter`, its lifter; see `load_both`.
+    For a `RefinedLifter`, returns its lifter; see `load_both`.
 
     Raises:
-        OSError: If there is no such file.
-        ValueError: If it is no `.keras` file, damaged, or no AMPose.
+        OSError: If the file does not exist.
+        ValueError: If it is not a `.keras` file, is damaged, or does not hold
+            an AMPose.
     """
     return load_both(path)[0]
 
@@ -38,9 +39,9 @@ def load(path: str | os.PathLike) -> AMPose:
 def load_both(
     path: str | os.PathLike,
 ) -> tuple[AMPose, PoseRefinement | None]:
-    """Loads an AMPose and, where the file has one, its refinement.
+    """Loads an AMPose and, if the file has one, its refinement.
 
-    Raises as `load`.
+    Raises the same exceptions as `load`.
     """
     model = _load(path)
     if isinstance(model, RefinedLifter):
@@ -54,17 +55,17 @@ def _load(path):
         raise FileNotFoundError(f"no model {path}")
     with _in_one_line(path):
         if path.suffix != ".keras":
-            raise ValueError("another ending")
+            raise ValueError("wrong suffix")
         name, arguments, content = untrusted.read(path)
-        # Keras reads no weights from memory.
+        # Keras cannot read weights from memory.
         with files.scratch() as folder:
             file = folder / untrusted.WEIGHTS
             file.write_bytes(content)
             del content
             if not weights.is_released(path):
-                # HDF5's own library crashes on some damage.
+                # HDF5's own library crashes on some damaged files.
                 confined.call(untrusted.check_weights, str(file), seconds=14)
-            # Keras itself would make what the file names.
+            # Keras itself would build any class that the file names.
             model = _CLASSES[name](**arguments)
             _load_weights(model, file)
     return model
@@ -75,7 +76,7 @@ def _load_weights(model, file):
         with reading.guarded():
             model.load_weights(file)
     except (OSError, ValueError) as error:
-        # It lists the layers, one in a line.
+        # Keras's message has one line per layer.
         raise ValueError("its weights are of another model") from error
     if not all(np.isfinite(weight).all() for weight in model.get_weights()):
         raise ValueError("its weights are not finite")
@@ -83,7 +84,7 @@ def _load_weights(model, file):
 
 @contextlib.contextmanager
 def _in_one_line(path):
-    """Adds the file's name to every error."""
+    """Adds the file's name to every error message."""
     try:
         with reading.guarded():
             try:
@@ -103,10 +104,10 @@ def _in_one_line(path):
 def check_fits(
     path: str | os.PathLike, joints: int, normalisation: str, config: Config
 ) -> None:
-    """Checks that a model takes what a config's data gives.
+    """Checks that a model fits the data of a config.
 
     Raises:
-        ValueError: If joints or normalisation differ.
+        ValueError: If the number of joints or the normalisation differs.
     """
     if joints != config.data.joints:
         raise ValueError(
@@ -115,14 +116,14 @@ def check_fits(
         )
     if normalisation != config.model.normalisation:
         raise ValueError(
-            f"{path} takes keypoints normalised by {normalisation!r}, the "
+            f"{path} expects keypoints normalised by {normalisation!r}, the "
             f"config by {config.model.normalisation!r}; add "
             f"--config.model.normalisation={normalisation}"
         )
 
 
 def describe_checkpoint(path: str | os.PathLike) -> str:
-    """Says which checkpoint a file is and by which rule it was chosen.
+    """Describes which checkpoint a file is and how it was chosen.
 
     A released model is recognised by its content, under any name.
 

@@ -1,8 +1,8 @@
-"""What a stranger's `.keras` file says, checked before a model is built of it.
+"""Checks an untrusted `.keras` file before a model is built from it.
 
-Keras builds what `config.json` names, of any size, and reads as much as
-`model.weights.h5` claims to hold. Here the file has to be of one of two
-classes, with arguments in their ranges, and with weights that are not packed.
+Keras builds whatever `config.json` names, at any size, and reads as much as
+`model.weights.h5` claims to hold. Here the file must hold one of two classes,
+arguments within their ranges, and uncompressed weights.
 """
 
 import json
@@ -19,7 +19,7 @@ MAX_BYTES = 384 * 2**20
 WEIGHTS = "model.weights.h5"
 
 _MAX_CONFIG_BYTES = 2**20
-# The paper's: 5, 512, 8, 2, 1. Building a layer takes a tenth of a second.
+# The paper has 5, 512, 8, 2, 1. Building a layer takes a tenth of a second.
 _MOST = {
     "depth": 24,
     "width": 4096,
@@ -27,7 +27,7 @@ _MOST = {
     "mlp_ratio": 16,
     "gcn_mlp_ratio": 16,
 }
-# Five times those of the paper's network.
+# Five times as many as in the paper's network.
 _MAX_PARAMETERS = 100_000_000
 _MAX_JOINTS = 32
 _MAX_HIDDEN = 8192
@@ -39,36 +39,36 @@ _POLICIES = (
     "mixed_float16",
     "mixed_bfloat16",
 )
-# The arguments of every Keras model.
+# Arguments of every Keras model.
 _COMMON = {"dtype", "name", "trainable"}
 _REFINED = {"lifter", "hidden", "dropout"}
-_MAX_OBJECTS = 20_000  # Of an HDF5 file.
+_MAX_OBJECTS = 20_000  # In an HDF5 file.
 
 
 def read(path: str | os.PathLike) -> tuple[str, dict, bytes]:
-    """Returns the class of a `.keras` file, its arguments, and its weights.
+    """Returns a `.keras` file's class, its arguments, and its weights.
 
     Args:
-        path: The file.
+        path: Path of the file.
 
     Returns:
-        `"AMPose"` or `"RefinedLifter"`, the keyword arguments that make it,
-        in their ranges, and the HDF5 file of its weights, unchecked.
+        `"AMPose"` or `"RefinedLifter"`, its keyword arguments, checked, and
+        the HDF5 file of its weights, unchecked.
 
     Raises:
         OSError: If the file cannot be read.
-        ValueError: If it is of another class, or an argument is out of its
-            range. What is damaged in the zip archive may raise others.
+        ValueError: If the file holds another class or an argument is out of
+            range. Damage in the zip archive may raise other exceptions.
     """
     with reading.opened(path) as file:
-        # One after the other: most of what is wrong is in the first.
+        # The configuration first: it shows most problems.
         (text,) = _members(file, "config.json", _MAX_CONFIG_BYTES)
         name, arguments = _checked(json.loads(text))
         (weights,) = _members(file, WEIGHTS, MAX_BYTES)
     lifter = arguments.get("lifter", arguments)
     depth, width = lifter["depth"], lifter["width"]
     least = depth * width**2
-    # Of a block: attention, its MLP, and a GCN with three kernels twice.
+    # Per block: attention, its MLP, and a GCN with three kernels twice.
     wide = 4 + 2 * lifter["mlp_ratio"] + 6 * max(1, lifter["gcn_mlp_ratio"])
     if least * wide > _MAX_PARAMETERS:
         raise ValueError(f"depth {depth} and width {width} are too large")
@@ -81,11 +81,11 @@ def read(path: str | os.PathLike) -> tuple[str, dict, bytes]:
 
 
 def check_weights(path: str | os.PathLike) -> None:
-    """Checks that an HDF5 file holds arrays, as they are and no more.
+    """Checks that an HDF5 file holds nothing but uncompressed arrays.
 
     Raises:
-        ValueError: If one is packed, lies elsewhere, or is of another type,
-            or there are too many. What is damaged may raise others.
+        ValueError: If an array is compressed, stored elsewhere or of another
+            type, or if there are too many. Damage may raise other exceptions.
     """
     import h5py
 
@@ -104,13 +104,11 @@ def check_weights(path: str | os.PathLike) -> None:
                 dataset = hdf5.dataset(group, name)
                 if dataset.chunks or dataset.dtype.kind not in "biufV":
                     raise ValueError(
-                        f"{reading.shown(repr(name))}: packed, or no numbers"
+                        f"{reading.shown(repr(name))}: not plain numbers"
                     )
                 size += dataset.id.get_storage_size()
                 if dataset.nbytes > dataset.id.get_storage_size():
-                    raise ValueError(
-                        f"{reading.shown(repr(name))}: it is cut off"
-                    )
+                    raise ValueError(f"{reading.shown(repr(name))}: truncated")
     if size > os.path.getsize(path):
         raise ValueError("weights that overlap")
 
@@ -118,12 +116,15 @@ def check_weights(path: str | os.PathLike) -> None:
 def _members(file, name, most):
     found = [c for _, c in unpacking.zip_members(file, most, name)]
     if len(found) != 1:
-        raise ValueError(f"{name} is missing, or there are two")
+        raise ValueError(f"{name} is missing, or occurs twice")
     return found
 
 
 def _checked(whole):
-    """Returns the class and its arguments, of what `config.json` holds."""
+    """Returns the class and its arguments from the content of `config.json`.
+
+    Arguments are checked.
+    """
     if not isinstance(whole, dict):
         raise ValueError("config.json: expected an object")
     name, arguments = whole.get("class_name"), whole.get("config")
@@ -131,9 +132,9 @@ def _checked(whole):
         "ampose_tf>AMPose",
         "ampose_tf>RefinedLifter",
     ):
-        raise ValueError(f"holds a {reading.shown(str(name))}, no AMPose")
+        raise ValueError(f"holds a {reading.shown(str(name))}, not an AMPose")
     if whole["registered_name"] != f"ampose_tf>{name}":
-        raise ValueError("config.json: a class of two names")
+        raise ValueError("config.json: two different class names")
     if not isinstance(arguments, dict):
         raise ValueError("config.json: expected arguments")
     if name == "AMPose":

@@ -1,11 +1,11 @@
 """Released models.
 
-Each has a card, NAME.md beside it: what it was trained on, the licence of
-that data, how it was judged and where it fails. By its name, `RELEASED` has
-the `.keras` file, which is trained on, evaluated and exported, and `LIFTING`
-the `.tflite`, which lifts without TensorFlow. `load_predictor` takes these and
-the other `.tflite` files NAME_<format>.tflite; those that end in
-`_lift_coco17` are for apps, see docs/mobile.md.
+Each has a model card, NAME.md: its training data and their licence, how it was
+evaluated, and where it fails. `RELEASED` maps its name to the `.keras` file,
+for training, evaluation and export; `LIFTING` to the `.tflite` file, which
+lifts without TensorFlow. `load_predictor` accepts these and the other
+NAME_<format>.tflite files; those that end in `_lift_coco17` are for apps, see
+docs/mobile.md.
 """
 
 import os
@@ -20,5 +20,5 @@ LIFTING = {name: _FOLDER / f"{name}_float32.tflite" for name in RELEASED}
 
 
 def is_released(path: str | os.PathLike) -> bool:
-    """Whether a file is one of this package's."""
+    """Returns whether a file is one of this package's."""
     return pathlib.Path(path).resolve().parent == _FOLDER.resolve()

@@ -256,7 +256,7 @@ def test_help_is_fast_and_needs_no_config(folder, arguments):
         ended = run_script(folder, "--help", *arguments)
         elapsed.append(time.perf_counter() - start)
     assert ended.stdout.startswith("A script that says what its")
-    assert "Experiment, a file of configs/" in ended.stdout
+    assert "Experiment file, see configs/" in ended.stdout
     assert "--raises: An exception." in ended.stdout
     assert (ended.returncode, ended.stderr) == (0, "")
     assert min(elapsed) < 3

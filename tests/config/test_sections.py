@@ -245,7 +245,7 @@ def test_what_an_older_version_wrote_is_read():
         ),
         (
             DRAWN | {"model__normalisation": "width"},
-            "model.normalisation: drawn cameras have all aspects",
+            "model.normalisation: drawn cameras vary the aspect",
         ),
         (
             DRAWN | {"data__train_stride": 2},
@@ -253,7 +253,7 @@ def test_what_an_older_version_wrote_is_read():
         ),
         (
             {"train__teacher": "a.keras", "train__lifter": "b.keras"},
-            "train.teacher: a new lifter can be taught, pose refinement",
+            "train.teacher: only a new lifter can have a teacher, pose",
         ),
         (
             {"train__teacher_weight": 1.5},

@@ -235,7 +235,7 @@ def test_arrays_that_share_their_bytes_are_bounded(tmp_path, protocol):
     ]
     write_member(path, pickled_member(held(arrays), protocol))
     assert path.stat().st_size < 1_100_000
-    with pytest.raises(ValueError, match="more arrays than it holds"):
+    with pytest.raises(ValueError, match="larger arrays than it holds"):
         archive.read(path)
 
 
@@ -266,7 +266,9 @@ ATTACKS = {
     "functools.partial": lambda _: Calls(functools.partial, (print,)),
     "numpy.load": lambda marker: Calls(np.load, (str(marker),)),
     "numpy.save": lambda marker: Calls(np.save, (str(marker), 1)),
-    "a scalar of objects": lambda _: Calls(SCALAR, (np.dtype("O"), 8 * b"1")),
+    "a scalar of type object": lambda _: Calls(
+        SCALAR, (np.dtype("O"), 8 * b"1")
+    ),
     "encodes text as 'utf-16'": lambda _: Calls(
         codecs.encode, ("a", "utf-16")
     ),
@@ -274,16 +276,16 @@ ATTACKS = {
 
 # What passes for NumPy's own, and would make it follow wild pointers.
 FORGERIES = {
-    "other than NumPy pickles it": lambda: Calls(
+    "array unlike NumPy's pickles": lambda: Calls(
         np.ndarray, ((1,), np.dtype("O"), 8 * b"1")
     ),
-    "sets a ObjectDType to a state": lambda: Calls(
+    "gives a ObjectDType a state": lambda: Calls(
         np.dtype, ("O8", False, True), (3, "|", *(None,) * 3, -1, -1, 0)
     ),
-    "sets a StrDType to a state": lambda: Calls(
+    "gives a StrDType a state": lambda: Calls(
         np.dtype, ("U5", False, True), (3, "<", *(None,) * 3, 200, 4, 8)
     ),
-    "sets a ndarray to a state": lambda: Calls(
+    "gives a ndarray a state": lambda: Calls(
         RECONSTRUCT,
         (np.ndarray, (0,), b"b"),
         (1, (3,), np.dtype("O"), False, [1]),
@@ -345,7 +347,7 @@ def test_pickles_cannot_change_the_readers_functions(tmp_path):
     # Get _codecs.encode, set its attributes to (None, {"__name__": 7}).
     pickled = b"\x80\x02c_codecs\nencode\n(N}U\x08__name__K\x07stb."
     write_member(path, pickled_member(None)[:-4] + pickled)
-    with pytest.raises(ValueError, match="sets a function to a state"):
+    with pytest.raises(ValueError, match="gives a function a state"):
         archive.read(path)
     archive.write(path, value={"bytes": b"\xff"})
     assert archive.read(path)["value"] == {"bytes": b"\xff"}
@@ -500,7 +502,7 @@ def test_arrays_that_claim_more_than_there_is(tmp_path, shape, dtype):
         (1, shape, np.dtype(dtype), False, b""),
     )
     write_member(npz, pickled_member(held([forged])))
-    with pytest.raises(ValueError, match="a ndarray to a state"):
+    with pytest.raises(ValueError, match="a ndarray a state"):
         archive.read(npz)
 
 

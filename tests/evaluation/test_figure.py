@@ -111,7 +111,7 @@ def test_pictures(shown, tmp_path):
 def test_other_files_are_refused(tmp_path, content):
     path = tmp_path / "other.npz"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="evaluate.py --report leaves"):
+    with pytest.raises(ValueError, match="evaluate.py --report writes"):
         figure.read(path)
 
 
@@ -128,11 +128,11 @@ def test_other_files_are_refused(tmp_path, content):
 def test_arrays_that_do_not_fit_are_refused(shown, tmp_path, change):
     path = tmp_path / "poses.npz"
     np.savez(path, **(shown[0]._asdict() | change))
-    with pytest.raises(ValueError, match="evaluate.py --report leaves"):
+    with pytest.raises(ValueError, match="evaluate.py --report writes"):
         figure.read(path)
     np.savez(path, keypoints_2d=np.zeros(3))
-    with pytest.raises(ValueError, match="evaluate.py --report leaves"):
+    with pytest.raises(ValueError, match="evaluate.py --report writes"):
         figure.read(path)
     np.save(tmp_path / "one.npy", np.zeros(3))
-    with pytest.raises(ValueError, match="evaluate.py --report leaves"):
+    with pytest.raises(ValueError, match="evaluate.py --report writes"):
         figure.read(tmp_path / "one.npy")

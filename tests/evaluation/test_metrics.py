@@ -267,5 +267,5 @@ def test_one_value_per_pose_of_that_pose_alone(metric):
     ],
 )
 def test_shapes_that_are_refused(metric, one, other):
-    with pytest.raises(ValueError, match=r"one shape \(N, J, 3\), got"):
+    with pytest.raises(ValueError, match=r"the same shape \(N, J, 3\), got"):
         metric(np.zeros(one), np.zeros(other))

@@ -138,7 +138,7 @@ def test_text_of_a_refined_report():
         "AMPose, refined (paper)               48.5\n"
     ) in text
     assert text.endswith(
-        "\n\nrefined by the hip's true distance and the camera's "
+        "\n\nrefined with the hip's true distance and the camera's "
         "intrinsics: MPJPE 48.00 mm, P-MPJPE 24.00 mm, N-MPJPE 47.00 mm"
     )
 

@@ -58,7 +58,7 @@ def test_a_refined_model_has_two_rows():
     assert lifted[-1] == "50.0"
     assert after == ["last.keras, refined", "17", *15 * [""], "47.0"]
     assert tables.notes([made_report(refined=refined)])[-1].startswith(
-        "refined: by the hip's true distance"
+        "refined: with the hip's true distance"
     )
 
 
@@ -82,7 +82,7 @@ def test_a_part_of_the_test_set_is_marked(change):
     *_, ours = tables.rows(2, [report])
     assert ours[0] == "last.keras, in part"
     assert tables.notes([report])[1].endswith(
-        "a part of the test set, not comparable, either"
+        "; part of the test set, not comparable with the papers'"
     )
 
 

@@ -21,7 +21,7 @@ def noted(motion, text):
 
 def test_an_assumed_image_is_noted(lifter):
     motion = lifter(PIXELS + 5000)
-    (note,) = noted(motion, "The image's size is not known")
+    (note,) = noted(motion, "The image size is unknown")
     side = int(np.ceil(1.25 * np.ptp(PIXELS, axis=(0, 1)).max()))
     assert f"a square of {side} pixels" in note
     assert motion.image_size == (side, side)
@@ -36,7 +36,7 @@ def test_an_assumed_image_is_noted(lifter):
     assert np.abs(keypoints_2d).max() == pytest.approx(0.8, abs=0.01)
     known = lifter(PIXELS, image_size=(1000, 1000), fps=25)
     assert known.image_corner == (0, 0)
-    assert known.fps == 25 and not noted(known, "not known")
+    assert known.fps == 25 and not noted(known, "unknown")
 
 
 def at_a_distance(metres):
@@ -64,18 +64,18 @@ def test_distance_needs_the_images_size(able_lifter, tmp_path):
         np.testing.assert_allclose(depths, [3, 6, 12], rtol=0.35)
     unknown = able_lifter(at_a_distance(6), skeleton="H36M-17", height_m=1.9)
     assert unknown.tracks[0].root is None
-    assert noted(unknown, "Where people stand is not estimated")
+    assert noted(unknown, "positions in space are not estimated")
     assert not noted(unknown, "field of view of")
     tall = root.stature(unknown.tracks[0].poses_3d, H36M_17)
     assert np.median(tall) == pytest.approx(1.9, abs=1e-3)
-    with pytest.raises(ValueError, match="a field of view needs the image's"):
+    with pytest.raises(ValueError, match="a field of view requires the image"):
         able_lifter(at_a_distance(6), field_of_view_deg=60)
 
 
 def test_an_assumed_frame_rate_is_nobodys_fact(lifter, tmp_path):
     lift = {"image_size": (1000, 1000)}
     motion = lifter(PIXELS, **lift)
-    assert motion.fps is None and noted(motion, "frame rate is not known: 30")
+    assert motion.fps is None and noted(motion, "frame rate is unknown: 30")
     motion.save(tmp_path / "clip.csv")
     first = (tmp_path / "clip.csv").read_text().splitlines()[1]
     assert first.split(",")[:4] == ["0", "0", "", "Hip"]

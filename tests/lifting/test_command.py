@@ -52,7 +52,7 @@ def test_a_folder_gets_npz_and_png(lift):
     written, notes = lift(write_clip())
     assert written == ["lifted/clip.npz", "lifted/clip.png"]
     assert "a square of" in notes and "30 frames per second" in notes
-    assert "stand is not estimated" in notes and "level" in notes
+    assert "in space are not estimated" in notes and "level" in notes
     assert archive.read("lifted/clip.npz")["poses_3d"].shape == (5, 17, 3)
     written, notes = lift(
         write_clip(),
@@ -166,7 +166,7 @@ def test_the_keypoint_file_is_never_overwritten(lift):
     pixels = clips.truth(people=1)[0][:, 0]
     np.savez("clip.npz", keypoints_px=pixels, image_size=clips.IMAGE_SIZE)
     before = pathlib.Path("clip.npz").read_bytes()
-    with pytest.raises(ValueError, match="clip.npz is the file that is read"):
+    with pytest.raises(ValueError, match="clip.npz is the input file"):
         lift("--keypoints=clip.npz", "--output=./", "--overwrite")
     assert pathlib.Path("clip.npz").read_bytes() == before
     assert [file.name for file in pathlib.Path().iterdir()] == ["clip.npz"]
@@ -202,7 +202,7 @@ def test_a_folder_of_keypoints_stays_what_it_is(lift):
         arguments = [take, f"--output={output}", "--overwrite"]
         if output.endswith("/"):
             arguments.append("--formats=json")
-        with pytest.raises(ValueError, match="in the folder that is read"):
+        with pytest.raises(ValueError, match="in the input folder"):
             lift(*arguments)
     assert len(formats.read("json").tracks) == 2
 
@@ -249,9 +249,9 @@ def test_saved_results_want_no_flags_of_lifting(convert):
     source = "--keypoints=lifted/clip.npz"
     for flag in ("--fps=30", "--doctor", "--height_m=1.8", "--up=auto"):
         name = flag.split("=")[0]
-        with pytest.raises(ValueError, match=f"{name} is for keypoints, and"):
+        with pytest.raises(ValueError, match=f"{name} is for keypoints;"):
             convert(source, flag)
-    with pytest.raises(ValueError, match="clip.npz is the file that is read"):
+    with pytest.raises(ValueError, match="clip.npz is the input file"):
         convert(source, "--overwrite")
     with pytest.raises(OSError, match="clip.csv exists; give --overwrite"):
         convert(source, "--formats=csv")
@@ -260,17 +260,20 @@ def test_saved_results_want_no_flags_of_lifting(convert):
 @pytest.mark.parametrize(
     ("message", "arguments"),
     [
-        ("no format ends in .fbx; known are", ["--output=clip.fbx"]),
+        ("unknown extension .fbx; expected", ["--output=clip.fbx"]),
         ("unknown format 'fbx'; known: angles", ["--formats=npz,fbx"]),
-        ("give a folder for several", ["--output=x.npz", "--formats=bvh"]),
+        (
+            "to use --formats, give a folder",
+            ["--output=x.npz", "--formats=bvh"],
+        ),
         ("--up: expected y, auto", ["--up=sideways"]),
         ("--intrinsics: expected FX,FY,CX,CY", ["--intrinsics=900"]),
-        ("fps: expected frames a second above 0", ["--fps=0"]),
+        ("fps: expected frames per second from", ["--fps=0"]),
         ("smooth: expected one of", ["--smooth=much"]),
         ("WIDTHxHEIGHT", ["--image_size=640"]),
-        ("got both", ["--fov_deg=60", "--intrinsics=900,900,320,240"]),
+        ("not both", ["--fov_deg=60", "--intrinsics=900,900,320,240"]),
         ("--image_size=WIDTHxHEIGHT", ["--keypoints=-"]),
-        ("--model is for lifting, and --doctor lifts", ["--doctor"]),
+        ("--model is for lifting; --doctor only", ["--doctor"]),
         (
             "--output is for files",
             ["--keypoints=-", "--image_size=5x7", "--output=x"],

@@ -107,7 +107,7 @@ def test_true_up_gives_back_the_world():
     # Below the camera is the origin.
     camera = rotation_to_world(motion.up) @ motion.tracks[0].root[0]
     np.testing.assert_allclose(world[0, 0, :2], camera[:2], atol=1e-5)
-    assert motion.notes[0].startswith("Up is given: (")
+    assert motion.notes[0].startswith("The up direction is given: (")
 
 
 def test_a_few_low_feet_do_not_lower_the_floor():
@@ -146,7 +146,9 @@ def test_who_stands_points_upwards():
     np.testing.assert_allclose(estimate_up(motion), turn[:, 2], atol=1e-6)
     aligned = align(motion, "auto")
     np.testing.assert_allclose(aligned.up, turn[:, 2], atol=1e-6)
-    assert aligned.notes[0].startswith("Up is estimated from people")
+    assert aligned.notes[0].startswith(
+        "The up direction is estimated from people"
+    )
 
 
 @pytest.mark.parametrize("posture", ["bent", "on one leg"])
@@ -183,9 +185,9 @@ def test_walking_says_where_up_is():
 
 
 def test_up_needs_somebody_standing():
-    with pytest.raises(ValueError, match="in 9 of 9 frames somebody stands"):
+    with pytest.raises(ValueError, match="only 9 of 9 frames"):
         estimate_up(standing(9, np.eye(3)))
-    with pytest.raises(ValueError, match="in 0 of 60 .* --up"):
+    with pytest.raises(ValueError, match="only 0 of 60 .* --up"):
         align(film("Sitting", frames=60).motion, "auto")
     with pytest.raises(ValueError, match="in 0 of 0"):
         estimate_up(Motion((), (5, 7)))

@@ -58,7 +58,7 @@ def test_a_smoothed_stream_is_the_smoothed_clip(tmp_path):
                     getattr(whole, name)[place],
                     atol=1e-4,
                 )
-    note = "The frame rate is not known"
+    note = "The frame rate is unknown"
     assert answers[0].fps == 30
     assert not any(note in said for said in answers[0].notes)
     first = next(lift.stream(text, (640, 480)))[1]
@@ -138,8 +138,8 @@ def test_what_is_refused_of_a_stream(lifter, deaf_model):
             list(lift.stream(text, size, **options))
 
     refuse("--image_size=WIDTHxHEIGHT", size=None)
-    refuse("positive width and height", size=(0, 5))
-    refuse("fps: expected frames a second", fps=0)
+    refuse("expected a width and height", size=(0, 5))
+    refuse("fps: expected frames per second", fps=0)
     refuse("line 2: not JSON", text=[*stream_lines(1), "x"])
     smoothed = Lifter(deaf_model, smooth="butterworth")
     refuse("Butterworth needs the whole clip", smoothed)

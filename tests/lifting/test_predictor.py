@@ -159,7 +159,7 @@ def test_predictor_refuses(artefacts, tmp_path, make_poses):
     keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save(
         tmp_path / "other.keras"
     )
-    with pytest.raises(ValueError, match="holds a Sequential, no AMPose"):
+    with pytest.raises(ValueError, match="holds a Sequential, not an AMPose"):
         load_predictor(tmp_path / "other.keras")
 
 

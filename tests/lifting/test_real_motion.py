@@ -102,7 +102,7 @@ def test_people_who_squat(released, samples):
     knees = poses_3d[:, [at("LKnee"), at("RKnee")]].mean(axis=1)
     feet = poses_3d[:, [at("LFoot"), at("RFoot")]].mean(axis=1)
     assert knees[32, 2] < -0.15 and knees[32, 2] < feet[32, 2] - 0.05
-    (note,) = [n for n in motion.notes if "size is not known" in n]
+    (note,) = [n for n in motion.notes if "size is unknown" in n]
     assert "a square of 989 pixels" in note
 
 
@@ -137,7 +137,7 @@ def test_other_tools_people(released, samples, tmp_path, name, people, frames):
         if track.seen.all():
             tall = root.stature(track.poses_3d, H36M_17)
             assert (tall > 1.3).all() and (tall < 2.1).all()
-    assert any("size is not known" in note for note in motion.notes)
+    assert any("size is unknown" in note for note in motion.notes)
 
 
 def test_roots_of_people_of_known_height(released, filmed):

@@ -163,7 +163,7 @@ def test_other_files_are_refused(motion, tmp_path):
         ("broken.json", "{", "not a motion"),
         ("other.json", '{"format": "x"}', "expected 'ampose_tf motion 1'"),
         ("lacking.json", '{"format": "ampose_tf motion 1"}', "'tracks'"),
-        ("text.csv", "", "expected an .npz or a .json"),
+        ("text.csv", "", "expected an .npz or .json file"),
         ("text.npz", "x", "not a readable .npz"),
     ):
         (tmp_path / name).write_text(content)
@@ -176,7 +176,9 @@ def test_other_files_are_refused(motion, tmp_path):
     motion.save(tmp_path / "clip.json")
     text = (tmp_path / "clip.json").read_text(encoding="utf-8")
     (tmp_path / "names.json").write_text(text.replace("LKnee", "LKnie"))
-    with pytest.raises(ValueError, match="joints are not Human3.6M's"):
+    with pytest.raises(
+        ValueError, match="joint_names: expected Human3.6M's joints"
+    ):
         results.load(tmp_path / "names.json")
 
 
@@ -263,7 +265,7 @@ def test_ids_are_numbers(motion, tmp_path, identity):
     content = json.loads(path.read_text(encoding="utf-8"))
     content["tracks"][0]["track_id"] = identity
     path.write_text(json.dumps(content), encoding="utf-8")
-    with pytest.raises(ValueError, match="track_id: expected a number, got"):
+    with pytest.raises(ValueError, match="track_id: expected an integer, got"):
         results.load(path)
     if not isinstance(identity, (type(None), list, int)):
         path = path.with_suffix(".npz")
@@ -334,7 +336,7 @@ def test_more_people_than_a_frame_holds_are_refused(tmp_path, ending):
         motion.save(path, overwrite=True)
         if people == 200:
             assert len(results.load(path).tracks) == people
-    with pytest.raises(ValueError, match="than 200 people in the frame 0"):
+    with pytest.raises(ValueError, match="than 200 people in frame 0"):
         results.load(path)
 
 

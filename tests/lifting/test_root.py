@@ -231,5 +231,5 @@ def test_unfit_cameras_and_heights_are_refused(filmed):
     with pytest.raises(ValueError, match="undistort the keypoints"):
         place(motion, bent)
     for height_m in (0, 175, np.nan):
-        with pytest.raises(ValueError, match="height in metres"):
+        with pytest.raises(ValueError, match="between 0.3 and 3 metres"):
             place(motion, filmed.camera, height_m)

@@ -42,11 +42,11 @@ def test_numbers_over_64_bits_are_rounded(text):
     [
         (b'{"a": 1,}', r"not JSON: .* \(line 1, column \d+\)"),
         (b"[1,\n2,\n3", r"not JSON: .* \(line 3, column 2\)"),
-        (b"[\xff]", "not JSON: its text is not UTF-8"),
+        (b"[\xff]", "not JSON: the text is not UTF-8"),
         (b"[" * 100_000 + b"]" * 100_000, "nested too deeply"),
         (b"9" * 5000, "a number of 5000 digits"),
         (b"[1, NaN, " + b"9" * 5000 + b"]", "a number of 5000 digits"),
-        ("[1".encode("utf-16")[:-1], "not JSON: its text is not utf-16"),
+        ("[1".encode("utf-16")[:-1], "not JSON: the text is not utf-16"),
         (b"", "not JSON"),
     ],
 )

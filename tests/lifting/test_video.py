@@ -113,11 +113,11 @@ def test_keypoints_of_a_clip(clip):
     np.testing.assert_allclose(Follower.made.times, np.arange(10) / 25)
     who, empty = found.notes
     assert who == (
-        "1 of at least 2 people in a frame is followed, the one at 25 % of "
+        "1 of at least 2 people in a frame is tracked, the one at 25 % of "
         "the width and 47 % of the height in frame 0; --people=2, in Python "
-        "people=2, follows more."
+        "people=2, tracks more."
     )
-    assert empty == "No one is found in 1 of 10 frames: 3."
+    assert empty == "No person is found in 1 of 10 frames: 3."
 
 
 def test_several_people_in_a_part_of_a_clip(clip):
@@ -128,7 +128,7 @@ def test_several_people_in_a_part_of_a_clip(clip):
     for track in found.tracks:
         assert track.frames.tolist() == [2, 4, 6]
     assert (found.fps, found.frame_count) == (25, 9)
-    assert found.notes == ("No one is found in 1 of 4 frames: 8.",)
+    assert found.notes == ("No person is found in 1 of 4 frames: 8.",)
     shown = list(
         video.shown(clip, found, start=0.08, end=0.38, every=2, longest=64)
     )
@@ -230,7 +230,7 @@ def test_keypoints_that_would_not_be_read_back_are_not_saved(
     long.save(path, overwrite=True)
     assert_same(formats.read(path), long)
     beyond = found._replace(frame_count=untrusted.MAX_FRAME + 2)
-    with pytest.raises(ValueError, match="frame 10000001 would not be read"):
+    with pytest.raises(ValueError, match="frame 10000001 could not be read"):
         beyond.save(path, overwrite=True)
 
 
@@ -278,8 +278,8 @@ def test_a_person_who_is_lost(clip, monkeypatch):
         assert not track.pixels[:, :3].any() and not track.scores[:, :3].any()
         assert (track.scores[:, 3:] > 0).all()
     assert found.notes == (
-        "The person who is followed was lost; those found in frames 3, 6 and "
-        "9, the same one or another, have tracks of their own.",
+        "The tracked person was lost. The people found later, from frames 3, "
+        "6 and 9, may be the same person or others; all have separate tracks.",
     )
 
 
@@ -331,7 +331,7 @@ def test_a_video_is_lifted(clip, lift):
     assert motion.provenance["detection_sha256"] == "d" * 64
     assert motion.provenance["landmarks_sha256"] == "e" * 64
     assert motion.provenance["settings"] == "--people=2 --every=2"
-    assert "No one is found in 1 of 5 frames: 6." in notes
+    assert "No person is found in 1 of 5 frames: 6." in notes
     page = pathlib.Path("new/clip.html").read_text()
     assert '"pictures":[]' in page
     # The keypoints are lifted to the same poses.
@@ -408,7 +408,7 @@ def test_the_doctor_of_a_video(clip, lift, run_lift):
     assert first == (
         "1 person in 10 frames, MediaPipe-33, images of 640x360 pixels"
     )
-    assert "[i] No one is found in 1 of 10 frames: 3." in lines
+    assert "[i] No person is found in 1 of 10 frames: 3." in lines
     for kind in ("order", "image_size", "missing_frames", "y_up"):
         assert [line for line in lines if line.startswith(f"[ ] {kind}: ")]
     found = formats.read("k.json")
@@ -421,17 +421,20 @@ def test_the_doctor_of_a_video(clip, lift, run_lift):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--keypoints=k.json"], "--keypoints and --video: expected one of"),
+        (["--keypoints=k.json"], "--keypoints cannot be combined with"),
         (["--image_size=3x4"], "--image_size is for --keypoints"),
         (["--clips=one"], "--clips is for --keypoints"),
         (["--start=3", "--end=2"], "expected 0 <= start < end"),
         (["--start=9"], "no frame from 9 s on; it lasts 0.40 s"),
         (["--save_keypoints=k.npz"], "k.npz: keypoints are saved as JSON"),
-        (["--doctor"], "--model is for lifting, and --doctor lifts nothing"),
-        (["--output=clip.bvh", "--formats=bvh"], "says its format"),
+        (["--doctor"], "--model is for lifting; --doctor only checks"),
+        (
+            ["--output=clip.bvh", "--formats=bvh"],
+            "already determines the format",
+        ),
         (
             ["--formats=json", "--save_keypoints=lifted/clip.json"],
-            "is one of the results, too",
+            "is also the name of a result",
         ),
         (["--with_frames"], "--with_frames is for .html; add it to"),
         (["--smooth=both"], "smooth: expected one of"),
@@ -529,8 +532,8 @@ def test_what_was_found_before_a_signal_is_lifted(
     assert f"Keypoints up to frame 5: ended by {number}." in ended.stderr
     last = ended.stderr.splitlines()[-1]
     assert last == (
-        f"lift.py: ended by {number} before the video's end; what came before "
-        "is lifted"
+        f"lift.py: ended by {number} before the end of the video; the "
+        "frames up to there are lifted"
     )
 
 
@@ -539,8 +542,8 @@ def test_what_was_found_before_a_signal_is_examined(clip):
     assert ended.returncode == 130, ended.stderr
     assert ended.stdout.startswith("1 person in 6 frames")
     assert ended.stderr == (
-        "lift.py: ended by SIGINT before the video's end; what came before is "
-        "examined\n"
+        "lift.py: ended by SIGINT before the end of the video; the frames up "
+        "to there are examined\n"
     )
 
 

@@ -157,6 +157,6 @@ def test_a_keras_file_needs_them():
     ended = run(LIFT, f"--keypoints={WALKING}", f"--model={weights.AMPOSE_T}")
     assert ended.returncode == 2
     assert ended.stderr.endswith(
-        "ampose_t.keras: this kind of model needs TensorFlow, which is not "
-        "installed; a .tflite and the released models by their names do not\n"
+        "ampose_t.keras: this kind of model requires TensorFlow, which is not "
+        "installed; use a .tflite file or a released model by its name\n"
     )

@@ -266,7 +266,7 @@ def test_another_teacher_under_the_same_name(
     training.train(config, MOTION, poses, folder)  # The same file elsewhere.
     before = (folder / "checkpoint.npz").read_bytes()
     made(H36M_17.adjacency(), 3, seen_input=True).save(path)
-    with pytest.raises(ValueError, match=f"{path} is not the file that taug"):
+    with pytest.raises(ValueError, match=f"{path} is not the teacher that"):
         training.train(config, MOTION, poses, folder)
     assert (folder / "checkpoint.npz").read_bytes() == before
 
@@ -302,7 +302,7 @@ def test_a_student_begins_as_without_a_teacher(teacher):
             lambda: keras.Sequential(
                 [keras.Input((17, 2)), keras.layers.Dense(3)]
             ),
-            "holds a Sequential, no AMPose",
+            "holds a Sequential, not an AMPose",
         ),
         (
             lambda: made(H36M_16.adjacency(), seen_input=True),

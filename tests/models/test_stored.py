@@ -122,7 +122,7 @@ def test_damaged_weights(path, change):
 
 def test_another_model(path):
     keras.Sequential([keras.Input((3, 2)), keras.layers.Dense(3)]).save(path)
-    assert_refused(path, "holds a Sequential, no AMPose")
+    assert_refused(path, "holds a Sequential, not an AMPose")
 
 
 def test_no_code_of_the_file_runs(path):

@@ -194,10 +194,10 @@ ADJACENCY = H36M_17.adjacency().tolist()
         (of_config(adjacency=[[[10**400] * 17] * 17] * 3), "small|Overflow"),
         (of_config(adjacency=[[[0.0] * 40] * 40] * 3), "1 to 32 joints"),
         (without("adjacency"), "three groups"),
-        (a_lambda_layer, "holds a Lambda, no AMPose"),
-        (another_module, "holds a system, no AMPose"),
+        (a_lambda_layer, "holds a Lambda, not an AMPose"),
+        (another_module, "holds a system, not an AMPose"),
         (a_layer_inside, "width"),
-        (of_whole(class_name="RefinedLifter"), "a class of two names"),
+        (of_whole(class_name="RefinedLifter"), "two different class names"),
         (of_whole(registered_name="ampose_tf>MLP"), "holds a AMPose, no"),
         (of_whole(config=[]), "expected arguments"),
         (lambda whole: [whole], "expected an object"),
@@ -310,11 +310,11 @@ def of_another_shape(file):
     ("change", "match"),
     [
         (packed, "packed|more than"),
-        (never_written, "cut off"),
+        (never_written, "truncated"),
         (huge, "more than 268435456 bytes"),
         (a_link, "missing, or a link"),
         (in_a_circle, "more than 20000"),
-        (texts, "no numbers"),
+        (texts, "not plain numbers"),
         (not_finite, "not finite"),
         (of_another_shape, "of another model"),
     ],
@@ -359,7 +359,7 @@ def test_members_that_come_twice(write):
         zipfile.ZipFile(path, "a") as archive,
     ):
         archive.writestr("config.json", "{}")
-    assert_refused(path, "there are two")
+    assert_refused(path, "occurs twice")
 
 
 def test_members_that_are_encrypted_or_damaged(write):

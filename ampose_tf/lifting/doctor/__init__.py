@@ -1,4 +1,4 @@
-"""Common mistakes in keypoint files: found, and reported in plain words."""
+"""Finds common mistakes in keypoint files and reports them in plain words."""
 
 from ampose_tf.lifting.doctor.examination import examine, report
 from ampose_tf.lifting.doctor.findings import (

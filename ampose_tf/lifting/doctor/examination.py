@@ -1,12 +1,12 @@
 """Examines keypoints for the mistakes that make lifted people look random.
 
-A finding is made if keypoints fit a known mistake much better than keypoints
-as they should be. Each module looks for some of the mistakes: `coordinates`
-(are they pixels?), `people` (is each track one body?), `posture` (are bodies
-upright, and joints in order?), `sides`, `proportions`, `framing` (places in
-the image) and `timing`; `symptoms` holds the networks. A clip of which nothing
-is found may still be wrong: the report says what could not be checked. How
-often each mistake is found: benchmarks/doctor.md.
+A mistake is reported if it explains the keypoints much better than correct
+keypoints would. Each module looks for some of the mistakes: `coordinates` (are
+they pixels?), `people` (is each track one body?), `posture` (are bodies
+upright, and joints in order?), `sides`, `proportions`, `framing` (positions
+in the image) and `timing`; `symptoms` contains the networks. A clip without
+findings may still be wrong: the report states what could not be checked.
+benchmarks/doctor.md measures how often each mistake is found.
 """
 
 from typing import NamedTuple
@@ -40,23 +40,23 @@ from ampose_tf.lifting.keypoints import (
     to_h36m,
 )
 
-# Where these are found, nothing holds that needs a track to be one person.
+# After these findings, checks that need one person per track are invalid.
 _MIXED = {"mixed_tracks", "frames_or_people"}
 
-# What is known of keypoints that were found in a video.
+# Kinds that cannot be wrong for keypoints found by `video.read_video`.
 _KNOWN_OF_VIDEO = {
     *("normalised", "is_3d", "y_up", "xy_swapped", "order"),
     *("image_size", "frames_or_people", "missing_frames"),
 }
 
-# Why something has not been judged.
+# Reasons why something was not judged.
 _FEW_JOINTS = "too few joints of each person are seen"
-_OTHER_FIRST = "mend what is marked first"
-_NO_SIZE = "the image's size is not known"
+_OTHER_FIRST = "fix the marked problems first"
+_NO_SIZE = "the image size is unknown"
 
 
 class _Examination(NamedTuple):
-    """What was found, and of other kinds why they were not judged."""
+    """Findings, and the reasons why other kinds were not judged."""
 
     findings: dict[str, Finding]
     unjudged: dict[str, str]
@@ -72,14 +72,14 @@ def examine(
     """Returns what looks wrong with a clip, in the order of `KINDS`.
 
     Args:
-        clip: As read, in the skeleton of its file.
-        skeleton: The user's own; None for one of `SKELETONS`.
-        fps: The video's frames per second, which beats the clip's.
-        seen_score: A joint counts as seen from this score on.
+        clip: Keypoints as read, in the skeleton of their file.
+        skeleton: The user's own skeleton; None for one of `SKELETONS`.
+        fps: Frames per second of the video; overrides the clip's.
+        seen_score: Lowest score of a joint that counts as seen.
 
     Raises:
-        ValueError: Where the skeleton is not known or not the clip's, or a
-            number is out of its range.
+        ValueError: If the skeleton is unknown or is not the clip's, or a
+            number is out of range.
     """
     found = _examination(clip, skeleton, fps, seen_score).findings
     return tuple(found[kind] for kind in KINDS if kind in found)
@@ -92,24 +92,24 @@ def report(
     fps: float | None = None,
     seen_score: float = SEEN_SCORE,
 ) -> str:
-    """Returns the examination in words: what was read, then all `KINDS`.
+    """Returns the examination as text: what was read, then all `KINDS`.
 
-    What was assumed or not read is marked [i]. Of the kinds each is marked
+    Notes on what was assumed or not read are marked [i]. Each kind is marked
     [!] if it looks wrong, [ ] if it looks right, and [?] if it was not
-    checked, or a mistake could not have been seen.
+    checked, or a mistake could not have been noticed.
 
     Args:
-        clip: As of `examine`.
-        skeleton: As of `examine`.
-        fps: As of `examine`.
-        seen_score: As of `examine`.
+        clip: As for `examine`.
+        skeleton: As for `examine`.
+        fps: As for `examine`.
+        seen_score: As for `examine`.
 
     Raises:
-        ValueError: As of `examine`.
+        ValueError: As for `examine`.
     """
     findings, unjudged = _examination(clip, skeleton, fps, seen_score)
     people = len(clip.tracks)
-    size = "of unknown size: --image_size=WIDTHxHEIGHT says it"
+    size = "of unknown size (set it with --image_size=WIDTHxHEIGHT)"
     if clip.image_size is not None:
         size = f"of {clip.image_size[0]}x{clip.image_size[1]} pixels"
     lines = [
@@ -165,7 +165,7 @@ def _examine_time(converted, people, fps, seen_score, found, unjudged):
             ("missing_frames", "frame_rate"), _OTHER_FIRST
         )
         return
-    # As the lifter keeps them: if anything of anybody is seen.
+    # The frames that the lifter keeps: those in which any joint is seen.
     frames = np.concatenate(
         [
             track.frames[is_seen(track.scores, seen_score).any(axis=1)]
@@ -177,18 +177,18 @@ def _examine_time(converted, people, fps, seen_score, found, unjudged):
         found.append(finding)
     elif not told:
         unjudged["missing_frames"] = (
-            "the numbers have no gaps, and people hardly move"
+            "the frame numbers have no gaps, and people hardly move"
         )
     if people:
         _judge(
             *timing.examine_rate(people, fps), "frame_rate", found, unjudged
         )
         if "frame_rate" in unjudged and fps is None:
-            unjudged["frame_rate"] = "the frame rate is not known"
+            unjudged["frame_rate"] = "the frame rate is unknown"
 
 
 def _examine_people(clip, people, skeleton, given, found, unjudged):
-    """Adds what is found of everything but time, and what is not judged."""
+    """Adds findings and unjudged kinds, except those that concern time."""
     fps, seen_score = given
     image_size = clip.image_size
     found += mixtures.examine(clip, people, seen_score)
@@ -213,7 +213,7 @@ def _examine_people(clip, people, skeleton, given, found, unjudged):
         return
     framed = framing.examine(judgement.people, judgement.image_size)
     if judgement.findings and judgement.findings[0].certainty == POSSIBLE:
-        # They may lie indeed: what holds both ways.
+        # People may really be lying: keeps findings that hold either way.
         as_written = framing.examine(people, image_size)
         kinds = {finding.kind for finding in as_written}
         framed = [finding for finding in framed if finding.kind in kinds]
@@ -225,7 +225,7 @@ def _examine_people(clip, people, skeleton, given, found, unjudged):
 
 
 def _examine_bodies(judgement, skeleton, fps, mixed, found, unjudged):
-    """Adds what people who are upright tell: their sides and their shapes."""
+    """Adds findings on sides and shapes, which need upright people."""
     wrong = [finding.kind for finding in judgement.findings]
     if wrong or mixed:
         kinds = {*posture.KINDS, "sides_swapped", "aspect"}.difference(wrong)
@@ -235,16 +235,16 @@ def _examine_bodies(judgement, skeleton, fps, mixed, found, unjudged):
         return
     if not judgement.told:
         unjudged |= dict.fromkeys(
-            posture.KINDS, "these postures are unusual and do not tell"
+            posture.KINDS, "these postures are too unusual to judge"
         )
     people, image_size = judgement.people, judgement.image_size
     finding, told = sides.examine(people, skeleton, image_size, fps)
     if finding is None and not told:
         unjudged["sides_swapped"] = (
-            "these movements do not tell left from right"
+            "these movements do not distinguish left from right"
         )
     if finding and finding.certainty == LIKELY:
-        # Parts whose sides do not agree may be those of another skeleton.
+        # Contradicting sides may also mean another skeleton.
         other = posture.order(people, skeleton)
         finding = other if other.certainty == CERTAIN else finding
     if finding:
@@ -256,4 +256,4 @@ def _judge(finding, told, kind, found, unjudged):
     if finding:
         found.append(finding)
     elif not told:
-        unjudged[kind] = "these movements do not tell"
+        unjudged[kind] = "these movements are not conclusive"

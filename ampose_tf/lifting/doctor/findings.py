@@ -1,4 +1,4 @@
-"""What the doctor finds, and the people whom it looks at."""
+"""Findings of the doctor, and the people that it examines."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from ampose_tf.lifting.doctor import symptoms
 from ampose_tf.lifting.keypoints import Keypoints, is_seen
 from ampose_tf.skeleton import H36M_17
 
-# What is examined, and how it should be.
+# The kinds of findings, with a description of correct keypoints.
 KINDS = {
     "normalised": "coordinates are in pixels",
     "is_3d": "coordinates are of an image",
@@ -16,34 +16,34 @@ KINDS = {
     "xy_swapped": "x comes before y",
     "turned": "the video is upright",
     "aspect": "the image is neither squeezed nor stretched",
-    "order": "joints are in the order claimed",
-    "sides_swapped": "left and right are not exchanged",
-    "image_size": "the image's size fits",
-    "cut_off": "everybody is wholly in the image",
+    "order": "joints are in the order of the skeleton",
+    "sides_swapped": "left and right are not swapped",
+    "image_size": "the image size fits",
+    "cut_off": "everyone is completely in the image",
     "scale": "people are as large as in the training data",
-    "frames_or_people": "frames are frames, and people are people",
+    "frames_or_people": "frames and people are not confused",
     "mixed_tracks": "each track is one person",
-    "duplicates": "each person is there once",
+    "duplicates": "each person occurs once",
     "missing_frames": "no frame is missing",
-    "frame_rate": "people move as fast as people do",
+    "frame_rate": "people move at a natural speed",
 }
 CERTAIN, LIKELY, POSSIBLE = "certain", "likely", "possible"
 
-# Of how many people, and of how many frames of each, at most: those seen
-# longest, and evenly spread. It bounds the time.
+# Limits that bound the time: the people seen longest are examined, in evenly
+# spread frames.
 _MAX_PEOPLE = 16
 _MAX_FRAMES = 64
 _MAX_WINDOWS = 4
-# Of a part's frames in which a joint is seen: less than the five of 17 joints
-# that each frame has at least, so that some joint is known.
+# A joint is known if it is seen in this share of a window's frames. It is less
+# than 5 of 17, the joints that each frame has at least: some joint is known.
 _KNOWN = 0.25
-# Of a person, to be looked at.
+# Frames with fewer joints of a person are not examined.
 _FEWEST_JOINTS = 5
 
 
 _JOINT = {name: index for index, name in enumerate(H36M_17.joints)}
-# Long links and how long they are in heights of the person: means over the
-# training subjects. Their images are as long or shorter.
+# Long links and their lengths in heights of the person, averaged over the
+# training subjects. Projected links have at most this length.
 _LINKS = tuple(
     (_JOINT[start], _JOINT[end], share)
     for start, end, share in (
@@ -55,16 +55,17 @@ _LINKS = tuple(
         ("Thorax", "Head", 0.171),
     )
 )
-# Of the longest links and frames, this share is nearly parallel to the image.
+# Quantile of the projected links' lengths at which a link is nearly parallel
+# to the image.
 _PARALLEL = 0.8
 
 
 class Finding(NamedTuple):
-    """Something that looks wrong.
+    """A problem of the keypoints.
 
     Attributes:
         kind: One of `KINDS`.
-        sentence: What it is and what to do about it, for the user.
+        sentence: Description of the problem and its remedy, for the user.
         certainty: `CERTAIN`, `LIKELY` or `POSSIBLE`.
     """
 
@@ -83,8 +84,8 @@ class ExaminedPerson(NamedTuple):
         source_seen: (F, S) bool.
         pixels: (F, 17, 2) float64, Human3.6M's joints.
         seen: (F, 17) bool.
-        height: About how tall in pixels the person is when standing; NaN if
-            none of `_LINKS` is seen, or all are points.
+        height: Approximate standing height of the person in pixels; NaN if
+            none of `_LINKS` is seen, or all have length 0.
     """
 
     track_id: int
@@ -96,15 +97,15 @@ class ExaminedPerson(NamedTuple):
     height: float
 
     def spread(self) -> np.ndarray:
-        """Returns the rows of at most `_MAX_FRAMES` frames."""
+        """Returns the rows of at most `_MAX_FRAMES` evenly spread frames."""
         count = min(len(self.frames), _MAX_FRAMES)
         rows = np.linspace(0, len(self.frames) - 1, count)
         return rows.round().astype(np.int64)
 
     def at(self, asked: np.ndarray) -> np.ndarray:
-        """Returns joints (..., 17, 2) in frames (...), also in between.
+        """Returns joints (..., 17, 2) in frames (...), interpolated.
 
-        Where a joint is never seen it is at (0, 0).
+        A joint that is never seen is at (0, 0).
         """
         points = np.zeros((*asked.shape, *self.pixels.shape[1:]))
         for joint in range(points.shape[-2]):
@@ -119,16 +120,17 @@ class ExaminedPerson(NamedTuple):
         return points
 
     def windows(self) -> tuple[np.ndarray, np.ndarray, float]:
-        """Returns parts of `symptoms.CLIP` frames of the longest stretch.
+        """Returns windows of `symptoms.CLIP` frames.
 
-        A stretch has no gaps; a shorter one is played back and forth.
+        They are taken from the longest stretch without gaps. If it is too
+        short, it is played back and forth.
 
         Returns:
             Pixels (W, CLIP, 17, 2) and which joints are known (W, CLIP, 17)
-            of at most `_MAX_WINDOWS`, and the frames from one to the next, on
-            average. A joint is known in all frames of a part, in some of
-            which it may lie between those in which it was seen, or in none:
-            the middle of the body must not jump where one is hidden.
+            of at most `_MAX_WINDOWS` windows, and the average step between
+            frames. A joint is known in all frames of a window or in none, so
+            that the middle of the body does not jump when a joint is hidden;
+            it is interpolated in the frames in which it is not seen.
         """
         steps = np.diff(self.frames)
         usual = np.median(steps) + 1 if len(steps) else 0
@@ -139,7 +141,7 @@ class ExaminedPerson(NamedTuple):
         number = min(_MAX_WINDOWS, length // count)
         starts = np.linspace(0, length - count, number).astype(int)
         rows = first + starts[:, None] + symptoms.back_and_forth(count)
-        # Of one frame there is nothing to go back to.
+        # A single frame is repeated.
         rows = np.minimum(rows, first + length - 1)
         span = self.frames[first + length - 1] - self.frames[first]
         step = float(span) / max(length - 1, 1)
@@ -151,12 +153,12 @@ class ExaminedPerson(NamedTuple):
 def people_of(
     clip: Keypoints, converted: Keypoints, seen_score: float
 ) -> tuple[ExaminedPerson, ...]:
-    """Returns those who are seen longest, without frames of too few joints.
+    """Returns the people seen longest, without frames of too few joints.
 
     Args:
-        clip: As read.
-        converted: The same in Human3.6M's joints.
-        seen_score: A joint counts as seen from this score on.
+        clip: Keypoints as read.
+        converted: The same people with Human3.6M's joints.
+        seen_score: Lowest score of a joint that counts as seen.
     """
     people = []
     for track, own in zip(clip.tracks, converted.tracks, strict=True):

@@ -1,4 +1,4 @@
-"""Where in the image people are: its size, its borders, and theirs."""
+"""Checks positions in the image: its size, cut-off people and their scale."""
 
 import numpy as np
 
@@ -13,27 +13,29 @@ from ampose_tf.skeleton import H36M_17
 
 _JOINT = {name: index for index, name in enumerate(H36M_17.joints)}
 
-# Heights of people in longest sides of the image, between which nearly all
-# of the training data lie: drawn cameras stand 2 to 7 m away and farther,
-# until people fit.
+# Heights of nearly all people in the training data, in longest sides of the
+# image: sampled cameras are 2 to 7 m away, or farther until people fit.
 SMALLEST, LARGEST = 0.1, 0.9
-# Beyond this share of the image's longest side a joint is outside.
+# A joint farther outside than this share of the image's longest side counts as
+# outside.
 _MARGIN = 0.01
-# Of the frames, in which a joint is lost at the border, or anywhere.
+# Least share of the frames in which joints are lost at the border, or
+# anywhere.
 _SOMETIMES = 0.05
 _OFTEN = 0.25
-# Of the frames, in which a hidden joint is farther out than any that is seen;
-# photographs do not show how far people reach.
+# Least share of the frames in which a hidden joint is farther out than any
+# seen one, and the fewest frames: a few do not show how far people reach.
 _BEYOND = 0.1
 _FEWEST_FRAMES = 5
-# Heights of the person, from the border, at which joints are lost there.
+# Joints nearer to the border than this are lost there, in heights of the
+# person.
 _NEAR = 0.08
-# Half of the joints: somebody is rather elsewhere than cut off.
+# With this share of the joints outside, the image size is wrong rather than
+# people cut off.
 _ELSEWHERE = 0.4
-# People below whose feet half of the image is empty are rare, and more so
-# where it is empty beside them too. By how much it is likelier that the image
-# is smaller than said, in logarithms of probabilities, by `extent_features`:
-# benchmarks/extents.py.
+# People with an image half empty below their feet are rare, even more so if it
+# is also empty beside them. Weights of `extent_features` for the log odds
+# that the image is smaller than stated; see benchmarks/extents.py.
 _EMPTY_BELOW = 0.6
 _EMPTY_EXCHANGED = 0.55
 _EMPTY_WEIGHTS = np.array(
@@ -45,7 +47,7 @@ _EMPTY_WEIGHTS = np.array(
 _EMPTY = 1.6
 
 _FEET = (_JOINT["LFoot"], _JOINT["RFoot"])
-# The head alone is not seen where a detector misses one ear of a profile.
+# Not only the head: a detector that misses one ear of a profile loses it.
 _TOP = tuple(_JOINT[name] for name in ("Head", "LShoulder", "RShoulder"))
 
 
@@ -55,8 +57,8 @@ def examine(
     """Returns findings of the kinds image_size, cut_off and scale.
 
     Args:
-        people: At least one, in pixels of an upright image.
-        image_size: (width, height); None where it is not known.
+        people: At least one person, in pixels of an upright image.
+        image_size: (width, height); None if unknown.
     """
     found = [_cut_off(people, image_size)]
     if image_size is not None:
@@ -65,16 +67,16 @@ def examine(
 
 
 def extents(people: tuple[ExaminedPerson, ...], image_size) -> np.ndarray:
-    """Returns (4,): left, top, right and bottom of all in shares of the image.
+    """Returns (4,): left, top, right and bottom of all people in image sizes.
 
-    Quantiles, since single joints may be anywhere.
+    Quantiles are used, since single joints may be anywhere.
     """
     points = np.concatenate([p.pixels[p.seen] for p in people])
     return (np.quantile(points, (0.01, 0.99), axis=0) / image_size).ravel()
 
 
 def extent_features(placed: np.ndarray) -> np.ndarray:
-    """Returns (..., 13), extents (..., 4) with their squares and products."""
+    """Returns (..., 13): extents (..., 4), their squares and products."""
     left, top, right, bottom = np.moveaxis(placed, -1, 0)
     return np.stack(
         [
@@ -99,14 +101,14 @@ def extent_features(placed: np.ndarray) -> np.ndarray:
 def _image_size(people, image_size):
     size = np.array(image_size, np.float64)
     points = np.concatenate([p.pixels[p.seen] for p in people])
-    said = f"the image is said to be {image_size[0]}x{image_size[1]}"
-    advice = "give the size of the frames with --image_size=WIDTHxHEIGHT"
+    said = f"the image size is given as {image_size[0]}x{image_size[1]}"
+    advice = "set the size of the frames with --image_size=WIDTHxHEIGHT"
     beyond = _beyond(points, size).mean()
     if beyond > 0.01:
         high = points.max(axis=0)
         return Finding(
             "image_size",
-            f"{said}, but {beyond:.0%} of the joints lie outside, as far as "
+            f"{said}, but {beyond:.0%} of the joints are outside, as far as "
             f"({high[0]:.0f}, {high[1]:.0f}); {advice}",
             LIKELY if beyond > _ELSEWHERE else POSSIBLE,
         )
@@ -125,12 +127,12 @@ def _image_size(people, image_size):
         and np.linalg.norm(middle - exchanged / 2)
         < np.linalg.norm(middle - size / 2)
     ):
-        guess = "as if width and height were exchanged"
+        guess = "as if width and height were swapped"
     else:
         return None
     return Finding(
         "image_size",
-        f"{said}, but it is empty below people, {guess}; {advice}",
+        f"{said}, but the image is empty below the people, {guess}; {advice}",
         POSSIBLE,
     )
 
@@ -145,22 +147,23 @@ def _cut_off(people, image_size):
         return None
     names = ", ".join(str(track_id) for track_id, _, _ in lost[:5])
     share = max(share for _, share, _ in lost)
-    whose = f"person {names}" if len(lost) == 1 else f"persons {names}"
+    whose = f"person {names}" if len(lost) == 1 else f"people {names}"
     if len(lost) > 5:
         whose += ", …"
     return Finding(
         "cut_off",
         f"{whose}: part of the body is outside the image or never seen, in "
-        f"up to {share:.0%} of the frames; what is not seen is guessed: film "
-        "from farther away, or trust the joints that were seen alone",
+        f"up to {share:.0%} of the frames; unseen joints are guessed: film "
+        "from farther away, or trust only the joints that were seen",
         LIKELY if any(sure for _, _, sure in lost) else POSSIBLE,
     )
 
 
 def _lost(person, image_size):
-    """Returns in which share of the frames the person is cut off, or 0.
+    """Returns the share of the frames in which the person is cut off, or 0.
 
-    And whether the image's borders say so, or only what is not seen.
+    Also returns whether this is certain from the image's borders, rather than
+    guessed from unseen joints.
     """
     rows = person.spread()
     pixels, seen = person.pixels[rows], person.seen[rows]
@@ -175,8 +178,8 @@ def _lost(person, image_size):
     placed = completion.complete(pixels, seen, person.frames[rows])
     placed = placed.astype(np.float64)
     if image_size is None:
-        # Where nothing has been seen in the whole clip is no image, perhaps;
-        # what somebody hides himself lies among what is seen.
+        # Positions outside of all seen joints may be outside of the image;
+        # joints hidden by the person's own body are inside.
         low, high = pixels[seen].min(axis=0), pixels[seen].max(axis=0)
         away = ((placed < low) | (placed > high)).any(axis=2) & hidden
         share = float(away.any(axis=1).mean())
@@ -185,10 +188,10 @@ def _lost(person, image_size):
         return max(missing, share), False
     size = np.array(image_size, np.float64)
     outside = _beyond(placed, size).any(axis=1)
-    # Detectors that never leave the image put joints on its border.
+    # Some detectors never leave the image and put joints on its border.
     depth = np.minimum(pixels, size - pixels).min(axis=2)  # (F, 17)
     outside |= (seen & (depth <= 1)).sum(axis=1) >= 2
-    # What is made up of a hidden joint may lie on either side of it.
+    # The guessed position of a hidden joint may be on either side of it.
     placed_depth = np.minimum(placed, size - placed).min(axis=2)
     lost = hidden & (placed_depth < _NEAR * person.height)
     outside |= lost.any(axis=1) & (hidden.mean(axis=0) > _OFTEN).any()
@@ -212,11 +215,11 @@ def _scale(people, image_size):
         "scale",
         f"people are about {typical * longest:.0f} pixels tall in an image of "
         f"{image_size[0]}x{image_size[1]}, {'smaller' if small else 'larger'} "
-        f"than the model has been trained on ({SMALLEST:g} to {LARGEST:g} "
+        f"than in the training data ({SMALLEST:g} to {LARGEST:g} "
         "times the longest side); check --image_size and the unit of the "
         "coordinates, or "
         + (
-            "crop the film to the people"
+            "crop the video to the people"
             if small
             else "film from farther away"
         ),
@@ -225,6 +228,6 @@ def _scale(people, image_size):
 
 
 def _beyond(points, size):
-    """Returns (...,), which points (..., 2) lie outside of the image."""
+    """Returns (...,), which points (..., 2) are outside of the image."""
     margin = _MARGIN * size.max()
     return ((points < -margin) | (points > size + margin)).any(axis=-1)

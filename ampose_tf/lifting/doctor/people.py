@@ -1,4 +1,4 @@
-"""Who is who: one body twice, two in one track, and frames that are people."""
+"""Checks tracks: duplicates, mixed tracks, and frames read as people."""
 
 import numpy as np
 
@@ -10,34 +10,34 @@ from ampose_tf.lifting.doctor.findings import (
 )
 from ampose_tf.lifting.keypoints import Keypoints, is_seen, similarity
 
-# Frames in which people are compared, at most: it bounds the time.
+# Most frames in which people are compared; it bounds the time.
 _MAX_FRAMES = 24
-# So similar are two bodies of one person, see `keypoints.similarity`, and one
-# body in two frames that follow each other.
+# Least similarity of two detections of one body in the same frame and in
+# consecutive frames, see `keypoints.similarity`.
 _SAME = 0.6
 _NEXT = 0.5
-# So many people of one frame may be one who moves; and of how many people
-# the frames may have been strung together.
+# Fewest people in a frame who may be one moving person, and most people whose
+# frames may have been interleaved.
 _FEWEST_PEOPLE = 4
 _MOST_TURNS = 6
-# Of people who are there in turns, how often at least.
+# Fewest turns of each person if people take turns.
 _FEWEST_TURNS = 4
-# Of tracks that begin, so many are compared with those that have just ended.
+# Most starts of tracks that are compared with tracks that have just ended.
 _MOST_STARTS = 200
-# A ghost is there in this share of the frames at most, its joints' scores are
-# this low on average, and those of another track that high.
+# A ghost occurs in at most this share of the frames, with a low mean score,
+# while another track has a high one.
 _GHOST_FRAMES = 0.25
 _DOUBTFUL = 0.4
 _SURE = 0.55
-# Steps of a track in heights of the person, means over the joints: from
-# `_JUMP` on it is on another body perhaps. It is where it goes back and forth
-# and each body moves by less than `_SMOOTH` of such jumps.
+# A step of at least `_JUMP`, in heights of the person and averaged over the
+# joints, may lead to another body. The track is mixed if it jumps back and
+# forth and each body moves by less than `_SMOOTH` of the jumps.
 _JUMP = 0.15
 _SMOOTH = 0.35
 _FEWEST_SWITCHES = 3
 _FEWEST_FRAMES = 3
-# Where nearly each step is a jump, and longer ways lead neither farther nor
-# back, frames have nothing to do with each other.
+# Frames are unrelated if nearly every step is a jump, and longer intervals
+# lead neither farther away nor back.
 _UNRELATED = 0.1
 _NO_FARTHER = 0.5
 _BACK = 0.4
@@ -50,9 +50,9 @@ def examine(
     """Returns findings: frames_or_people, mixed_tracks and duplicates.
 
     Args:
-        clip: As read.
-        people: At least one of the clip.
-        seen_score: A joint counts as seen from this score on.
+        clip: Keypoints as read.
+        people: At least one person of the clip.
+        seen_score: Lowest score of a joint that counts as seen.
     """
     if len(clip.tracks) > 1:
         alike = _Alike(clip, seen_score)
@@ -70,7 +70,7 @@ def examine(
 
 
 class _Alike:
-    """How alike people are who are in the same frames."""
+    """Compares people who are in the same frames."""
 
     def __init__(self, clip, seen_score):
         frames = np.unique(np.concatenate([t.frames for t in clip.tracks]))
@@ -92,7 +92,7 @@ class _Alike:
             )
 
     def frames_as_people(self):
-        """Returns a finding if the people of a frame are one who moves."""
+        """Returns a finding if the people of a frame are one moving person."""
         most = max(self._frames, key=lambda frame: len(frame[0]))
         owners, points, seen = most
         if len(owners) < _FEWEST_PEOPLE:
@@ -106,9 +106,8 @@ class _Alike:
                     "frames_or_people",
                     f"the {len(owners)} people of one frame seem to be "
                     f"{'one body' if turns == 1 else f'{turns} bodies'} in "
-                    "frames that follow each other: frames were taken for "
-                    "people; give each frame a list of its own, or try "
-                    "--frames=list",
+                    "consecutive frames: frames were read as people; write a "
+                    "separate list for each frame, or try --frames=list",
                     LIKELY,
                 )
         return None
@@ -137,14 +136,15 @@ class _Alike:
         more = f", and {len(pairs) - 1} more pairs" if len(pairs) > 1 else ""
         return Finding(
             "duplicates",
-            f"persons {a} and {b} are the same body in the same frames{more}: "
-            "it has been found twice; keep the surer one of each pair",
+            f"people {a} and {b} are the same body in the same frames{more}: "
+            "it was detected twice; keep the one with the higher scores of "
+            "each pair",
             LIKELY,
         )
 
 
 def _near(points, seen):
-    """Returns the pairs of people whose middles lie in each other's boxes."""
+    """Returns the pairs of people whose middles are in each other's boxes."""
     number = np.maximum(seen.sum(axis=1), 1)[:, None]
     middle = (points * seen[..., None]).sum(axis=1) / number
     extent = (np.abs(points - middle[:, None]).max(axis=2) * seen).max(axis=1)
@@ -153,7 +153,7 @@ def _near(points, seen):
 
 
 def _never_together(clip):
-    """Returns a finding if people are there in turns: rows of one frame."""
+    """Returns a finding if people take turns: they belong to one frame."""
     frames = np.concatenate([track.frames for track in clip.tracks])
     owners = np.repeat(
         np.arange(len(clip.tracks)), [len(t.frames) for t in clip.tracks]
@@ -169,14 +169,14 @@ def _never_together(clip):
     return Finding(
         "frames_or_people",
         f"the {count} people are never in the same frame, but take turns: "
-        f"each {count} frames seem to be the people of one; number the "
-        "frames, or give each a list of its own",
+        f"every {count} frames seem to be the people of one frame; number the "
+        "frames, or write a separate list for each",
         LIKELY,
     )
 
 
 def _by_turns(clip, seen_score):
-    """Returns a finding if one body goes from track to track and back."""
+    """Returns a finding if one body switches between two tracks."""
     ends, starts = {}, []
     for owner, track in enumerate(clip.tracks):
         breaks = np.flatnonzero(np.diff(track.frames) > 1)
@@ -203,8 +203,8 @@ def _by_turns(clip, seen_score):
     a, b = (clip.tracks[owner].track_id for owner in pairs[0])
     return Finding(
         "duplicates",
-        f"persons {a} and {b} seem to be one body that goes from one track to "
-        "the other and back; give it one track id",
+        f"people {a} and {b} seem to be one body that switches between two "
+        "tracks; give it a single track id",
         LIKELY,
     )
 
@@ -224,20 +224,20 @@ def _ghosts(clip):
     names = ", ".join(str(name) for name in ghosts[:5])
     more = ", …" if len(ghosts) > 5 else ""
     whose = (
-        f"persons {names}{more} are"
+        f"people {names}{more} are"
         if len(ghosts) > 1
         else (f"person {names} is")
     )
     return Finding(
         "duplicates",
-        f"{whose} there in few frames and with low scores: perhaps no person; "
-        "leave out what the detector doubts",
+        f"{whose} in few frames, with low scores, and may not be real; leave "
+        "out detections with low scores",
         POSSIBLE,
     )
 
 
 def _tracks(people):
-    """Returns a finding about a track that is not one body."""
+    """Returns a finding if a track is not one body."""
     for person in people:
         found = _unrelated(person) or _mixed(person)
         if found:
@@ -264,17 +264,17 @@ def _unrelated(person):
     return Finding(
         "frames_or_people",
         f"person {person.track_id} is somewhere else in each frame: people "
-        "of one picture may have been taken for frames, or pictures far "
-        "apart for a film; try --frames=people",
+        "in one picture may have been read as frames, or unrelated pictures "
+        "as a video; try --frames=people",
         POSSIBLE,
     )
 
 
 def _mixed(person):
-    """Splits a track into two bodies where it jumps, as far as it does."""
+    """Returns a finding if a track jumps back and forth between two bodies."""
     rows = person.spread()
     if len(person.frames) > len(rows):
-        # Frames that follow each other.
+        # Uses consecutive frames.
         rows = np.arange(len(rows))
     if len(rows) < 2 * _FEWEST_FRAMES or not np.isfinite(person.height):
         return None
@@ -305,13 +305,13 @@ def _mixed(person):
         "mixed_tracks",
         f"person {person.track_id} jumps back and forth between two bodies "
         f"({len(switches)} times in {len(rows)} frames): two people are in "
-        "one track; give each a track id of its own",
+        "one track; give each of them a separate track id",
         LIKELY,
     )
 
 
 def _apart(person, rows, others):
-    """Returns mean distances of the joints in two frames, in heights."""
+    """Returns mean distances of joints between frames, in heights."""
     seen = person.seen[rows] & person.seen[others]
     gaps = np.linalg.norm(person.pixels[rows] - person.pixels[others], axis=-1)
     number = np.maximum(seen.sum(axis=-1), 1)

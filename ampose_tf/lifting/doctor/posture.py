@@ -1,4 +1,4 @@
-"""Whether people are upright, and their joints in the order claimed."""
+"""Checks whether people are upright and their joints in the stated order."""
 
 from typing import NamedTuple
 
@@ -16,39 +16,40 @@ from ampose_tf.lifting.doctor.findings import (
 from ampose_tf.lifting.keypoints import SKELETONS
 from ampose_tf.skeleton import H36M_17
 
-# What is judged here.
+# The kinds of findings that are judged here.
 KINDS = ("y_up", "xy_swapped", "turned", "order")
-# What people are widened by to see whether they have been squeezed, where
-# their joints seem to be in another order.
+# If joints seem to be in another order, people are widened by these factors,
+# to see whether the image was squeezed instead.
 _SQUEEZED = (16 / 9, (16 / 9) ** 2, 9 / 16, (9 / 16) ** 2)
 
-# By how much a mistake must be likelier than none, in logarithms of
-# probabilities, means over the frames. Chosen on training subjects; see
-# benchmarks/doctor.py.
+# Least log odds of a mistake against none, averaged over the frames. Chosen on
+# training subjects; see benchmarks/doctor.py.
 _POSTURE = 1.0
 
-# Of the joints, outside of the image, which exchanging x and y brings in.
+# Least share of the joints that are outside of the image and that swapping x
+# and y brings inside.
 _OUTSIDE = 0.05
 
-# Of a person of whom less is seen, the posture is not judged.
+# Fewest joints in a frame for judging the posture.
 _POSTURE_JOINTS = 11
 
-# Eyes are this far apart along the trunk at most, in heights of the person:
-# a tilt of the head, and a detector's noise.
+# Largest distance of the eyes along the trunk, in heights of the person, due
+# to a tilted head and a detector's noise.
 _EYES = 0.09
 _TRUNK = [H36M_17.joints.index(name) for name in ("Hip", "Thorax")]
 
-_BACK = "turn the video upright, or its keypoints"
+_BACK = "rotate the video or its keypoints upright"
 
 
 class Judgement(NamedTuple):
-    """What the postures tell.
+    """The result of judging the postures.
 
     Attributes:
-        findings: None, one, or two of which they do not tell which it is.
-        told: Whether a mistake would have been seen.
-        people: As they would be without the first of the findings.
-        image_size: Likewise; None if it is not known.
+        findings: No finding, one, or two alternatives that cannot be told
+            apart.
+        told: Whether a mistake would have been noticed.
+        people: The people after correcting the first finding.
+        image_size: The image size after the correction; None if unknown.
     """
 
     findings: tuple[Finding, ...]
@@ -66,13 +67,13 @@ def examine(
     """Judges whether people are upright and their joints in order.
 
     Args:
-        people: At least one.
-        skeleton: Of their file.
-        image_size: (width, height); None if it is not known.
-        fps: Frames a second; None if it is not known.
+        people: At least one person.
+        skeleton: Skeleton of the file.
+        image_size: (width, height); None if unknown.
+        fps: Frames per second; None if unknown.
 
     Returns:
-        None if too few joints are seen.
+        The judgement, or None if too few joints are seen.
     """
     odds = _odds(people)
     if odds is None:
@@ -88,7 +89,8 @@ def examine(
         finding = _squeezed(people) if np.isfinite(most) else None
         finding = finding or order(people, skeleton)
         return upright._replace(findings=(finding,), told=True)
-    # Of all of them, or it is not the file: people do lie and stand on hands.
+    # A mistake of the file affects everyone: single people may really lie or
+    # stand on their hands.
     if len(people) > 1 and not all(
         own is None or own[symptoms.POSTURES.index(kind)] > 0
         for own in (_odds((person,)) for person in people)
@@ -102,7 +104,7 @@ def examine(
 
 def _head_down(people, points, image_size, fps):
     width, height = image_size or (0, 0)
-    # No image goes on above its upper edge.
+    # No pixels are above the upper edge of an image.
     above = np.median(points[:, 1]) < 0
     flipped = _moved(people, (1, -1), (0, 0 if above else height))
     turned = _moved(people, (-1, -1), (width, height))
@@ -127,7 +129,10 @@ def _head_down(people, points, image_size, fps):
 
 
 def _head_aside(people, points, image_size, fps, kind):
-    """Heads to the left: two mistakes look alike but for left and right."""
+    """Judges people with their heads to a side.
+
+    Heads to the left may have two causes, which differ only in left and right.
+    """
     width, height = image_size or (0, 0)
     size = None if image_size is None else (height, width)
     outside = image_size is not None and _outside(points, image_size) > max(
@@ -138,7 +143,7 @@ def _head_aside(people, points, image_size, fps, kind):
     exchanged = tuple(p._replace(pixels=p.pixels[..., ::-1]) for p in people)
     turned = Finding(
         "turned",
-        "people lie on their sides: the video seems to be turned by 90 "
+        "people lie on their sides: the video seems to be rotated by 90 "
         f"degrees {{}}; {_BACK}{unless}",
         certainty,
     )
@@ -151,7 +156,7 @@ def _head_aside(people, points, image_size, fps, kind):
     )
     swapped = Finding(
         "xy_swapped",
-        "people lie on their sides: x and y seem to be exchanged; write x "
+        "people lie on their sides: x and y seem to be swapped; write x "
         f"first{unless}",
         certainty,
     )
@@ -164,7 +169,7 @@ def _head_aside(people, points, image_size, fps, kind):
 
 
 def _either(mirrored, turned, image_size, fps):
-    """Judges by left and right which of two mistakes it is, or says both."""
+    """Decides between two mistakes by left and right, or reports both."""
     _, people, size = mirrored
     odds, least = sides.odds(people, size, fps)
     if odds > least:
@@ -182,7 +187,7 @@ def _moved(people, factor, origin):
 
 
 def _outside(points, image_size):
-    """Returns which share of points (N, 2) lies outside of the image."""
+    """Returns the share of points (N, 2) outside of the image."""
     return float(((points < 0) | (points > image_size)).any(axis=1).mean())
 
 
@@ -197,27 +202,27 @@ def _squeezed(people):
 def order(people: tuple[ExaminedPerson, ...], skeleton: Conversion) -> Finding:
     """Returns the finding that joints are in another order.
 
-    It is certain if a known skeleton of as many joints fits.
+    It is certain if a known skeleton with the same number of joints fits.
     """
     sentence = (
-        f"the joints are not where those of {skeleton.name} are, as if in "
-        "another order; "
+        f"the joints are not in the places of {skeleton.name}, as if they "
+        "were in another order; "
     )
     other = _fitting(people, skeleton)
     if other:
-        sentence += f"{other}'s fits: try --skeleton={other}"
+        sentence += f"the order of {other} fits: try --skeleton={other}"
     else:
         sentence += (
-            "say which with --skeleton=NAME, or describe your own in a JSON "
-            "file"
+            "name the skeleton with --skeleton=NAME, or describe your own in "
+            "a JSON file"
         )
     return Finding("order", sentence, CERTAIN if other else LIKELY)
 
 
 def _odds(people):
-    """Returns (5,): how much likelier each posture is than the first.
+    """Returns (5,): the log odds of each posture against the first.
 
-    None if too few joints are seen.
+    Returns None if too few joints are seen.
     """
     pixels = np.concatenate([p.pixels[p.spread()] for p in people])
     seen = np.concatenate([p.seen[p.spread()] for p in people])
@@ -232,7 +237,10 @@ def _odds(people):
 
 
 def _eyes_apart(people, skeleton):
-    """Whether one eye is far above the other: PoseTrack's neck and top."""
+    """Whether one eye is far above the other, like PoseTrack's neck and top.
+
+    PoseTrack has the neck and the head's top in the places of COCO's eyes.
+    """
     pair = "left_eye", "right_eye"
     if not set(pair) <= set(skeleton.joints):
         return False
@@ -251,7 +259,10 @@ def _eyes_apart(people, skeleton):
 
 
 def _fitting(people, claimed):
-    """Returns the skeleton of as many joints that fits, or None."""
+    """Returns the known skeleton that fits best, or None.
+
+    Only skeletons with the same number of joints are tried.
+    """
     best, least = None, -_POSTURE
     for name, skeleton in SKELETONS.items():
         if (

@@ -1,4 +1,4 @@
-"""Whether the image is squeezed or stretched: by the shapes of people."""
+"""Checks whether the image is squeezed, from the shapes of people."""
 
 import numpy as np
 
@@ -9,10 +9,10 @@ from ampose_tf.lifting.doctor.findings import (
     Finding,
 )
 
-# By how much a squeezed image must be likelier, in logarithms of
-# probabilities, the mean over the people and stretches of the clip: of people
-# who move by `_MOVES` of their height, as those do who walk and turn, and of
-# others. Chosen on training subjects; see benchmarks/doctor.py.
+# Least log odds of a squeezed image, averaged over the people and windows of
+# the clip: for people who move by at least `_MOVES` of their height, who walk
+# and turn, and for others. Chosen on training subjects; see
+# benchmarks/doctor.py.
 _MOVING = 2.2
 _STAYING = 4.2
 _MOVES = 0.08
@@ -25,10 +25,10 @@ def examine(
     """Returns a finding if people look squeezed or stretched.
 
     Args:
-        people: At least one, upright.
+        people: At least one person, upright.
 
     Returns:
-        The finding or None, and whether it would have been seen.
+        The finding or None, and whether a mistake would have been noticed.
     """
     odds, moved = [], []
     for person in people:
@@ -53,11 +53,11 @@ def examine(
 
 
 def finding(narrow: bool) -> Finding:
-    """Returns the finding that people look narrow, or wide."""
+    """Returns the finding that people look narrow or wide."""
     return Finding(
         "aspect",
         f"people look {'narrow' if narrow else 'wide'}: the image seems to "
-        "have been squeezed, or x and y scaled by other factors; scale x and "
-        "y back, to pixels of the image as it was filmed",
+        "have been squeezed, or x and y scaled by different factors; scale x "
+        "and y back to pixels of the original image",
         POSSIBLE,
     )

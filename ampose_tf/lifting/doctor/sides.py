@@ -1,4 +1,4 @@
-"""Whether left and right are exchanged: of a part of the body, or of all."""
+"""Checks whether left and right are swapped, in parts or in the whole body."""
 
 import numpy as np
 
@@ -14,24 +14,24 @@ from ampose_tf.lifting.motion import ASSUMED_FPS
 from ampose_tf.skeleton import H36M_17
 
 _JOINT = {name: index for index, name in enumerate(H36M_17.joints)}
-# By how much exchanged sides must be likelier, in logarithms of
-# probabilities, the mean over the frames: of people who move, whom the
-# direction of walking tells, and of others. Chosen on training subjects.
+# Least log odds of swapped sides, averaged over the frames: for people who
+# move, where the direction of walking helps, and for others. Chosen on
+# training subjects.
 _MOVING = 2.0
 _STAYING = 4.5
-# Somebody moves who goes this far within a movement, in heights of the person
-# across the image, or in changes of size that stand for as much.
+# A person who goes at least this far within a movement moves, in heights of
+# the person across the image; _DEPTH is the weight of changes of size.
 _MOVES = 0.1
 _DEPTH = 1.5
-# Products of two pairs' directions, in squares of the person's height. No
-# frame counts for more than _FULL, so that a few which are twisted do not
-# decide; those opposite must outweigh the others by _SHARE of all frames, of
-# few frames by _FEWEST.
+# Products of two pairs' directions, in squares of the person's height. Each
+# frame counts for at most _FULL, so that a few twisted frames do not decide.
+# Frames with opposite directions must outweigh the others by _SHARE of all
+# frames, or by _FEWEST frames if there are few.
 _FULL = 0.001
 _SHARE = 0.2
 _FEWEST = 5
-# Of all weight, on the side of those opposite: of hips against shoulders, and
-# of a face, which may look back over a shoulder.
+# Least share of the total weight of frames with opposite directions: for hips
+# and shoulders, and for a face, which may look back over a shoulder.
 _MOST = 0.75
 _NEARLY_ALL = 0.9
 
@@ -42,24 +42,24 @@ def examine(
     image_size: tuple[int, int] | None,
     fps: float | None,
 ) -> tuple[Finding | None, bool]:
-    """Returns a finding where left and right are exchanged.
+    """Returns a finding if left and right are swapped.
 
     Args:
-        people: At least one, upright, in pixels.
-        skeleton: Of their file.
-        image_size: (width, height); None where it is not known.
-        fps: Frames a second; None where it is not known.
+        people: At least one person, upright, in pixels.
+        skeleton: Skeleton of the file.
+        image_size: (width, height); None if unknown.
+        fps: Frames per second; None if unknown.
 
     Returns:
-        The finding or None, and whether the clip tells at all.
+        The finding or None, and whether the clip is conclusive.
     """
     what = disagreement(people, skeleton)
     if what:
         finding = Finding(
             "sides_swapped",
-            f"{what} do not agree on which side is left; exchange left and "
-            "right of one of them, or describe the skeleton in a JSON file "
-            "for --skeleton",
+            f"{what} do not agree on which side is left; swap left and right "
+            "of one of them, or describe the skeleton in a JSON file for "
+            "--skeleton",
             LIKELY,
         )
         return finding, True
@@ -68,9 +68,9 @@ def examine(
         return None, swapped < -least
     finding = Finding(
         "sides_swapped",
-        "people seem to walk backwards: left and right seem to be exchanged; "
+        "people seem to walk backwards: left and right seem to be swapped; "
         "describe the skeleton in a JSON file for --skeleton with its sides "
-        "exchanged",
+        "swapped",
         POSSIBLE,
     )
     return finding, True
@@ -81,9 +81,9 @@ def odds(
     image_size: tuple[int, int] | None,
     fps: float | None,
 ) -> tuple[float, float]:
-    """Returns by how much exchanged sides are likelier, and what is enough.
+    """Returns the log odds of swapped sides, and the threshold for them.
 
-    Arguments as of `examine`.
+    The arguments are those of `examine`.
     """
     judged = [_sides_odds(person, image_size, fps) for person in people]
     moving = [own for own, moved in judged if moved > _MOVES]
@@ -95,7 +95,7 @@ def odds(
 def disagreement(
     people: tuple[ExaminedPerson, ...], skeleton: Conversion
 ) -> str | None:
-    """Returns the two parts of the body whose sides are opposite, or None."""
+    """Returns the names of two body parts with opposite sides, or None."""
     hips = _across(people, "LHip", "RHip")
     shoulders = _across(people, "LShoulder", "RShoulder")
     if _opposite(hips, shoulders, _MOST):
@@ -117,7 +117,7 @@ def disagreement(
 
 
 def _across(people, left, right):
-    """Returns (F, 2), from right to left in heights of the person."""
+    """Returns vectors (F, 2) from right to left, in heights of the person."""
     left, right = _JOINT[left], _JOINT[right]
     return np.concatenate(
         [_between(p.pixels, p.seen, left, right) / p.height for p in people]
@@ -132,7 +132,7 @@ def _between(points, seen, left, right):
 def _opposite(first, second, most):
     """Whether two directions (F, 2) are opposite in most of the frames.
 
-    NaN in frames that do not tell.
+    Directions are NaN in frames in which a joint is not seen.
     """
     along = np.nan_to_num(np.sum(first * second, axis=1))
     along = np.clip(along / _FULL, -1, 1)
@@ -142,9 +142,9 @@ def _opposite(first, second, most):
 
 
 def _sides_odds(person, image_size, fps):
-    """Returns how much likelier exchanged sides are, and how far they move.
+    """Returns the log odds of swapped sides, and how far a person moves.
 
-    The former is (N,), of some frames; the latter their mean.
+    The odds are (N,), of some frames; the distance is their mean.
     """
     step = max(1, round(symptoms.STEP_S * (fps or ASSUMED_FPS)))
     away = step * (np.arange(symptoms.STEPS) - symptoms.STEPS // 2)

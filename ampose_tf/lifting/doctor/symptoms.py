@@ -1,20 +1,19 @@
-"""What the places of a person's joints tell about how they were written.
+"""Small networks that recognise mistakes from the positions of joints.
 
-Four small networks, whose weights `benchmarks/symptoms.py` makes of motion
-capture and which NumPy evaluates:
+`benchmarks/symptoms.py` trains the four networks on motion capture, and NumPy
+evaluates them:
 
-* the posture of one frame is as it should be, or its head points down, to the
-  left or to the right, or its joints are not in Human3.6M's order;
-* the movement over seven frames looks like itself, or more like one whose
-  left and right were exchanged. Both views of a person are nearly the same
-  picture: somebody who faces the camera, with the sides exchanged, is
-  somebody who faces away. Only the direction of walking, perspective and the
-  camera's height tell them apart, so that there may be no answer;
-* the shapes of a body over some frames look like themselves, or squeezed
-  along x or y;
-* how a body moves from frame to frame tells how much time lies between them.
+* The posture in one frame is fine, or the head points down, to the left or to
+  the right, or the joints are not in Human3.6M's order.
+* The movement over seven frames is fine, or left and right are swapped. The
+  two cases look nearly the same: a person who faces the camera, with the sides
+  swapped, looks like a person who faces away. Only the direction of walking,
+  perspective and the camera's height distinguish them, so that there may be
+  no answer.
+* The shape of a body over some frames is fine, or squeezed along x or y.
+* The movement of a body from frame to frame shows how much time has passed.
 
-Everything is relative to the middle and the size of the person.
+All inputs are relative to the middle and the size of the person.
 """
 
 import functools
@@ -26,16 +25,16 @@ from ampose_tf.data import archive
 from ampose_tf.skeleton import H36M_17
 
 POSTURES = ("fine", "head_down", "head_left", "head_right", "order")
-# What an image does to shapes: nothing, or x is squeezed, or y.
+# Distortion of shapes: none, or squeezed along x, or along y.
 ASPECTS = ("fine", "narrow", "wide")
 # Frames of a movement, and seconds from one to the next.
 STEPS = 7
 STEP_S = 0.1
 # Frames of a clip whose shapes or pace are judged.
 CLIP = 20
-# Octaves of the time between two frames, over 1/30 s, that the pace may tell.
+# Possible times between two frames, in octaves above 1/30 s.
 OCTAVES = np.arange(-2.0, 5.25, 0.5)
-# Means over frames take no logarithm for larger than this.
+# Limit of the log odds of one frame in means over frames.
 ONE_FRAME = 8.0
 
 _WEIGHTS = pathlib.Path(__file__).with_name("symptoms.npz")
@@ -54,8 +53,8 @@ _ANGLES = np.pi * np.arange(8) / 8
 _DIRECTIONS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)])
 # Frames over which displacements are measured.
 _LAGS = (1, 2, 3, 4, 6, 9, 13)
-# Where values stop to matter, in sizes of the person; joints in the wrong
-# order and detectors' mistakes lie beyond.
+# Limit of positions and distances, in sizes of the person; joints in the wrong
+# order and detection errors are beyond it.
 _FAR = 6.0
 
 
@@ -67,7 +66,7 @@ def postures(pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:
         seen: (N, 17) bool, at least one joint in each.
 
     Returns:
-        (N, 5), logarithms of probabilities that sum to one.
+        (N, 5), log-probabilities.
     """
     return _probabilities("posture", posture_features(pixels, seen))
 
@@ -75,17 +74,17 @@ def postures(pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:
 def sides_swapped(
     movements: np.ndarray, seen: np.ndarray, half_side: float | None
 ) -> np.ndarray:
-    """Returns by how much exchanged sides are likelier than these.
+    """Returns the log odds that left and right are swapped.
 
     Args:
-        movements: (N, STEPS, 17, 2), pixels from the image's centre, or from
-            anywhere where the image's size is not known.
+        movements: (N, STEPS, 17, 2), pixels relative to the image's centre,
+            or to any point if the image size is unknown.
         seen: (N, 17) bool, at least one joint in each.
-        half_side: Half of the image's longest side in pixels; None where it
-            is not known.
+        half_side: Half of the image's longest side in pixels; None if
+            unknown.
 
     Returns:
-        (N,), the logarithms of the ratios of probabilities.
+        (N,), log odds.
     """
     return (
         _network(
@@ -108,31 +107,31 @@ def aspects(pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:
         seen: (N, CLIP, 17) bool, at least one joint in each frame.
 
     Returns:
-        (N, 3), logarithms of probabilities that sum to one.
+        (N, 3), log-probabilities.
     """
     return _probabilities("aspect", aspect_features(pixels, seen))
 
 
 def paces(pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Returns how likely each of `OCTAVES` is, arguments as of `aspects`."""
+    """Returns how likely each of `OCTAVES` is; arguments as for `aspects`."""
     return _probabilities("pace", pace_features(pixels, seen))
 
 
 def back_and_forth(count: int | np.ndarray) -> np.ndarray:
-    """Returns (..., CLIP), rows of a clip of fewer frames, in turns."""
+    """Returns rows (..., CLIP) that play a short clip back and forth."""
     turn = np.maximum(np.asarray(count) - 1, 1)
     return turn - np.abs(np.arange(CLIP) % (2 * turn) - turn)
 
 
 def moved(ends: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns how far people have moved, and how much they have grown.
+    """Returns how far people have moved, and how much their size has changed.
 
     Args:
         ends: (N, 2, 17, 2) pixels, before and after.
         seen: (N, 17) bool, at least one joint in each.
 
     Returns:
-        Pixels (N,), and logarithms of the ratio of sizes (N,).
+        Distances in pixels (N,), and logarithms of the ratios of sizes (N,).
     """
     _, middle, size = _normalised(ends, np.repeat(seen[:, None], 2, axis=1))
     middle, size = middle[:, :, 0], size[:, :, 0, 0]
@@ -143,7 +142,7 @@ def moved(ends: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def posture_features(pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Returns (N, 51) float32; arguments as of `postures`."""
+    """Returns (N, 51) float32; arguments as for `postures`."""
     placed, _, _ = _normalised(pixels, seen)
     return _columns(placed, seen)
 
@@ -151,12 +150,12 @@ def posture_features(pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:
 def movement_features(
     movements: np.ndarray, seen: np.ndarray, half_side
 ) -> np.ndarray:
-    """Returns (N, 277) float32: the posture in the middle, changes, place.
+    """Returns (N, 277) float32: the middle posture, changes and positions.
 
     Args:
-        movements: As of `sides_swapped`.
-        seen: As of `sides_swapped`.
-        half_side: As of `sides_swapped`, or (N,), NaN where it is not known.
+        movements: As for `sides_swapped`.
+        seen: As for `sides_swapped`.
+        half_side: As for `sides_swapped`, or (N,), NaN if unknown.
     """
     count = len(movements)
     half_side = np.broadcast_to(
@@ -187,10 +186,11 @@ def movement_features(
 
 
 def aspect_features(pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Returns (N, 374) float32; arguments as of `aspects`.
+    """Returns (N, 374) float32; arguments as for `aspects`.
 
-    How long links are along some directions, at most and on average, and
-    where joints are: of a link that turns, the longest image tells.
+    The features are the maximum and mean lengths of links along some
+    directions, and mean positions of joints. The maximum matters for links
+    that turn.
     """
     placed, _, _ = _normalised(pixels, seen)
     start, end = _LINKS.T
@@ -209,10 +209,10 @@ def aspect_features(pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:
 
 
 def pace_features(pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Returns (N, 234) float32; arguments as of `aspects`.
+    """Returns (N, 234) float32; arguments as for `aspects`.
 
-    How far joints go within some frames, relative to the body and with it,
-    and how much of this is a change of direction.
+    The features are the displacements of joints and of the body over some
+    frames, and their changes.
     """
     placed, middle, size = _normalised(pixels, seen)
     scale = np.median(size, axis=1, keepdims=True)
@@ -229,12 +229,12 @@ def pace_features(pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:
 
 
 def _typical(vectors, known, lags):
-    """Returns (N, J) logarithms of mean lengths of what is known (N, T, J)."""
+    """Returns (N, J) logarithms of the mean lengths of known vectors."""
     count = vectors.shape[1]
     used = np.logical_and.reduce([known[:, lag : lag + count] for lag in lags])
     lengths = np.minimum(np.linalg.norm(vectors, axis=-1), _FAR) * used
     number = np.maximum(used.sum(axis=1), 1)
-    # About 0, by about 1.
+    # Standardised: a mean of about 0 and a deviation of about 1.
     return (np.log(lengths.sum(axis=1) / number + 0.003) + 2.2) / 1.4
 
 

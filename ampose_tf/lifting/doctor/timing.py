@@ -1,4 +1,4 @@
-"""Whether frames are missing, or their rate is wrong: by how people move."""
+"""Checks for missing frames and wrong frame rates, from how people move."""
 
 import numpy as np
 
@@ -6,30 +6,30 @@ from ampose_tf.lifting.doctor import symptoms
 from ampose_tf.lifting.doctor.findings import POSSIBLE, ExaminedPerson, Finding
 from ampose_tf.lifting.motion import ASSUMED_FPS
 
-# A step is a jump that is this many times as long as those before and after
-# it, and this long, in heights of the person. Chosen on training subjects;
-# see benchmarks/doctor.py. The length that is added to those around it is
-# about a detector's noise.
+# A step is a jump if it is this many times as long as the steps before and
+# after it, and at least this long, in heights of the person. Chosen on
+# training subjects; see benchmarks/doctor.py. _NOISE, about the noise of a
+# detector, is added to the steps around.
 _JUMP_FACTOR = 1.5
 _JUMP = 0.02
 _NOISE = 0.005
-# Of people who move by less in a frame, the loss of five is not seen.
+# If people move by less per frame, even the loss of five is not noticed.
 _MOVES = 0.004
-# A joint goes no farther: it has been taken for another.
+# Longest step of a joint; a longer one means that joints were confused.
 _FARTHEST = 1.0
-# The rate fits to less than an octave, and does not from 1.25 on. By how much
-# the latter must be likelier, in logarithms of probabilities, means over the
-# people and stretches of the clip; people are fast only who go this many of
-# their heights a second. Chosen on training subjects.
+# A frame rate fits if it is off by at most _FITS octaves, and does not fit
+# from _FITS_NOT on. _FAST and _SLOW are the least log odds of a rate that does
+# not fit, averaged over the people and windows of the clip; fast people must
+# also move by _SPEED heights per second. Chosen on training subjects.
 _FITS = 0.75
 _FITS_NOT = 1.25
 _FAST = 1.8
 _SLOW = 1.3
 _SPEED = 0.58
-# What is only assumed may be wrong by more.
+# Additional tolerance in octaves for a rate that is only assumed.
 _ASSUMED = 1.0
 _SPEED_FRAMES = 4
-# Logarithm of the probability of what no octave stands for.
+# Logarithm of the probability of an empty set of octaves.
 _NEVER = -20.0
 _FEWEST_FRAMES = 8
 
@@ -40,12 +40,12 @@ def examine(
     """Returns a finding if frames seem to be missing.
 
     Args:
-        people: Those who are looked at, in any coordinates.
-        frames: (F,) increasing, in which a joint of anybody is seen.
+        people: The people examined, in any coordinates.
+        frames: (F,) increasing, the frames in which any joint is seen.
 
     Returns:
-        The finding or None, and whether it would have been seen: people
-        who stand still do not jump.
+        The finding or None, and whether a mistake would have been noticed:
+        people who stand still do not jump.
     """
     gaps = _gaps(frames)
     if gaps:
@@ -59,7 +59,7 @@ def examine(
             f"no person is seen in {number} "
             f"{'frame' if number == 1 else 'frames'}: {shown}"
             f"{', …' if len(gaps) > 5 else ''}; unless no one was there, "
-            "lift all frames, with their numbers",
+            "give all frames, with their numbers",
             POSSIBLE,
         )
         return finding, True
@@ -69,7 +69,7 @@ def examine(
     finding = Finding(
         "missing_frames",
         f"people jump from frame {jump} to the next, as if frames were "
-        "missing there; see that all are in the file and read, or their "
+        "missing there; check that the file contains all frames, or their "
         "numbers",
         POSSIBLE,
     )
@@ -82,11 +82,11 @@ def examine_rate(
     """Returns a finding if people move too fast or too slowly.
 
     Args:
-        people: At least one, in any coordinates.
-        fps: Frames a second; None if it is not known.
+        people: At least one person, in any coordinates.
+        fps: Frames per second; None if unknown.
 
     Returns:
-        The finding or None, and whether it would have been seen.
+        The finding or None, and whether a mistake would have been noticed.
     """
     fast, slow, speeds = [], [], []
     rate = fps or ASSUMED_FPS
@@ -99,7 +99,7 @@ def examine_rate(
         likely = symptoms.paces(pixels, seen)
         longer = symptoms.OCTAVES - said
         fits = _together(likely[:, np.abs(longer) <= _FITS])
-        # If more time lies between frames than is said, people are fast.
+        # People look fast if the true time between frames is longer.
         least = _FITS_NOT + (_ASSUMED if fps is None else 0)
         fast.append(_together(likely[:, longer >= least]) - fits)
         slow.append(_together(likely[:, longer <= -_FITS_NOT]) - fits)
@@ -118,15 +118,15 @@ def examine_rate(
     is_slow = fps is not None and slow > _SLOW
     if not is_fast and not is_slow:
         return None, fps is not None and max(fast, slow) < 0
-    said = f"at {rate:g} frames a second"
+    said = f"at {rate:g} frames per second"
     if fps is None:
-        said += ", which are assumed,"
+        said += ", an assumed rate,"
     return (
         Finding(
             "frame_rate",
             f"{said} people move too {'fast' if is_fast else 'slowly'}; "
-            "give the video's rate with --fps, and the frames' numbers if "
-            "some were left out",
+            "set the rate of the video with --fps, and give the frame numbers "
+            "if frames were left out",
             POSSIBLE,
         ),
         True,
@@ -140,10 +140,10 @@ def _together(likely):
 
 
 def _gaps(frames):
-    """Returns (first, last) of the frames that are missing in between.
+    """Returns the (first, last) frame of each gap.
 
-    Where a film has been thinned evenly nothing is missing: its steps are
-    alike, or of two neighbouring numbers that take turns.
+    An evenly thinned clip has no gaps: its steps are equal, or alternate
+    between two consecutive numbers.
     """
     steps = np.diff(frames)
     if not len(steps):
@@ -160,10 +160,10 @@ def _gaps(frames):
 
 
 def _jump(people):
-    """Returns after which frame people are elsewhere, and whether any move.
+    """Returns the frame after which people jump, and whether anyone moves.
 
-    A frame that is left out is so for everybody: most of those who move
-    there must jump.
+    A missing frame is missing for everyone: most of the people who move at
+    that time must jump.
     """
     votes, moving = {}, False
     for person in people:
@@ -187,9 +187,9 @@ def _jump(people):
 
 
 def _steps(person):
-    """Returns how far a person goes from each frame (F,) to the next (F-1,).
+    """Returns the frames (F,) and the steps of a person between them (F-1,).
 
-    A mean over the joints, in heights of the person and for each frame.
+    Steps are averaged over the joints, in heights of the person per frame.
     """
     both = person.seen[1:] & person.seen[:-1]
     lengths = np.linalg.norm(np.diff(person.pixels, axis=0), axis=2)

@@ -1,1 +1,1 @@
-"""Many clips in one go, and a record of them. The door is `command`."""
+"""Lifting of many clips with a record of the results; used by `command`."""

@@ -1,8 +1,8 @@
-"""The clips that `--keypoints` names where it names several.
+"""Finds the clips that `--keypoints` names if it is a pattern or a folder.
 
-A pattern names all files and folders that match it, each a clip. A folder is
-one clip if it holds nothing but `.json` files of a single frame each.
-Otherwise each of its keypoint files is a clip, and each folder of such frames.
+Each file or folder that matches a pattern is a clip. A folder is one clip if
+all of its keypoint files are `.json` files with a single frame. Otherwise,
+each of its keypoint files is a clip, and so is each subfolder of such frames.
 """
 
 import collections
@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from ampose_tf import files
 from ampose_tf.lifting import formats
 
-# How files end that `formats.read` takes.
+# Extensions of the files that `formats.read` accepts.
 _ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".npy", ".npz", ".h5")
 
 
@@ -23,10 +23,10 @@ def find(source: str, mode: str | None = None) -> list[pathlib.Path] | None:
     """Returns the clips, in the order of their names.
 
     Args:
-        source: A file, a folder, a pattern as of a shell, in which `**`
-            stands for folders of any depth, or `-` for standard input.
-        mode: `"each"`: each file of a folder is a clip; `"one"`: together
-            they are one clip; None: decide from the files' contents.
+        source: A file, a folder, a shell-style pattern, in which `**` matches
+            folders of any depth, or `-` for standard input.
+        mode: `"each"` if each file of a folder is a clip; `"one"` if they
+            are one clip together; None to decide from the files' contents.
 
     Returns:
         The clips; None if the source is one clip.
@@ -34,7 +34,7 @@ def find(source: str, mode: str | None = None) -> list[pathlib.Path] | None:
     Raises:
         OSError: If a folder cannot be read.
         ValueError: If nothing matches, `mode` does not fit the source, a
-            folder may be read either way, or two clips have one name.
+            folder is ambiguous, or two clips have the same name.
     """
     path = pathlib.Path(source)
     if path.is_dir():
@@ -44,19 +44,20 @@ def find(source: str, mode: str | None = None) -> list[pathlib.Path] | None:
     elif not os.path.lexists(path) and glob.has_magic(source):
         if mode == "one":
             raise ValueError(
-                "--clips=one is for a folder, whose files are the frames of "
-                f"one clip; {source} is a pattern"
+                "--clips=one is for a folder whose files are the frames of "
+                f"one clip, but {source} is a pattern"
             )
         found = [pathlib.Path(p) for p in glob.glob(source, recursive=True)]
         if not found:
             raise ValueError(
-                f"--keypoints: nothing matches {source}, in which *, ? and "
-                "[...] stand for other characters"
+                f"--keypoints: no file matches {source}; in a pattern, *, ? "
+                "and [...] stand for other characters"
             )
     else:
         if mode is not None:
             raise ValueError(
-                f"--clips is for a folder or a pattern; {source} is neither"
+                f"--clips is for a folder or a pattern, but {source} is "
+                "neither"
             )
         return None
     if not found:
@@ -67,20 +68,20 @@ def find(source: str, mode: str | None = None) -> list[pathlib.Path] | None:
 
 
 def stem(clip: pathlib.Path) -> str:
-    """Returns what the names of a clip's results begin with."""
+    """Returns the stem of the names of a clip's results."""
     return clip.name if clip.is_dir() else _plain(clip).stem
 
 
 def _plain(path):
-    """Returns a file's path without the ending of gzip."""
+    """Returns a file's path without the extension `.gz`."""
     return path.with_suffix("") if path.suffix.lower() == ".gz" else path
 
 
 def sha256(clip: pathlib.Path) -> str | None:
-    """Returns the SHA-256 of what is read of a clip; None of a pipe.
+    """Returns the SHA-256 of the files of a clip, or None for a pipe.
 
     Raises:
-        OSError: If it cannot be read.
+        OSError: If a file cannot be read.
     """
     if not clip.is_file() and not clip.is_dir():
         return None
@@ -92,16 +93,16 @@ def sha256(clip: pathlib.Path) -> str | None:
 def check_output(
     source: str, found: list[pathlib.Path], targets: Iterable[pathlib.Path]
 ) -> None:
-    """Checks that results do not come to lie among the clips.
+    """Checks that results are not written among the clips.
 
     Args:
-        source: As of `find`.
-        found: What it has returned.
-        targets: Files that are to be written.
+        source: As for `find`.
+        found: Clips returned by `find`.
+        targets: Output files.
 
     Raises:
-        ValueError: If one lies in a folder of keypoints, or has a name that
-            the pattern would match the next time.
+        ValueError: If a target is in a folder of keypoints, or would match
+            the pattern in the next run.
     """
     folders = [
         os.path.realpath(p) for p in (source, *found) if os.path.isdir(p)
@@ -112,8 +113,8 @@ def check_output(
         inside = any(os.path.commonpath([place, f]) == f for f in folders)
         if inside or fnmatch.fnmatch(place, pattern):
             raise ValueError(
-                f"{target} would be among the keypoints of {source}; choose "
-                "another --output"
+                f"{target} would be written among the keypoints of {source}; "
+                "choose another --output"
             )
 
 
@@ -128,8 +129,8 @@ def _in_folder(folder, mode):
             inside = formats.frames_in(entry)
             if not all(map(formats.is_one_frame, inside)):
                 raise ValueError(
-                    f"{entry} holds clips of its own; give them as a pattern, "
-                    f"such as --keypoints='{folder}/*/*.json'"
+                    f"{entry} is a subfolder with several clips; name them by "
+                    f"a pattern, such as --keypoints='{folder}/*/*.json'"
                 )
             if inside:
                 found.append(entry)
@@ -139,9 +140,10 @@ def _in_folder(folder, mode):
         others = [path for path in found if path not in are_frames]
         if others:
             raise ValueError(
-                f"{folder} holds frames, such as {frames[0].name}, and clips, "
-                f"such as {others[0].name}: --clips=one takes the .json files "
-                "as one clip, --clips=each all files as clips"
+                f"{folder} contains frames, such as {frames[0].name}, and "
+                f"clips, such as {others[0].name}: use --clips=one to read "
+                "the .json files as one clip, or --clips=each to read each "
+                "file as a clip"
             )
         return None
     return found
@@ -154,6 +156,6 @@ def _check_names(found):
     for name, paths in by_stem.items():
         if len(paths) > 1:
             raise ValueError(
-                f"{paths[0]} and {paths[1]} would both be lifted to {name}; "
-                "give one of them another name, or lift them by themselves"
+                f"the results of {paths[0]} and {paths[1]} would both be "
+                f"named {name}; rename one of them, or lift them separately"
             )

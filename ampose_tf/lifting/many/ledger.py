@@ -1,9 +1,10 @@
 """A record of what the results in a folder were lifted from.
 
-The folder's `.lifted.jsonl` has a line of JSON for each clip: its provenance
-(see `Motion`) and the SHA-256 of each of its files. The line is written when
-the files are complete and before they are moved into place, so that after a
-kill at any time a file with the recorded SHA-256 is known to be done.
+The folder's `.lifted.jsonl` contains a line of JSON for each clip: its
+provenance (see `Motion`) and the SHA-256 of each of its files. The line is
+written when the files are complete and before they are moved into place.
+Whenever the process is killed, a file with the recorded SHA-256 is therefore
+known to be complete.
 """
 
 import contextlib
@@ -21,8 +22,8 @@ from ampose_tf.lifting import saving, untrusted
 
 NAME = ".lifted.jsonl"
 
-# The parts of a provenance that the poses depend on, and how to say that one
-# differs.
+# The parts of a provenance that the poses depend on, and the words for a
+# difference.
 _DECIDING = {
     "input_sha256": "from another input",
     "model_sha256": "by another model",
@@ -31,7 +32,7 @@ _DECIDING = {
 
 
 class Entry(NamedTuple):
-    """A clip's line.
+    """The line of a clip.
 
     Attributes:
         provenance: See `Motion`.
@@ -42,14 +43,14 @@ class Entry(NamedTuple):
     digests: dict[str, str]
 
     def difference(self, provenance: Mapping[str, str]) -> str | None:
-        """Says how another provenance differs; None if it does not."""
+        """Describes how another provenance differs; None if it does not."""
         for name, words in _DECIDING.items():
             if self.provenance.get(name) != provenance[name]:
                 return words
         return None
 
     def intact(self, folder: pathlib.Path) -> set[str]:
-        """Returns the names of the files that are as they were written."""
+        """Returns the names of the files that have not changed."""
         return {
             name
             for name, digest in self.digests.items()
@@ -58,7 +59,7 @@ class Entry(NamedTuple):
         }
 
     def named(self, endings: set[str]) -> set[str]:
-        """Returns the names of the files with some of `saving.ENDINGS`."""
+        """Returns the names of the files with one of the endings."""
         return {name for name in self.digests if _ending(name) in endings}
 
 
@@ -66,11 +67,12 @@ class Ledger(contextlib.AbstractContextManager):
     """The record of a folder, for several threads of one process.
 
     Args:
-        folder: Folder of the results; made if it is missing.
+        folder: Folder of the results; created if it is missing.
 
     Raises:
-        OSError: If it cannot be read or written, or another process holds it.
-        ValueError: If it is larger than `untrusted.MAX_BYTES`.
+        OSError: If the record cannot be read or written, or another process
+            is using it.
+        ValueError: If the record is larger than `untrusted.MAX_BYTES`.
     """
 
     def __init__(self, folder: pathlib.Path):
@@ -78,7 +80,7 @@ class Ledger(contextlib.AbstractContextManager):
         self._folder = folder
         self._lock = threading.Lock()
         self._entries = {}
-        # Held to the end of the process, or of the block.
+        # Locked until the end of the block, or of the process.
         with contextlib.ExitStack() as stack:
             stack.enter_context(locks.held(folder / locks.NAME))
             self._file = stack.enter_context(
@@ -104,9 +106,9 @@ class Ledger(contextlib.AbstractContextManager):
         """Adds a clip whose files are complete.
 
         Args:
-            stem: The clip's.
-            provenance: Of its results.
-            written: Where the file of each name is.
+            stem: Stem of the clip.
+            provenance: Provenance of its results.
+            written: Current path of each file, by its name.
         """
         digests = {name: files.sha256(path) for name, path in written.items()}
         known = self[stem]
@@ -116,7 +118,7 @@ class Ledger(contextlib.AbstractContextManager):
         line = json.dumps({"clip": stem, **entry._asdict()})
         with self._lock:
             try:
-                # A line that was cut short stays apart from this one.
+                # Starts on a new line, in case the last one was cut short.
                 self._file.write(b"\n" + line.encode() + b"\n")
                 self._file.flush()
                 os.fsync(self._file.fileno())
@@ -127,7 +129,7 @@ class Ledger(contextlib.AbstractContextManager):
             self._entries[stem] = entry
 
     def _others(self, known, written):
-        """Returns the digests of files of other formats that are all there."""
+        """Returns the digests of other formats whose files are all intact."""
         intact = known.intact(self._folder)
         endings = {_ending(name) for name in known.digests}
         endings -= {_ending(name) for name in written}
@@ -143,9 +145,9 @@ class Ledger(contextlib.AbstractContextManager):
             )
             stem = str(content["clip"])
         except (AttributeError, KeyError, TypeError, ValueError):
-            # Empty, or cut short by a kill: its clip is lifted again.
+            # Empty, or cut short by a kill: the clip is lifted again.
             return
-        # A name that leads out of the folder is not a result of ours.
+        # Names outside of the folder are not our results.
         if all(name == os.path.basename(name) for name in entry.digests):
             self._entries[stem] = entry
 

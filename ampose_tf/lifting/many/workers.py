@@ -1,4 +1,4 @@
-"""Lifting many clips in one go, each to files of its own."""
+"""Lifts many clips, each to separate files."""
 
 import collections
 import dataclasses
@@ -21,9 +21,9 @@ class Outcome(NamedTuple):
     """The result of lifting many clips.
 
     Attributes:
-        lifted: The number of clips lifted.
-        skipped: The number that had been lifted before, in the same way.
-        failed: Those that could not be lifted, in the order of their names.
+        lifted: Number of clips that were lifted.
+        skipped: Number of clips whose results exist and are up to date.
+        failed: Clips that could not be lifted, in the order of their names.
         notes: One line for each kind of note: how many clips have it, and an
             example.
     """
@@ -44,21 +44,24 @@ def lift(
 ) -> Outcome:
     """Lifts the clips that have not been lifted before.
 
-    A clip that fails is one line on standard error, and the others go on. A
-    run that was killed goes on where it stopped, see `ledger`.
+    If a clip fails, its error is printed as one line on standard error, and
+    the others are still lifted. An interrupted run can be continued, see
+    `ledger`.
 
     Args:
         found: The clips, see `clips.find`.
-        make: Returns a clip's motion.
-        plan: Returns the paths that a clip's stem means, in one folder.
-        provenance: The part that all clips share, see `Motion`.
-        overwrite: Whether results of another input, model or flags, and
-            files that were not lifted here, are replaced.
-        threads: Clips that are worked on at a time.
+        make: Function that returns a clip's motion.
+        plan: Function that returns the output paths for a clip's stem, all in
+            one folder.
+        provenance: The part of the provenance that all clips share, see
+            `Motion`.
+        overwrite: Whether to replace results of another input, model or
+            flags, and files that are not in the record.
+        threads: Number of clips lifted at the same time.
 
     Raises:
-        OSError: If the folder cannot be written, or another process lifts
-            clips to it.
+        OSError: If the folder cannot be written, or another process is
+            lifting clips to it.
     """
     folder = plan("any")[0].parent
     skipped, failed, notes = 0, set(), {}
@@ -74,7 +77,7 @@ def lift(
                     clip = running[future]
                     try:
                         noted = future.result()
-                    # Whatever fails at one clip, the rest goes on.
+                    # Any failure of one clip must not stop the others.
                     except Exception as error:
                         failed.add(clip)
                         progress.say(_line(clip, error))
@@ -95,7 +98,7 @@ def lift(
 
 
 class _Worker:
-    """Lifts one clip after the other, in several threads."""
+    """Lifts single clips; shared by several threads."""
 
     def __init__(self, make, plan, provenance, overwrite, ledger, folder):
         self._make = make
@@ -108,10 +111,10 @@ class _Worker:
         self._lock = threading.Lock()
 
     def lift(self, clip):
-        """Returns the notes of the motion, None if it had been lifted."""
+        """Lifts a clip; returns its notes, or None if it is up to date."""
         digest = clips.sha256(clip)
         if digest is None:
-            raise ValueError("neither a file nor a folder")
+            raise ValueError("expected a file or a folder")
         stem, paths = clips.stem(clip), self._plan(clips.stem(clip))
         made_of = {
             "input": readable(clip.name),
@@ -145,13 +148,13 @@ class _Worker:
             own,
             announce=lambda written: self._ledger.add(stem, made_of, written),
         )
-        # Of people who are no longer in the clip.
+        # Removes files of people who are no longer in the clip.
         for name in stale - {target.name for target in targets}:
             (self._folder / name).unlink()
         return motion.notes
 
     def reserve_known(self, found):
-        """Reserves the names of the files of clips lifted before."""
+        """Reserves the file names of clips that were lifted before."""
         for clip in found:
             known = self._ledger[clips.stem(clip)]
             if known is not None:
@@ -159,14 +162,14 @@ class _Worker:
                     self._clips.setdefault(name, clip)
 
     def _reserve(self, clip, names):
-        """Makes sure that no other clip has a file of the same name."""
+        """Checks that no other clip has a file of the same name."""
         with self._lock:
             for name in names:
                 other = self._clips.setdefault(name, clip)
                 if other != clip:
                     raise ValueError(
-                        f"{self._folder / name} is a file of {other}, too; "
-                        "give one of the clips another name"
+                        f"{self._folder / name} is also a result of {other}; "
+                        "rename one of the clips"
                     )
 
     def _check(self, targets, clip, own):
@@ -186,7 +189,7 @@ def _refuse_other(known, folder, difference):
     ]
     if there:
         raise FileExistsError(
-            f"{there[0]} was lifted {difference}; give --overwrite or another "
+            f"{there[0]} was lifted {difference}; use --overwrite or another "
             "--output"
         )
 
@@ -199,7 +202,7 @@ def _line(clip, error):
 
 
 def _common(noted: Iterable[tuple[pathlib.Path, Iterable[str]]]) -> list[str]:
-    """Returns each kind of note once; kinds are alike but for numbers."""
+    """Returns each kind of note once; notes of a kind differ in numbers."""
     kinds = collections.defaultdict(list)
     for clip, notes in noted:
         for note in notes:

@@ -1,1 +1,1 @@
-"""Motion as pictures, films and pages; opened by `saving`."""
+"""Writers of pictures, films and pages; used by `saving`."""

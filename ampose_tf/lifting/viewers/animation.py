@@ -1,4 +1,4 @@
-"""`.gif` and `.mp4`: a motion beside the keypoints it was lifted from."""
+"""`.gif` and `.mp4`: animations of a motion beside its keypoints."""
 
 import contextlib
 import pathlib
@@ -14,35 +14,35 @@ from ampose_tf.lifting.viewers.film import Film
 from ampose_tf.lifting.viewers.scene import Scene, arrange
 
 _GIF_HEIGHT, _MP4_HEIGHT = 400, 720
-# Pixels of a picture's longer side: it fills a preview's panel.
+# Longer side of a picture in pixels; it fills the panel of a preview.
 _PICTURE_SIDE = 1024
-# How long one picture is shown where the next is missing.
+# Longest time for which a picture is shown if the next ones are missing.
 _LONGEST_STAY_S = 10.0
 
-# Browsers slow a GIF down that has more frames a second.
+# Browsers slow down GIFs with more frames per second.
 _GIF_MOST_FPS = 50.0
-# So that a GIF stays a few MB: a longer clip is thinned while at least so many
-# frames remain a second; beyond, its end is left out.
+# Limits a GIF to a few MB: a longer clip is thinned down to _GIF_LEAST_FPS;
+# if this is not enough, its end is left out.
 _GIF_FRAMES = 400
 _GIF_LEAST_FPS = 10.0
-# The most that the format can say: 65,535 hundredths of a second.
+# Limit of the format: 65,535 hundredths of a second.
 _GIF_LONGEST_MS = 655_350
-# One of the 256 is for pixels that stay as they were.
+# One of the 256 colours marks unchanged pixels.
 _GIF_COLOURS = 255
-# Frames whose colours are chosen for all.
+# Number of frames from which the common colours are chosen.
 _GIF_SAMPLES = 5
 
 
 def write_gif(path: pathlib.Path, motion: Motion) -> None:
-    """Writes an animated GIF, at the clip's speed, repeated for ever.
+    """Writes an animated GIF that loops at the clip's speed.
 
-    Long clips are thinned, and very long ones cut; what was done stands below
-    the picture and is logged. No frame is shown for more than 655 s.
+    Long clips are thinned, and very long ones are cut, which is stated below
+    the picture and logged. No frame is shown for more than 655 s.
 
     Args:
         path: Output path.
-        motion: With at least one track; without a frame rate, it is shown at
-            `motion.ASSUMED_FPS`, and the picture says so.
+        motion: Motion with at least one track. Without a frame rate, it is
+            shown at `motion.ASSUMED_FPS`, which the picture states.
     """
     scene = arrange(motion)
     shown, remark = _gif_frames(scene)
@@ -51,7 +51,8 @@ def write_gif(path: pathlib.Path, motion: Motion) -> None:
         logging.warning("%s shows %s", name, remark)
     film = Film(motion, scene, _GIF_HEIGHT, _caption(scene, remark))
     palette = _palette(film, shown)
-    # Delays are hundredths of a second: rounded at their ends, they add up.
+    # Delays are hundredths of a second: the frames' end times are rounded, so
+    # that errors do not accumulate.
     seconds_each = shown.step / scene.fps
     ends = np.round(100 * seconds_each * np.arange(len(shown) + 1))
     durations = np.minimum(10 * np.diff(ends), _GIF_LONGEST_MS)
@@ -67,7 +68,7 @@ def write_gif(path: pathlib.Path, motion: Motion) -> None:
 
 
 def write_mp4(path: pathlib.Path, motion: Motion) -> None:
-    """Writes H.264 video, every frame of the clip at its frame rate.
+    """Writes H.264 video of every frame of the clip, at its frame rate.
 
     Args:
         path: Output path.
@@ -75,7 +76,7 @@ def write_mp4(path: pathlib.Path, motion: Motion) -> None:
 
     Raises:
         OSError: If ffmpeg fails.
-        ValueError: If it, or `imageio-ffmpeg`, is not installed, or nearly
+        ValueError: If ffmpeg or `imageio-ffmpeg` is not installed, or nearly
             all frames are gaps.
     """
     _check_ffmpeg(path)
@@ -97,20 +98,20 @@ def write_preview(
     motion: Motion,
     pictures: Callable[..., Iterator[tuple[int, np.ndarray]]],
 ) -> None:
-    """Writes H.264 video: the keypoints on the video's pictures, and the 3D.
+    """Writes H.264 video of the keypoints on the video's pictures and the 3D.
 
-    All pictures are shown, also those without a person; where frames are
-    missing in between, the last one stays, for `_LONGEST_STAY_S` at most.
+    All pictures are shown, including those without a person. If frames are
+    missing, the picture before them stays, for at most `_LONGEST_STAY_S`.
 
     Args:
         path: Output path.
         motion: As for `write_gif`.
-        pictures: Called with `longest`, the pixels of their longer side; see
-            `video.shown`.
+        pictures: Function of `longest`, the longer side of the pictures in
+            pixels, that yields them; see `video.shown`.
 
     Raises:
         OSError: If ffmpeg fails, or the video cannot be read again.
-        ValueError: If there is no ffmpeg, or no picture.
+        ValueError: If ffmpeg is not installed, or there are no pictures.
     """
     _check_ffmpeg(path)
     scene = arrange(motion)
@@ -121,7 +122,7 @@ def write_preview(
     with (
         _mp4(path, film, scene) as write,
         progress.bar(len(scene.frames), "frame") as drawn,
-        # So that the video's decoder ends where something fails.
+        # Closed so that the video's decoder ends on failure.
         contextlib.closing(pictures(longest=_PICTURE_SIDE)) as shown,
     ):
         before, last = 0, None
@@ -138,18 +139,18 @@ def write_preview(
 
 @contextlib.contextmanager
 def _mp4(path, film, scene):
-    """Yields a function that writes a film's next picture to a file."""
+    """Yields a function that writes the next picture of a film."""
     import imageio_ffmpeg
 
     writer = imageio_ffmpeg.write_frames(
         str(path),
         film.size,
         fps=scene.fps / scene.frames.step,
-        # Thin lines show what is saved on.
+        # Lower quality is visible at thin lines.
         quality=7,
         macro_block_size=2,
         ffmpeg_log_level="error",
-        # So that a browser starts before it has all.
+        # Browsers can start playing before the download is complete.
         output_params=["-movflags", "+faststart"],
     )
     count = 0
@@ -162,7 +163,7 @@ def _mp4(path, film, scene):
     with contextlib.closing(writer):
         writer.send(None)
         yield write
-    # The writer does not tell when ffmpeg fails at the end.
+    # The writer does not report if ffmpeg fails at the end.
     written = 0
     if path.is_file():
         written, _ = imageio_ffmpeg.count_frames_and_secs(str(path))
@@ -177,13 +178,13 @@ def _check_ffmpeg(path):
         imageio_ffmpeg.get_ffmpeg_exe()
     except (ImportError, RuntimeError) as error:
         raise ValueError(
-            f"{path.name}: an .mp4 needs ffmpeg: pip install "
-            "'ampose_tf[video]' brings one; .gif and .html need none"
+            f"{path.name}: writing .mp4 requires ffmpeg; install it with pip "
+            "install 'ampose_tf[video]', or use .gif or .html"
         ) from error
 
 
 def _gif_frames(scene: Scene) -> tuple[range, str]:
-    """Returns which frames a GIF shows, and what to say of it."""
+    """Returns the frames that a GIF shows, and a remark on omitted ones."""
     rate = scene.fps / scene.frames.step
     every = max(
         int(np.ceil(rate / _GIF_MOST_FPS)),
@@ -210,7 +211,7 @@ def _palette(film: Film, shown: Sequence[int]) -> Image.Image:
     chosen = np.linspace(0, len(shown) - 1, _GIF_SAMPLES).astype(int)
     samples = np.concatenate([film.draw(shown[i]) for i in chosen])
     palette = Image.fromarray(samples).quantize(_GIF_COLOURS)
-    # What is nearly white gets colours of its own, which then tint the paper.
+    # Nearly white colours of the palette would tint the background.
     colours = np.array(palette.getpalette()).reshape(-1, 3)
     colours[colours.min(axis=1) > 240] = 255
     palette.putpalette(colours.ravel().tolist())
@@ -220,9 +221,9 @@ def _palette(film: Film, shown: Sequence[int]) -> Image.Image:
 def _caption(scene, remark):
     parts = [remark] if remark else []
     if not scene.fps_known:
-        parts.append(f"frame rate unknown, {ASSUMED_FPS:g} a second assumed")
+        parts.append(f"frame rate unknown, {ASSUMED_FPS:g} fps assumed")
     if not scene.placed:
-        parts.append("place in the room not estimated")
+        parts.append("positions not estimated")
     return "; ".join(parts)
 
 

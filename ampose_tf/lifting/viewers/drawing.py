@@ -1,4 +1,4 @@
-"""Drawing people as strokes: bones and joints, the nearer over the farther."""
+"""Draws people as strokes: bones and joints, the nearer over the farther."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -24,22 +24,22 @@ from ampose_tf.skeleton import Skeleton
 
 PAPER = "white"
 
-# Beside a bone's width: the paper's colour under it, so that crossing limbs
-# are told apart; a joint's dot; and the hole in one that was not seen.
+# Relative to a bone's width: the white margin under it, which separates
+# crossing limbs; the dot of a joint; and the hole in the dot of an unseen one.
 _BARE, _DOT, _HOLE = 1.8, 1.9, 1.1
 
-# Agg draws no line of no length.
+# Agg does not draw lines of zero length.
 _DOT_LENGTH = 1e-4
 
 
 class Strokes(NamedTuple):
-    """S lines with round ends; the shortest are dots.
+    """S lines with round ends; very short ones are dots.
 
     Attributes:
         lines: (S, 2, 2), both ends.
         widths: (S,) points.
         colours: (S, 4) RGBA.
-        depths: (S,), how far away; of two alike, the later is in front.
+        depths: (S,), distances; of two equal ones, the later is in front.
     """
 
     lines: np.ndarray
@@ -62,16 +62,16 @@ def strokes(
     Joints that were not seen are rings.
 
     Args:
-        person: Whose colours to take.
-        skeleton: Of the J joints.
-        points: (J, 2) where to draw; joints that are NaN are left out.
+        person: Person whose colours are used.
+        skeleton: Skeleton of the J joints.
+        points: (J, 2), positions; joints that are NaN are left out.
         seen: (J,) bool.
-        width: Of a bone, in points.
-        depths: (J,), how far away.
-        scales: (J,), by how much joints are drawn larger.
+        width: Width of a bone, in points.
+        depths: (J,), distances.
+        scales: (J,), magnification of the joints.
     """
     edges = np.asarray(skeleton.edges)
-    # Of pixels in float32, a dot's length would be lost.
+    # In float32, the length of a dot would be rounded to 0.
     points = np.asarray(points, np.float64)
     scales = np.broadcast_to(scales, len(points))
     bones = points[edges]  # (E, 2, 2)
@@ -102,14 +102,14 @@ def strokes(
 
 def collection(axes: Axes, animated: bool = False) -> LineCollection:
     """Returns an empty collection of strokes on the axes."""
-    # Snapped to pixels, dots would have no length.
+    # If snapped to pixels, dots would have zero length.
     empty = LineCollection([], capstyle="round", animated=animated, snap=False)
     axes.add_collection(empty, autolim=False)
     return empty
 
 
 def put(onto: LineCollection, people: Sequence[Strokes]) -> None:
-    """Replaces a collection's strokes by those of some people."""
+    """Replaces a collection's strokes by those of the people."""
     if not people:
         onto.set_segments([])
         return
@@ -125,12 +125,12 @@ def image_frame(
     image_size: tuple[int, int],
     corner: tuple[float, float] = (0.0, 0.0),
 ) -> None:
-    """Draws the image's edge, on axes whose y points up and is negative.
+    """Draws the image's border, on axes whose y points up and is negative.
 
     Args:
-        axes: To draw on.
+        axes: Axes to draw on.
         image_size: (width, height).
-        corner: (x, y) of the upper left one, y downwards.
+        corner: (x, y) of the upper left corner, y downwards.
     """
     (width, height), (left, top) = image_size, corner
     axes.add_patch(
@@ -146,14 +146,14 @@ def image_frame(
 
 
 def legend(figure: Figure, scene: Scene, size: float) -> None:
-    """Says on top of a figure what the colours mean.
+    """Draws a legend of the colours at the top of a figure.
 
-    Where there are more people than colours, they are not named.
+    If there are more people than colours, they are not named.
 
     Args:
-        figure: To write on.
-        scene: Whose people to name.
-        size: Of the letters, in points.
+        figure: Figure to draw on.
+        scene: Scene of the people to name.
+        size: Font size in points.
     """
 
     def entry(label, **style):

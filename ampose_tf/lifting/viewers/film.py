@@ -1,4 +1,4 @@
-"""A motion frame by frame as pictures: 2D keypoints beside 3D on a floor."""
+"""Draws the frames of a motion: 2D keypoints beside 3D people on a floor."""
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -13,23 +13,23 @@ from ampose_tf.lifting.viewers.scene import Scene
 from ampose_tf.lifting.viewers.stage import Stage
 from ampose_tf.skeleton import Skeleton
 
-# Shares of the pictures' height.
+# Margins and gaps, as shares of the picture's height.
 _ABOVE, _BELOW, _GAP = 0.14, 0.065, 0.03
-# Width of a panel to its height.
+# Limits of a panel's width relative to its height.
 _NARROWEST, _WIDEST = 0.55, 1.7
-# A panel's extents to those of what is in it.
+# Extents of a panel relative to its content.
 _LOOSE = 1.12
-# A bone's width in the image: this share of all that is shown.
+# Width of a bone in the image, as a share of the extent shown.
 _BONE = 0.011
-# Of the whole picture, in which people may be small.
+# As a share of the whole picture, in which people may be small.
 _BONE_ON_PICTURES = 0.004
 _DPI = 100
 
 
 class Film:
-    """Draws the frames of a motion, in some 10 ms of processor time each.
+    """Draws the frames of a motion, in about 10 ms of processor time each.
 
-    What all frames share is drawn once.
+    The parts that all frames share are drawn once.
 
     Attributes:
         size: (width, height) of the pictures in pixels, even numbers.
@@ -43,15 +43,15 @@ class Film:
         caption: str,
         on_pictures: bool = False,
     ):
-        """Prepares what all frames share.
+        """Draws the parts that all frames share.
 
         Args:
-            motion: With at least one track.
+            motion: Motion with at least one track.
             scene: Its scene, from `arrange`.
-            height: Of the pictures, in pixels.
-            caption: A line below them.
-            on_pictures: Whether keypoints are drawn on the video's pictures,
-                whole, rather than on paper, as close as they are.
+            height: Height of the pictures in pixels.
+            caption: Line of text below the pictures.
+            on_pictures: Whether to draw keypoints on the whole pictures of
+                the video, rather than close up on a white background.
         """
         self._scene = scene
         panels = (
@@ -128,8 +128,9 @@ class Film:
         """Returns the picture of a video frame, (H, W, 3) uint8.
 
         Args:
-            frame: Its number.
-            picture: (H, W, 3) uint8, of the video, if it is drawn on those.
+            frame: Frame number.
+            picture: (H, W, 3) uint8, the video's picture if keypoints are
+                drawn on pictures.
         """
         self._canvas.restore_region(self._empty)
         if picture is not None:
@@ -146,11 +147,11 @@ class Film:
 
 
 class _Image:
-    """The 2D panel; y points up, so that pixels are negative.
+    """The 2D panel; y points up, so that pixels have negative y.
 
     Attributes:
-        low: (2,), the lower left corner of what is shown, in pixels.
-        high: (2,), the upper right one.
+        low: (2,), lower left corner of the part shown, in pixels.
+        high: (2,), upper right corner.
     """
 
     def __init__(
@@ -170,7 +171,7 @@ class _Image:
         if not len(points):
             points = np.zeros((1, 2))
         self.low, self.high = points.min(axis=0), points.max(axis=0)
-        # Of a single point, too.
+        # A single point also needs an extent.
         self.high = np.maximum(self.high, self.low + 1)
         if whole is not None:
             self.low, self.high = np.array([[0, -whole[1]], [whole[0], 0]])
@@ -195,7 +196,7 @@ class _Image:
         self._people = drawing.collection(axes, animated=True)
 
     def show(self, picture: np.ndarray) -> None:
-        """Changes the video's picture below the people."""
+        """Sets the video's picture behind the people."""
         self._backdrop[0].set_data(picture)
 
     def draw(self, frame: int) -> tuple[Artist, ...]:
@@ -208,7 +209,7 @@ class _Image:
                     person.pixels(row) * (1, -1),
                     person.track.seen[row],
                     self._width,
-                    # The later, the nearer.
+                    # Later people are drawn in front.
                     np.full(len(self._skeleton.joints), -float(i)),
                 )
                 for i, (person, row) in enumerate(self._scene.present(frame))

@@ -1,4 +1,4 @@
-"""What every viewer shows: people on a floor, over time, in their colours."""
+"""The scene of all viewers: people on a floor over time, and their colours."""
 
 from typing import NamedTuple
 
@@ -8,12 +8,12 @@ from ampose_tf.lifting.floor import rotation_to_world, world_positions
 from ampose_tf.lifting.motion import LiftedTrack, Motion, frame_step
 from ampose_tf.skeleton import Skeleton
 
-# Blue and orange are told apart by the colour-blind, too; the grey shows on
+# Blue and orange are also distinct to the colour-blind; the grey is visible on
 # white and on black.
 LEFT, RIGHT, MIDDLE = "#f58518", "#2f7fd1", "#868e96"
 
-# Of several people, neither the one nor the other; the ninth is like the
-# first.
+# Colours of several people, different from those of the sides; they repeat
+# from the ninth person on.
 PEOPLE = (
     "#2a9d5c",
     "#b5479d",
@@ -25,20 +25,20 @@ PEOPLE = (
     "#5c8a1f",
 )
 
-# Between two people who stand side by side.
+# Distance between two people who are placed side by side.
 _GAP_M = 0.4
 
 
 class Person(NamedTuple):
-    """Somebody who is shown.
+    """A person in a scene.
 
     Attributes:
-        track: Of the motion.
+        track: Track of the motion.
         positions: (F, J, 3) float64 metres: x to the camera's right, y away
             from it, z up, the floor at 0.
-        colour: Of the bones; None where there is only this person, whose
-            bones have the colours of their sides.
-        beside: How far to the right a person without a root was put, metres.
+        colour: Colour of the bones; None for a single person, whose bones
+            have the colours of their sides.
+        beside: Shift to the right of a person without a root, in metres.
     """
 
     track: LiftedTrack
@@ -54,10 +54,10 @@ class Person(NamedTuple):
         return index if there else None
 
     def pixels(self, row: int | slice) -> np.ndarray:
-        """Returns where joints are drawn in the image, (..., J, 2) float64.
+        """Returns the joints to draw in the image, (..., J, 2) float64.
 
-        NaN where there is nothing to draw: many detectors say (0, 0) of what
-        they have not seen.
+        Joints without a position are NaN; these include unseen joints at
+        (0, 0), which many detectors write.
         """
         pixels = self.track.keypoints_px[row].astype(np.float64)
         nowhere = ~self.track.seen[row] & (pixels == 0).all(axis=-1)
@@ -71,18 +71,19 @@ class Person(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """Everybody of a motion.
+    """All people of a motion.
 
     Attributes:
-        people: One for each track.
-        frames: The video frames from the first to the last in which there is
-            somebody, in the largest steps that meet them all.
-        fps: The video's frames per second.
-        fps_known: Whether the motion says so; if not, they are assumed, and
-            whoever shows them must say so.
-        placed: Whether people stand where they stood. If not, some or all
-            stand side by side, with the lower ankle always on the floor.
-        camera: (3,) metres, where the camera was; meant where `placed`.
+        people: One person per track.
+        frames: Frames of the video from the first to the last with people,
+            with the largest step that includes all of these.
+        fps: Frames per second of the video.
+        fps_known: Whether the motion has a frame rate; if not, it is assumed,
+            and viewers must state this.
+        placed: Whether all people are at their estimated positions. If not,
+            some or all are side by side, with the lower ankle always on the
+            floor.
+        camera: (3,) metres, position of the camera; valid if `placed`.
     """
 
     people: tuple[Person, ...]
@@ -93,7 +94,7 @@ class Scene(NamedTuple):
     camera: np.ndarray
 
     def present(self, frame: int) -> list[tuple[Person, int]]:
-        """Returns who is in a video frame, with the index in the track."""
+        """Returns the people in a video frame, with their track's index."""
         rows = ((person, person.row(frame)) for person in self.people)
         return [(person, row) for person, row in rows if row is not None]
 
@@ -101,9 +102,9 @@ class Scene(NamedTuple):
 def arrange(motion: Motion) -> Scene:
     """Returns the scene of a motion with at least one track.
 
-    People with a root stand there. The others stand side by side, from left
-    to right as in the image, on the right of those with a root; one takes the
-    place of another who has left before.
+    People with a root are at their estimated positions. The others are placed
+    side by side, from left to right as in the image, to the right of those
+    with a root. A place becomes free when its person has left.
     """
     numbers = np.unique(np.concatenate([t.frames for t in motion.tracks]))
     several = len(motion.tracks) > 1
@@ -132,19 +133,19 @@ def arrange(motion: Motion) -> Scene:
 
 
 def joint_colours(skeleton: Skeleton) -> list[str]:
-    """Returns the colour of each of the J joints: that of its side."""
+    """Returns the colour of each of the J joints, by its side."""
     colours = dict.fromkeys(skeleton.left, LEFT)
     colours |= dict.fromkeys(skeleton.right, RIGHT)
     return [colours.get(j, MIDDLE) for j in range(len(skeleton.joints))]
 
 
 def _side_by_side(tracks, positions):
-    """Returns (3,) metres to move by for each track without a root."""
+    """Returns the shift (3,) in metres of each track without a root."""
     waiting = [i for i, track in enumerate(tracks) if track.root is None]
     if not waiting:
         return {}
     waiting.sort(key=lambda i: (tracks[i].frames[0], _image_x(tracks[i])))
-    ends = []  # Of each place, the last frame in which it is taken.
+    ends = []  # The last frame in which each place is occupied.
     places = {}
     for i in waiting:
         first, last = tracks[i].frames[[0, -1]]
@@ -152,7 +153,7 @@ def _side_by_side(tracks, positions):
         place = next(free, len(ends))
         ends[place : place + 1] = [last]
         places[i] = place
-    # About its hip, a person turns within this circle.
+    # Radius of a circle around the hip that contains all poses.
     reach = max(
         np.linalg.norm(positions[i][..., :2], axis=-1).max() for i in waiting
     )
@@ -177,7 +178,7 @@ def _image_x(track):
 
 
 def _camera(motion, positions):
-    """Where the camera is, by anybody with a root."""
+    """Returns the camera's position, from any person with a root."""
     for track, there in zip(motion.tracks, positions, strict=True):
         if track.root is not None:
             joint = track.root[0] + track.poses_3d[0, 0]

@@ -1,4 +1,4 @@
-"""`.png`: some frames of a motion side by side, 2D over 3D from two sides."""
+"""`.png`: some frames of a motion, in 2D and in 3D from two sides."""
 
 import pathlib
 from typing import NamedTuple
@@ -19,20 +19,20 @@ _ROWS = (
     "3D from its\nright, metres",
 )
 
-# Inches: a column, the lowest and highest row, what is between them, beside
-# and above them.
+# Inches: width of a column, limits of a row's height, and the margins between,
+# left of and above them.
 _COLUMN, _LOW, _HIGH = 2.3, 1.2, 3.2
 _GAP, _LEFT, _TOP = 0.4, 0.8, 0.65
 _DPI = 110
 
-# Of the people's extents, on each side.
+# Margin on each side, as a share of the people's extents.
 _PAD = 0.07
-# A bone is as wide as this share of a person's height.
+# Width of a bone, as a share of a person's height.
 _BONE = 0.024
 
 
 class _Drawn(NamedTuple):
-    """One person of one frame in one row; y points up in images, too."""
+    """One person of one frame in one row; y points up, also in images."""
 
     person: Person
     points: np.ndarray
@@ -43,18 +43,18 @@ class _Drawn(NamedTuple):
 
 
 def write(path: pathlib.Path, motion: Motion) -> None:
-    """Draws frames spread over a motion.
+    """Draws frames spread evenly over a motion.
 
-    All frames of a row have one scale, and each is centred on the people in
-    it. The 3D is in metres, as `scene.arrange` places people.
+    All frames of a row have the same scale, and each is centred on the people
+    in it. The 3D rows are in metres; `scene.arrange` places the people.
 
     Args:
-        path: Of the `.png`.
-        motion: With at least one track.
+        path: Output path.
+        motion: Motion with at least one track.
     """
     scene = arrange(motion)
     shown = _spread(scene)
-    # In the file's pixels, wherever the image begins.
+    # Axes show the pixels of the keypoint file, also for an assumed image.
     corner = np.asarray(motion.image_corner)
     rows = [
         [_keypoints(scene, frame, corner) for frame in shown],
@@ -72,7 +72,7 @@ def write(path: pathlib.Path, motion: Motion) -> None:
     for row, size, height, label in zip(
         rows, sizes, heights, _ROWS, strict=True
     ):
-        # The side that fills its axes decides on the scale.
+        # The side that fills its axes determines the scale.
         points_per_unit = 72 * min(_COLUMN / size[0], height / size[1])
         half = 72 * np.array([_COLUMN, height]) / points_per_unit / 2
         width = np.clip(_BONE * points_per_unit * _height(row), 0.8, 3.2)
@@ -115,9 +115,9 @@ def write(path: pathlib.Path, motion: Motion) -> None:
 
 
 def _limit(axes, drawn, row, half):
-    """Centres axes on a frame's people; the height is that of all frames.
+    """Centres axes horizontally on the people of a frame.
 
-    So the floor stays where it is.
+    Vertically, they are centred on all frames, so that the floor stays fixed.
     """
     x = (min(d.low[0] for d in drawn) + max(d.high[0] for d in drawn)) / 2
     everybody = [d for frame in row for d in frame]
@@ -134,7 +134,7 @@ def _style(axes):
 
 
 def _spread(scene: Scene) -> list[int]:
-    """Returns frames with somebody in them, from the first to the last."""
+    """Returns evenly spread frames with people, from the first to the last."""
     numbers = np.unique(
         np.concatenate([person.track.frames for person in scene.people])
     )
@@ -148,9 +148,9 @@ def _keypoints(scene, frame, corner):
     for i, (person, row) in enumerate(scene.present(frame)):
         points = (person.pixels(row) + corner) * (1, -1)
         seen = person.track.seen[row]
-        # What a detector doubts may be anywhere.
+        # Unseen joints may be anywhere.
         sure = points[seen] if seen.any() else np.zeros((1, 2))
-        # The later, the nearer.
+        # Later people are drawn in front.
         depths = np.full(len(points), -float(i))
         drawn.append(
             _Drawn(
@@ -173,7 +173,7 @@ def _from_camera(scene, frame):
 
 
 def _from_right(scene, frame):
-    # Who stands side by side does so from here, too.
+    # People who are placed side by side are so in this view, too.
     return [
         _pose(
             person,
@@ -186,7 +186,7 @@ def _from_right(scene, frame):
 
 
 def _pose(person, row, points, away):
-    # With the floor.
+    # Includes the floor.
     low = np.minimum(points.min(axis=0), [np.inf, 0])
     return _Drawn(
         person=person,
@@ -199,7 +199,7 @@ def _pose(person, row, points, away):
 
 
 def _size(row):
-    """Returns the width and height (2,) that hold each frame's people."""
+    """Returns the width and height (2,) that contain any frame's people."""
     wide = max(
         max(d.high[0] for d in drawn) - min(d.low[0] for d in drawn)
         for drawn in row
@@ -207,10 +207,10 @@ def _size(row):
     everybody = [d for drawn in row for d in drawn]
     high = max(d.high[1] for d in everybody) - min(d.low[1] for d in everybody)
     size = np.array([wide, high])
-    # Of a single point, too.
+    # A single point also needs an extent.
     return np.maximum(size + 2 * _PAD * size.max(), 1e-3)
 
 
 def _height(row):
-    """Returns the height of a person, the median of all frames'."""
+    """Returns the median height of a person over all frames."""
     return np.median([d.high[1] - d.low[1] for drawn in row for d in drawn])

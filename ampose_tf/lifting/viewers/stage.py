@@ -1,4 +1,4 @@
-"""People on a floor, in perspective, drawn frame by frame."""
+"""Draws people on a floor in perspective, frame by frame."""
 
 from typing import NamedTuple
 
@@ -12,17 +12,17 @@ from ampose_tf.lifting.viewers import drawing
 from ampose_tf.lifting.viewers.scene import Scene
 from ampose_tf.skeleton import Skeleton
 
-# From where it is seen: turned to the camera's right or left, and above. And
-# how far away, in extents of what is shown.
+# Direction of the view, turned to the camera's right or left and raised, and
+# its distance in extents of the scene.
 _AZIMUTH_DEG, _ELEVATION_DEG = 50.0, 14.0
 _DISTANCE = 3.0
 
-# Within so many metres people move before a view that stands; beyond, it goes
-# with them, as steadily as the mean over so many seconds.
+# The view is fixed if people stay within _STANDING_M metres. Otherwise it
+# follows their mean position over _FOLLOWING_S seconds.
 _STANDING_M = 5.0
 _FOLLOWING_S = 2.0
 
-# Metres: between the floor's lines, around people, a bone's width.
+# Metres: distance of the floor's lines, margin around people, width of a bone.
 _GRID, _AROUND, _BONE = 0.5, 0.4, 0.045
 _GRID_COLOUR, _SHADOW_COLOUR = "0.88", "0.82"
 
@@ -31,7 +31,7 @@ class View(NamedTuple):
     """A camera that looks at the origin of a world with z up.
 
     Attributes:
-        axes: (3, 3), the rows to the right, up and away from it.
+        axes: (3, 3), rows that point right, up and away from the camera.
         distance: Metres from the origin.
     """
 
@@ -42,18 +42,18 @@ class View(NamedTuple):
         """Projects points (..., 3).
 
         Returns:
-            (..., 2), to the right and up, in metres at the origin's distance;
-            and how much larger things are there than at the origin, (...).
+            Positions (..., 2), right and up, in metres at the origin's
+            distance; and magnifications (...) relative to the origin.
         """
         turned = points @ self.axes.T
-        # What is beside or behind the camera is far outside of the picture.
+        # Points beside or behind the camera are far outside of the picture.
         depths = np.maximum(turned[..., 2] / self.distance, -0.95)
         scales = 1 / (1 + depths)
         return turned[..., :2] * scales[..., None], scales
 
 
 def turned_view(distance: float, side: int = 1) -> View:
-    """Returns a view from half right (1) or left (-1), a little above."""
+    """Returns a view from half right (1) or left (-1), slightly raised."""
     azimuth, elevation = np.radians([side * _AZIMUTH_DEG, _ELEVATION_DEG])
     right = [np.cos(azimuth), np.sin(azimuth), 0]
     away = [
@@ -68,9 +68,9 @@ class Stage:
     """The 3D panel of a film.
 
     Attributes:
-        low: (2,), the lower left corner of what is shown, in metres.
-        high: (2,), the upper right one.
-        side: From where it is seen: the camera's right, 1, or left, -1.
+        low: (2,), lower left corner of the part shown, in metres.
+        high: (2,), upper right corner.
+        side: Side of the view: the camera's right, 1, or left, -1.
     """
 
     def __init__(self, scene: Scene, skeleton: Skeleton):
@@ -90,7 +90,7 @@ class Stage:
         self._view = turned_view(
             _DISTANCE * float((high - low).max()), self.side
         )
-        # The floor's lines, by their ends, before it moves.
+        # Extents of the floor, relative to its centre.
         self._floor = np.stack([low[:2] - _AROUND, high[:2] + _AROUND])
         corners = np.array(
             [[x, y, 0] for x in self._floor[:, 0] for y in self._floor[:, 1]]
@@ -104,11 +104,11 @@ class Stage:
         self.low, self.high = shown.min(axis=0), shown.max(axis=0)
 
     def attach(self, axes: Axes, points_per_metre: float) -> None:
-        """Makes the artists that `draw` changes.
+        """Creates the artists that `draw` changes.
 
         Args:
-            axes: To draw on.
-            points_per_metre: At the middle of the stage.
+            axes: Axes to draw on.
+            points_per_metre: Scale at the middle of the stage.
         """
         self._width = max(_BONE * points_per_metre, 1.0)
         self._lines = LineCollection(
@@ -126,7 +126,7 @@ class Stage:
         self._people = drawing.collection(axes, animated=True)
 
     def draw(self, frame: int) -> tuple[Artist, ...]:
-        """Changes the artists to a video frame's; returns them in order."""
+        """Updates the artists to a video frame; returns them in order."""
         centre = self._at(np.array([frame]))[0]
         people, shadows = [], []
         for person, row in self._scene.present(frame):
@@ -154,15 +154,15 @@ class Stage:
         return self._view.project(points - self._middle)
 
     def _at(self, frames):
-        """Returns the places on the floor that frames are centred on."""
+        """Returns the points on the floor on which frames are centred."""
         numbers = (frames - self._scene.frames.start) / self._scene.frames.step
         return self._centres[numbers.astype(int) % len(self._centres)]
 
     def _grid(self, centre):
-        """Returns the ends (N, 2, 2) of the floor's lines, as projected."""
+        """Returns the projected ends (N, 2, 2) of the floor's lines."""
         lines = []
         for axis in (0, 1):
-            # The floor stands still where its middle moves.
+            # The lines stay fixed in the world when the view moves.
             start, end = self._floor[:, axis]
             first = np.ceil((start + centre[axis]) / _GRID) * _GRID
             at = np.arange(first - centre[axis], end, _GRID)
@@ -174,9 +174,9 @@ class Stage:
 
 
 def _profile(points, skeleton):
-    """Returns the side from which people are seen more from their own side.
+    """Returns the side, 1 or -1, that shows people more in profile.
 
-    There, their left and their right are behind each other.
+    In profile, their left and right are behind each other.
     """
     across = (
         points[:, list(skeleton.left)] - points[:, list(skeleton.right)]
@@ -189,9 +189,9 @@ def _profile(points, skeleton):
 
 
 def _centres(scene):
-    """Returns what is in the middle, (1, 3) or (frames, 3), z = 0.
+    """Returns the centre of the view, (1, 3) or (frames, 3), z = 0.
 
-    One place where people stay within some metres; else where they are.
+    It is fixed if people stay within `_STANDING_M`; otherwise it follows them.
     """
     hips = np.concatenate([p.positions[:, 0, :2] for p in scene.people])
     low, high = hips.min(axis=0), hips.max(axis=0)
@@ -207,7 +207,7 @@ def _centres(scene):
     span = max(1, round(_FOLLOWING_S * scene.fps / scene.frames.step))
     centres = np.zeros((len(places), 3))
     for axis in (0, 1):
-        # Nobody is there: on the way to where somebody is next.
+        # Interpolates over frames without people.
         places[:, axis] = np.interp(times, known, places[known, axis])
         centres[:, axis] = ndimage.uniform_filter1d(
             places[:, axis], span, mode="nearest"

@@ -1,4 +1,4 @@
-"""`.html`: a motion in one file that any browser shows, without a network."""
+"""`.html`: a viewer of a motion in one file that works offline."""
 
 import base64
 import contextlib
@@ -24,7 +24,7 @@ from ampose_tf.lifting.viewers.scene import (
 )
 from ampose_tf.skeleton import Skeleton
 
-# Pixels of a picture's longer side, and bytes of all pictures.
+# Longer side of a picture in pixels, and limit of all pictures in bytes.
 _PICTURE_SIDE, _JPEG_QUALITY = 320, 70
 _PICTURES_BYTES = 5_000_000
 
@@ -36,19 +36,19 @@ def write(
     motion: Motion,
     pictures: Callable[..., Iterator[tuple[int, np.ndarray]]] | None = None,
 ) -> None:
-    """Writes a page that orbits, plays and scrubs, 2D beside 3D.
+    """Writes an interactive page that plays a motion in 2D and 3D.
 
-    It holds its program, three.js (`page/three.md` says which) and the
-    motion: 0.6 MB and about 250 bytes for each person and frame. It loads
-    nothing, and a Content-Security-Policy of its own forbids it to.
+    The page contains its program, three.js (see `page/three.md` for the
+    version) and the motion: 0.6 MB, and about 250 bytes per person and frame.
+    It loads nothing else; its Content-Security-Policy forbids this.
 
     Args:
         path: Output path; its stem is the page's title.
-        motion: With at least one track; without a frame rate, it is played
-            at `motion.ASSUMED_FPS`, and the page's notes say so.
-        pictures: The video's pictures, see `video.shown`, which go behind
-            the keypoints, small, and thinned so that all take 5 MB at most.
-            None for none.
+        motion: Motion with at least one track. Without a frame rate, it is
+            played at `motion.ASSUMED_FPS`, which the page's notes state.
+        pictures: Yields the video's pictures, see `video.shown`, to show
+            behind the keypoints. They are shrunk, and thinned to at most
+            5 MB. None to show no pictures.
     """
     parts = {
         "title": html.escape(reading.escaped(path.stem)),
@@ -69,29 +69,29 @@ def write(
 
 
 def _filled(text, parts):
-    """Returns a text with parts in the place of their names, @name@."""
+    """Returns a text with each @name@ replaced by the part of that name."""
     return re.sub(r"@([\w.]+)@", lambda found: parts[found[1]], text)
 
 
 def _in_script(content):
-    """Returns JSON that cannot end the script element it stands in."""
+    """Returns JSON that cannot end the script element around it."""
     text = json.dumps(content, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c")
 
 
 def _content(motion):
-    """What page/motion.js reads."""
+    """Returns the content that page/motion.js reads."""
     scene = arrange(motion)
     skeleton = motion.skeleton
     notes = list(motion.notes)
     if not scene.fps_known:
         notes.append(
-            f"Frame rate unknown: played at {ASSUMED_FPS:g} frames a second."
+            f"Frame rate unknown: played at {ASSUMED_FPS:g} frames per second."
         )
     if not scene.placed:
         notes.append(
-            "Place in the room not estimated: people without one stand beside "
-            "the others, the lower ankle on the floor."
+            "Positions not estimated: people without one are shown side by "
+            "side, with the lower ankle on the floor."
         )
     return {
         "image_size": [int(side) for side in motion.image_size],
@@ -113,12 +113,12 @@ def _content(motion):
 
 
 def _small(pictures):
-    """Returns some pictures as small JPEGs, with the numbers of frames."""
-    # Pages without pictures do without it.
+    """Returns some pictures as small JPEGs, with their frame numbers."""
+    # Only pages with pictures need it.
     from PIL import Image
 
     chosen, size, every = [], 0, 1
-    # So that the video's decoder ends where something fails.
+    # Closed so that the video's decoder ends on failure.
     with contextlib.closing(pictures(longest=_PICTURE_SIDE)) as shown:
         for place, (frame, pixels) in enumerate(shown):
             if place % every:
@@ -129,7 +129,7 @@ def _small(pictures):
             chosen.append({"frame": frame, "data": data})
             size += len(data)
             if size > _PICTURES_BYTES:
-                # Every other one of those up to now, and of those to come.
+                # Keeps every other picture, also of the following ones.
                 chosen, every = chosen[::2], 2 * every
                 size = sum(len(picture["data"]) for picture in chosen)
     return chosen
@@ -159,8 +159,8 @@ def _packed(array, dtype):
 def _packed_finely(array):
     """Packs numbers as int16 in steps of 1/32767 of the largest.
 
-    NaN is -32768. Of people and images the steps are well below a millimetre
-    and a pixel.
+    NaN is -32768. For people and images, the steps are well below a
+    millimetre and a pixel.
     """
     step = float(np.nanmax(np.abs(array), initial=0)) / 32767 or 1.0
     rounded = np.round(array / step)

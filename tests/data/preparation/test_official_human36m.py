@@ -316,7 +316,7 @@ def test_what_hangs_or_takes_all_memory_is_named(
     monkeypatch.setattr(official_human36m, "_LONGEST_S", 2)
     for kind, message in (
         ("hang", r"D3_Positions.TakingPhoto.cdf: .* \(takes more than"),
-        ("memory", r"D3_Positions.TakingPhoto.cdf: .* \(takes more memory"),
+        ("memory", r"D3_Positions.TakingPhoto.cdf: .* \(needs more memory"),
         ("crash", r"D3_Positions: is damaged or not supported \(SIGABRT\)"),
     ):
         monkeypatch.setenv("KIND", kind)

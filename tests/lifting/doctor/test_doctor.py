@@ -153,7 +153,7 @@ def test_the_frame_rate_counts():
     (finding,) = doctor.examine(slow, fps=5)
     assert finding.kind == "frame_rate"
     assert finding.sentence.startswith(
-        "at 5 frames a second people move too slowly"
+        "at 5 frames per second people move too slowly"
     )
     assert "[!] sides_swapped" in doctor.report(backwards, fps=50)
     with pytest.raises(ValueError, match="fps: expected"):

@@ -59,7 +59,7 @@ def test_one_body_in_two_tracks():
         )
 
     found = finding(split(np.arange(20) // 5 % 2 == 0), "duplicates")
-    assert "goes from one track to the other and back" in found.sentence
+    assert "switches between two tracks" in found.sentence
     # A person who is lost once and found again has two tracks, and is not
     # said to be wrong.
     assert kinds(split(np.arange(20) < 9)) == []
@@ -78,7 +78,7 @@ def test_ghosts_are_few_and_doubtful():
         )
 
     found = finding(with_ghost(0.2), "duplicates")
-    assert found.sentence.startswith("person 2 is there in few frames")
+    assert found.sentence.startswith("person 2 is in few frames")
     assert found.certainty == doctor.POSSIBLE
     assert kinds(with_ghost(0.9)) == []
     # The detector doubts all joints of a person far away, but always.
@@ -144,8 +144,9 @@ def test_what_mixes_people_hides_what_needs_one():
         clip._replace(tracks=clip.tracks[:1]), np.random.default_rng(1)
     )
     lines = doctor.report(mixed).splitlines()
-    assert "[?] missing_frames: not checked, mend what is marked first" in (
-        lines
+    assert (
+        "[?] missing_frames: not checked, fix the marked problems first"
+        in (lines)
     )
 
 

@@ -97,7 +97,7 @@ def test_too_fast():
     assert kinds(clip) == []
     (finding,) = doctor.examine(clip, fps=400)
     assert finding.kind == "frame_rate"
-    assert finding.sentence.startswith("at 400 frames a second people move")
+    assert finding.sentence.startswith("at 400 frames per second people move")
     # Every sixteenth frame, and nothing says so: 30 are assumed.
     (track,) = filmed_clip(frames=320).tracks
     every = damages.one_person(track.pixels[::16], "H36M-17", (1000, 1000))

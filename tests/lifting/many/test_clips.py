@@ -118,11 +118,11 @@ def test_what_names_no_clips(folder):
     write(folder / "a.csv", TWO_FRAMES)
     (folder / "empty").mkdir()
     for source, mode, message in (
-        ("clips/*.npy", None, "nothing matches clips/\\*.npy"),
+        ("clips/*.npy", None, "no file matches clips/\\*.npy"),
         ("clips/*.json", "one", "is a pattern"),
         ("clips/a.json", "each", "is for a folder or a pattern"),
         ("clips/empty", "each", "no keypoint file"),
-        ("clips", None, "a.csv and clips/a.json would both be lifted to a"),
+        ("clips", None, "a.csv and clips/a.json would both be named a"),
     ):
         with pytest.raises(ValueError, match=message):
             clips.find(source, mode)
@@ -182,7 +182,9 @@ def test_frames_and_clips_in_one_folder_are_not_guessed(folder):
 def test_a_folder_of_folders_of_clips_is_refused(folder):
     write(folder / "s1" / "x.json", TWO_FRAMES)
     write(folder / "s1" / "y.json", TWO_FRAMES)
-    with pytest.raises(ValueError, match="s1 holds clips of its own"):
+    with pytest.raises(
+        ValueError, match="s1 is a subfolder with several clips"
+    ):
         clips.find("clips")
     # Neither is it a clip of two frames.
     with pytest.raises(ValueError, match="x.json: several frames"):

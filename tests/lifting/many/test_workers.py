@@ -54,10 +54,9 @@ def test_each_clip_has_its_own_files(folder, lift):
     status, out, notes = lift("--formats=npz,bvh")
     assert status == 0
     assert out == (
-        "lifted: 5 of 5 clips lifted, 0 skipped that had been lifted before, "
-        "0 failed\n"
+        "lifted: 5 of 5 clips lifted, 0 skipped as already lifted, 0 failed\n"
     )
-    assert "5 clips, such as c0.json: The frame rate is not known" in notes
+    assert "5 clips, such as c0.json: The frame rate is unknown" in notes
     assert set(written()) == {
         *(f"c{number}.npz" for number in range(COUNT)),
         *(f"c{number}.bvh" for number in (0, 2, 4)),
@@ -164,14 +163,14 @@ def test_the_folder_may_be_called_like_a_file(folder, run_lift):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--keypoints=clips/*.npy"], "nothing matches"),
+        (["--keypoints=clips/*.npy"], "no file matches"),
         (["--output=lifted.npz"], "expected a folder"),
         (
             ["--keypoints=clips", "--output=clips/lifted"],
             "among the keypoints",
         ),
         (["--formats=xyz"], "unknown format"),
-        (["--doctor"], "--doctor examines one clip"),
+        (["--doctor"], "--doctor checks one clip"),
         (["--threads=9999"], "expected 1 to"),
     ],
 )
@@ -186,7 +185,7 @@ def test_mistakes_are_told_before_anything_is_lifted(
 def test_a_clip_is_not_overwritten_by_its_result(folder, run_lift):
     for name in ("c0", "c1"):
         np.savez(f"clips/{name}.npz", keypoints_px=clips.truth()[0][:, 0])
-    with pytest.raises(ValueError, match="c0.npz would be among the keypoi"):
+    with pytest.raises(ValueError, match="c0.npz would be written among the"):
         run_lift("--keypoints=clips/*.npz", "--output=clips", "--overwrite")
 
 
@@ -198,7 +197,7 @@ def test_two_clips_have_no_file_in_common(folder, lift):
         # Whichever comes first; the second time what is there is skipped.
         status, _, errors = lift(FLAGS, "--formats=bvh", "--overwrite")
         assert status == 4
-        assert "lifted/c1_1.bvh is a file of clips/c1" in errors
+        assert "lifted/c1_1.bvh is also a result of clips/c1" in errors
         before = written()
     assert written() == before
 

@@ -1669,7 +1669,7 @@ def test_a_damaged_file_of_a_folder_is_named(tmp_path):
         packed = gzip.compress(json.dumps(frame).encode())
         packed = packed[:40] if number == 2 else packed
         write(tmp_path, packed, f"a_{number}.json.gz")
-    with pytest.raises(ValueError, match=r"a_2\.json\.gz: a gzip file that w"):
+    with pytest.raises(ValueError, match=r"a_2\.json\.gz: truncated gzip"):
         formats.read(tmp_path)
 
 

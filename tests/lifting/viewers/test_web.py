@@ -87,7 +87,7 @@ def test_what_is_assumed_stands_in_the_notes(tmp_path):
     (path,) = motion.save(tmp_path / "clip.html")
     first, rate, place = content(path)["notes"]
     assert first == "First of all."
-    assert "30 frames a second" in rate and "stand beside" in place
+    assert "30 frames per second" in rate and "side by side" in place
 
 
 class Elements(html.parser.HTMLParser):

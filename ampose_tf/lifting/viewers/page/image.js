@@ -8,7 +8,7 @@ class ImagePanel {
     this.context = this.canvas.getContext("2d");
     this.motion = motion;
     this.index = 0;
-    // Of the video, in the order of their frames; often there are none.
+    // Pictures of the video in the order of their frames; often none.
     this.pictures = motion.pictures.map(({ frame, data }) => {
       const image = new Image();
       image.onload = () => this.draw();
@@ -17,7 +17,7 @@ class ImagePanel {
     });
   }
 
-  /** The picture of a frame or, where it was left out, the one before. */
+  /** The picture of a frame or, if it was left out, the one before. */
   picture() {
     const frame = this.motion.frame(this.index);
     const before = this.pictures.filter((picture) => picture.frame <= frame);
@@ -39,7 +39,7 @@ class ImagePanel {
       this.canvas.width = Math.round(width * ratio);
       this.canvas.height = Math.round(height * ratio);
     }
-    // From image pixels to the panel's: below the label, and centred.
+    // Maps image pixels to the panel: centred, below the label.
     const [wide, high] = motion.image_size;
     const top = 28;
     const scale = Math.min((width - 20) / wide, (height - top - 12) / high);

@@ -1,6 +1,6 @@
 "use strict";
 
-/** The numbers of the page's JSON, as web.py packed them. */
+/** The motion in the page's JSON, as packed by web.py. */
 class Motion {
   constructor(content) {
     Object.assign(this, content);
@@ -22,18 +22,18 @@ class Motion {
       float32: Float32Array, int16: Int16Array, int32: Int32Array, uint8: Uint8Array,
     };
     const array = new arrays[type](bytes.buffer);
-    // The smallest stands for what is not a number.
+    // The smallest int16 stands for NaN.
     return type === "int16"
       ? Float32Array.from(array, (v) => (v === -32768 ? NaN : v * step))
       : array;
   }
 
-  /** The video's number of the index-th frame. */
+  /** The frame number in the video of the index-th frame. */
   frame(index) {
     return this.first + index * this.step;
   }
 
-  /** [person, row in its arrays] of who is shown and there in a frame. */
+  /** [person, row in its arrays] for the visible people in a frame. */
   present(index) {
     const frame = this.frame(index);
     const found = [];
@@ -61,7 +61,7 @@ class Motion {
     return [0, 1, 2].map((k) => person.hips[row * 3 + k] + person.offsets[at + k]);
   }
 
-  /** A joint's [x, y], pixels; NaN where there is none. */
+  /** A joint's [x, y], pixels; NaN if it has no position. */
   pixel(person, row, j) {
     const at = (row * this.joints.length + j) * 2;
     return [person.pixels[at], person.pixels[at + 1]];
@@ -71,7 +71,7 @@ class Motion {
     return person.seen[row * this.joints.length + j] === 1;
   }
 
-  /** What is said of a joint: who and what, how sure, where. */
+  /** The description of a joint: its name, score and position. */
   describe(person, row, j) {
     const score = person.scores[row * this.joints.length + j];
     const at = (row * this.joints.length + j) * 3;

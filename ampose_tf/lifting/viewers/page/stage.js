@@ -4,13 +4,14 @@
 const BONE_RADIUS = 0.022;
 const JOINT_RADIUS = 0.036;
 const HIP_M = 0.9;
-// Within so much people move before a view that stands still.
+// The view is fixed if people stay within this distance.
 const STANDING_M = 5;
 
 const FOV_DEG = 35;
-// The picture's size to that of what must be in it.
+// Size of the picture relative to its content.
 const LOOSE = 1.15;
-// Where the views are, from the middle; exactly above, up would be anywhere.
+// Directions of the views from the middle; not exactly above, where the up
+// direction would be undefined.
 const SIDES = {
   half: [0.72, -1, 0.32],
   camera: [0, -1, 0.05],
@@ -18,13 +19,13 @@ const SIDES = {
   top: [0, -0.001, 1],
 };
 
-/** As many joints and bones of one look as a frame has. */
+/** The joints and bones of a frame that share one material. */
 class Look {
   constructor(scene, people, joints, edges, options) {
     const material = new THREE.MeshStandardMaterial({ roughness: 0.55, ...options });
     const make = (geometry, count) => {
       const mesh = new THREE.InstancedMesh(geometry, material, people * count);
-      mesh.frustumCulled = false; // It moves, its bounds do not.
+      mesh.frustumCulled = false; // The bounds are not updated.
       mesh.castShadow = !options.transparent;
       scene.add(mesh);
       return mesh;
@@ -46,7 +47,7 @@ class Look {
   }
 }
 
-/** The 3D panel: people on a floor, z up, seen by a camera that orbits. */
+/** The 3D panel: people on a floor, z up, and an orbiting camera. */
 class Stage {
   constructor(section, motion, onChange) {
     this.section = section;
@@ -75,7 +76,7 @@ class Stage {
     this.build();
   }
 
-  /** Where people are over all frames, and about their middle in each. */
+  /** Measures the bounds of people, overall and around each frame's middle. */
   measure() {
     this.all = new THREE.Box3();
     this.about = new THREE.Box3();
@@ -90,7 +91,7 @@ class Stage {
       this.all.union(box);
       this.about.union(box.translate(this.gathering(index).negate()));
     }
-    // With the floor.
+    // Includes the floor.
     this.all.expandByPoint(this.all.min.clone().setZ(0));
     const size = this.all.getSize(new THREE.Vector3());
     this.following = Math.max(size.x, size.y) > STANDING_M;
@@ -123,7 +124,7 @@ class Stage {
     this.theme();
   }
 
-  /** A pyramid where the camera was, its tip at the lens. */
+  /** A pyramid at the camera's position, with its tip at the lens. */
   filmedFrom() {
     const cone = new THREE.ConeGeometry(0.16, 0.24, 4);
     cone.translate(0, -0.12, 0);
@@ -142,7 +143,7 @@ class Stage {
     if (this.pyramid) this.pyramid.material.color.set(style.getPropertyValue("--faint").trim());
   }
 
-  /** The middle of who is there, at the height of a hip; null if nobody. */
+  /** The middle of the people in a frame, at hip height; null if none. */
   gathering(index) {
     const box = new THREE.Box3();
     for (const [person, row] of this.motion.present(index)) {
@@ -151,19 +152,19 @@ class Stage {
     return box.isEmpty() ? null : box.getCenter(new THREE.Vector3()).setZ(HIP_M);
   }
 
-  /** What to look at. */
+  /** The point to look at. */
   middle(index) {
     if (!this.following) return this.all.getCenter(new THREE.Vector3());
     return this.gathering(index) || this.controls.target.clone();
   }
 
-  /** Looks from a side at all that is to be seen. */
+  /** Moves the camera to a side, so that everything is visible. */
   look(side, index) {
     const { camera } = this;
     const target = this.middle(index);
     const box = this.following ? this.about : this.all.clone().translate(target.clone().negate());
     const away = new THREE.Vector3().fromArray(SIDES[side]).normalize();
-    // From 1 m away, corners are at x, y and depth; then back until each fits.
+    // Measures the corners from 1 m away, then moves back until all fit.
     camera.position.copy(away);
     camera.lookAt(0, 0, 0);
     camera.updateMatrixWorld();
@@ -195,7 +196,7 @@ class Stage {
     for (const [person, row] of this.motion.present(index)) this.put(person, row, marked);
     const target = this.middle(index);
     if (this.following) {
-      // Gently: an eighth of the way in each frame.
+      // Smoothly: an eighth of the way in each frame.
       const step = target.clone().sub(this.controls.target).multiplyScalar(0.125);
       this.controls.target.add(step);
       this.camera.position.add(step);

@@ -1,11 +1,11 @@
 "use strict";
 
-// Within so many pixels of a joint, a pointer or a finger means it.
+// Distance in pixels within which a pointer or a finger selects a joint.
 const NEAR_PX = { mouse: 14, pen: 18, touch: 28 };
 
 const byId = (id) => document.getElementById(id);
 
-/** The page: which frame is shown, and what the reader does about it. */
+/** The page: the current frame and the controls. */
 class Viewer {
   constructor(motion) {
     this.motion = motion;
@@ -18,8 +18,8 @@ class Viewer {
       this.stage = new Stage(byId("stage"), motion, () => this.refresh());
       this.panels.push(this.stage);
     } catch (error) {
-      // No graphics: the keypoints can still be played.
-      this.say(byId("stage"), `The 3D view needs WebGL, which this browser does not give: ${error.message}`);
+      // Without WebGL, the keypoints can still be played.
+      this.say(byId("stage"), `The 3D view requires WebGL, which is not available in this browser: ${error.message}`);
     }
     this.listPeople();
     this.listNotes();
@@ -90,12 +90,12 @@ class Viewer {
         panel.canvas.addEventListener(type, (event) => this.point(panel, event));
       }
       panel.canvas.addEventListener("pointerleave", (event) => {
-        // A finger leaves when it is lifted, and what it found is read then.
+        // A finger leaves when it is lifted; the text stays readable.
         if (event.pointerType !== "touch") this.mark(null);
       });
     }
     document.addEventListener("click", (event) => {
-      // Or the space bar would press again what the mouse has pressed.
+      // Otherwise the space bar would press the clicked control again.
       if (event.detail > 0 && event.target.closest("button, summary, input")) document.activeElement.blur();
     });
   }
@@ -152,9 +152,9 @@ class Viewer {
     let position = this.index;
     const tick = (now) => {
       if (!this.playing) return;
-      // By the clock, so that a slow machine drops frames, not time.
+      // Follows the clock: a slow machine drops frames and keeps the speed.
       const rate = (this.motion.fps / this.motion.step) * Number(byId("speed").value);
-      // The first picture may have been begun before the key was pressed.
+      // The first tick may be timed before the key was pressed.
       position = (position + (Math.max(0, now - before) / 1000) * rate) % this.motion.count;
       before = now;
       if (Math.floor(position) !== this.index) this.go(Math.floor(position));
@@ -187,7 +187,7 @@ class Viewer {
     this.refresh();
   }
 
-  /** Draws once before the next picture, however often it is asked for. */
+  /** Draws once in the next animation frame, for any number of calls. */
   refresh() {
     if (this.asked) return;
     this.asked = true;
@@ -198,7 +198,7 @@ class Viewer {
     });
   }
 
-  /** Marks the joint nearest to a pointer, if any is near. */
+  /** Marks the joint nearest to the pointer, if one is near. */
   point(panel, event) {
     const bounds = panel.canvas.getBoundingClientRect();
     const [x, y] = [event.clientX - bounds.left, event.clientY - bounds.top];
