@@ -16,6 +16,7 @@ from ampose_tf.export import (
     folder,
     runtime,
     signatures,
+    tf_serving,
     tflite,
     verify,
 )
@@ -95,13 +96,15 @@ def request(
 def export(request: Request, output: pathlib.Path) -> dict:
     """Makes the files of a request, and verifies each before it is kept.
 
-    Leaves `saved_model/1/`, `ampose_<format>.tflite` with the signature
-    `lift`, `ampose_<format>_<signature>.tflite` with each other one asked
-    for, and `export.json`, which holds what was measured. A file that is
-    refused is put aside under a name with `.rejected` in it; a file that was
-    exported there before stays, as do files of other formats, and
-    `export.json` goes on to say what was measured of them. A compressed model
-    lies beside its files as `<techniques>_ampose.keras`.
+    Leaves `saved_model/1/`, or the next version if there are others, with
+    what TensorFlow Serving takes beside it; `ampose_<format>.tflite` with
+    the signature `lift`, `ampose_<format>_<signature>.tflite` with each other
+    one asked for; and `export.json`, which holds what was measured. A file
+    that is refused is put aside under a name with `.rejected` in it; a file
+    that was exported there before stays, as do files of other formats, and
+    `export.json` goes on to say what was measured of them. Versions of a
+    SavedModel are never replaced. A compressed model lies beside its files
+    as `<techniques>_ampose.keras`.
 
     Args:
         request: What `request` returns.
@@ -113,8 +116,9 @@ def export(request: Request, output: pathlib.Path) -> dict:
     Raises:
         OSError: If something cannot be read or written.
         FloatingPointError: If compression diverges.
-        ValueError: If a converter fails, or an earlier `export.json` is
-            damaged.
+        ValueError: If a converter fails, an earlier `export.json` is
+            damaged, or `saved_model/` holds another model, see
+            `tf_serving.next_version`.
     """
     earlier = folder.earlier(output)
     report = {
@@ -125,6 +129,7 @@ def export(request: Request, output: pathlib.Path) -> dict:
     }
     kept, rejected, made = {}, {}, {}
     with folder.workplace(output) as place:
+        request = _versioned(request, output)
         if request.compression is not None:
             request = _compressed(request)
         cases = verify.cases(
@@ -139,6 +144,8 @@ def export(request: Request, output: pathlib.Path) -> dict:
             else:
                 kept[name] = measured
                 made[name] = place / name
+                if file.format == "saved_model":
+                    made |= tf_serving.write_configs(output, place)
         if request.compression is not None:
             # To be judged as any other, and exported again.
             name = "_".join((*request.compression.techniques, "ampose.keras"))
@@ -151,6 +158,20 @@ def export(request: Request, output: pathlib.Path) -> dict:
     for name in kept:
         folder.remove(output / folder.rejected_name(name))
     return report
+
+
+def _versioned(request, output):
+    """Returns the request with the version that a SavedModel is to be."""
+    named = {}
+    for name, file in request.files.items():
+        if file.format == "saved_model":
+            described = signatures.metadata(
+                request.model, request.checkpoint, file.signatures
+            )
+            version = tf_serving.next_version(output / name, described)
+            name = f"{name}/{version}"
+        named[name] = file
+    return request._replace(files=named)
 
 
 def _load(config, model_path, choice):

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import tempfile
 
@@ -100,19 +101,22 @@ def test_lifting(tmp_path, motion, overwrite):
 def test_exports(tmp_path):
     output = tmp_path / "export"
 
-    def write(content="new"):
+    def write(content="new", version="saved_model/2"):
         with folder.workplace(output) as place:
-            made = {"ampose.tflite": place / "a", "saved_model/1": place / "b"}
+            made = {"ampose.tflite": place / "a", version: place / "b"}
             made["ampose.tflite"].write_text(content)
-            made["saved_model/1"].mkdir()
-            (made["saved_model/1"] / "x").write_text(content)
+            made[version].mkdir()
+            (made[version] / "x").write_text(content)
             folder.place(made, output, {"is": content})
 
+    def earlier():
+        if output.exists():
+            shutil.rmtree(output)
+        write("old", "saved_model/1")
+
+    earlier()
     write()
     written = snapshot(output)
-
-    def earlier():
-        write("old")
 
     tried = 0
     for before in write_until_it_fits(output, write, earlier):

@@ -74,6 +74,7 @@ KERAS = ("skeleton", "conversion", "data", "models", "export", *ROWS[6])
 ALONE = {
     "tensorflow_model_optimization": "export.compression",
     "tf_keras": "export.compression",
+    "tensorflow_serving": "export.tf_serving",
     "apache_beam": "bulk",
     "kserve": "serving",
 }
@@ -336,6 +337,7 @@ def test_folders_are_small_and_rooms_are_where_they_should_be():
         ("camera", "import keras"),
         ("export.tflite", "import tensorflow_model_optimization as tfmot"),
         ("models.ampose", "import tf_keras"),
+        ("exporting", "from tensorflow_serving.apis import predict_pb2"),
         ("lifting.lifter", "import apache_beam as beam"),
         ("export.compression", "from tensorflow import keras"),
         ("export.compression", "from tensorflow.keras import layers"),

@@ -13,6 +13,7 @@ from ampose_tf.export import (
     runtime,
     saved_model,
     signatures,
+    tf_serving,
     tflite,
     verify,
 )
@@ -108,12 +109,15 @@ class Request(NamedTuple):
 
 
 def plan(choice: Choice, model: AMPose) -> dict[str, File]:
-    """Returns what each file is to hold, by its name."""
+    """Returns what each file is to hold, by its name.
+
+    That of a SavedModel is its base's, without the version.
+    """
     stem = "_".join((*choice.techniques, "ampose"))
     files = {}
     for format in choice.formats:
         if format == "saved_model":
-            files["saved_model/1"] = File(
+            files["saved_model"] = File(
                 format, signatures.possible(model), batch=1
             )
         elif choice.combined:
@@ -152,6 +156,7 @@ def make(
     try:
         if file.format == "saved_model":
             saved_model.write(request.model, path, request.checkpoint)
+            tf_serving.write_warm_up(path)
             measured = verify.saved_model(path, cases, poses, budget)
         else:
             tflite.write(

@@ -42,7 +42,8 @@ def rejected_name(name: str) -> str:
 
 # Of the kinds of files in `export.json`: under which names they lie.
 _KINDS = {"files": str, "rejected": rejected_name}
-_NAME = re.compile(r"[\w.-]{1,100}(/\d{1,9})?")
+_NAME = re.compile(r"[\w.-]{1,100}(/\d{1,19})?")
+_VERSION = re.compile(r"saved_model/\d+")
 _MOST_BYTES = 2**24
 
 
@@ -99,6 +100,11 @@ def with_earlier(report: dict, earlier: dict, output: pathlib.Path) -> dict:
     ]
     if others:
         merged["of_another_model"] = others
+    versions = [name for name in others if _VERSION.fullmatch(name)]
+    others = [name for name in others if name not in versions]
+    if versions:
+        print(f"earlier versions, in {output}: {', '.join(versions)}")
+    if others:
         print(f"from another model, in {output}: {', '.join(others)}")
     return merged
 
@@ -106,19 +112,33 @@ def with_earlier(report: dict, earlier: dict, output: pathlib.Path) -> dict:
 def place(
     made: dict[str, pathlib.Path], output: pathlib.Path, report: dict
 ) -> None:
-    """Puts all files in their places, and the report last."""
-    with contextlib.ExitStack() as placed:
-        # Entered first, put in place last: it never speaks of files to come.
-        described = placed.enter_context(
-            files.replacing(output / "export.json")
-        )
-        for name, path in made.items():
-            os.replace(
-                path, placed.enter_context(files.replacing(output / name))
+    """Puts all files in their places, and the report last.
+
+    Raises:
+        OSError: If something cannot be written, or a version exists.
+    """
+
+    def is_version(name):
+        return _VERSION.fullmatch(name) is not None
+
+    try:
+        with contextlib.ExitStack() as placed:
+            # Entered first, put in place last: it never speaks of files to
+            # come. A version comes first, as it replaces nothing.
+            described = placed.enter_context(
+                files.replacing(output / "export.json")
             )
-        described.write_text(
-            json.dumps(report, indent=2) + "\n", encoding="utf-8"
-        )
+            for name in sorted(made, key=is_version):
+                target = files.replacing(output / name, not is_version(name))
+                os.replace(made[name], placed.enter_context(target))
+            described.write_text(
+                json.dumps(report, indent=2) + "\n", encoding="utf-8"
+            )
+    except FileExistsError as error:
+        raise FileExistsError(
+            f"{output}: another program made this version of saved_model "
+            "during the export; nothing was replaced, export again"
+        ) from error
 
 
 def remove(path: pathlib.Path) -> None:

@@ -1,5 +1,6 @@
 """SavedModel: serving with any batch, without this package."""
 
+import functools
 import pathlib
 
 import tensorflow as tf
@@ -48,7 +49,7 @@ def write(model: AMPose, path: pathlib.Path, checkpoint: str) -> None:
         model, forward, names, batch=None
     ).items():
         served[name] = tf.function(
-            function, input_signature=specs, autograph=False
+            _checked(function, specs), input_signature=specs, autograph=False
         )
         setattr(module, name, served[name])
     served["serving_default"] = served["lift"]
@@ -59,6 +60,36 @@ def write(model: AMPose, path: pathlib.Path, checkpoint: str) -> None:
     # The place that TensorFlow keeps for files of the user's.
     (path / "assets.extra").mkdir()
     write_metadata(path, signatures.metadata(model, checkpoint, names))
+
+
+def _checked(function, specs):
+    """Returns a function that refuses inputs of other shapes.
+
+    Servers do not look at shapes. One joint, or one image size for several
+    poses, would otherwise be repeated for all, without a word.
+    """
+    sides = [spec.shape[1:] for spec in specs]
+    sizes = [side.num_elements() for side in sides]
+
+    # Arguments keep their names for those who call it in Python.
+    @functools.wraps(function)
+    def run(*inputs):
+        # An error says which input it is. Those that the model does not take
+        # come as their defaults.
+        rows = [
+            tf.reshape(tf.ensure_shape(array, spec.shape), [-1, size])
+            for array, spec, size in zip(inputs, specs, sizes, strict=False)
+        ]
+        # Joining fails if one has more rows than another.
+        parts = tf.split(tf.concat(rows, axis=1), sizes, axis=1)
+        return function(
+            *(
+                tf.reshape(part, [-1, *side])
+                for part, side in zip(parts, sides, strict=True)
+            )
+        )
+
+    return run
 
 
 def write_metadata(path: pathlib.Path, described: str) -> None:

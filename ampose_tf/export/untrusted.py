@@ -21,7 +21,7 @@ from ampose_tf.export import runtime, untrusted_graph, untrusted_tflite
 
 _FILES = re.compile(
     r"saved_model\.pb|fingerprint\.pb|assets|assets\.extra|variables"
-    r"|assets\.extra/ampose\.json"
+    r"|assets\.extra/(ampose\.json|tf_serving_warmup_requests)"
     r"|variables/variables\.(index|data-\d{5}-of-\d{5})"
 )
 

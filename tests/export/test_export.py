@@ -4,8 +4,6 @@ import json
 import pathlib
 import re
 import shutil
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -125,36 +123,6 @@ def test_saved_model_normalises_pixels(exported, make_poses):
         )
         expected = np.asarray(model(keypoints_2d))[0]
         np.testing.assert_allclose(lifted[index], expected, atol=1e-5)
-
-
-def test_saved_model_serves_without_the_package(
-    tmp_path, exported, make_poses
-):
-    """In a process that cannot import ampose_tf, from another folder."""
-    model, folder = exported
-    keypoints_2d = make_poses(3).keypoints_2d
-    np.save(tmp_path / "keypoints.npy", keypoints_2d)
-    (tmp_path / "saved_model").symlink_to(folder / "saved_model")
-    code = """
-import sys
-import numpy as np
-import tensorflow as tf
-sys.modules["ampose_tf"] = None
-serve = tf.saved_model.load("saved_model/1").signatures["serving_default"]
-poses = serve(keypoints_2d=tf.constant(np.load("keypoints.npy")))
-np.save("poses.npy", poses["poses_3d"].numpy())
-"""
-    subprocess.run(
-        [sys.executable, "-I", "-c", code],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-    )
-    np.testing.assert_allclose(
-        np.load(tmp_path / "poses.npy"),
-        np.asarray(model(keypoints_2d)),
-        atol=1e-5,
-    )
 
 
 # Largest deviation in metres of poses that are two metres wide.
@@ -458,7 +426,7 @@ def test_a_refused_file_is_put_aside(run, make_poses, capsys):
         p: content for p, content in before.items() if p.suffix != ".json"
     }
     for name, put_aside in (
-        ("saved_model/1", "saved_model.rejected/1"),
+        ("saved_model/2", "saved_model.rejected/2"),
         ("ampose_float32.tflite", "ampose_float32.rejected.tflite"),
     ):
         reason = runtime.metadata(output / put_aside)["measured"]["reason"]
@@ -477,7 +445,8 @@ def test_a_refused_file_is_put_aside(run, make_poses, capsys):
     path = output / "ampose_float32.tflite"
     assert path.read_bytes() == before[path]
     written = json.loads((output / "export.json").read_text())
-    assert written["rejected"] == {} and len(written["files"]) == 6
+    assert written["rejected"] == {} and len(written["files"]) == 7
+    assert {"saved_model/1", "saved_model/2"} < set(written["files"])
 
 
 def test_the_record_is_of_one_model(run, make_poses, capsys):
@@ -490,9 +459,9 @@ def test_the_record_is_of_one_model(run, make_poses, capsys):
     assert list(written["files"]) == ["ampose_float32.tflite"]
     others = written["of_another_model"]
     assert "saved_model/1" in others and len(others) == 5
-    assert f"from another model, in {run / 'export'}: {others[0]}" in (
-        capsys.readouterr().out
-    )
+    said = capsys.readouterr().out
+    assert f"earlier versions, in {run / 'export'}: saved_model/1\n" in said
+    assert f"from another model, in {run / 'export'}: {others[1]}" in said
     others = '{"files": {}, "rejected": {}, "of_another_model": 5}'
     for damaged in ("[]", others):
         (run / "export/export.json").write_text(damaged)
