@@ -12,6 +12,15 @@ from ampose_tf.lifting.lifter import Lifter
 # Of files that are not lifted.
 BAD = tables.bad_schema(pa.schema([pa.field("file", pa.string())]))
 
+# The columns of a clip's rows; `tables` describes the poses.
+COLUMNS = {
+    "file": pa.string(),
+    "track_id": pa.int64(),
+    "frame": pa.int64(),
+    "notes": pa.string(),
+    "scores": pa.list_(pa.float32()),
+} | tables.POSES
+
 
 class Clips:
     """Lifts clips to tables.
@@ -19,7 +28,7 @@ class Clips:
     Args:
         lifter: Lifts them.
         settings: Arguments for each clip, see `Lifter.__call__`.
-        schema: See `clip_schema`.
+        schema: The schema of `COLUMNS`.
     """
 
     def __init__(self, lifter: Lifter, settings: dict, schema: pa.Schema):
@@ -37,7 +46,7 @@ class Clips:
             name: What it is called in the tables.
 
         Returns:
-            A row for each person and frame, see `clip_schema`, or one with
+            A row for each person and frame, see `COLUMNS`, or one with
             the file's name and the reason, see `BAD`; the other is empty.
         """
         schema = self._schema
@@ -72,20 +81,3 @@ class Clips:
                 pa.table([columns[n] for n in schema.names], schema=schema)
             )
         return pa.concat_tables(parts), BAD.empty_table()
-
-
-def clip_schema(joints: int) -> pa.Schema:
-    """Returns the columns of a clip's rows; `tables` describes the poses.
-
-    Args:
-        joints: J, the model's.
-    """
-    columns = {
-        "file": pa.string(),
-        "track_id": pa.int64(),
-        "frame": pa.int64(),
-        "notes": pa.string(),
-        "scores": pa.list_(pa.float32(), joints),
-    }
-    columns |= tables.poses_of(joints)
-    return pa.schema([pa.field(n, kind) for n, kind in columns.items()])

@@ -52,6 +52,7 @@ def serialized(table: pa.Table) -> Iterator[bytes]:
             return train.Feature()
         first = values[0]
         if isinstance(first, (bool, int)):
+            values = [int(v) for v in values]
             return train.Feature(int64_list=train.Int64List(value=values))
         if isinstance(first, float):
             return train.Feature(float_list=train.FloatList(value=values))

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 
 import apache_beam as beam
+import pyarrow as pa
 from absl import flags
 from apache_beam.io import filesystem, filesystems
 from apache_beam.options import pipeline_options
@@ -29,6 +30,9 @@ from ampose_tf.lifting.predictor import load_predictor
 
 _SOME_BAD = 4
 _DIRECT = "DirectRunner"
+
+# What Beam says of a worker's process that is gone.
+_DEAD = "Channel closed prematurely"
 
 # Errors of workers come as text, with their traceback.
 _ERROR = re.compile(r"(?:[a-zA-Z_]\w*\.)*([A-Z]\w*): (.*)")
@@ -68,7 +72,7 @@ def run(options: flags.FlagValues, beam_flags: list[str]) -> int | None:
         plan = planned(options, matched(options.input))
         with (
             _whole(options.output) as place,
-            _logs_aside() if is_quiet else contextlib.nullcontext(),
+            logs_aside() if is_quiet else contextlib.nullcontext(),
         ):
             made = beam.Pipeline(options=beam_options)
             pipeline.build(made, plan, place)
@@ -124,18 +128,21 @@ def matched(pattern: str) -> list[str]:
         OSError: If the file system refuses.
         ValueError: If there are none.
     """
-    found = filesystems.FileSystems.match([pattern])[0].metadata_list
-    if not found:
-        is_folder = os.path.isdir(pattern)
-        raise ValueError(
-            f"--input={pattern}: "
-            + (
-                "is a folder; give a pattern of files, "
-                f"--input='{os.path.join(pattern, '*.parquet')}'"
-                if is_folder
-                else "no such files; expected a pattern in quotes, such as "
-                "'keypoints/*.parquet'"
+    wanted = pattern
+    if filesystems.FileSystems.get_scheme(pattern) is None:
+        if os.path.isdir(pattern):
+            inside = os.path.join(pattern, "*.parquet")
+            raise ValueError(
+                f"--input={pattern}: is a folder; give a pattern of files, "
+                f"--input='{inside}'"
             )
+        # Patterns without a folder match nothing.
+        wanted = os.path.abspath(pattern)
+    found = filesystems.FileSystems.match([wanted])[0].metadata_list
+    if not found:
+        raise ValueError(
+            f"--input={pattern}: no such files; expected a pattern in quotes, "
+            "such as 'keypoints/*.parquet'"
         )
     return sorted(metadata.path for metadata in found)
 
@@ -211,7 +218,7 @@ def planned(options: flags.FlagValues, paths: list[str]) -> pipeline.Plan:
         lifted = tables.lifted_schema(schema, lifts)
     else:
         settings = schema = None
-        lifted = tables.described(clips.clip_schema(len(lifts.joints)), lifts)
+        lifted = tables.described(pa.schema(clips.COLUMNS.items()), lifts)
         load = functools.partial(
             _load_clips,
             {
@@ -269,7 +276,7 @@ def _whole(output: str) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _logs_aside():
+def logs_aside() -> Iterator[None]:
     """Keeps what Beam and workers on this machine log for unknown errors.
 
     A mistake is logged several times, with its traceback.
@@ -282,7 +289,8 @@ def _logs_aside():
         try:
             yield
         except Exception as error:
-            is_wanted = mistake_in(f"{type(error).__name__}: {error}") is None
+            text = f"{type(error).__name__}: {error}"
+            is_wanted = _DEAD not in text and mistake_in(text) is None
             raise
         finally:
             sys.stderr.flush()
@@ -290,7 +298,8 @@ def _logs_aside():
             os.close(errors)
             if is_wanted:
                 said.seek(0)
-                sys.stderr.write(said.read().decode(errors="replace"))
+                with open(2, "wb", closefd=False) as stderr:
+                    stderr.write(said.read())
 
 
 @contextlib.contextmanager
@@ -306,6 +315,11 @@ def _ending_in_one_line():
         # In this process it comes as it is, with the transform's name.
         raise ValueError(_WHERE.sub("", str(error))) from error
     except RuntimeError as error:
+        if _DEAD in str(error):
+            raise OSError(
+                "a worker has ended early, as for lack of memory; nothing is "
+                "written"
+            ) from error
         mistake = mistake_in(str(error))
         if mistake is None:
             raise

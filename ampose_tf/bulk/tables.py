@@ -30,6 +30,15 @@ from ampose_tf.skeleton import Skeleton
 # The column of a bad row that says why it is not lifted.
 REASON = "reason"
 
+# The columns that a lifted row has beside its own. Parquet's lists of a fixed
+# size are not read back if some are null.
+POSES = {
+    "poses_3d": pa.list_(pa.float32()),
+    "seen": pa.list_(pa.bool_()),
+    "spread_m": pa.list_(pa.float32()),
+    "root": pa.list_(pa.float32()),
+}
+
 # Detectors give 1 and a little more; what is above is in percent.
 _MOST_SCORE = 15
 # No person is as small, in pixels.
@@ -55,16 +64,6 @@ class Settings:
     flip_ensemble: bool = True
     field_of_view_deg: float | None = None
     intrinsics: tuple[float, float, float, float] | None = None
-
-
-def poses_of(joints: int) -> dict[str, pa.DataType]:
-    """Returns the columns that a lifted row has beside its own, by name."""
-    return {
-        "poses_3d": pa.list_(pa.float32(), 3 * joints),
-        "seen": pa.list_(pa.bool_(), joints),
-        "spread_m": pa.list_(pa.float32(), joints),
-        "root": pa.list_(pa.float32(), 3),
-    }
 
 
 def check(schema: pa.Schema, settings: Settings) -> None:
@@ -102,7 +101,7 @@ def check(schema: pa.Schema, settings: Settings) -> None:
                     f"column {name}: expected {expected}, got "
                     f"{untrusted.brief(str(kind))}"
                 )
-    for name in (*poses_of(1), REASON):
+    for name in (*POSES, REASON):
         if name in schema.names:
             raise ValueError(
                 f"column {name}: a column of that name is written; rename it"
@@ -116,7 +115,7 @@ def lifted_schema(schema: pa.Schema, skeleton: Skeleton) -> pa.Schema:
         schema: The schema of the rows' own columns, which come first.
         skeleton: The model's.
     """
-    for name, kind in poses_of(len(skeleton.joints)).items():
+    for name, kind in POSES.items():
         schema = schema.append(pa.field(name, kind))
     return described(schema, skeleton)
 
@@ -200,26 +199,29 @@ def lift(
         REASON, pa.array(rows.reasons[~is_good], pa.string())
     )
     good = batch.filter(pa.array(is_good))
-    joints = predict.skeleton.joints
-    for name, kind in poses_of(len(joints)).items():
-        array = lifted[name][is_good] if lifted else np.empty(0)
+    for name, kind in POSES.items():
+        array = lifted[name][is_good] if lifted else np.empty((0, 1))
         good = good.append_column(name, as_lists(array, kind))
     return good, bad
 
 
-def as_lists(array: np.ndarray, kind: pa.FixedSizeListType) -> pa.Array:
+def as_lists(array: np.ndarray, kind: pa.ListType) -> pa.Array:
     """Returns a column of lists; those with a NaN become null.
 
     Args:
-        array: (N, ...), as many numbers in each row as the lists have.
+        array: (N, ...), the numbers of each list.
         kind: The column's type.
     """
-    flat = np.ascontiguousarray(array).reshape(-1)
-    missing = np.zeros(len(array), bool)
+    array = array.reshape(len(array), -1)
+    whole = np.ones(len(array), bool)
     if array.dtype.kind == "f":
-        missing = np.isnan(array).reshape(len(array), -1).any(axis=1)
-    return pa.FixedSizeListArray.from_arrays(
-        pa.array(flat, kind.value_type), type=kind, mask=pa.array(missing)
+        whole = ~np.isnan(array).any(axis=1)
+    ends = np.cumsum(whole * array.shape[1])
+    return pa.ListArray.from_arrays(
+        np.concatenate([[0], ends]).astype(np.int32),
+        pa.array(array[whole].ravel(), kind.value_type),
+        type=kind,
+        mask=pa.array(~whole),
     )
 
 
