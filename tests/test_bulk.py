@@ -262,6 +262,7 @@ def test_joints_that_are_nowhere_are_not_seen():
 
 
 def test_tfrecord_has_the_same_rows(tmp_path):
+    pytest.importorskip("google_crc32c", reason="it is not installed")
     import tensorflow as tf
 
     parquet.write_table(table(), tmp_path / "a.parquet")
@@ -498,16 +499,31 @@ def test_what_a_worker_meets_is_one_line(tmp_path):
     assert not (tmp_path / "lifted").exists()
 
 
-@pytest.mark.parametrize("missing", ["apache_beam", "pyarrow"])
-def test_a_missing_extra_is_one_line(tmp_path, monkeypatch, missing):
+@pytest.mark.parametrize(
+    ("missing", "named", "arguments"),
+    [
+        (["apache_beam"], "apache_beam", []),
+        (["pyarrow"], "pyarrow", []),
+        (
+            ["google_crc32c", "snappy", "crcmod"],
+            "google_crc32c",
+            ["--format=tfrecord"],
+        ),
+    ],
+)
+def test_a_missing_extra_is_one_line(
+    tmp_path, monkeypatch, missing, named, arguments
+):
+    parquet.write_table(table(), tmp_path / "a.parquet")
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util,
         "find_spec",
-        lambda name: None if name == missing else find(name),
+        lambda name: None if name in missing else find(name),
     )
     assert_mistake(
-        lift(tmp_path), f"needs {missing}: pip install 'ampose_tf[beam]'"
+        lift(tmp_path, *arguments),
+        f"needs {named}: pip install 'ampose_tf[beam]'",
     )
 
 

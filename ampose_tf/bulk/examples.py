@@ -1,16 +1,26 @@
 """Rows as TensorFlow's examples, for TFRecord files."""
 
+import importlib.util
 from collections.abc import Iterator
 
 import pyarrow as pa
 
+# What Beam can compute the checksums of TFRecord with.
+_CHECKSUMS = ("google_crc32c", "snappy", "crcmod")
+
 
 def check(schema: pa.Schema) -> None:
-    """Checks that rows of a schema can be examples.
+    """Checks that rows of a schema can be written as examples.
 
     Raises:
-        ValueError: If there is a column of a type that examples lack.
+        ValueError: If there is a column of a type that examples lack, or no
+            library for checksums.
     """
+    if not any(importlib.util.find_spec(name) for name in _CHECKSUMS):
+        raise ValueError(
+            "TFRecord needs google_crc32c: pip install 'ampose_tf[beam]' "
+            "brings it"
+        )
     for field in schema:
         kind = field.type
         while (
