@@ -20,6 +20,7 @@ from ampose_tf.lifting import singles
 from ampose_tf.lifting.keypoints import SKELETONS
 from ampose_tf.lifting.lifter import Lifter
 from ampose_tf.lifting.predictor import load_predictor
+from ampose_tf.skeleton import H36M_17
 from tests import clips, commands
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
@@ -92,13 +93,19 @@ def array(found, name, *shape):
     return values.reshape(-1, *shape).astype(kind)
 
 
-def test_rows_of_several_files_and_skeletons_are_lifted(tmp_path):
+def test_rows_of_several_files_and_skeletons_are_lifted(tmp_path, monkeypatch):
+    # DirectRunner would download it.
+    prism = []
+    monkeypatch.setattr(
+        prism_runner.PrismRunner, "run_pipeline", lambda *_: prism.append(1)
+    )
     parquet.write_table(table(nested=True), tmp_path / "a.parquet")
     other = table("BODY_25", True, start=10)
     parquet.write_table(other, tmp_path / "b.parquet")
     ended = lift(tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout == "lifted: 20 rows read, 20 poses, 0 bad rows\n"
+    assert prism == []
     lifted = tmp_path / "lifted"
     assert {p.name for p in lifted.iterdir()} == {
         "poses",
@@ -230,6 +237,52 @@ def test_bad_rows_are_kept_with_their_reasons(tmp_path):
     np.testing.assert_array_equal(
         array(good, "poses_3d", 17, 3)[0], expected().poses_3d[9]
     )
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("kind", ["list", "large", "fixed"])
+def test_lists_of_every_type_are_read(nested, kind):
+    pixels, scores = rows()
+    scores[2, 5] = 0.1
+    values = pixels.tolist() if nested else pixels.reshape(10, 34).tolist()
+    values[4] = None
+    if nested and kind != "fixed":
+        values[5] = [*values[5][:-1], [1.0, 2.0, 3.0]]
+    made = {
+        "list": lambda inner, length: pa.list_(inner),
+        "large": lambda inner, length: pa.large_list(inner),
+        "fixed": pa.list_,
+    }[kind]
+    if nested:
+        column = pa.array(values, made(made(pa.float64(), 2), 17))
+    else:
+        column = pa.array(values, made(pa.float64(), 34))
+    batch = pa.record_batch(
+        {
+            "keypoints_px": column,
+            "scores": pa.array(scores.tolist(), made(pa.float64(), 17)),
+        }
+    )
+    settings = tables.Settings(SIZE, COCO_17, flip_ensemble=False)
+    tables.check(batch.schema, settings)
+    predict = load_predictor(weights.LIFTING[MODEL])
+    poses = singles.lift(
+        predict,
+        pixels,
+        scores,
+        np.tile(SIZE, (10, 1)),
+        COCO_17,
+        flip_ensemble=False,
+    )
+    # As batches are, of a part of a file.
+    good, bad = tables.lift(batch.slice(1, 7), predict, settings)
+    expected_bad = 1 + (nested and kind != "fixed")
+    assert bad.num_rows == expected_bad
+    kept = [r for r in range(1, 8) if r not in (4, 5)[:expected_bad]]
+    np.testing.assert_array_equal(
+        array(good, "poses_3d", 17, 3), poses.poses_3d[kept]
+    )
+    np.testing.assert_array_equal(array(good, "root", 3), poses.root[kept])
 
 
 def test_joints_that_are_nowhere_are_not_seen():
@@ -564,18 +617,6 @@ def test_logs_are_shown_for_unknown_errors_alone(capfd):
         assert capfd.readouterr().err == said
 
 
-def test_the_direct_runner_runs_no_other_program(tmp_path, monkeypatch):
-    started = []
-    monkeypatch.setattr(
-        prism_runner.PrismRunner,
-        "run_pipeline",
-        lambda *_: started.append(True),
-    )
-    parquet.write_table(table(), tmp_path / "a.parquet")
-    assert lift(tmp_path).returncode == 0
-    assert started == []
-
-
 def test_our_flags_are_none_of_beams():
     ours = flags.FlagValues()
     command.define_flags(ours)
@@ -585,6 +626,31 @@ def test_our_flags_are_none_of_beams():
     theirs = listed[0].format_help()
     for name in (*ours, "progress", "debug"):
         assert not re.search(rf"--{name}\b", theirs)
+
+
+def test_the_page_about_scale_is_right(tmp_path, monkeypatch):
+    page = (commands.ROOT / "docs/scale.md").read_text(encoding="utf-8")
+    make, show = re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S)
+    (block,) = re.findall(r"^```sh\n(.*?)^```$", page, re.M | re.S)
+    install, *lines = block.splitlines()
+    assert install == "pip install 'ampose_tf[beam]'" and len(lines) == 2
+    monkeypatch.chdir(tmp_path)
+    exec(make.replace("1000", "20"), {})
+    assert lines[1].endswith(f"--output=lifted_by_two {TWO}")
+    # Tests marked slow run two processes.
+    for line in (lines[0], lines[1].removesuffix(TWO)):
+        ended = commands.run(line, tmp_path, f"--model={MODEL}")
+        assert (ended.returncode, ended.stderr) == (0, "")
+    program = {}
+    exec(show, program)
+    assert program["poses_3d"].shape == (20, 17, 3)
+    assert program["joint_names"] == list(H36M_17.joints)
+    columns = re.findall(r"^\| `(\w+)` \| (?:list|text)", page, re.M)
+    assert columns == ["keypoints_px", "scores", "image_size", "skeleton"]
+    for name in tables.POSES:
+        assert f"`{name}`" in page
+    for name in re.findall(r"`([A-Z]\w+-\d+|BODY_25)`", page):
+        assert name in SKELETONS
 
 
 def start(folder, *further):
