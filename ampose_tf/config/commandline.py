@@ -56,6 +56,7 @@ def run(
     main: Callable[..., int | None],
     define_flags: Callable[[flags.FlagValues], object],
     named: str = "",
+    passes_on: bool = False,
 ) -> None:
     """Runs a script and exits with the status that its `main` returns.
 
@@ -70,11 +71,13 @@ def run(
     exceptions that damaged files cause into ValueError (`reading.guarded`).
 
     Args:
-        main: Called with the parsed flags and, if `named` is given, with the
-            list of positional arguments.
+        main: Called with the parsed flags and, if `named` or `passes_on` is
+            given, with the list of the other arguments.
         define_flags: Defines the script's flags on the given `FlagValues`.
         named: Short description of the positional arguments, of which at
             least one is then required. Empty to reject them.
+        passes_on: Whether undefined flags are passed to `main`, for another
+            library.
     """
     # TensorFlow's log messages would hide the one line.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -100,14 +103,17 @@ def run(
         if {"--help", "-help", "-h"} & set(sys.argv[1:]):
             print(_help(main, options), flush=True)
             sys.exit(0)
-        arguments = parse(options, named)
+        arguments = parse(options, named, passes_on)
         progress.show(options.progress)
-        status = main(options, arguments) if named else main(options)
+        takes_both = named or passes_on
+        status = main(options, arguments) if takes_both else main(options)
         sys.stdout.flush()
         sys.exit(status)
 
 
-def parse(options: flags.FlagValues, named: str = "") -> list[str]:
+def parse(
+    options: flags.FlagValues, named: str = "", passes_on: bool = False
+) -> list[str]:
     """Parses the process's arguments; checks `--config` if it is defined.
 
     config_flags raises KeyError and AttributeError for fields that do not
@@ -116,9 +122,10 @@ def parse(options: flags.FlagValues, named: str = "") -> list[str]:
     Args:
         options: The defined flags; the parsed values are stored in them.
         named: See `run`.
+        passes_on: See `run`.
 
     Returns:
-        The positional arguments.
+        The positional arguments, and undefined flags if `passes_on`.
 
     Raises:
         ValueError: If the arguments contain a mistake.
@@ -127,7 +134,7 @@ def parse(options: flags.FlagValues, named: str = "") -> list[str]:
     if "config" in options:
         _check_is_file(sys.argv)
     try:
-        _, *rest = options(sys.argv)
+        _, *rest = options(sys.argv, known_only=passes_on)
         if "config" in options:
             sections.check(_config_of(options))
     except (OSError, ValueError):
@@ -147,7 +154,7 @@ def parse(options: flags.FlagValues, named: str = "") -> list[str]:
         raise ValueError(message) from error
     if named and not rest:
         raise ValueError(f"Expected {named}")
-    if rest and not named:
+    if rest and not named and not passes_on:
         raise ValueError(
             f"Unexpected argument {rest[0]!r}; flags start with --"
         )

@@ -91,7 +91,7 @@ _LIMBS = tuple(
 
 
 def complete(
-    pixels: np.ndarray, seen: np.ndarray, frames: np.ndarray
+    pixels: np.ndarray, seen: np.ndarray, frames: np.ndarray | None
 ) -> np.ndarray:
     """Returns one person's keypoints with the unseen joints filled in.
 
@@ -99,7 +99,8 @@ def complete(
         pixels: (F, 17, 2) in Human3.6M's order; the values of unseen joints
             are ignored.
         seen: (F, 17) bool, at least one joint in every frame.
-        frames: (F,) increasing.
+        frames: (F,) increasing; None for poses that are independent of each
+            other, without the steps in time.
 
     Returns:
         (F, 17, 2) float32; joints that were seen are unchanged.
@@ -111,15 +112,17 @@ def complete(
         raise ValueError("Expected at least one joint seen in every frame")
     placed = np.where(seen[..., None], pixels, np.nan).astype(np.float64)
     if not seen.all():
-        _interpolate(placed, frames, MAX_GAP)
+        if frames is not None:
+            _interpolate(placed, frames, MAX_GAP)
         _apply(placed, _TRUNK)
         _apply(placed, _LIMBS_ALONG)
         _mirror(placed)
         _apply(placed, _HANGING)
-        anchor = _anchor(placed)
-        placed -= anchor
-        _interpolate(placed, frames, np.inf)
-        placed += anchor
+        if frames is not None:
+            anchor = _anchor(placed)
+            placed -= anchor
+            _interpolate(placed, frames, np.inf)
+            placed += anchor
         _follow(placed)
     return placed.astype(np.float32)
 

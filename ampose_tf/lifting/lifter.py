@@ -431,15 +431,5 @@ def _camera(size, corner, field_of_view_deg, intrinsics):
         return root.camera_of(size, field_of_view_deg)
     if field_of_view_deg is not None:
         raise ValueError("give either a field of view or intrinsics, not both")
-    numbers = untrusted.numbers(intrinsics, "intrinsics")
-    if (
-        numbers.shape != (4,)
-        or not np.isfinite(numbers).all()
-        or not (numbers[:2] > 0).all()
-    ):
-        raise ValueError(
-            "intrinsics: expected fx, fy, cx, cy in pixels with focal lengths "
-            f"above 0, got {untrusted.brief(intrinsics)}"
-        )
-    fx, fy, cx, cy = (float(number) for number in numbers)
+    fx, fy, cx, cy = root.checked_intrinsics(intrinsics)
     return Camera(*size, (fx, fy), (cx - corner[0], cy - corner[1]))

@@ -8,6 +8,7 @@ of view or the height is 10 % too large, the distance is about 10 % wrong.
 import numpy as np
 
 from ampose_tf.camera import Camera
+from ampose_tf.lifting import untrusted
 from ampose_tf.lifting.motion import ANKLE_HEIGHT_M, LiftedTrack, Motion
 from ampose_tf.skeleton import Skeleton
 
@@ -38,6 +39,25 @@ def parse_intrinsics(text: str) -> tuple[float, float, float, float]:
             f"--intrinsics: expected FX,FY,CX,CY in pixels, got {text!r}"
         ) from error
     return fx, fy, cx, cy
+
+
+def checked_intrinsics(intrinsics) -> tuple[float, float, float, float]:
+    """Returns (fx, fy, cx, cy) of a camera in pixels.
+
+    Raises:
+        ValueError: If they are not finite, or a focal length is not above 0.
+    """
+    numbers = untrusted.numbers(intrinsics, "intrinsics")
+    if (
+        numbers.shape != (4,)
+        or not np.isfinite(numbers).all()
+        or not (numbers[:2] > 0).all()
+    ):
+        raise ValueError(
+            "intrinsics: expected fx, fy, cx, cy in pixels with focal lengths "
+            f"above 0, got {untrusted.brief(intrinsics)}"
+        )
+    return tuple(float(number) for number in numbers)
 
 
 def camera_of(

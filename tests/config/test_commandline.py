@@ -5,6 +5,7 @@ import sys
 import time
 
 import pytest
+from absl import flags
 
 from ampose_tf import config
 from ampose_tf.config import Config, Train
@@ -276,3 +277,18 @@ def test_a_closed_pipe_ends_quietly(folder, argument):
     )
     os.close(writing)
     assert (ended.returncode, ended.stderr) == (141, b"")
+
+
+def test_flags_of_another_library_are_passed_on_in_order(monkeypatch):
+    def define_flags(flag_values):
+        flags.DEFINE_string("ours", "", "Ours.", flag_values=flag_values)
+
+    arguments = ["--theirs", "x", "--ours=1", "--no_wait", "--b=2"]
+    monkeypatch.setattr(sys, "argv", ["script.py", *arguments])
+    options = flags.FlagValues()
+    define_flags(options)
+    rest = config.commandline.parse(options, passes_on=True)
+    assert options.ours == "1"
+    assert rest == ["--theirs", "x", "--no_wait", "--b=2"]
+    with pytest.raises(ValueError, match="theirs"):
+        config.commandline.parse(options)

@@ -137,3 +137,15 @@ def test_any_set_of_joints_may_be_missing():
         seen[np.arange(29), random.integers(17, size=29)] = True
         made = complete(pixels, seen, frames)
         assert np.linalg.norm(made - pixels, axis=2).max() < size
+
+
+def test_independent_poses_are_completed_as_if_each_were_alone():
+    pixels, _ = clip()
+    seen = np.random.default_rng(3).random((7, 17)) < 0.6
+    at_once = complete(pixels, seen, None)
+    for frame in range(7):
+        one = slice(frame, frame + 1)
+        np.testing.assert_array_equal(
+            at_once[one], complete(pixels[one], seen[one], np.array([frame]))
+        )
+    assert not np.allclose(at_once, complete(pixels, seen, np.arange(7)))

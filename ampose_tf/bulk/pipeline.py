@@ -1,0 +1,321 @@
+"""The Beam pipeline: files in, poses and bad rows out.
+
+Parts of files, which are small to say, go to the workers; each reads its part
+itself, lifts it, and writes it, so that no rows go from one to another.
+"""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, NamedTuple
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam.io import filesystem, filesystems, parquetio, tfrecordio
+from apache_beam.metrics import Metrics
+from apache_beam.utils import shared
+from pyarrow import parquet
+
+from ampose_tf import reading
+from ampose_tf.bulk import clips, examples, tables
+from ampose_tf.export import runtime
+
+# What is made sure of when a run has come to its end: without this file, a
+# folder is not whole.
+SUCCESS = "_SUCCESS"
+
+# Folders and the files in them.
+POSES, BAD_ROWS = "poses", "bad_rows"
+
+# Rows that a worker reads, lifts and writes at a time. Half of a row group is
+# read in vain, on the average, by each of its parts.
+_PART = 16_384
+
+_NAMESPACE = "ampose_tf"
+ROWS, LIFTED, BAD = "rows", "poses", "bad_rows"
+
+
+class Part(NamedTuple):
+    """Rows of a Parquet file: some of one row group."""
+
+    path: str
+    group: int
+    start: int
+    stop: int
+
+
+class Plan(NamedTuple):
+    """What is lifted, and how.
+
+    Attributes:
+        paths: The files, all Parquet or none.
+        schema: Schema of Parquet's rows; None if the files are clips.
+        lifted: Schema of what is written.
+        load: Makes what lifts, once for each process that does.
+        settings: Of rows; None if the files are clips.
+        format: `"parquet"` or `"tfrecord"`.
+        described: Text for `SUCCESS`.
+    """
+
+    paths: list[str]
+    schema: pa.Schema | None
+    lifted: pa.Schema
+    load: Callable
+    settings: tables.Settings | None
+    format: str
+    described: str
+
+
+def build(pipeline: beam.Pipeline, plan: Plan, output: str) -> None:
+    """Adds the transforms to a pipeline.
+
+    Args:
+        pipeline: The pipeline.
+        plan: What is lifted.
+        output: Folder for `POSES`, `BAD_ROWS` and, at the very end,
+            `SUCCESS`.
+    """
+    paths = pipeline | "Files" >> beam.Create(plan.paths)
+    if plan.schema is None:
+        bad_schema = clips.BAD
+        parts = paths
+        lift = beam.ParDo(LiftClip(plan.load))
+    else:
+        bad_schema = tables.bad_schema(plan.schema)
+        parts = paths | "Parts" >> beam.ParDo(FindParts(plan.schema))
+        lift = beam.ParDo(LiftPart(plan.load, plan.settings))
+    lifted = (
+        parts
+        | "Share out" >> beam.Reshuffle()
+        | "Lift" >> lift.with_outputs(BAD, main=LIFTED)
+    )
+    join = filesystems.FileSystems.join
+    poses = join(output, POSES, "part")
+    if plan.format == "tfrecord":
+        written = (
+            lifted[LIFTED]
+            | "Examples" >> beam.FlatMap(examples.serialized)
+            | "Write poses"
+            >> tfrecordio.WriteToTFRecord(poses, file_name_suffix=".tfrecord")
+        )
+    else:
+        written = lifted[LIFTED] | "Write poses" >> _to_parquet(
+            poses, plan.lifted
+        )
+    bad = lifted[BAD] | "Write bad rows" >> _to_parquet(
+        join(output, BAD_ROWS, "part"), bad_schema
+    )
+    _ = (
+        pipeline
+        | "Once" >> beam.Create([plan.described])
+        | "Write success"
+        >> beam.Map(
+            _write_success,
+            join(output, SUCCESS),
+            beam.pvalue.AsList(written),
+            beam.pvalue.AsList(bad),
+        )
+    )
+
+
+def _to_parquet(prefix, schema):
+    return parquetio.WriteToParquetBatched(
+        prefix, schema, codec="snappy", file_name_suffix=".parquet"
+    )
+
+
+def _write_success(described, path, *_):
+    # The files' names are there when all of them are in place.
+    with filesystems.FileSystems.create(path) as file:
+        file.write(described.encode())
+
+
+def schema_of(path: str) -> pa.Schema:
+    """Returns the schema of a Parquet file on any of Beam's file systems.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is not Parquet, or damaged.
+    """
+    with _parquet(path) as file:
+        return file.schema_arrow
+
+
+def is_parquet(path: str) -> bool:
+    """Whether a file begins as Parquet does.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    with opened(path) as file:
+        return file.read(4) == b"PAR1"
+
+
+def opened(path: str) -> BinaryIO:
+    """Opens a file of any of Beam's file systems for its own bytes.
+
+    Raises:
+        OSError: If it cannot be opened.
+    """
+    return filesystems.FileSystems.open(
+        path, compression_type=filesystem.CompressionTypes.UNCOMPRESSED
+    )
+
+
+@contextlib.contextmanager
+def _parquet(path):
+    with opened(path) as source:
+        try:
+            with reading.guarded():
+                file = parquet.ParquetFile(source)
+        except ValueError as error:
+            raise ValueError(
+                f"{path}: not readable as Parquet: {error}"
+            ) from error
+        yield file
+
+
+class FindParts(beam.DoFn):
+    """Splits Parquet files into parts, and checks their schema.
+
+    Args:
+        schema: What all files have to have.
+    """
+
+    def __init__(self, schema):
+        self._schema = schema
+
+    def process(self, path: str) -> Iterator[Part]:
+        with _parquet(path) as file:
+            check_alike(path, file.schema_arrow, self._schema)
+            for group in range(file.num_row_groups):
+                count = file.metadata.row_group(group).num_rows
+                for start in range(0, count, _PART):
+                    stop = min(start + _PART, count)
+                    yield Part(path, group, start, stop)
+
+
+def check_alike(path: str, schema: pa.Schema, expected: pa.Schema) -> None:
+    """Checks that a file has the schema of the first.
+
+    Raises:
+        ValueError: If it has another.
+    """
+    if schema.equals(expected):
+        return
+    for field in expected:
+        index = schema.get_field_index(field.name)
+        found = "none" if index < 0 else str(schema.field(index).type)
+        if found != str(field.type):
+            raise ValueError(
+                f"{path}: another schema than the first file's: expected a "
+                f"column {field.name} of type {field.type}, got "
+                f"{reading.shown(found)}"
+            )
+    raise ValueError(
+        f"{path}: another schema than the first file's: its columns are "
+        f"{reading.shown(', '.join(schema.names))}"
+    )
+
+
+class _Lifting(beam.DoFn):
+    """What lifts, made once for each process and shared by its threads."""
+
+    def __init__(self, load):
+        self._load = load
+        self._shared = shared.Shared()
+        self._counters = {
+            name: Metrics.counter(_NAMESPACE, name)
+            for name in (ROWS, LIFTED, BAD)
+        }
+        self._lifter = None
+
+    def setup(self):
+        # LiteRT greets once, in a process.
+        with runtime.without_greeting():
+            self._lifter = self._shared.acquire(self._load)
+
+    def _outputs(self, rows, lifted, bad):
+        """Yields what is not empty, and counts it."""
+        self._counters[ROWS].inc(rows)
+        if lifted.num_rows:
+            self._counters[LIFTED].inc(lifted.num_rows)
+            yield lifted
+        if bad.num_rows:
+            self._counters[BAD].inc(bad.num_rows)
+            yield beam.pvalue.TaggedOutput(BAD, bad)
+
+
+class LiftPart(_Lifting):
+    """Lifts the rows of parts of Parquet files.
+
+    Args:
+        load: Makes a `Predictor`.
+        settings: What holds for all rows.
+    """
+
+    def __init__(self, load, settings):
+        super().__init__(load)
+        self._settings = settings
+
+    def process(self, part: Part) -> Iterator:
+        with _parquet(part.path) as file:
+            parts = [
+                tables.lift(batch, self._lifter, self._settings)
+                for batch in _rows(file, part)
+            ]
+        good, bad = (
+            pa.Table.from_batches(batches)
+            for batches in zip(*parts, strict=True)
+        )
+        yield from self._outputs(part.stop - part.start, good, bad)
+
+
+def _rows(file, part):
+    """Yields record batches with the rows of a part."""
+    first = 0
+    for batch in file.iter_batches(_PART, row_groups=[part.group]):
+        start = max(part.start - first, 0)
+        stop = min(part.stop - first, batch.num_rows)
+        if start < stop:
+            yield batch.slice(start, stop - start)
+        first += batch.num_rows
+        if first >= part.stop:
+            return
+
+
+class LiftClip(_Lifting):
+    """Lifts keypoint files.
+
+    Args:
+        load: Makes a function of a path, see `clips.Clips`.
+    """
+
+    def process(self, path: str) -> Iterator:
+        with _local(path) as place:
+            lifted, bad = self._lifter(place, path)
+        yield from self._outputs(1, lifted, bad)
+
+
+@contextlib.contextmanager
+def _local(path):
+    """Yields where a file lies on this machine, if need be as a copy."""
+    if filesystems.FileSystems.get_scheme(path) is None:
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        place = os.path.join(folder, os.path.basename(path))
+        with opened(path) as source, open(place, "wb") as copy:
+            while content := source.read(2**20):
+                copy.write(content)
+        yield place
+
+
+def counted(result: beam.runners.runner.PipelineResult) -> dict[str, int]:
+    """Returns counts by name: `ROWS`, `LIFTED` and `BAD`."""
+    counts = dict.fromkeys((ROWS, LIFTED, BAD), 0)
+    for counter in result.metrics().query()["counters"]:
+        if counter.key.metric.namespace == _NAMESPACE:
+            counts[counter.key.metric.name] += counter.result
+    return counts

@@ -1,0 +1,345 @@
+"""From flags to a run of the pipeline, and its end in one line."""
+
+import argparse
+import builtins
+import contextlib
+import functools
+import io
+import json
+import os
+import pathlib
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+
+import apache_beam as beam
+import pyarrow as pa
+from absl import flags
+from apache_beam.io import filesystem, filesystems
+from apache_beam.options import pipeline_options
+from apache_beam.runners import runner
+
+from ampose_tf import __version__, files, reading, weights
+from ampose_tf.bulk import clips, examples, pipeline, tables
+from ampose_tf.export import runtime
+from ampose_tf.lifting import formats, root
+from ampose_tf.lifting.keypoints import check_score, skeleton_of
+from ampose_tf.lifting.lifter import Lifter
+from ampose_tf.lifting.predictor import load_predictor
+
+_SOME_BAD = 4
+_DIRECT = "DirectRunner"
+
+# What Beam says of a worker's process that is gone.
+_DEAD = "Channel closed prematurely"
+
+# Errors of workers come as text, with their traceback.
+_ERROR = re.compile(r"(?:[a-zA-Z_]\w*\.)*([A-Z]\w*): (.*)")
+_WHERE = re.compile(r"\s*\[while running .*", re.DOTALL)
+_MISTAKES = {
+    "ValueError",
+    "BeamIOError",
+    "ArrowInvalid",
+    *(
+        name
+        for name, value in vars(builtins).items()
+        if isinstance(value, type) and issubclass(value, OSError)
+    ),
+}
+
+
+def run(options: flags.FlagValues, beam_flags: list[str]) -> int | None:
+    """Runs the pipeline that the flags describe, to its end.
+
+    Args:
+        options: The flags of `ampose_tf.bulk.__main__`.
+        beam_flags: Beam's own.
+
+    Returns:
+        The exit status, 4 if there are bad rows.
+
+    Raises:
+        OSError: If a file cannot be read or written, or the output exists.
+        ValueError: If a flag or a file is wrong.
+    """
+    beam_options = parsed(beam_flags)
+    filesystems.FileSystems.set_options(beam_options)
+    standard = beam_options.view_as(pipeline_options.StandardOptions)
+    is_quiet = standard.runner == _DIRECT and not options.debug
+    with _ending_in_one_line():
+        check_free(options.output)
+        plan = planned(options, matched(options.input))
+        with (
+            _whole(options.output) as place,
+            logs_aside() if is_quiet else contextlib.nullcontext(),
+        ):
+            made = beam.Pipeline(options=beam_options)
+            pipeline.build(made, plan, place)
+            result = made.run()
+            state = result.wait_until_finish()
+            if state != runner.PipelineState.DONE:
+                raise ValueError(f"{options.output}: the job is {state}")
+            counts = pipeline.counted(result)
+    what = "files" if plan.schema is None else "rows"
+    print(
+        f"{options.output}: {counts[pipeline.ROWS]} {what} read, "
+        f"{counts[pipeline.LIFTED]} poses, {counts[pipeline.BAD]} bad {what}"
+    )
+    return _SOME_BAD if counts[pipeline.BAD] else None
+
+
+def parsed(beam_flags: list[str]) -> pipeline_options.PipelineOptions:
+    """Parses Beam's flags.
+
+    Raises:
+        ValueError: If one is wrong, or not known and for this machine.
+    """
+    said = io.StringIO()
+    unknown = []
+
+    def look(parser: argparse.ArgumentParser):
+        unknown.extend(parser.parse_known_args(beam_flags)[1])
+
+    try:
+        with contextlib.redirect_stderr(said):
+            options = pipeline_options.PipelineOptions(beam_flags)
+            options.get_all_options(add_extra_args_fn=look)
+    except SystemExit as error:
+        line = said.getvalue().strip().splitlines()[-1]
+        raise ValueError(line.partition("error: ")[2] or line) from error
+    standard = options.view_as(pipeline_options.StandardOptions)
+    if standard.runner in (None, _DIRECT):
+        standard.runner = _DIRECT
+        # Other runners may have flags that only their servers know.
+        if unknown:
+            raise ValueError(f"unknown flag {unknown[0]}; --help lists ours")
+        # There are none in this pipeline. Without, this runner would download
+        # another one, Prism, and run it.
+        triggers = options.view_as(pipeline_options.TypeOptions)
+        triggers.allow_unsafe_triggers = True
+    return options
+
+
+def matched(pattern: str) -> list[str]:
+    """Returns the paths of the files that a pattern names, in order.
+
+    Raises:
+        OSError: If the file system refuses.
+        ValueError: If there are none.
+    """
+    wanted = pattern
+    if filesystems.FileSystems.get_scheme(pattern) is None:
+        if os.path.isdir(pattern):
+            inside = os.path.join(pattern, "*.parquet")
+            raise ValueError(
+                f"--input={pattern}: is a folder; give a pattern of files, "
+                f"--input='{inside}'"
+            )
+        # Patterns without a folder match nothing.
+        wanted = os.path.abspath(pattern)
+    found = filesystems.FileSystems.match([wanted])[0].metadata_list
+    if not found:
+        raise ValueError(
+            f"--input={pattern}: no such files; expected a pattern in quotes, "
+            "such as 'keypoints/*.parquet'"
+        )
+    return sorted(metadata.path for metadata in found)
+
+
+def check_free(output: str) -> None:
+    """Checks that nothing is at the output.
+
+    Raises:
+        FileExistsError: If there is something.
+    """
+    if filesystems.FileSystems.get_scheme(output) is None:
+        there = os.path.lexists(output)
+        how = ""
+    else:
+        inside = filesystems.FileSystems.join(output, "**")
+        found = filesystems.FileSystems.match([inside], limits=[1])
+        there = bool(found[0].metadata_list)
+        done = filesystems.FileSystems.join(output, pipeline.SUCCESS)
+        is_whole = there and filesystems.FileSystems.exists(done)
+        how = "" if is_whole else f", unfinished, without {pipeline.SUCCESS}"
+    if there:
+        raise FileExistsError(
+            f"--output={output} exists{how}; remove it, or name another"
+        )
+
+
+def planned(options: flags.FlagValues, paths: list[str]) -> pipeline.Plan:
+    """Returns what is lifted, and how.
+
+    Raises:
+        OSError: If a file cannot be read.
+        ValueError: If a flag is wrong, or the first file.
+    """
+    image_size = intrinsics = None
+    if options.image_size is not None:
+        image_size = formats.parse_image_size(options.image_size)
+        formats.checked_image_size(image_size)
+    if options.intrinsics is not None:
+        intrinsics = root.parse_intrinsics(options.intrinsics)
+        root.checked_intrinsics(intrinsics)
+    if options.fov_deg is not None:
+        if intrinsics is not None:
+            raise ValueError("--fov_deg and --intrinsics: give one of them")
+        root.camera_of((1, 1), options.fov_deg)
+    check_score(options.seen_score, "--seen_score")
+    check_score(options.person_score, "--person_score")
+    skeleton = skeleton_of(options.skeleton)
+    model = weights.LIFTING.get(options.model, options.model)
+    load = functools.partial(
+        load_predictor,
+        model,
+        threads=1,
+        trust_model=options.trust_model,
+    )
+    with runtime.without_greeting():
+        lifts = load().skeleton
+    if pipeline.is_parquet(paths[0]):
+        if options["person_score"].present:
+            raise ValueError("--person_score is for keypoint files")
+        settings = tables.Settings(
+            image_size,
+            skeleton,
+            options.seen_score,
+            options.flip_ensemble,
+            options.fov_deg,
+            intrinsics,
+        )
+        schema = pipeline.schema_of(paths[0])
+        try:
+            tables.check(schema, settings)
+        except ValueError as error:
+            raise ValueError(f"{paths[0]}: {error}") from error
+        lifted = tables.lifted_schema(schema, lifts)
+    else:
+        settings = schema = None
+        lifted = tables.described(pa.schema(clips.COLUMNS.items()), lifts)
+        load = functools.partial(
+            _load_clips,
+            {
+                "model": model,
+                "seen_score": options.seen_score,
+                "person_score": options.person_score,
+                "flip_ensemble": options.flip_ensemble,
+                "threads": 1,
+                "trust_model": options.trust_model,
+            },
+            {
+                "image_size": image_size,
+                "skeleton": skeleton,
+                "field_of_view_deg": options.fov_deg,
+                "intrinsics": intrinsics,
+            },
+            lifted,
+        )
+    if options.format == "tfrecord":
+        examples.check(lifted)
+    described = {
+        "input": options.input,
+        "files": len(paths),
+        "model": pathlib.Path(model).name,
+        "model_sha256": files.sha256(model),
+        "version": f"ampose_tf {__version__}",
+    }
+    return pipeline.Plan(
+        paths,
+        schema,
+        lifted,
+        load,
+        settings,
+        options.format,
+        json.dumps(described, indent=1) + "\n",
+    )
+
+
+def _load_clips(lifter, clip, schema):
+    return clips.Clips(Lifter(**lifter), clip, schema)
+
+
+@contextlib.contextmanager
+def _whole(output: str) -> Iterator[str]:
+    """Yields the folder to write into.
+
+    On this machine's file systems it becomes the output when the block ends;
+    others cannot rename a folder, and only `_SUCCESS` says that it is whole.
+    """
+    if filesystems.FileSystems.get_scheme(output) is not None:
+        yield output
+        return
+    with files.replacing(os.path.abspath(output), overwrite=False) as place:
+        yield str(place)
+
+
+@contextlib.contextmanager
+def logs_aside() -> Iterator[None]:
+    """Keeps what Beam and workers on this machine log for unknown errors.
+
+    A mistake is logged several times, with its traceback.
+    """
+    sys.stderr.flush()
+    errors = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        is_wanted = False
+        try:
+            yield
+        except Exception as error:
+            text = f"{type(error).__name__}: {error}"
+            is_wanted = _DEAD not in text and mistake_in(text) is None
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(errors, 2)
+            os.close(errors)
+            if is_wanted:
+                said.seek(0)
+                with open(2, "wb", closefd=False) as stderr:
+                    stderr.write(said.read())
+
+
+@contextlib.contextmanager
+def _ending_in_one_line():
+    """Raises mistakes that workers met as they would be raised here."""
+    try:
+        yield
+    except filesystem.BeamIOError as error:
+        raise OSError(_of_beam(error)) from error
+    except ImportError as error:
+        raise ValueError(f"the runner is not installed: {error}") from error
+    except ValueError as error:
+        # In this process it comes as it is, with the transform's name.
+        raise ValueError(_WHERE.sub("", str(error))) from error
+    except RuntimeError as error:
+        if _DEAD in str(error):
+            raise OSError(
+                "a worker has ended early, as for lack of memory; nothing is "
+                "written"
+            ) from error
+        mistake = mistake_in(str(error))
+        if mistake is None:
+            raise
+        raise ValueError(mistake) from error
+
+
+def _of_beam(error):
+    """Returns a message of Beam's with the reasons that it lists."""
+    reasons = [str(e) for e in (error.exception_details or {}).values()]
+    return "; ".join(reasons) or str(error)
+
+
+def mistake_in(text: str) -> str | None:
+    """Returns the message of a mistake at the end of a traceback's text.
+
+    None for errors of other kinds, which are bugs.
+    """
+    for line in reversed(_WHERE.sub("", text).splitlines()):
+        found = _ERROR.fullmatch(line.strip())
+        if found is not None:
+            kind, message = found.groups()
+            return reading.line(message) if kind in _MISTAKES else None
+    return None

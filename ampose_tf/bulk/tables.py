@@ -1,0 +1,399 @@
+"""Parquet of keypoints: its schema, and record batches lifted.
+
+A row is a pose, and rows are independent of each other. Columns by name:
+
+* `keypoints_px`: a list of numbers x, y of each joint, or of lists [x, y], in
+  pixels of the whole image.
+* `scores`: a list of a number for each joint, within [0, 1]. Without this
+  column all joints count as seen.
+* `image_size`: a list of two numbers, width and height in pixels.
+* `skeleton`: the name of the joints' skeleton, one of
+  `ampose_tf.lifting.keypoints.SKELETONS`.
+
+The last two may be given for all rows instead. All columns are copied.
+"""
+
+import dataclasses
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ampose_tf.conversion import SEEN_SCORE, Conversion
+from ampose_tf.lifting import root, singles, untrusted
+from ampose_tf.lifting.keypoints import SKELETONS
+from ampose_tf.lifting.predictor import Predictor
+from ampose_tf.lifting.schema import MAX_METRES
+from ampose_tf.skeleton import Skeleton
+
+# The column of a bad row that says why it is not lifted.
+REASON = "reason"
+
+# The columns that a lifted row has beside its own. Parquet's lists of a fixed
+# size are not read back if some are null.
+POSES = {
+    "poses_3d": pa.list_(pa.float32()),
+    "seen": pa.list_(pa.bool_()),
+    "spread_m": pa.list_(pa.float32()),
+    "root": pa.list_(pa.float32()),
+}
+
+# Detectors give 1 and a little more; what is above is in percent.
+_MOST_SCORE = 15
+# No person is as small, in pixels.
+_NORMALISED = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What holds for all rows.
+
+    Attributes:
+        image_size: (width, height) in pixels, which beats the column.
+        skeleton: The joints' skeleton, which beats the column.
+        seen_score: See `Lifter`.
+        flip_ensemble: See `Lifter`.
+        field_of_view_deg: See `Lifter`; None for the default.
+        intrinsics: See `Lifter`.
+    """
+
+    image_size: tuple[int, int] | None = None
+    skeleton: Conversion | None = None
+    seen_score: float = SEEN_SCORE
+    flip_ensemble: bool = True
+    field_of_view_deg: float | None = None
+    intrinsics: tuple[float, float, float, float] | None = None
+
+
+def check(schema: pa.Schema, settings: Settings) -> None:
+    """Checks that a Parquet file holds keypoints.
+
+    Raises:
+        ValueError: If a column is missing or of another type, or has the name
+            of a column that is written.
+    """
+    for name, given in (
+        ("keypoints_px", None),
+        ("image_size", settings.image_size),
+        ("skeleton", settings.skeleton),
+    ):
+        if given is None and name not in schema.names:
+            instead = "" if name == "keypoints_px" else f" or --{name}=..."
+            listed = ", ".join(schema.names) or "none"
+            raise ValueError(
+                f"expected a column {name}{instead}; its columns: "
+                f"{untrusted.brief(listed)}"
+            )
+    twice = {name for name in schema.names if schema.names.count(name) > 1}
+    if twice:
+        raise ValueError(f"two columns are called {min(twice)}; rename one")
+    for name, kinds, expected in (
+        ("keypoints_px", (_is_numbers, _is_pairs), "a list of numbers x, y"),
+        ("scores", (_is_numbers,), "a list of numbers"),
+        ("image_size", (_is_numbers,), "a list of two numbers"),
+        ("skeleton", (_is_text,), "text"),
+    ):
+        if name in schema.names:
+            kind = schema.field(name).type
+            if not any(is_kind(kind) for is_kind in kinds):
+                raise ValueError(
+                    f"column {name}: expected {expected}, got "
+                    f"{untrusted.brief(str(kind))}"
+                )
+    for name in (*POSES, REASON):
+        if name in schema.names:
+            raise ValueError(
+                f"column {name}: a column of that name is written; rename it"
+            )
+
+
+def lifted_schema(schema: pa.Schema, skeleton: Skeleton) -> pa.Schema:
+    """Returns the schema of lifted rows.
+
+    Args:
+        schema: The schema of the rows' own columns, which come first.
+        skeleton: The model's.
+    """
+    for name, kind in POSES.items():
+        schema = schema.append(pa.field(name, kind))
+    return described(schema, skeleton)
+
+
+def described(schema: pa.Schema, skeleton: Skeleton) -> pa.Schema:
+    """Returns a schema of poses that says what they are.
+
+    Args:
+        schema: The schema.
+        skeleton: Of the poses' joints.
+
+    Returns:
+        The schema, whose metadata `ampose` is JSON that names joints, edges,
+        unit and frame.
+    """
+    text = json.dumps(
+        {
+            "joint_names": skeleton.joints,
+            "edges": skeleton.edges,
+            "units": "metres",
+            "frame": "camera: x right, y down, z forward",
+            "poses_3d": "relative to the hip",
+            "root": "the hip in the camera's frame",
+        }
+    )
+    metadata = dict(schema.metadata or {}) | {b"ampose": text.encode()}
+    return schema.with_metadata(metadata)
+
+
+def bad_schema(schema: pa.Schema) -> pa.Schema:
+    """Returns the schema of rows that are not lifted, with their reason."""
+    return schema.append(pa.field(REASON, pa.string()))
+
+
+def lift(
+    batch: pa.RecordBatch, predict: Predictor, settings: Settings
+) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+    """Lifts the rows of a record batch.
+
+    Args:
+        batch: Rows of a schema that `check` has passed.
+        predict: The model.
+        settings: What holds for all rows.
+
+    Returns:
+        The rows lifted, in their order, see `lifted_schema`; and the others,
+        see `bad_schema`.
+    """
+    rows = _Rows(batch, settings)
+    lifted = {}
+    for skeleton, chosen in rows.by_skeleton():
+        pixels, scores, chosen = rows.points(chosen, skeleton)
+        poses = singles.lift(
+            predict,
+            pixels,
+            scores,
+            rows.image_size[chosen],
+            skeleton,
+            seen_score=settings.seen_score,
+            flip_ensemble=settings.flip_ensemble,
+            field_of_view_deg=settings.field_of_view_deg
+            or root.FIELD_OF_VIEW_DEG,
+            intrinsics=settings.intrinsics,
+        )
+        for name, array in poses._asdict().items():
+            if name not in lifted:
+                shape = (batch.num_rows, *array.shape[1:])
+                lifted[name] = np.zeros(shape, array.dtype)
+            lifted[name][chosen] = array
+        rows.refuse(
+            chosen[~poses.seen.any(axis=1)],
+            f"no joint has a score of {settings.seen_score:g}",
+        )
+        inside = (np.abs(poses.poses_3d) <= MAX_METRES).all(axis=(1, 2))
+        rows.refuse(
+            chosen[~inside],
+            f"the model's pose holds NaN or values beyond {MAX_METRES:g} m",
+        )
+    is_good = np.array([reason is None for reason in rows.reasons], bool)
+    bad = batch.filter(pa.array(~is_good)).append_column(
+        REASON, pa.array(rows.reasons[~is_good], pa.string())
+    )
+    good = batch.filter(pa.array(is_good))
+    for name, kind in POSES.items():
+        array = lifted[name][is_good] if lifted else np.empty((0, 1))
+        good = good.append_column(name, as_lists(array, kind))
+    return good, bad
+
+
+def as_lists(array: np.ndarray, kind: pa.ListType) -> pa.Array:
+    """Returns a column of lists; those with a NaN become null.
+
+    Args:
+        array: (N, ...), the numbers of each list.
+        kind: The column's type.
+    """
+    array = array.reshape(len(array), -1)
+    whole = np.ones(len(array), bool)
+    if array.dtype.kind == "f":
+        whole = ~np.isnan(array).any(axis=1)
+    ends = np.cumsum(whole * array.shape[1])
+    return pa.ListArray.from_arrays(
+        np.concatenate([[0], ends]).astype(np.int32),
+        pa.array(array[whole].ravel(), kind.value_type),
+        type=kind,
+        mask=pa.array(~whole),
+    )
+
+
+class _Rows:
+    """The rows of a record batch as arrays.
+
+    Attributes:
+        reasons: (N,), why a row is bad; None as long as it is good.
+        image_size: (N, 2) float64.
+    """
+
+    def __init__(self, batch, settings):
+        self._count = batch.num_rows
+        self._settings = settings
+        self.reasons = np.full(self._count, None, object)
+        self._skeletons = None
+        if settings.skeleton is None:
+            self._skeletons = batch["skeleton"]
+        self._pixels = _lists(batch["keypoints_px"])
+        self._scores = None
+        if "scores" in batch.schema.names:
+            self._scores = _lists(batch["scores"])
+        self.image_size = np.empty((self._count, 2))
+        if settings.image_size is not None:
+            self.image_size[:] = settings.image_size
+        else:
+            self._read_sizes(_lists(batch["image_size"]))
+
+    def refuse(self, rows, reason):
+        """Notes why rows are bad, if no reason is known yet."""
+        for row in rows:
+            self.reasons[row] = self.reasons[row] or reason
+
+    def by_skeleton(self):
+        """Yields a skeleton and the rows whose joints are in its order."""
+        if self._skeletons is None:
+            yield self._settings.skeleton, np.arange(self._count)
+            return
+        names = np.array(pc.cast(self._skeletons, pa.string()).to_pylist())
+        for name in dict.fromkeys(names.tolist()):
+            rows = np.flatnonzero(names == name)
+            if name in SKELETONS:
+                yield SKELETONS[name], rows
+            else:
+                self.refuse(
+                    rows, f"unknown skeleton {untrusted.brief(str(name))}"
+                )
+
+    def points(self, rows, skeleton):
+        """Returns pixels (K, S, 2), scores (K, S), and the rows (K,)."""
+        joints = len(skeleton.joints)
+        named = f"the {joints} joints of {skeleton.name}"
+        kept = self._of_length(
+            rows, self._pixels, 2 * joints, "keypoints_px", f"x, y of {named}"
+        )
+        if self._scores is not None:
+            kept = self._of_length(
+                kept, self._scores, joints, "scores", f"one of {named}"
+            )
+        kept = kept[[self.reasons[row] is None for row in kept]]
+        pixels = _gathered(self._pixels, kept, 2 * joints)
+        pixels = pixels.reshape(-1, joints, 2)
+        scores = np.ones(pixels.shape[:2])
+        if self._scores is not None:
+            scores = _gathered(self._scores, kept, joints)
+        # As `readers.detections` has it in files.
+        nowhere = (
+            np.isnan(pixels).any(axis=2)
+            | (pixels == 0).all(axis=2)
+            | (pixels == -1).all(axis=2)
+            | ~(scores > 0)
+        )
+        pixels = np.where(nowhere[..., None], 0, pixels)
+        scores = np.where(nowhere, 0, scores)
+        largest = np.abs(pixels).max(axis=(1, 2), initial=0)
+        for wrong, reason in (
+            (
+                ~(largest <= untrusted.MAX_PIXEL),
+                "keypoints_px: a joint lies more than "
+                f"{untrusted.MAX_PIXEL} pixels from the corner",
+            ),
+            (
+                (largest < _NORMALISED) & ~nowhere.all(axis=1),
+                "keypoints_px: expected pixels, got numbers below "
+                f"{_NORMALISED}, as of coordinates that are normalised",
+            ),
+            (
+                ~(scores.max(axis=1, initial=0) <= _MOST_SCORE),
+                f"scores: expected numbers within [0, 1], got one above "
+                f"{_MOST_SCORE}",
+            ),
+        ):
+            self.refuse(kept[wrong], reason)
+        good = np.array([self.reasons[row] is None for row in kept], bool)
+        return pixels[good], np.minimum(scores[good], 1), kept[good]
+
+    def _of_length(self, rows, lists, length, name, expected):
+        _, _, lengths = lists
+        fits = lengths[rows] == length
+        for row in rows[~fits]:
+            found = "null" if lengths[row] < 0 else f"{lengths[row]} numbers"
+            self.refuse(
+                [row],
+                f"{name}: expected {length} numbers, {expected}, got {found}",
+            )
+        return rows[fits]
+
+    def _read_sizes(self, lists):
+        rows = np.flatnonzero(lists[2] == 2)
+        sizes = np.zeros((self._count, 2))
+        sizes[rows] = np.nan_to_num(_gathered(lists, rows, 2))
+        inside = (sizes >= 1) & (sizes <= untrusted.MAX_PIXEL)
+        self.refuse(
+            np.flatnonzero(~inside.all(axis=1)),
+            "image_size: expected a width and a height from 1 to "
+            f"{untrusted.MAX_PIXEL} pixels",
+        )
+        self.image_size = sizes
+
+
+def _lists(array):
+    """Returns a column of lists as (numbers, starts, lengths) by row.
+
+    Lists of pairs are taken as lists of numbers. The length of what is null,
+    or has a pair that is none, is -1.
+    """
+    lengths = pc.fill_null(pc.list_value_length(array), -1)
+    lengths = lengths.to_numpy().astype(np.int64)
+    inner = pc.list_flatten(array)
+    counted = np.maximum(lengths, 0)
+    if _is_list(inner.type):
+        pairs = pc.fill_null(pc.list_value_length(inner), -1).to_numpy()
+        parents = np.repeat(np.arange(len(lengths)), counted)
+        own = np.bincount(
+            parents, weights=np.maximum(pairs, 0), minlength=len(lengths)
+        )
+        counted = own.astype(np.int64)
+        wrong = np.bincount(
+            parents, weights=pairs != 2, minlength=len(lengths)
+        )
+        lengths = np.where((lengths < 0) | (wrong > 0), -1, counted)
+        inner = pc.list_flatten(inner)
+    numbers = pc.cast(inner, pa.float64()).to_numpy(zero_copy_only=False)
+    return numbers, np.cumsum(counted) - counted, lengths
+
+
+def _gathered(lists, rows, length):
+    """Returns the numbers of rows of one length, (K, length) float64."""
+    numbers, starts, _ = lists
+    return numbers[starts[rows, None] + np.arange(length)]
+
+
+def _is_list(kind):
+    return (
+        pa.types.is_list(kind)
+        or pa.types.is_large_list(kind)
+        or pa.types.is_fixed_size_list(kind)
+    )
+
+
+def _is_numbers(kind):
+    return _is_list(kind) and (
+        pa.types.is_floating(kind.value_type)
+        or pa.types.is_integer(kind.value_type)
+    )
+
+
+def _is_pairs(kind):
+    return _is_list(kind) and _is_numbers(kind.value_type)
+
+
+def _is_text(kind):
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
