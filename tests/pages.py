@@ -58,10 +58,12 @@ RULES = {
     r"--config\.train\.jit_compile=true": Rule("slow", TINY),
     r"--config=configs/demo\.py": Rule("run", TINY),
     r"--config=configs/(h36m|mocap|mpi_inf_3dhp)": Rule("run", status=2),
-    r"^python -m ampose_tf\.data\.prepare ": Rule("run", status=2),
+    r"^python -m (ampose_tf\.data\.prepare|benchmarks\.real_detections) ": Rule(
+        "run", status=2
+    ),
     r"^python -m ampose_tf\.data\.synthetic ": Rule("run", ("--frames=2",)),
     # tests/web runs it; here its flags are parsed.
-    r"^python -m benchmarks\.browser ": Rule("run", ("--help",), 1),
+    r"^python -m benchmarks\.browser ": Rule("run", ("--help",)),
     r"^python -m ampose_tf\.(models\.complexity|export\.describe)": Rule(
         "run"
     ),
@@ -92,9 +94,11 @@ def run_elsewhere(page: pathlib.Path, language: str) -> bool:
 
 
 def commands(page: pathlib.Path) -> list[str]:
-    """Returns the command lines of a page, in order."""
-    lines = [b.code.splitlines() for b in blocks(page, "sh")]
-    return [line for block in lines for line in block if line]
+    """Returns the command lines of a page, in order, continued ones as one."""
+    code = "".join(block.code for block in blocks(page, "sh"))
+    return [
+        line for line in re.sub(r" \\\n +", " ", code).splitlines() if line
+    ]
 
 
 def rule(command: str) -> Rule:

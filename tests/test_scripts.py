@@ -44,6 +44,7 @@ def folder(tmp_path_factory):
     """A folder that looks like a clone and in which runs may leave files."""
     clone = tmp_path_factory.mktemp("clone")
     for name in (
+        "ampose_tf",
         "configs",
         "benchmarks",
         "docs",
@@ -147,8 +148,8 @@ def check_names(command, setup):
 
 @pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.name)
 def test_commands_of_the_page(page, demo, typed):
-    """Those of the Makefile's demo have run before."""
-    assert typed is not None and demo
+    """After the Makefile's demo, whose model the pages use."""
+    assert len(demo) == 5
     setup = {
         name: (ROOT / name).read_text() for name in ("Makefile", "setup.cfg")
     }
@@ -162,7 +163,7 @@ def test_commands_of_the_page(page, demo, typed):
         assert ended.returncode == status, f"{command}\n{ended.stderr}"
         if status == 2:
             assert re.search(
-                r"no (file|folder|model) ", one_line(ended.stderr)
+                r"no (file|folder|model) |No such file", one_line(ended.stderr)
             )
 
 
