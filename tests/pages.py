@@ -58,9 +58,8 @@ RULES = {
     r"--config\.train\.jit_compile=true": Rule("slow", TINY),
     r"--config=configs/demo\.py": Rule("run", TINY),
     r"--config=configs/(h36m|mocap|mpi_inf_3dhp)": Rule("run", status=2),
-    r"^python -m (ampose_tf\.data\.prepare|benchmarks\.real_detections) ": Rule(
-        "run", status=2
-    ),
+    r"^python -m ampose_tf\.data\.prepare ": Rule("run", status=2),
+    r"^python -m benchmarks\.real_detections ": Rule("run", status=2),
     r"^python -m ampose_tf\.data\.synthetic ": Rule("run", ("--frames=2",)),
     # tests/web runs it; here its flags are parsed.
     r"^python -m benchmarks\.browser ": Rule("run", ("--help",)),
