@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test test-all fuzz smoke web web-packages web-test lint clean
+.PHONY: install demo test test-all fuzz smoke docs web web-packages web-test lint clean
 
 install: $(VENV)/installed
 
@@ -50,6 +50,10 @@ smoke: install
 	rm -rf build/smoke
 	bash tests/wheel/smoke.sh $(BIN)/python build/smoke
 
+# The pages in docs/ as a website, into site/.
+docs: install
+	$(BIN)/python -m mkdocs build --strict
+
 # The browser page, into web/dist: needs npm and Node 20.19, or 22.12 or newer.
 web-packages: web/node_modules/.package-lock.json
 
@@ -64,4 +68,4 @@ web-test: web install
 	AMPOSE_WEB=1 $(BIN)/python -m pytest tests/web
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info web/dist web/node_modules web/public/assets
+	rm -rf $(VENV) build dist site *.egg-info web/dist web/node_modules web/public/assets

@@ -17,14 +17,17 @@ ROOT = pathlib.Path(__file__).parents[1]
 def run(
     command: str, cwd: pathlib.Path, *further: str
 ) -> subprocess.CompletedProcess:
-    """Runs `python script.py ...` or `python -m module ...`.
+    """Runs `[NAME=value] python script.py ...` or `python -m module ...`.
 
     Args:
         command: As one would type it in a clone.
         cwd: Folder to run it in.
         further: Arguments added to it.
     """
-    python, *arguments = shlex.split(command)
+    words = shlex.split(command)
+    start = next(i for i, word in enumerate(words) if "=" not in word)
+    variables = dict(word.split("=", 1) for word in words[:start])
+    python, *arguments = words[start:]
     assert pathlib.Path(python).name == "python", command
     is_module = arguments[0] == "-m"
     name, *arguments = arguments[is_module:]
@@ -36,7 +39,7 @@ def run(
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(errors),
         mock.patch.object(sys, "argv", [path, *arguments, *further]),
-        mock.patch.dict(os.environ),
+        mock.patch.dict(os.environ, variables),
         warnings.catch_warnings(),
     ):
         # A test may have imported the module before.

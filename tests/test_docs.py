@@ -1,25 +1,32 @@
-"""What docs/mobile.md says of files is what the files are."""
+"""The pages: the site builds, links lead somewhere, mobile.md is right.
+
+tests/test_scripts.py runs the code of all other pages, see tests/pages.py.
+"""
 
 import contextlib
+import html.parser
 import json
 import re
 import shutil
 import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from ampose_tf import weights
+import ampose_tf
+from ampose_tf import data, evaluation, lifting, weights
 from ampose_tf.camera import normalize_screen
 from ampose_tf.conversion import COCO_17, MEDIAPIPE_33, MOVENET_17
 from ampose_tf.export import runtime, signatures
 from ampose_tf.lifting.predictor import load_predictor
 from ampose_tf.models import stored
-from tests import commands
+from tests import commands, pages
 from tests.commands import ROOT
 
 PAGE = ROOT / "docs/mobile.md"
-TEXT = PAGE.read_text(encoding="utf-8")
+TEXT = pages.text(PAGE)
+PROCESSORS = pages.text(ROOT / "docs/processors.md")
 OF_PIXELS = weights.AMPOSE_S.with_name("ampose_s_float16_lift_coco17.tflite")
 LANGUAGES = ("kotlin", "swift", "js", "python")
 
@@ -29,13 +36,13 @@ MOVENET[9, 2] = 0.1  # the left wrist
 
 
 def snippet(language):
-    (found,) = re.findall(rf"```{language}\n(.*?)```", TEXT, flags=re.S)
-    return found
+    (found,) = pages.blocks(PAGE, language)
+    return found.code
 
 
-def rows_below(heading):
+def rows_below(heading, text=TEXT):
     """Cells of the table whose first cell is the heading."""
-    table = TEXT[TEXT.index(f"| {heading} |") :].split("\n\n")[0]
+    table = text[text.index(f"| {heading} |") :].split("\n\n")[0]
     return [
         [cell.strip() for cell in line.strip("|").split("|")]
         for line in table.splitlines()[2:]
@@ -51,8 +58,7 @@ def folder(tmp_path_factory):
     np.save(clone / "movenet.npy", MOVENET[None, None].astype(np.float32))
     clip = np.tile(MOVENET * (1280, 720, 1), (4, 1, 1))[..., [1, 0, 2]]
     np.save(clone / "clip.npy", clip)
-    blocks = re.findall(r"```sh\n(.*?)```", TEXT, flags=re.S)
-    lines = [line for block in blocks for line in block.splitlines()]
+    lines = pages.commands(PAGE)
     assert len(lines) == 3
     for line in lines:
         short = []
@@ -95,7 +101,7 @@ def test_the_table_of_signatures_is_the_files(folder):
         for name, inputs, _ in rows_below("signature")
     }
     assert said == expected
-    assert "All give `poses_3d` [1, 17, 3]." in TEXT
+    assert "All return `poses_3d` [1, 17, 3]." in TEXT
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -182,7 +188,7 @@ def test_what_the_javascript_makes_of_detectors():
 
 
 def test_the_table_of_files_is_what_they_say_of_themselves():
-    rows = rows_below("file")
+    rows = rows_below("file", PROCESSORS)
     assert len(rows) == 6
     for name, size, mean, largest, needed in rows:
         path = weights.AMPOSE_S.with_name(f"{name.strip('`')}.tflite")
@@ -201,7 +207,7 @@ def test_the_table_of_files_is_what_they_say_of_themselves():
 
 
 def test_the_table_of_float16_is_what_the_files_say():
-    rows = rows_below("in float16")
+    rows = rows_below("in float16", PROCESSORS)
     assert len(rows) == 4
     for name, mean, worst in rows:
         stem, signature = re.findall(r"`(\w+)`", name)
@@ -241,6 +247,87 @@ def test_axes_of_engines():
         assert np.sign(np.linalg.det(matrix)) == hand
 
 
-def test_links_lead_somewhere():
-    for link in re.findall(r"\]\(([^)#]+)", TEXT):
-        assert link.startswith("http") or (PAGE.parent / link).exists(), link
+def anchors(text):
+    """Returns the fragments of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", text, flags=re.M)
+    kept = (re.sub(r"[^\w\- ]", "", heading) for heading in headings)
+    return {heading.lower().replace(" ", "-") for heading in kept}
+
+
+@pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    text = pages.text(page)
+    for link in re.findall(r"\]\(\s*([^)\s]+)", text):
+        if link.startswith(("http://", "https://")):
+            continue
+        name, _, anchor = link.partition("#")
+        path = page.parent / name if name else page
+        assert path.exists(), link
+        if anchor and path.name != "api.md":
+            assert anchor in anchors(pages.text(path)), link
+        # The site holds docs/ alone.
+        assert page == pages.README or path.parent == page.parent, link
+
+
+@pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.name)
+def test_paths_in_the_text_exist(page):
+    text = re.sub(r"```.*?```", "", pages.text(page), flags=re.S)
+    for path in re.findall(
+        r"`((?:(?:ampose_tf|benchmarks|configs|tests|web)/[\w./]+)|[A-Z]+\.md)`",
+        text,
+    ):
+        if not path.startswith("web/dist"):  # Built by make web.
+            assert (ROOT / path).exists(), path
+
+
+def test_readme_is_one_screen():
+    words = pages.text(pages.README).split()
+    assert len(words) <= 900
+
+
+class _Loaded(html.parser.HTMLParser):
+    """What a browser loads for a page."""
+
+    def __init__(self):
+        super().__init__()
+        self.addresses = []
+
+    def handle_starttag(self, tag, attrs):
+        named = dict(attrs)
+        if tag == "link" and named.get("rel") != "canonical":
+            self.addresses.append(named["href"])
+        self.addresses += [named[n] for n in ("src",) if named.get(n)]
+
+
+def test_the_site_builds_and_asks_no_other_server(tmp_path):
+    built = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict"]
+        + ["--site-dir", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert built.returncode == 0, built.stderr
+    assert {p.with_suffix(".html").name for p in pages.PAGES[1:]} <= {
+        p.name for p in tmp_path.glob("*.html")
+    }
+    for path in tmp_path.glob("*.html"):
+        loaded = _Loaded()
+        loaded.feed(path.read_text(encoding="utf-8"))
+        assert len(loaded.addresses) >= 3
+        for address in loaded.addresses:
+            assert "//" not in address, address
+    for path in tmp_path.rglob("*.css"):
+        assert not re.search(r"@import|url\(\W?http", path.read_text()), path
+
+
+def test_the_api_page_has_every_public_name():
+    shown = re.findall(
+        r"^::: (\S+)$", pages.text(ROOT / "docs/api.md"), flags=re.M
+    )
+    assert len(set(shown)) == len(shown)
+    names = set(ampose_tf.__all__)
+    assert {f"ampose_tf.{name}" for name in names} <= set(shown)
+    for room in (lifting, evaluation, data):
+        own = {name for name in room.__all__ if name not in names}
+        assert {f"{room.__name__}.{name}" for name in own} <= set(shown)

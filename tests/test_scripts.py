@@ -1,4 +1,4 @@
-"""The command lines: every command of README and Makefile, and mistakes."""
+"""Every command and program of README, docs and Makefile, and mistakes."""
 
 import json
 import pathlib
@@ -13,53 +13,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import ampose_tf
+from ampose_tf.conversion import CONVERSIONS
 from ampose_tf.data import archive, mpi_inf_3dhp
 from ampose_tf.lifting import results
 from ampose_tf.lifting.blazepose import models
 from ampose_tf.lifting.predictor import load_predictor
 from ampose_tf.skeleton import H36M_17, predict_mirrored
 from benchmarks.downloads import annotations, write_annotations
-from tests import clips
+from tests import clips, pages
 from tests.commands import ROOT, run
+from tests.pages import TINY
 from tests.people import STANDING
-
-# What makes each long command short. Data sets that are not here end in their
-# message, and status 2.
-TINY = [
-    "--config.data.generated.frames=10",
-    "--config.data.train_stride=2",
-    "--config.model.depth=1",
-    "--config.model.width=8",
-    "--config.model.heads=2",
-    "--config.train.epochs=1",
-    "--config.train.batch_size=512",
-    "--config.export.float16_mm=100",
-    "--config.export.dynamic_int8_mm=1000",
-    "--config.export.compression_mm=1000",
-    "--config.export.int8_float_attention_mm=1000",
-]
-
-
-def shortened(command):
-    """Returns arguments that make a command short, and its exit status."""
-    if "configs/demo.py" in command:
-        return TINY, 0
-    if re.search(
-        r"configs/(h36m|mocap|mpi_inf_3dhp)|ampose_tf\.data\.prepare", command
-    ):
-        return [], 2
-    if "ampose_tf.data.synthetic" in command:
-        return ["--frames=2"], 0
-    if "benchmarks.mobile" in command:
-        short = ["--rounds=1", "--starts=1", "--formats=float32"]
-        return ["--model=runs/demo/best.keras", *short], 0
-    return [], 0
-
-
-def readme_commands():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```sh\n(.*?)```", text, flags=re.S)
-    return [line for block in blocks for line in block.splitlines() if line]
 
 
 def makefile_commands(target):
@@ -79,17 +44,22 @@ def folder(tmp_path_factory):
     """A folder that looks like a clone and in which runs may leave files."""
     clone = tmp_path_factory.mktemp("clone")
     for name in (
+        "ampose_tf",
         "configs",
         "benchmarks",
         "docs",
         *(p.name for p in scripts()),
     ):
         (clone / name).symlink_to(ROOT / name)
-    # What the README calls the user's.
+    # What the pages call the user's.
     (clone / "clips").mkdir()
-    for name in ("first", "second"):
-        content = json.dumps(clips.coco_results())
-        (clone / "clips" / f"{name}.json").write_text(content)
+    for name in ("clip", "clips/first", "clips/second"):
+        content = json.dumps(clips.coco_results(1))
+        (clone / f"{name}.json").write_text(content)
+    pixels = CONVERSIONS["COCO-17"].convert(clips.truth()[0][:3, 0])
+    np.save(clone / "clip.npy", pixels)
+    motion = ampose_tf.Lifter()(clone / "clip.json", fps=25)
+    motion.save(clone / "recorded.json")
     return clone
 
 
@@ -128,50 +98,105 @@ def assert_shows_both_sides(path):
 
 
 @pytest.fixture(scope="module")
-def readme(folder):
-    """Runs the README's commands; returns each with its expected status."""
-    ended = []
-    for command in readme_commands():
-        if command.startswith("pip "):
-            assert command == "pip install -e '.[video]'"
-        elif "blazepose.models" in command or "--video=" in command:
-            continue  # See test_readmes_video.
-        elif command.startswith("make "):
-            assert command.split()[1] in ("demo", "test", "web")
-        elif command.startswith("bash "):
-            assert "--dry_run" in command
-            subprocess.run(
-                shlex.split(command),
-                cwd=folder,
-                check=True,
-                capture_output=True,
-            )
-        else:
-            arguments, status = shortened(command)
-            ended.append((run(command, folder, *arguments), status))
-    return ended
+def typed(folder):
+    """Runs a command as its rule says, the first time that it is asked for."""
+    ended = {}
+
+    def run_once(command):
+        if command not in ended:
+            _, further, _ = pages.rule(command)
+            if command.startswith("bash "):
+                ended[command] = subprocess.run(
+                    shlex.split(command),
+                    cwd=folder,
+                    capture_output=True,
+                    text=True,
+                )
+            else:
+                ended[command] = run(command, folder, *further)
+        return ended[command]
+
+    return run_once
 
 
 @pytest.fixture(scope="module")
-def demo(folder, readme):
-    """Runs the Makefile's demo, of which the README has run the rest."""
-    known = readme_commands()
-    ended = []
-    for command in makefile_commands("demo"):
-        if command not in known:
-            ended.append(run(command, folder, *shortened(command)[0]))
-            assert ended[-1].returncode == 0, ended[-1].stderr
+def demo(typed):
+    """Runs the Makefile's demo."""
+    ended = [typed(command) for command in makefile_commands("demo")]
+    for done in ended:
+        assert done.returncode == 0, done.stderr
     return ended
 
 
-def test_readme_commands(folder, readme):
-    assert len(readme) >= 10
-    for ended, status in readme:
-        assert ended.returncode == status, f"{ended.args}\n{ended.stderr}"
+def check_names(command, setup):
+    """Compares a command that is not run with what it is about."""
+    words = shlex.split(command)
+    if words[0] == "make":
+        phony = re.search(r"^\.PHONY: (.*)$", setup["Makefile"], flags=re.M)
+        assert set(words[1:]) <= set(phony[1].split()), command
+    elif words[0] == "pip":
+        for word in words[2:]:
+            if extra := re.fullmatch(r"\.\[(\w+)\]", word):
+                assert f"\n{extra[1]} =\n" in setup["setup.cfg"], command
+            elif word.endswith(".txt"):
+                assert (ROOT / word).exists(), command
+            else:
+                assert word in ("-e", "-r", "--no-deps", "."), command
+    else:
+        assert command == models.COMMAND
+
+
+@pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.name)
+def test_commands_of_the_page(page, demo, typed):
+    """After the Makefile's demo, whose model the pages use."""
+    assert len(demo) == 5
+    setup = {
+        name: (ROOT / name).read_text() for name in ("Makefile", "setup.cfg")
+    }
+    for command in pages.commands(page):
+        how, _, status = pages.rule(command)
+        if how == "check":
+            check_names(command, setup)
+        if how != "run" or pages.run_elsewhere(page, "sh"):
+            continue
+        ended = typed(command)
+        assert ended.returncode == status, f"{command}\n{ended.stderr}"
         if status == 2:
             assert re.search(
-                r"no (file|folder|model) ", one_line(ended.stderr)
+                r"no (file|folder|model) |No such file", one_line(ended.stderr)
             )
+
+
+@pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.name)
+def test_python_of_the_page(page, demo, typed, folder, monkeypatch):
+    """One program, after the commands of the page."""
+    snippets = pages.blocks(page, "python")
+    if not snippets or pages.run_elsewhere(page, "python"):
+        return
+    for command in pages.commands(page):
+        if pages.rule(command).how == "run":
+            typed(command)
+    monkeypatch.chdir(folder)
+    program = {}
+    for snippet in snippets:
+        exec(snippet.code, program)
+        poses_3d = np.asarray(program["poses_3d"])
+        assert poses_3d.shape[1:] == (17, 3)
+        assert np.isfinite(poses_3d).all()
+
+
+def test_blocks_of_every_page_are_run():
+    """A block of another language is text, or read by the named test."""
+    for page in pages.PAGES:
+        for language, _ in pages.blocks(page):
+            known = ("sh", "python", "bibtex", "")
+            elsewhere = pages.run_elsewhere(page, language)
+            assert language in known or elsewhere, (page.name, language)
+    for (name, _), test in pages.RUN_BY.items():
+        assert name in (ROOT / test).read_text(encoding="utf-8"), test
+
+
+def test_the_demo_leaves_its_report(demo, folder):
     report = json.loads((folder / "runs/demo/evaluation.json").read_text())
     assert {
         "mpjpe_mm",
@@ -187,31 +212,9 @@ def test_readme_commands(folder, readme):
     assert len(report["actions"]) == 15
 
 
-def test_readme_snippets(folder, demo, monkeypatch, capsys):
-    """The Python of the README, after its commands, as one program."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    snippets = re.findall(r"```python\n(.*?)```", text, flags=re.S)
-    assert len(snippets) == 4
-    clip = archive.read(folder / "data/synthetic/clip_S9_Walking.npz")
-    np.save(folder / "clip.npy", clip["keypoints_px"][:3])
-    (folder / "clip.json").write_text(json.dumps(clips.coco_results(1)))
-    monkeypatch.chdir(folder)
-    program, shapes = {}, []
-    for snippet in snippets:
-        exec(snippet, program)
-        shapes.append(tuple(program["poses_3d"].shape))
-    assert "level" in capsys.readouterr().out.splitlines()[-1]
-    assert shapes == [
-        (clips.FRAMES, 17, 3),
-        (3, 17, 3),
-        (3, 17, 3),
-        (1, 17, 3),
-    ]
-
-
 @pytest.fixture(scope="module")
 def demo_clip(tmp_path_factory):
-    """The clip of the README's first picture, from PyPI."""
+    """The clip of the README's picture, from PyPI."""
     folder = tmp_path_factory.mktemp("demo_clip")
     try:
         subprocess.run(
@@ -232,18 +235,32 @@ def demo_clip(tmp_path_factory):
     return folder / "demo.mp4"
 
 
+def slow_commands():
+    """Returns the commands of the pages that have the rule "slow"."""
+    found = [c for page in pages.PAGES for c in pages.commands(page)]
+    return sorted({c for c in found if pages.rule(c).how == "slow"})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command", [c for c in slow_commands() if "--video=" not in c]
+)
+def test_slow_commands(command, typed):
+    ended = typed(command)
+    assert ended.returncode == 0, ended.stderr
+
+
 @pytest.mark.slow  # Not for its time: it downloads.
-def test_readmes_video(folder, request):
+def test_a_pages_video(folder, request):
     """The command as it stands, on the first second of the demo's clip."""
-    (command,) = [line for line in readme_commands() if "--video=" in line]
-    assert models.COMMAND in readme_commands()
+    (command,) = [c for c in slow_commands() if "--video=" in c]
     try:
         models.paths("full")
     except OSError:
         pytest.skip(f"BlazePose's models are missing; {models.COMMAND}")
     clip = request.getfixturevalue("demo_clip")
     (folder / "clip.mp4").symlink_to(clip)
-    ended = run(command, folder, "--end=1")
+    ended = run(command, folder, *pages.rule(command).further)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.split() == [
         "lifted/clip.npz",
@@ -262,14 +279,6 @@ def test_readmes_video(folder, request):
     assert (head < foot - 200).all() and (foot < 994 / 2).all()
 
 
-def test_readme_is_whole():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    links = re.findall(r"\]\(([^)#]+)\)", text)
-    assert len(links) >= 5
-    for link in links:
-        assert link.startswith("http") or (ROOT / link).exists(), link
-
-
 def test_demo_of_the_makefile(folder, demo):
     assert [shlex.split(line)[1] for line in makefile_commands("demo")] == [
         "train.py",
@@ -278,7 +287,7 @@ def test_demo_of_the_makefile(folder, demo):
         "evaluate.py",
         "lift.py",
     ]
-    evaluated, lifted = demo
+    *_, evaluated, lifted = demo
     table = evaluated.stdout.split("\n\n")[-1]
     rows = [line.split()[0] for line in table.splitlines()[1:-1]]
     assert [pathlib.Path(row).name for row in rows] == [
@@ -357,8 +366,10 @@ def test_full_disk_keeps_what_is_there(folder, demo, command, limit):
     export = folder / "runs/demo/export"
     kept = {p: p.read_bytes() for p in export.rglob("*") if p.is_file()}
     assert len(kept) >= 8
+    further = TINY if "configs/demo.py" in command else ["--frames=2"]
+    further = [] if "lift.py" in command else further
     ended = run_process(
-        shlex.join([*shlex.split(command), *shortened(command)[0]]),
+        shlex.join([*shlex.split(command), *further]),
         folder,
         preexec_fn=lambda: resource.setrlimit(
             resource.RLIMIT_FSIZE, (limit, limit)
@@ -451,7 +462,7 @@ def test_motion_archive_from_training_to_report(archived, folder):
 
 
 def test_mpi_inf_3dhp_from_download_to_report(folder, demo, tmp_path):
-    """Judges the model of the README's commands."""
+    """Evaluates the demo's model."""
     person = STANDING[None] * [1, -1, -1] + [[[0, 1, 4]]] * np.ones((3, 1, 1))
     write_annotations(
         tmp_path / "TS5/annot_data.mat",

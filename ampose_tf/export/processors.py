@@ -136,7 +136,7 @@ RULES = (
         ),
         (_FLOAT32, _FLOAT16, _DYNAMIC_INT8),
         "measured: the released files in @litertjs/core 2.5.3 and Chromium, "
-        "on a processor that plays a GPU (docs/mobile.md)",
+        "on a processor that plays a GPU (docs/processors.md)",
         "2026-11-29",
     ),
     Rule(
