@@ -352,8 +352,8 @@ def numbered(world, image):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (cut_2d, "S1 'Walking 1' camera 2: 6 frames of 2D for 7 of 3D"),
-        (three_cameras, "S1 'Walking 1': expected 2D of 4 cameras, got 3"),
+        (cut_2d, "S1 'Walking 1' camera 2: 6 frames of 2D, but 7 of 3D"),
+        (three_cameras, "S1 'Walking 1': expected 2D for 4 cameras, got 3"),
         (no_list, "gt.npz: S1 'Walking 1': expected a list of cameras"),
         (no_array, r"gt.npz: S1 'Walking 1' camera 1: .*\(T, J, 2\), got li"),
         (third_axis_2d, r"camera 1: .*\(T, J, 2\), got \(7, 17, 3\)"),
@@ -367,8 +367,8 @@ def numbered(world, image):
         (infinite_3d, "3d_h36m.npz: S1 'Walking 1': 3D contains NaN or inf"),
         (millimetres, "3d_h36m.npz: S1 'Walking 1': .*like millimetres"),
         (centimetres, "3d_h36m.npz: S1 'Walking 1': expected metres"),
-        (lacking_2d, "gt.npz: S1 has no 'Walking 1', which .*3d_h36m.npz"),
-        (lacking_3d, "3d_h36m.npz: S1 has no 'Walking 1', which .*gt.npz"),
+        (lacking_2d, "gt.npz: S1 has no 'Walking 1', unlike .*3d_h36m.npz"),
+        (lacking_3d, "3d_h36m.npz: S1 has no 'Walking 1', unlike .*gt.npz"),
         (numbered, "npz: S1: 7 is not the name of an action"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
@@ -390,7 +390,7 @@ def test_other_numbers_of_joints(root, joints):
 
 def test_missing_subjects_are_named(root):
     with pytest.raises(
-        ValueError, match="3d_h36m.npz: no subject S8; it has S1, S9, S11"
+        ValueError, match="3d_h36m.npz: no subject S8; it contains S1, S9, S11"
     ):
         human36m.load(root, ("S1", "S8"))
 
@@ -400,14 +400,14 @@ def test_subjects_in_one_file_only(tmp_path):
     del image["S9"]
     write(tmp_path, world, image)
     with pytest.raises(
-        ValueError, match="h36m_gt.npz: no subject S9; it has S1, S11"
+        ValueError, match="h36m_gt.npz: no subject S9; it contains S1, S11"
     ):
         human36m.load(tmp_path, ("S9",))
 
 
 def test_subjects_without_calibration(tmp_path):
     write(tmp_path, *make_recordings({"S2": {"Eating": 2}}))
-    with pytest.raises(ValueError, match="no calibration of a subject 'S2'"):
+    with pytest.raises(ValueError, match="no calibration for a subject 'S2'"):
         human36m.load(tmp_path, ("S2",))
 
 
@@ -415,7 +415,7 @@ def test_files_of_another_kind(tmp_path):
     world, image = make_recordings()
     write(tmp_path, world, image)
     archive.write(tmp_path / "data_3d_h36m.npz", poses=np.ones(3))
-    with pytest.raises(ValueError, match="'positions_3d'; it holds poses"):
+    with pytest.raises(ValueError, match="'positions_3d'; it contains poses"):
         human36m.load(tmp_path, ("S1",))
     archive.write(
         tmp_path / "data_3d_h36m.npz", positions_3d={"S1": np.ones(3)}

@@ -140,7 +140,7 @@ def test_a_subject_of_another_archives_other_split(tmp_path):
     both = ("tiny", "more")
     with pytest.raises(ValueError, match="tiny: P3 .* validation subjects"):
         mocap.load(tmp_path, both, "train")
-    with pytest.raises(ValueError, match="more: P3 belongs to .* train"):
+    with pytest.raises(ValueError, match="more: P3 is one of .* train"):
         mocap.load(tmp_path, both, "validation")
     # A subject in both training lists is no leak.
     chosen = mocap.load(tmp_path, both, "train", ("P1",))
@@ -149,7 +149,9 @@ def test_a_subject_of_another_archives_other_split(tmp_path):
 
 def test_splits_that_share_a_subject(tmp_path):
     write(tmp_path, card=made_card(validation=["P3", "P2"]))
-    with pytest.raises(ValueError, match=r"tiny\.json: P2 is in train and"):
+    with pytest.raises(
+        ValueError, match=r"tiny\.json: P2 is both in train and"
+    ):
         mocap.load(tmp_path, ("tiny",), "train")
 
 
@@ -157,7 +159,9 @@ def test_splits_that_share_a_subject(tmp_path):
 def test_half_of_the_pair_is_missing(tmp_path, ending):
     write(tmp_path)
     (tmp_path / f"tiny.{ending}").unlink()
-    with pytest.raises(FileNotFoundError, match=rf"tiny\.{ending}: .* pair"):
+    with pytest.raises(
+        FileNotFoundError, match=rf"tiny\.{ending}: .* consists"
+    ):
         mocap.load(tmp_path, ("tiny",), "train")
 
 

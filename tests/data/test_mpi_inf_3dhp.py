@@ -230,7 +230,7 @@ MISTAKES = {
     "truncated": (truncated, "not a readable MATLAB 7.3"),
     "empty": (lambda path: path.write_bytes(b""), "not a readable MATLAB 7.3"),
     "missing": (lambda path: path.unlink(), "no file .*TS1.*get_testset.sh"),
-    "no 2D": (lacking("annot2"), "no array annot2; it holds activity"),
+    "no 2D": (lacking("annot2"), "no array annot2; it contains activity"),
     "no 3D": (lacking("univ_annot3"), "no array univ_annot3"),
     "no valid_frame": (lacking("valid_frame"), "no array valid_frame"),
     "shape": (
@@ -243,7 +243,7 @@ MISTAKES = {
     ),
     "lengths": (
         changed("annot2", lambda array: array[:4]),
-        "as many frames .*'annot2': 4",
+        "same number of frames; .*'annot2': 4",
     ),
     "values": (
         changed("valid_frame", lambda array: 2 * array),
@@ -265,7 +265,7 @@ MISTAKES = {
     ),
     "text": (
         changed("annot2", lambda array: array.astype("S3")),
-        r"annot_data.mat: .*expected numbers as annot2",
+        r"annot_data.mat: .*expected numbers in annot2",
     ),
 }
 
@@ -294,7 +294,9 @@ def test_invalid_frames_may_hold_anything(source, tmp_path):
 def test_unknown_sequences(source, root):
     with pytest.raises(ValueError, match="'TS7'; expected some of TS1, TS2"):
         official_mpi_inf_3dhp.prepare(source, root, ("TS7",))
-    with pytest.raises(ValueError, match="no sequence TS2; it has TS1, TS5"):
+    with pytest.raises(
+        ValueError, match="no sequence TS2; it contains TS1, TS5"
+    ):
         mpi_inf_3dhp.load(root, ("TS1", "TS2"))
 
 
@@ -327,7 +329,7 @@ def test_damaged_files(root, name, value, message):
 
 def test_a_file_without_sequences(tmp_path):
     archive.write(tmp_path / mpi_inf_3dhp.FILE, other=np.zeros(3))
-    with pytest.raises(ValueError, match="none of TS1, .* is in it"):
+    with pytest.raises(ValueError, match="it contains none of TS1, "):
         mpi_inf_3dhp.load(tmp_path)
 
 

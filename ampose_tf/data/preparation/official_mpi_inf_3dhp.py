@@ -116,8 +116,8 @@ def _read(path):
     lengths = {name: len(array) for name, array in arrays.items()}
     if set(lengths.values()) != {frames} or not np.isin(valid, (0, 1)).all():
         raise ValueError(
-            f"{path}: expected valid_frame to be 0 or 1 for each frame; got "
-            f"{lengths}"
+            f"{path}: expected valid_frame to be 0 or 1, and arrays with the "
+            f"same number of frames; got {lengths}"
         )
     keypoints_px, joints_mm = mpi_inf_3dhp.check_sequence(
         arrays["annot2"][valid == 1, 0],

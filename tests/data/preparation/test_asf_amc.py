@@ -286,7 +286,7 @@ def test_a_skeleton_that_is_none(tmp_path):
             "got 'lfemur' again",
         ),
         (lambda t: t.replace("\n2\n", "\n4\n"), "expected frame 2, got 4"),
-        (lambda t: t.replace("\n1\n", "\n"), "number of a frame, got 'root'"),
+        (lambda t: t.replace("\n1\n", "\n"), "a frame number, got 'root'"),
         (lambda t: t.replace(":DEGREES", ":TURNS"), ":3: .* got ':TURNS'"),
         (lambda t: t.replace("\nltoes ", "\nltoes 0 ", 1), "1 number, got 2"),
         (lambda t: t.replace("\nltoes ", "\nltoes e", 1), "finite .* got 'e"),

@@ -80,7 +80,9 @@ def test_a_skeleton_that_lies_down(axis):
     assert skeleton.joints[16] == "head"
     rigs.recognise(skeleton, "a")
     turned = np.roll(skeleton.offsets, axis - 1, axis=1)
-    with pytest.raises(ValueError, match="a: expected a skeleton that stands"):
+    with pytest.raises(
+        ValueError, match="a: expected a skeleton that is upright"
+    ):
         rigs.recognise(skeleton._replace(offsets=turned), "a")
 
 
