@@ -94,8 +94,8 @@ def main(options):
     with server() as (rest, rpc, process):
         bulk, processor = _bulk(options.seconds)
         targets = {
-            "REST": lambda count: Rest(rest, _v1(asked[count]), _of_v1),
-            "gRPC": lambda count: Rpc(rpc, _v2(asked[count]), _INFER, _of_v2),
+            "REST": lambda count: Rest(rest, v1(asked[count]), _of_v1),
+            "gRPC": lambda count: Rpc(rpc, v2(asked[count]), INFER, _of_v2),
         }
         for name in options.protocols:
             for count in poses:
@@ -345,7 +345,7 @@ def _processor(pid):
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
-def _v1(asked):
+def v1(asked):
     return f"/v1/models/{_MODEL}:predict", [
         orjson.dumps(
             {
@@ -371,11 +371,11 @@ def _of_v1(content, shape):
     return poses_3d.reshape(shape)
 
 
-_INFER = "/inference.GRPCInferenceService/ModelInfer"
+INFER = "/inference.GRPCInferenceService/ModelInfer"
 _PREDICT = "/tensorflow.serving.PredictionService/Predict"
 
 
-def _v2(asked):
+def v2(asked):
     from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 
     bodies = []

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import http
 import math
+import re
 import socket
 import time
 
@@ -30,6 +31,8 @@ from ampose_tf.serving.limits import Limits, Refused, busy, too_large
 
 # Seconds that a client may take for a request's first line and headers.
 _HEAD_SECONDS = 10
+# Seconds that a connection without a request has at the server's end.
+_LAST_SECONDS = 0.5
 # As KServe has it: longer than proxies keep idle connections.
 _IDLE_SECONDS = 65
 # Bytes of a request's first line and headers.
@@ -256,6 +259,16 @@ class _Connection(H11Protocol):
         super().timeout_keep_alive_handler()
         self._unwatch()
 
+    def shutdown(self):
+        if self.cycle is not None and not self.cycle.response_complete:
+            super().shutdown()
+            return
+        # A request may be on its way.
+        self._unwatch()
+        self._deadline = self.loop.call_later(
+            _LAST_SECONDS, self.transport.close
+        )
+
     def send_400_response(self, msg):
         # Uvicorn's own answer is no JSON.
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
@@ -377,7 +390,12 @@ class _Endpoints(V2Endpoints):
             raise ModelNotReady(model_name)
         headers = dict(request.headers)
         body = await request.body()
-        headers.setdefault(_JSON_LENGTH, str(len(body)))
+        length = headers.setdefault(_JSON_LENGTH, str(len(body)))
+        if not re.fullmatch("[0-9]{1,12}", length) or int(length) > len(body):
+            raise InvalidInput(
+                f"{_JSON_LENGTH}: expected how many bytes of the body are "
+                "JSON."
+            )
         asked, _ = self.dataplane.decode(
             body, headers, PredictorProtocol.REST_V2.value, model_name
         )

@@ -27,6 +27,8 @@ _HEAD_BYTES = 2**14
 # Connections that do nothing are closed; clients open new ones by themselves.
 _IDLE_MILLISECONDS = 5 * 60_000
 _HANDSHAKE_MILLISECONDS = 10_000
+# Seconds in which requests are told that the server ends.
+_LAST_SECONDS = 0.5
 
 
 class Rpc:
@@ -51,6 +53,7 @@ class Rpc:
         self._servicer = InferenceServicer(plane, repository)
         self._bounds = bounds
         self.accepted = self.answered = 0
+        self._is_ending = False
         self._server = aio.server(
             options=[
                 ("grpc.max_receive_message_length", bounds.max_body_bytes),
@@ -104,6 +107,9 @@ class Rpc:
         Args:
             seconds: After them, requests are broken off.
         """
+        # gRPC breaks off what comes while it stops: clients are told before.
+        self._is_ending = True
+        await asyncio.sleep(_LAST_SECONDS)
         await self._server.stop(seconds)
 
     def _handler(self, method):
@@ -112,6 +118,10 @@ class Rpc:
         answer = getattr(self._servicer, method.name)
 
         async def handle(content, context):
+            if self._is_ending:
+                await context.abort(
+                    grpc.StatusCode.UNAVAILABLE, "The server is ending."
+                )
             request = {}
             logs.request.set(request)
             began = time.monotonic()

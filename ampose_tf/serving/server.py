@@ -158,9 +158,10 @@ class Server(kserve.ModelServer):
         self.dataplane.draining = guard.draining = True
         await asyncio.sleep(self._bounds.drain_seconds)
         web.should_exit = True
+        ends = [serving]
         if self.enable_grpc:
-            await calls.stop(self._bounds.grace_seconds)
-        await serving
+            ends.append(calls.stop(self._bounds.grace_seconds))
+        await asyncio.gather(*ends)
         accepted = sum(door.accepted for door in doors)
         answered = sum(door.answered for door in doors)
         logs.write(
