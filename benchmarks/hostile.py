@@ -446,6 +446,7 @@ def slow(place, model, kind, count, seconds=60):
             one.setblocking(False)
             sockets.add(one)
         if kind == "unread":
+            time.sleep(3)
             return collections.Counter({"sent": count})
         while sockets and time.monotonic() < end:
             time.sleep(0.2)

@@ -3,11 +3,13 @@
 import contextlib
 import http.client
 import json
+import logging
 import os
 import pathlib
 import subprocess
 import sys
 import time
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -117,3 +119,14 @@ def instances(pixels, scores, skeleton="COCO-17", size=(1000, 900)):
         }
         for p, s in zip(pixels, scores, strict=True)
     ]
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was():
+    """A command that runs in this process sends logs elsewhere."""
+    root = logging.getLogger()
+    kept = root.handlers, root.level, logging.raiseExceptions
+    with warnings.catch_warnings():
+        yield
+        logging.captureWarnings(False)
+    root.handlers, root.level, logging.raiseExceptions = kept
