@@ -32,6 +32,10 @@ class Served(NamedTuple):
     port: int
     grpc_port: int
 
+    def errors(self):
+        """What was on standard error."""
+        return self.log.with_name("errors").read_text()
+
     def lines(self):
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
@@ -53,12 +57,13 @@ class Served(NamedTuple):
 
 
 @contextlib.contextmanager
-def serving(folder, *flags):
+def serving(folder, *flags, frameworks=False):
     # Neither may be imported by a server of a `.tflite`.
-    for name in ("tensorflow", "keras"):
+    for name in () if frameworks else ("tensorflow", "keras"):
         (folder / f"{name}.py").write_text("raise SystemExit('imported')")
     log = folder / "log"
-    with log.open("wb") as file:
+    errors = folder / "errors"
+    with log.open("wb") as file, errors.open("wb") as other:
         process = subprocess.Popen(
             [
                 sys.executable,
@@ -69,13 +74,13 @@ def serving(folder, *flags):
                 *flags,
             ],
             stdout=file,
-            stderr=file,
+            stderr=other,
             env=os.environ | {"PYTHONPATH": f"{folder}:{ROOT}"},
         )
     try:
         end = time.monotonic() + 120
         while b"\n" not in log.read_bytes():
-            assert process.poll() is None, log.read_text()
+            assert process.poll() is None, errors.read_text()
             assert time.monotonic() < end, "not ready"
             time.sleep(0.05)
         ready = json.loads(log.read_text().splitlines()[0])

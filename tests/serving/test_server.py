@@ -258,6 +258,7 @@ def test_logs_are_json_and_say_nothing_of_people(served, stub):
     )
     assert {line["protocol"] for line in lines} == {"rest", "grpc"}
     assert [line for line in served.lines() if line["event"] == "bug"] == []
+    assert served.errors() == ""
 
 
 def test_sigterm_loses_no_accepted_request(tmp_path):
