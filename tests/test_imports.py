@@ -70,7 +70,7 @@ EXCEPTION = ("lifting.motion", "lifting.saving")
 # Where TensorFlow and Keras live.
 TENSORFLOW = ("data.pipeline", "export", "bulk.examples", *ROWS[6])
 KERAS = ("skeleton", "conversion", "data", "models", "export", *ROWS[6])
-# Packages that a single module, or a folder, is about.
+# Packages that a single module or folder is about.
 ALONE = {
     "tensorflow_model_optimization": "export.compression",
     "tf_keras": "export.compression",
@@ -343,6 +343,8 @@ def test_folders_are_small_and_rooms_are_where_they_should_be():
         ("lifting.singles", "import pyarrow as pa"),
         ("lifting.singles", "from ampose_tf.bulk import tables"),
         ("bulk.tables", "import tensorflow as tf"),
+        ("lifting.lifter", "from kserve import Model"),
+        ("bulk", "from ampose_tf.serving import model"),
         ("export.compression", "from tensorflow import keras"),
         ("export.compression", "from tensorflow.keras import layers"),
         ("export.tflite", "import tensorflow as tf\nx = tf.keras.Model"),
@@ -408,6 +410,7 @@ def test_what_would_be_found(module, source):
         ("bulk", "import apache_beam\nfrom ampose_tf.lifting import lifter"),
         ("bulk.pipeline", "import apache_beam as beam\nimport pyarrow"),
         ("bulk.examples", "def f():\n    import tensorflow as tf"),
+        ("serving.model", "import kserve\nfrom ampose_tf.lifting import root"),
         ("exporting", "from ampose_tf import __version__"),
         ("evaluation", "from ampose_tf import lazy"),
         ("", "import os"),
@@ -440,6 +443,7 @@ def test_the_modules_are_found():
         "ampose_tf.lifting.command",
         "ampose_tf.lifting.formats",
         "ampose_tf.lifting.saving",
+        "ampose_tf.serving.__main__",
         "benchmarks.doctor",
         "benchmarks.mobile",
     ],

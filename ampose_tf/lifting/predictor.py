@@ -142,12 +142,23 @@ class Predictor:
             }
 
         self._count += count
+        several = None
         if self._make_batches is not None and self._count >= _BULK:
-            lift = self._in_batches or lift
+            several = self._in_batches
 
         def lift_batch(start):
-            batch = slice(start, start + size)
-            return lift(**{n: array[batch] for n, array in arrays.items()})
+            end = middle = min(start + size, len(arrays["keypoints_2d"]))
+            if several is not None:
+                # A batch that is not full would take the time of a full one.
+                middle -= (end - start) % several.batch
+            parts = [(several or lift, start, middle), (lift, middle, end)]
+            return np.concatenate(
+                [
+                    of(**{n: a[first:last] for n, a in arrays.items()})
+                    for of, first, last in parts
+                    if last > first
+                ]
+            )
 
         starts = range(0, count, size)
         in_turn = map

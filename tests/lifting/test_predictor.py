@@ -327,6 +327,22 @@ def test_many_poses_are_lifted_in_batches_to_the_same_bits(
         assert len(made) == min(calls, 1)
 
 
+def test_batches_that_are_not_full_are_lifted_one_by_one(monkeypatch):
+    sizes = []
+
+    def several(keypoints_2d, seen):
+        sizes.append(len(keypoints_2d))
+        return np.zeros((len(keypoints_2d), 17, 3), np.float32)
+
+    several.batch = 8
+    monkeypatch.setattr(runtime, "tflite_in_batches", lambda *_: several)
+    monkeypatch.setattr(predictor, "_BULK", 0)
+    predict = load_predictor(weights.LIFTING["ampose_t"], threads=1)
+    for count in (1, 7, 8, 43):
+        assert predict(np.zeros((count, 17, 2))).shape == (count, 17, 3)
+    assert sizes == [8, 32, 8]
+
+
 def test_a_file_of_several_poses_stays_as_it_is(artefacts, tmp_path):
     path = tmp_path / "batch.tflite"
     tflite.write(artefacts[0], path, "float32", "x: test", batch=3)

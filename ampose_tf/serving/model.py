@@ -1,0 +1,199 @@
+"""`PoseModel`: what is served, a network behind KServe's interface."""
+
+import asyncio
+import os
+import threading
+from concurrent import futures
+
+import kserve
+import numpy as np
+from kserve.errors import InvalidInput
+from kserve.protocol.infer_type import InferRequest
+
+from ampose_tf.camera import normalize_screen
+from ampose_tf.lifting import completion
+from ampose_tf.lifting.keypoints import is_seen
+from ampose_tf.lifting.predictor import cores, load_predictor
+from ampose_tf.lifting.schema import MAX_METRES
+from ampose_tf.serving import limits, logs, messages
+from ampose_tf.skeleton import H36M_17, flip_ensemble
+
+# Poses that a thread lifts at a time, mirrored ones apart: few enough for all
+# threads to share a request.
+_POSES_OF_A_THREAD = 32
+# From so many poses on, a predictor has its graph for several poses a call.
+_WARM = 2048
+
+
+class PoseModel(kserve.Model):
+    """Lifts poses in threads, of which each has an interpreter.
+
+    Every pose is lifted by itself, as a frame of `Lifter.stream` is.
+
+    Args:
+        path: See `load_predictor`.
+        name: Its name in addresses.
+        bounds: The server's limits.
+        threads: Threads that lift; None for as many as there are cores.
+        seen_score: A joint counts as seen from this score on.
+        flip_ensemble: As of `Lifter`.
+        trust_model: See `load_predictor`.
+
+    Raises:
+        OSError: If there is no model.
+        ValueError: If it is not a model, or an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        name: str,
+        bounds: limits.Limits,
+        *,
+        threads: int | None,
+        seen_score: float,
+        flip_ensemble: bool,
+        trust_model: bool,
+    ):
+        limits.check_name(name)
+        super().__init__(name)
+        threads = cores() if threads is None else threads
+        if threads > cores():
+            raise ValueError(
+                f"--threads={threads}: expected at most {cores()}, the cores "
+                "of this machine"
+            )
+        self._bounds = bounds
+        self._seen_score = seen_score
+        self._flip_ensemble = flip_ensemble
+        self._predict = load_predictor(path, 64, 1, trust_model)
+        self._joints = [
+            H36M_17.joints.index(joint)
+            for joint in self._predict.skeleton.joints
+        ]
+        self._pool = futures.ThreadPoolExecutor(threads)
+        self._waiting = 0
+        self._warm_up(threads)
+        self.ready = True
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def get_input_types(self) -> list[dict]:
+        return messages.inputs()
+
+    def get_output_types(self) -> list[dict]:
+        return messages.outputs(len(self._joints))
+
+    def preprocess(self, payload, headers=None):
+        if isinstance(payload, InferRequest):
+            read = messages.read_v2
+        elif isinstance(payload, bytes):
+            raise InvalidInput(
+                "Expected JSON, with the header content-type: "
+                "application/json."
+            )
+        else:
+            read = messages.read_v1
+        asked = read(payload, self._bounds.max_poses, self._seen_score)
+        seen = is_seen(asked.scores, self._seen_score)
+        logs.request.get({})["poses"] = len(seen)
+        logs.request.get({})["skeletons"] = asked.skeletons
+        nothing = ~seen[:, self._joints].any(axis=1)
+        if nothing.any():
+            raise InvalidInput(
+                f"scores of pose {np.argmax(nothing)}: no joint of the "
+                f"network's has a score of {self._seen_score:g} or more; "
+                "leave such poses out."
+            )
+        return payload, asked, seen
+
+    async def predict(self, payload, headers=None, response_headers=None):
+        request, asked, seen = payload
+        count = len(seen)
+        if self._waiting + count > self._bounds.max_waiting_poses:
+            raise limits.busy()
+        self._waiting += count
+        logs.WAITING.set(self._waiting)
+        loop = asyncio.get_running_loop()
+        work = [
+            loop.run_in_executor(self._pool, self._lift, asked, seen, part)
+            for part in _parts(count)
+        ]
+        try:
+            poses_3d = np.concatenate(await asyncio.gather(*work))
+        finally:
+            for part in work:
+                part.cancel()
+            self._waiting -= count
+            logs.WAITING.set(self._waiting)
+        logs.POSES.inc(count)
+        return request, poses_3d, seen[:, self._joints]
+
+    def postprocess(self, result, headers=None, response_headers=None):
+        request, poses_3d, seen = result
+        joints = self._predict.skeleton.joints
+        notes = []
+        if not seen.all():
+            notes.append(
+                f"{(~seen).sum()} of {seen.size} joints were not seen, with "
+                f"scores below {self._seen_score:g}."
+            )
+        if isinstance(request, InferRequest):
+            return messages.write_v2(request, poses_3d, joints, notes)
+        return messages.write_v1(poses_3d, joints, notes)
+
+    async def explain(self, payload, headers=None):
+        raise InvalidInput("This model has no explainer; ask for :predict.")
+
+    def _lift(self, asked, seen, part):
+        """Returns (n, J, 3) metres of a part of what was asked."""
+        pixels, seen = asked.pixels[part], seen[part]
+        if not self._predict.seen_input:
+            pixels = pixels.copy()
+            for i in np.flatnonzero(~seen.all(axis=1)):
+                pixels[i] = completion.complete(
+                    pixels[i : i + 1], seen[i : i + 1], np.zeros(1, int)
+                )[0]
+        sizes, which = np.unique(
+            asked.image_size[part], axis=0, return_inverse=True
+        )
+        keypoints_2d = np.empty_like(pixels)
+        for i, size in enumerate(sizes):
+            rows = which.ravel() == i
+            keypoints_2d[rows] = normalize_screen(
+                pixels[rows], size, self._predict.normalisation
+            )
+        keypoints_2d = keypoints_2d[:, self._joints]
+        seen = seen[:, self._joints]
+        if self._flip_ensemble:
+            poses_3d = flip_ensemble(
+                self._predict, keypoints_2d, self._predict.skeleton, seen
+            ).mean
+        else:
+            poses_3d = self._predict(keypoints_2d, seen)
+        # NaN is in no range.
+        if not (np.abs(poses_3d) <= MAX_METRES).all():
+            raise InvalidInput(
+                "What the model makes of these keypoints is no pose."
+            )
+        return poses_3d
+
+    def _warm_up(self, threads):
+        """Has what the first requests would wait for made now."""
+        joints = len(self._joints)
+        self._predict(np.zeros((_WARM, joints, 2), np.float32))
+        together = threading.Barrier(threads)
+
+        def begin(_):
+            # Each takes an interpreter while the others have theirs.
+            together.wait()
+            self._predict(np.zeros((63, joints, 2), np.float32))
+
+        list(self._pool.map(begin, range(threads)))
+
+
+def _parts(count):
+    for start in range(0, count, _POSES_OF_A_THREAD):
+        yield slice(start, start + _POSES_OF_A_THREAD)
