@@ -587,6 +587,7 @@ def test_errors_in_the_text_of_a_traceback():
         (f"{start}ValueError: a.parquet: no{where}\n\n", "a.parquet: no"),
         (f"{start}pyarrow.lib.ArrowInvalid: no{where}", "no"),
         (f"{start}PermissionError: [Errno 13] x", "[Errno 13] x"),
+        (f"{start}RuntimeError: OSError: [Errno 27] x{where}", "[Errno 27] x"),
         (f"{start}KeyError: 'x'{where}", None),
         ("Channel closed", None),
     ):
@@ -653,9 +654,10 @@ def test_the_page_about_scale_is_right(tmp_path, monkeypatch):
         assert name in SKELETONS
 
 
-def start(folder, *further):
+def start(folder, *further, before=()):
     return subprocess.Popen(
         [
+            *before,
             sys.executable,
             "-m",
             "ampose_tf.bulk",
@@ -708,6 +710,17 @@ def test_mistakes_that_processes_meet_are_one_line(tmp_path):
     ended = subprocess.CompletedProcess("", process.returncode, out, errors)
     ended.stderr = ended.stderr.replace("__main__.py: ", "bulk: ")
     assert_mistake(ended, "b.parquet: not readable as Parquet: ")
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_one_line(tmp_path):
+    many(tmp_path, 1000)
+    limited = ("bash", "-c", 'ulimit -f 30; exec "$@"', "bash")
+    process = start(tmp_path, before=limited)
+    out, errors = process.communicate(timeout=300)
+    assert (process.returncode, out) == (2, "")
+    assert errors == "bulk: lifted: [Errno 27] File too large\n"
+    assert {p.name for p in tmp_path.iterdir()} == {"a.parquet", "b.parquet"}
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import argparse
 import builtins
+import collections
 import contextlib
 import functools
 import io
@@ -10,7 +11,7 @@ import os
 import pathlib
 import re
 import sys
-import tempfile
+import threading
 from collections.abc import Iterator
 
 import apache_beam as beam
@@ -33,6 +34,9 @@ _DIRECT = "DirectRunner"
 
 # What Beam says of a worker's process that is gone.
 _DEAD = "Channel closed prematurely"
+
+# Pieces of what is logged, of 4 kB at most.
+_MOST_SAID = 256
 
 # Errors of workers come as text, with their traceback.
 _ERROR = re.compile(r"(?:[a-zA-Z_]\w*\.)*([A-Z]\w*): (.*)")
@@ -67,7 +71,7 @@ def run(options: flags.FlagValues, beam_flags: list[str]) -> int | None:
     filesystems.FileSystems.set_options(beam_options)
     standard = beam_options.view_as(pipeline_options.StandardOptions)
     is_quiet = standard.runner == _DIRECT and not options.debug
-    with _ending_in_one_line():
+    with _ending_in_one_line(options.output):
         check_free(options.output)
         plan = planned(options, matched(options.input))
         with (
@@ -283,27 +287,39 @@ def logs_aside() -> Iterator[None]:
     """
     sys.stderr.flush()
     errors = os.dup(2)
-    with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)
-        is_wanted = False
-        try:
-            yield
-        except Exception as error:
-            text = f"{type(error).__name__}: {error}"
-            is_wanted = _DEAD not in text and mistake_in(text) is None
-            raise
-        finally:
-            sys.stderr.flush()
-            os.dup2(errors, 2)
-            os.close(errors)
-            if is_wanted:
-                said.seek(0)
-                with open(2, "wb", closefd=False) as stderr:
-                    stderr.write(said.read())
+    # In memory: a disk may be full. Workers inherit the other end.
+    read, write = os.pipe()
+    os.dup2(write, 2)
+    os.close(write)
+    said = collections.deque(maxlen=_MOST_SAID)
+    reader = threading.Thread(target=_collect, args=(read, said), daemon=True)
+    reader.start()
+    is_wanted = False
+    try:
+        yield
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}"
+        is_wanted = _DEAD not in text and mistake_in(text) is None
+        raise
+    finally:
+        sys.stderr.flush()
+        os.dup2(errors, 2)
+        os.close(errors)
+        # A worker that has not ended holds its end open.
+        reader.join(timeout=1)
+        if is_wanted:
+            with open(2, "wb", closefd=False) as stderr:
+                stderr.write(b"".join(tuple(said)))
+
+
+def _collect(descriptor, said):
+    with open(descriptor, "rb", buffering=0) as pipe:
+        while content := pipe.read(2**12):
+            said.append(content)
 
 
 @contextlib.contextmanager
-def _ending_in_one_line():
+def _ending_in_one_line(output):
     """Raises mistakes that workers met as they would be raised here."""
     try:
         yield
@@ -323,6 +339,9 @@ def _ending_in_one_line():
         mistake = mistake_in(str(error))
         if mistake is None:
             raise
+        if mistake.startswith("[Errno") and "'" not in mistake:
+            # As of a full disk, which names no file.
+            mistake = f"{output}: {mistake}"
         raise ValueError(mistake) from error
 
 
@@ -338,7 +357,9 @@ def mistake_in(text: str) -> str | None:
     None for errors of other kinds, which are bugs.
     """
     for line in reversed(_WHERE.sub("", text).splitlines()):
-        found = _ERROR.fullmatch(line.strip())
+        # Beam cannot make errors of the system anew, and wraps them.
+        line = line.strip().removeprefix("RuntimeError: ")
+        found = _ERROR.fullmatch(line)
         if found is not None:
             kind, message = found.groups()
             return reading.line(message) if kind in _MISTAKES else None

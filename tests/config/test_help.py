@@ -46,6 +46,7 @@ def test_help_is_the_docstring_and_every_flag(name, monkeypatch, capsys):
     # lift.py's `main` is that of the installed command.
     told = sys.modules[command.main.__module__].__doc__.strip()
     assert printed.startswith(f"{told}\n") and said == ""
+    name = name.removesuffix(".__main__")
     run = f"python -m {name}" if "." in name else f"python {name}.py"
     if name == "lift":
         run = "ampose-lift --keypoints="
