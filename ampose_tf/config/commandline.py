@@ -110,6 +110,7 @@ def run(
 def parse(options: flags.FlagValues, named: str = "") -> list[str]:
     """Parses the process's arguments; checks `--config` if it is defined.
 
+    It is then required, but for scripts with `named`, which check for it.
     config_flags raises KeyErrors and AttributeErrors for fields that do not
     exist, and is silent about a missing file until it is used.
 
@@ -128,7 +129,10 @@ def parse(options: flags.FlagValues, named: str = "") -> list[str]:
         _check_is_file(sys.argv)
     try:
         _, *rest = options(sys.argv)
-        if "config" in options:
+        # One of several commands in a script may need no config.
+        if "config" in options and not (
+            named and options["config"].value is None
+        ):
             sections.check(_config_of(options))
     except (OSError, ValueError):
         raise
