@@ -135,7 +135,12 @@ def test_fewer_validation_poses_than_devices():
 def test_two_devices_learn_what_one_learns(tmp_path):
     """In 200 steps, 25 in each epoch, whose last batch has three poses."""
     for chosen in ("one", "all"):
-        ended = trained(tmp_path / chosen, f"devices={chosen}", "epochs=8")
+        ended = trained(
+            tmp_path / chosen,
+            f"devices={chosen}",
+            "epochs=8",
+            f"learning_rate={configuration.Train.learning_rate}",
+        )
         assert ended.returncode == 0, ended.stderr
         assert "one device" not in ended.stdout
     one, two = weights_of(tmp_path / "one"), weights_of(tmp_path / "all")

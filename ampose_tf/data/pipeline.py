@@ -96,8 +96,9 @@ def shard_batches(
     """Returns batches of pairs in files, like `training_batches` otherwise.
 
     Each epoch takes the shards in another order, eight at once, record by
-    record, and shuffles what comes from them, 65,536 pairs at a time. All
-    that is random is a function of (seed, epoch).
+    record, and shuffles and mirrors what comes from them, 65,536 pairs at a
+    time: per batch, it would cost several times as much. All that is random
+    is a function of (seed, epoch).
 
     Args:
         shards: What to train on.
@@ -107,8 +108,8 @@ def shard_batches(
         epochs: Which epochs, counted from 0.
         flip: Whether to mirror each pose with probability one half.
         inputs: "keypoints_2d", and "seen" if the network takes it.
-        first_step: Where the first of the epochs begins. Earlier batches are
-            read, but not made.
+        first_step: Where the first of the epochs begins; what is before is
+            read, too.
 
     Returns:
         See `training_batches`.
@@ -130,30 +131,20 @@ def shard_batches(
         )
 
         def shuffled(number, rows):
-            # Batches of the epoch fold in their steps, 0 and more.
-            own = tf.random.experimental.stateless_fold_in(
-                epoch_seed, -1 - number
-            )
+            own = tf.random.experimental.stateless_fold_in(epoch_seed, number)
             index = tf.random.experimental.stateless_shuffle(
                 tf.range(tf.shape(rows)[0]), own
             )
-            return tf.gather(rows, index)
-
-        def batch(step, rows):
-            keypoints_2d = tf.reshape(
-                rows[:, : 2 * shards.joints], (-1, shards.joints, 2)
-            )
-            target = tf.reshape(
-                rows[:, 2 * shards.joints :], (-1, shards.joints, 3)
+            rows = tf.gather(rows, index)
+            end = 2 * shards.joints
+            pair = (
+                tf.reshape(rows[:, :end], (-1, shards.joints, 2)),
+                tf.reshape(rows[:, end:], (-1, shards.joints, 3)),
             )
             if flip:
-                own = tf.random.experimental.stateless_fold_in(
-                    epoch_seed, step
-                )
-                keypoints_2d, target = mirror_at_random(
-                    (keypoints_2d, target), skeleton, own
-                )
-            return _as_told({"keypoints_2d": keypoints_2d}, inputs), target
+                own = tf.random.experimental.stateless_fold_in(own, 1)
+                pair = mirror_at_random(pair, skeleton, own)
+            return _as_told({"keypoints_2d": pair[0]}, inputs), pair[1]
 
         first = tf.where(epoch == epochs.start, first_step, 0)
         return (
@@ -167,11 +158,9 @@ def shard_batches(
             .map(rows_of)
             .rebatch(_BUFFER)
             .enumerate()
-            .map(shuffled)
+            .map(shuffled, num_parallel_calls=2, deterministic=True)
             .rebatch(batch_size)
-            .enumerate()
             .skip(tf.cast(first, tf.int64))
-            .map(batch, num_parallel_calls=tf.data.AUTOTUNE)
         )
 
     return (
