@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from unittest import mock
 
 import numpy as np
 from absl import flags
@@ -106,12 +107,12 @@ def _write(output, options):
             ("",),
         )
 
-    sharding.sources.load = made
-    sharding.sources.origin = lambda _: {
-        "training_data": "random numbers",
-        "licence": "none",
-    }
-    sharding.prepare(_config(), output, options.number)
+    origin = {"training_data": "random numbers", "licence": "none"}
+    with (
+        mock.patch.object(sharding.sources, "load", made),
+        mock.patch.object(sharding.sources, "origin", lambda _: origin),
+    ):
+        sharding.prepare(_config(), output, options.number)
 
 
 def _read(options):

@@ -6,6 +6,8 @@ import pathlib
 import re
 import shutil
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -400,3 +402,21 @@ def test_shards_hold_fixed_poses(written, generated, tmp_path):
             sections.check(wrong)
     with pytest.raises(ValueError, match="shards hold fixed poses"):
         sharding.prepare(written, tmp_path / "again")
+
+
+@pytest.mark.slow
+def test_the_benchmark():
+    ended = subprocess.run(
+        [
+            *(sys.executable, "-m", "benchmarks.shards", "--pairs=3000"),
+            *("--number=3", "--epochs=2"),
+        ],
+        cwd=commands.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "written: 3000 pairs, 3 shards, 1 MB" in ended.stdout
+    assert "poses/s in epochs 1 to 2" in ended.stdout
