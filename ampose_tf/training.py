@@ -14,11 +14,12 @@ import keras
 import numpy as np
 
 from ampose_tf import config as configuration
-from ampose_tf import files, interrupts, locks
+from ampose_tf import devices, files, interrupts, locks
 from ampose_tf.config import Config
 from ampose_tf.data.feed import make_feed, validation_arrays
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.data.poses import Poses
+from ampose_tf.data.shards import Shards
 from ampose_tf.evaluation import metrics
 from ampose_tf.models import losses, stored
 from ampose_tf.models.ampose import AMPose
@@ -31,7 +32,7 @@ from ampose_tf.skeleton import by_joint_count
 
 def train(
     config: Config,
-    training: Poses | Motion3D,
+    training: Poses | Motion3D | Shards,
     validation: Poses,
     workdir: pathlib.Path,
     model: keras.Model | None = None,
@@ -65,17 +66,26 @@ def train(
         FloatingPointError: If loss or weights are no longer finite.
         OSError: If a file cannot be written, or another process trains in
             workdir.
-        ValueError: If workdir belongs to another config or other data, or
-            one of its files is damaged.
+        ValueError: If workdir belongs to another config or other data, one
+            of its files is damaged, or the devices cannot train the config.
         interrupts.Interrupted: If a signal has ended it.
     """
+    devices.check_machine()
     with interrupts.handled():
+        strategy = devices.strategy_for(config)
         if model is None:
-            model = build(config)
+            with _scope(strategy):
+                model = build(config)
+        elif strategy is not None:
+            raise ValueError(
+                "train.devices: another network than the config's is trained "
+                "on one device; expected one"
+            )
         feed = make_feed(config, training)
         with _locked(workdir):
             claim(workdir, config)
-            compile_for(model, config, feed.steps)
+            with _scope(strategy):
+                compile_for(model, config, feed.steps)
             recorder = Recorder(
                 workdir,
                 model,
@@ -89,12 +99,17 @@ def train(
                     for path in sources
                 },
             )
-            _train(model, config, feed, validation, recorder)
+            _train(model, config, feed, validation, recorder, strategy)
 
 
-def _train(model, config, feed, validation, recorder):
+def _scope(strategy):
+    return contextlib.nullcontext() if strategy is None else strategy.scope()
+
+
+def _train(model, config, feed, validation, recorder, strategy):
     workdir = recorder.workdir
-    finished = recorder.resume()
+    with _scope(strategy):
+        finished = recorder.resume()
     _check_progress(recorder, config, feed)
     baseline = mean_pose_error_mm(feed.mean_pose(), validation)
     print(
@@ -103,7 +118,7 @@ def _train(model, config, feed, validation, recorder):
         flush=True,
     )
     if finished < config.train.epochs:
-        _fit(model, config, feed, validation, recorder)
+        _fit(model, config, feed, validation, recorder, strategy)
     else:
         print("This run has finished before.")
     best, last = recorder.best, recorder.history[-1]
@@ -143,6 +158,8 @@ def _locked(workdir):
 
 def _digest(data):
     """Returns the SHA-256 of all arrays and texts of a named tuple."""
+    if isinstance(data, Shards):
+        return data.sha256
     whole = hashlib.sha256()
     for name, value in data._asdict().items():
         if value is not None:
@@ -305,9 +322,12 @@ def mean_pose_error_mm(mean: np.ndarray, validation: Poses) -> float:
     return 1000 * float(metrics.mpjpe(predicted, validation.poses_3d).mean())
 
 
-def _fit(model, config, feed, validation, recorder):
+def _fit(model, config, feed, validation, recorder, strategy):
     finished, last = len(recorder.history), config.train.epochs
     judged = validation_arrays(validation, feed.inputs)
+    judged_at_once = devices.validation_size(
+        validation.count, config.evaluation.batch_size, strategy
+    )
     spans = [(range(finished, last), 0)]
     if recorder.unfinished is not None:
         # Makes the metrics' variables, which go on, too.
@@ -326,10 +346,13 @@ def _fit(model, config, feed, validation, recorder):
         for epochs, first_step in spans:
             if not epochs:
                 continue
+            batches = feed.batches(epochs, first_step)
+            if strategy is not None:
+                batches = devices.split(batches, strategy)
             model.fit(
-                feed.batches(epochs, first_step),
+                batches,
                 validation_data=judged,
-                validation_batch_size=config.evaluation.batch_size,
+                validation_batch_size=judged_at_once,
                 initial_epoch=epochs.start,
                 epochs=epochs.stop,
                 steps_per_epoch=feed.steps - first_step,

@@ -35,7 +35,7 @@ ROWS = (
     ),
     ("conversion", "data.archive", "data.poses"),
     ("data", "evaluation", "models"),
-    ("export",),
+    ("export", "devices"),
     ("training", "evaluating", "exporting", "lifting"),
     ("serving", "bulk"),
 )
@@ -68,8 +68,14 @@ MOST_MODULES = 20
 EXCEPTION = ("lifting.motion", "lifting.saving")
 
 # Where TensorFlow and Keras live.
-TENSORFLOW = ("data.pipeline", "export", "bulk.examples", *ROWS[6])
-KERAS = ("skeleton", "conversion", "data", "models", "export", *ROWS[6])
+TENSORFLOW = (
+    "data.pipeline",
+    "data.preparation.sharding",
+    "bulk.examples",
+    *ROWS[5],
+    *ROWS[6],
+)
+KERAS = ("skeleton", "conversion", "data", "models", *ROWS[5], *ROWS[6])
 # Packages that a single module or folder is about.
 ALONE = {
     "tensorflow_model_optimization": "export.compression",

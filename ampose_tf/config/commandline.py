@@ -116,8 +116,10 @@ def parse(
 ) -> list[str]:
     """Parses the process's arguments; checks `--config` if it is defined.
 
-    config_flags raises KeyError and AttributeError for fields that do not
-    exist, and does not report a missing file until it is used.
+    The config is then required, except by scripts with `named`, which check
+    for it themselves. config_flags raises KeyError and AttributeError for
+    fields that do not exist, and does not report a missing file until it is
+    used.
 
     Args:
         options: The defined flags; the parsed values are stored in them.
@@ -135,7 +137,10 @@ def parse(
         _check_is_file(sys.argv)
     try:
         _, *rest = options(sys.argv, known_only=passes_on)
-        if "config" in options:
+        # A script with several commands may have some that need no config.
+        if "config" in options and not (
+            named and options["config"].value is None
+        ):
             sections.check(_config_of(options))
     except (OSError, ValueError):
         raise

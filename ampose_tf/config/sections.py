@@ -52,6 +52,9 @@ class Data:
         archives: Names of the motion archives in `root`.
         train_stride: Use every n-th frame of training sequences.
         validation_stride: The same for validation.
+        shards: Folder of shards to train on, see `data.shards`, instead of
+            poses in memory. Empty to train on poses in memory. The other
+            fields describe the shards' contents and the validation data.
         cameras: Virtual cameras of motion archives.
         generated: Size and seed of generated motion.
         adjacency: Normalisation of the graph's three groups, see
@@ -85,6 +88,7 @@ class Data:
     archives: tuple[str, ...] = ("cmu17",)
     train_stride: int = at_least(1, 1)
     validation_stride: int = at_least(1, 1)
+    shards: str = ""
     cameras: Cameras = dataclasses.field(default_factory=Cameras)
     generated: Generated = dataclasses.field(default_factory=Generated)
     adjacency: str = choice(
@@ -209,6 +213,9 @@ class Train:
         precision: Precision of the computation; variables, the head, softmax
             and the statistics of layer norms are always float32.
         jit_compile: Whether XLA compiles the training step.
+        devices: `"one"` trains on one device; `"all"` splits each batch over
+            all GPUs of the machine, or over its logical CPU devices if it has
+            no GPU.
         lifter: A trained `.keras` file that pose refinement starts from, see
             `models.refinement`; empty to train a lifter.
         teacher: A trained `.keras` file; its poses for the same keypoints are
@@ -233,6 +240,7 @@ class Train:
     adam_epsilon: float = at_least(0, 1e-8)
     precision: str = choice("float32", "mixed_float16", "mixed_bfloat16")
     jit_compile: bool = False
+    devices: str = choice("one", "all")
     lifter: str = ""
     teacher: str = ""
     teacher_weight: float = within(0, 1, 0.5)
@@ -340,6 +348,18 @@ def check(config: Config) -> None:
         raise ValueError(
             "train.lifter: pose refinement is trained with fixed cameras; "
             "expected data.training_cameras=fixed"
+        )
+    if data.shards and (
+        data.training_cameras == "drawn" or config.train.lifter
+    ):
+        raise ValueError(
+            "data.shards: shards hold keypoints and poses alone; expected "
+            "data.training_cameras=fixed and no train.lifter"
+        )
+    if config.train.devices == "all" and config.train.jit_compile:
+        raise ValueError(
+            "train.jit_compile: XLA does not compile steps that devices "
+            "share; expected False with train.devices=all"
         )
     export = config.export
     if export.sparsity_pattern == "2:4" and export.sparsity != 0.5:

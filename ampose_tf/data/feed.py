@@ -1,6 +1,6 @@
-"""Training batches: fixed poses, or motion seen anew in each epoch.
+"""Training batches: fixed poses, in memory or in files, or drawn ones.
 
-Both feeds have the same attributes and methods.
+All feeds have the same attributes and methods.
 """
 
 import itertools
@@ -13,6 +13,7 @@ import numpy as np
 from ampose_tf.config import Config
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.data.poses import Poses
+from ampose_tf.data.shards import Shards
 from ampose_tf.skeleton import by_joint_count
 
 
@@ -77,6 +78,52 @@ class PosesFeed:
         if not self._poses.count:
             raise ValueError("There are no training poses to calibrate on")
         return self._poses.spread(at_most).sample_inputs(seen_input)
+
+
+class ShardsFeed:
+    """Poses in files, each of which comes once per epoch.
+
+    Args:
+        config: The experiment.
+        shards: Its training poses.
+
+    Attributes: As of `PosesFeed`.
+    """
+
+    def __init__(self, config: Config, shards: Shards):
+        self._config = config
+        self._shards = shards
+        self.steps = shards.batches(config.train.batch_size)
+        self.description = (
+            f"{shards.count} training poses in {len(shards.shards)} shards"
+        )
+        self.inputs = _inputs(config)
+
+    def batches(self, epochs: range, first_step: int = 0):
+        """Returns the batches of some epochs, see `PosesFeed.batches`."""
+        from ampose_tf.data import pipeline
+
+        config = self._config
+        return pipeline.shard_batches(
+            self._shards,
+            by_joint_count(config.data.joints),
+            batch_size=config.train.batch_size,
+            seed=config.train.seed,
+            epochs=epochs,
+            flip=config.data.flip_training,
+            inputs=self.inputs,
+            first_step=first_step,
+        )
+
+    def mean_pose(self) -> np.ndarray:
+        """Returns the mean of all poses, (J, 3)."""
+        return self._shards.mean_pose
+
+    def calibration(
+        self, at_most: int, seen_input: bool
+    ) -> dict[str, np.ndarray]:
+        """Returns as `PosesFeed.calibration`, of the first poses."""
+        return self._shards.first(at_most).sample_inputs(seen_input)
 
 
 class MotionFeed:
@@ -154,11 +201,13 @@ class MotionFeed:
 
 
 def make_feed(
-    config: Config, training: Poses | Motion3D
-) -> PosesFeed | MotionFeed:
+    config: Config, training: Poses | Motion3D | Shards
+) -> PosesFeed | MotionFeed | ShardsFeed:
     """Returns what a config's training sees, epoch by epoch."""
     if isinstance(training, Poses):
         return PosesFeed(config, training)
+    if isinstance(training, Shards):
+        return ShardsFeed(config, training)
     return MotionFeed(config, training)
 
 

@@ -1,4 +1,4 @@
-"""`Poses` and `Motion3D` to tf.data."""
+"""`Poses`, `Motion3D` and `Shards` to tf.data."""
 
 import numpy as np
 import tensorflow as tf
@@ -8,7 +8,13 @@ from ampose_tf.data import sampling
 from ampose_tf.data.augmentation import drawing
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.data.poses import Poses
+from ampose_tf.data.shards import Shards
 from ampose_tf.skeleton import Skeleton, mirror
+
+# Of shards: how many are read at once, and how many pairs of them are
+# shuffled together, of 340 bytes each.
+_SHARDS_AT_ONCE = 8
+_BUFFER = 2**16
 
 
 def training_batches(
@@ -75,6 +81,93 @@ def training_batches(
 
     steps = poses.batches(batch_size)
     return _batches(epoch_of, steps, seed, epochs, first_step)
+
+
+def shard_batches(
+    shards: Shards,
+    skeleton: Skeleton,
+    batch_size: int,
+    seed: int,
+    epochs: range,
+    flip: bool,
+    inputs: tuple[str, ...] = ("keypoints_2d",),
+    first_step: int = 0,
+) -> tf.data.Dataset:
+    """Returns batches of pairs in files, like `training_batches` otherwise.
+
+    Each epoch takes the shards in another order, eight at once, record by
+    record, and shuffles and mirrors what comes from them, 65,536 pairs at a
+    time: per batch, it would cost several times as much. All that is random
+    is a function of (seed, epoch).
+
+    Args:
+        shards: What to train on.
+        skeleton: Whose sides mirroring swaps.
+        batch_size: B; the last batch of an epoch may be smaller.
+        seed: Of the order and the mirroring.
+        epochs: Which epochs, counted from 0.
+        flip: Whether to mirror each pose with probability one half.
+        inputs: "keypoints_2d", and "seen" if the network takes it.
+        first_step: Where the first of the epochs begins; what is before is
+            read, too.
+
+    Returns:
+        See `training_batches`.
+    """
+    paths = tf.constant([str(path) for path in shards.paths])
+    width = 5 * shards.joints
+
+    def rows_of(record):
+        # The files are little-endian on every machine.
+        return tf.reshape(
+            tf.io.decode_raw(record, tf.float32, little_endian=True),
+            (-1, width),
+        )
+
+    def epoch_batches(epoch):
+        epoch_seed = tf.stack([tf.constant(seed, tf.int64), epoch])
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(len(shards.shards)), epoch_seed
+        )
+
+        def shuffled(number, rows):
+            own = tf.random.experimental.stateless_fold_in(epoch_seed, number)
+            index = tf.random.experimental.stateless_shuffle(
+                tf.range(tf.shape(rows)[0]), own
+            )
+            rows = tf.gather(rows, index)
+            end = 2 * shards.joints
+            pair = (
+                tf.reshape(rows[:, :end], (-1, shards.joints, 2)),
+                tf.reshape(rows[:, end:], (-1, shards.joints, 3)),
+            )
+            if flip:
+                own = tf.random.experimental.stateless_fold_in(own, 1)
+                pair = mirror_at_random(pair, skeleton, own)
+            return _as_told({"keypoints_2d": pair[0]}, inputs), pair[1]
+
+        first = tf.where(epoch == epochs.start, first_step, 0)
+        return (
+            tf.data.Dataset.from_tensor_slices(tf.gather(paths, order))
+            .interleave(
+                tf.data.TFRecordDataset,
+                cycle_length=_SHARDS_AT_ONCE,
+                num_parallel_calls=2,
+                deterministic=True,
+            )
+            .map(rows_of)
+            .rebatch(_BUFFER)
+            .enumerate()
+            .map(shuffled, num_parallel_calls=2, deterministic=True)
+            .rebatch(batch_size)
+            .skip(tf.cast(first, tf.int64))
+        )
+
+    return (
+        tf.data.Dataset.range(epochs.start, epochs.stop)
+        .flat_map(epoch_batches)
+        .prefetch(tf.data.AUTOTUNE)
+    )
 
 
 def motion_batches(

@@ -3,10 +3,14 @@ r"""Official downloads to the files that the configs read.
     python -m ampose_tf.data.prepare human36m --source=DIR --output=data
     python -m ampose_tf.data.prepare mpi_inf_3dhp --source=DIR --output=data
     python -m ampose_tf.data.prepare mocap --source=DIR --output=mocap
+    python -m ampose_tf.data.prepare shards --config=FILE --output=shards
 
 `mocap` reads every .amc and .bvh below a folder. A recording that cannot be
 used is left out, with a line that says which and why, and the exit status is
 then 4; --strict stops at the first.
+
+`shards` writes the training poses of a config into a new folder of TFRecord
+files, for data that do not fit in memory; data.shards names it in training.
 
 None is distributed here: Human3.6M and MPI-INF-3DHP are for those whom their
 owners gave access; CMU's motion capture is free for all. What is interrupted
@@ -17,22 +21,33 @@ two need the libraries of `pip install 'ampose_tf[prepare]'`.
 from absl import flags
 
 from ampose_tf import config
+from ampose_tf.data import shards
 from ampose_tf.data.preparation import (
     motion_capture,
     official_human36m,
     official_mpi_inf_3dhp,
+    sharding,
 )
 
 _PREPARE = {
     "human36m": official_human36m.prepare,
     "mpi_inf_3dhp": official_mpi_inf_3dhp.prepare,
     "mocap": motion_capture.prepare,
+    "shards": sharding.prepare,
 }
-# The flags of each data set beside --source and --output.
+# The flags of each data set beside --output.
 _OWN_FLAGS = {
-    "human36m": ("metadata",),
-    "mpi_inf_3dhp": ("sequences", "official"),
-    "mocap": ("name", "validation", "amc_fps", "bvh_unit_m", "strict"),
+    "human36m": ("source", "metadata"),
+    "mpi_inf_3dhp": ("source", "sequences", "official"),
+    "mocap": (
+        "source",
+        "name",
+        "validation",
+        "amc_fps",
+        "bvh_unit_m",
+        "strict",
+    ),
+    "shards": ("config", "number"),
 }
 _LIBRARIES = {"human36m": "cdflib", "mpi_inf_3dhp": "h5py"}
 NAMED = f"one data set: {', '.join(_PREPARE)}"
@@ -43,8 +58,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "source",
         None,
-        "Folder of the download.",
-        required=True,
+        "Folder of the download (required, but for shards).",
         flag_values=flag_values,
     )
     flags.DEFINE_string(
@@ -107,6 +121,15 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         "leaving it out.",
         flag_values=flag_values,
     )
+    config.define_flag(flag_values)
+    flags.DEFINE_integer(
+        "number",
+        64,
+        "shards: How many to write; one has to fit in memory.",
+        lower_bound=1,
+        upper_bound=shards.MOST_SHARDS,
+        flag_values=flag_values,
+    )
 
 
 def main(options: flags.FlagValues, data_sets: list[str]) -> int | None:
@@ -125,16 +148,17 @@ def main(options: flags.FlagValues, data_sets: list[str]) -> int | None:
     if len(data_sets) > 1 or data_set not in _PREPARE:
         raise ValueError(f"Expected {NAMED}, got {' '.join(data_sets)}")
     for other, names in _OWN_FLAGS.items():
-        for name in names:
-            if other != data_set and options[name].present:
+        for name in set(names) - set(_OWN_FLAGS[data_set]):
+            if options[name].present:
                 raise ValueError(f"--{name} is for {other}, not {data_set}")
     own = {name: options[name].value for name in _OWN_FLAGS[data_set]}
+    for name in {"source", "config"} & set(own):
+        if own[name] is None:
+            raise ValueError(f"--{name}=... is missing; --help explains it")
     for name in {"sequences", "validation"} & set(own):
         own[name] = tuple(filter(None, own[name]))
     try:
-        left_out = _PREPARE[data_set](
-            source=options.source, output=options.output, **own
-        )
+        left_out = _PREPARE[data_set](output=options.output, **own)
     except ImportError as error:
         library = _LIBRARIES.get(data_set)
         # Some come from a child process, of which no subclass is known.

@@ -1,19 +1,28 @@
 """From what a config names to poses."""
 
+import dataclasses
 import json
 import pathlib
 
 from ampose_tf import reading
 from ampose_tf.config import Config
-from ampose_tf.data import human36m, mocap, mpi_inf_3dhp, sampling, synthetic
+from ampose_tf.data import (
+    human36m,
+    mocap,
+    mpi_inf_3dhp,
+    sampling,
+    shards,
+    synthetic,
+)
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.data.poses import Poses
+from ampose_tf.data.shards import Shards
 
 # What `origin` says where nothing is known.
 UNKNOWN = {"training_data": "not known", "licence": "not known"}
 
 
-def load(config: Config, split: str) -> Poses | Motion3D:
+def load(config: Config, split: str) -> Poses | Motion3D | Shards:
     """Loads the poses of a config's split, or the motion to draw them from.
 
     Args:
@@ -22,7 +31,8 @@ def load(config: Config, split: str) -> Poses | Motion3D:
         split: `"train"` or `"validation"`.
 
     Returns:
-        Poses; for training with drawn cameras, motion.
+        Poses; for training with drawn cameras, motion; for training on
+        shards, those.
 
     Raises:
         OSError: Where a file is missing.
@@ -31,6 +41,8 @@ def load(config: Config, split: str) -> Poses | Motion3D:
     """
     data = config.data
     train = split == "train"
+    if train and data.shards:
+        return shards.load(config)
     subjects = data.train_subjects if train else data.validation_subjects
     stride = data.train_stride if train else data.validation_stride
     if data.dataset == "mocap":
@@ -76,8 +88,17 @@ def load(config: Config, split: str) -> Poses | Motion3D:
 
 
 def paths(config: Config) -> tuple[pathlib.Path, ...]:
-    """Returns the files that a config's poses come from."""
+    """Returns the files that a config's poses come from.
+
+    Of shards, it is the manifest, which has the SHA-256 of the others.
+    """
     data = config.data
+    if data.shards:
+        unsharded = dataclasses.replace(
+            config, data=dataclasses.replace(data, shards="")
+        )
+        manifest = pathlib.Path(data.shards, shards.MANIFEST)
+        return (manifest, *paths(unsharded))
     root = pathlib.Path(data.root)
     if data.dataset == "mocap":
         return tuple(
@@ -134,6 +155,8 @@ def origin(config: Config) -> dict[str, str]:
     """
     if config.data.dataset == "mpi_inf_3dhp":
         return UNKNOWN.copy()
+    if config.data.shards:
+        return _origin_of_shards(config.data.shards)
     try:
         described = describe(config)
     except FileNotFoundError:
@@ -144,6 +167,17 @@ def origin(config: Config) -> dict[str, str]:
             "cameras, on bodies and by detectors drawn at random"
         )
     return {"training_data": described, "licence": _licence(config)}
+
+
+def _origin_of_shards(folder):
+    try:
+        known = shards.origin(folder)
+    except FileNotFoundError:
+        return UNKNOWN.copy()
+    return {
+        name: reading.shown(text, _LONGEST_LICENCE)
+        for name, text in known.items()
+    }
 
 
 _LONGEST_LICENCE = 5000

@@ -218,7 +218,7 @@ class Recorder(keras.callbacks.Callback):
                 self._steps,
                 self._rate,
                 round(time.monotonic() - self._start, 1),
-                [float(v) for v in self._model.metrics_variables],
+                [float(np.asarray(v)) for v in self._model.metrics_variables],
             )
         )
         interrupts.check(

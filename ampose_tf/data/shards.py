@@ -1,0 +1,329 @@
+"""Training pairs in files, for data that do not fit in memory.
+
+A folder of shards holds `manifest.json` and TFRecord files. A record is the
+pairs of up to 1,024 poses as raw little-endian float32: per pair a row of J x
+2 keypoints and J x 3 joint positions. Nothing in it is executed or parsed
+further. `python -m ampose_tf.data.prepare shards` writes such folders.
+"""
+
+import dataclasses
+import hashlib
+import json
+import math
+import os
+import pathlib
+import re
+import struct
+from typing import NamedTuple
+
+import numpy as np
+
+from ampose_tf import reading
+from ampose_tf.config import Config, fields
+from ampose_tf.data.poses import Poses, check_unit
+
+MANIFEST = "manifest.json"
+# Pairs of a record; the last of a shard may have fewer.
+RECORD = 1024
+MOST_SHARDS = 100_000
+_VERSION = 1
+_MOST_BYTES = 2**25
+_MOST_PAIRS = 2**40
+_LONGEST_TEXT = 5000
+# Of a TFRecord: length, its checksum; data; their checksum.
+_HEADER, _FOOTER = 12, 4
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+# The fields of a config's data that decide what training poses are.
+_DECISIVE = (
+    "dataset",
+    "keypoints",
+    "joints",
+    "train_subjects",
+    "archives",
+    "train_stride",
+    "cameras",
+    "generated",
+)
+
+
+class Shard(NamedTuple):
+    """One file of a folder.
+
+    Attributes:
+        pairs: How many it holds.
+        sha256: Of the file.
+    """
+
+    pairs: int
+    sha256: str
+
+
+class Shards(NamedTuple):
+    """A folder of training pairs, looked through by `load`.
+
+    Attributes:
+        folder: The folder.
+        joints: J.
+        shards: Its files, in the order of their numbers.
+        origin: See `sources.origin`.
+        sha256: Of the manifest, which has those of all files.
+        mean_pose: (J, 3) metres.
+    """
+
+    folder: pathlib.Path
+    joints: int
+    shards: tuple[Shard, ...]
+    origin: dict[str, str]
+    sha256: str
+    mean_pose: np.ndarray
+
+    @property
+    def count(self) -> int:
+        """Pairs of all shards."""
+        return sum(shard.pairs for shard in self.shards)
+
+    @property
+    def paths(self) -> list[pathlib.Path]:
+        """The files."""
+        number = len(self.shards)
+        return [self.folder / name(i, number) for i in range(number)]
+
+    def batches(self, batch_size: int) -> int:
+        """Returns the batches in one pass, the last and smaller included."""
+        return math.ceil(self.count / batch_size)
+
+    def first(self, at_most: int) -> Poses:
+        """Returns the first pairs, which were drawn from all at random.
+
+        Actions and subjects are not known of them.
+
+        Raises:
+            OSError: If a file cannot be read.
+        """
+        found, missing = [], at_most
+        for path, shard in zip(self.paths, self.shards, strict=True):
+            with reading.opened(path) as file:
+                for rows in _records(file, shard, self.joints):
+                    found.append(rows[:missing])
+                    missing -= len(found[-1])
+                    if not missing:
+                        break
+            if not missing:
+                break
+        keypoints_2d, poses_3d = split(np.concatenate(found), self.joints)
+        number = len(poses_3d)
+        return Poses(
+            keypoints_2d,
+            poses_3d,
+            np.zeros(number, np.int32),
+            np.full(number, ""),
+            ("",),
+        )
+
+
+def name(index: int, number: int) -> str:
+    """Returns the file name of one of a number of shards."""
+    return f"shard-{index:05}-of-{number:05}.tfrecord"
+
+
+def split(rows, joints: int) -> tuple:
+    """Returns keypoints (N, J, 2) and poses (N, J, 3) of rows (N, 5 J)."""
+    return (
+        rows[:, : 2 * joints].reshape(-1, joints, 2),
+        rows[:, 2 * joints :].reshape(-1, joints, 3),
+    )
+
+
+def manifest(
+    config: Config,
+    subjects: tuple[str, ...],
+    origin: dict[str, str],
+    shards: list[Shard],
+) -> str:
+    """Returns the manifest of new shards, as JSON.
+
+    Args:
+        config: What they were made by.
+        subjects: Whose poses they hold.
+        origin: See `sources.origin`.
+        shards: The files in order.
+    """
+    return (
+        json.dumps(
+            {
+                "version": _VERSION,
+                "joints": config.data.joints,
+                "keypoints_2d": [config.data.joints, 2],
+                "poses_3d": [config.data.joints, 3],
+                "pairs": sum(shard.pairs for shard in shards),
+                "subjects": sorted(subjects),
+                "made_by": _made_by(config),
+                "origin": origin,
+                "shards": [shard._asdict() for shard in shards],
+            },
+            indent=1,
+        )
+        + "\n"
+    )
+
+
+def _made_by(config):
+    data = {
+        field: getattr(config.data, field)
+        for field in _DECISIVE
+        if not dataclasses.is_dataclass(getattr(config.data, field))
+    }
+    for field in ("cameras", "generated"):
+        data |= fields.flatten(getattr(config.data, field), f"{field}.")
+    made = {f"data.{name}": value for name, value in data.items()}
+    made["model.normalisation"] = config.model.normalisation
+    return json.loads(json.dumps(made))
+
+
+def origin(folder: str | os.PathLike) -> dict[str, str]:
+    """Returns what a manifest says of where its pairs come from.
+
+    Raises:
+        OSError: If there is no manifest.
+        ValueError: If it is damaged.
+    """
+    return _read(pathlib.Path(folder))[0]["origin"]
+
+
+def load(config: Config) -> Shards:
+    """Looks through the shards of `data.shards`, each byte of each file.
+
+    Raises:
+        OSError: If a file is missing.
+        ValueError: If the manifest or a shard is damaged, or the shards are
+            not of the config's data.
+    """
+    folder = pathlib.Path(config.data.shards)
+    known, sha256 = _read(folder)
+    _check_fits(folder, known, config)
+    shards = tuple(Shard(**shard) for shard in known["shards"])
+    found = Shards(
+        folder, config.data.joints, shards, known["origin"], sha256, None
+    )
+    total = np.zeros(5 * found.joints)
+    for path, shard in zip(found.paths, shards, strict=True):
+        total += _checked_sum(path, shard, found.joints)
+    _, mean = split(total[None] / found.count, found.joints)
+    return found._replace(mean_pose=mean[0])
+
+
+def _read(folder):
+    """Returns the manifest, looked at, and its SHA-256."""
+    path = folder / MANIFEST
+    try:
+        with reading.guarded():
+            content = reading.content(path, _MOST_BYTES)
+            known = json.loads(content)
+            _check(known)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"no file {path}; python -m ampose_tf.data.prepare shards makes it"
+        ) from error
+    except ValueError as error:
+        raise ValueError(f"{path}: not a manifest of shards: {error}") from (
+            error
+        )
+    return known, hashlib.sha256(content).hexdigest()
+
+
+def _check(known):
+    if not isinstance(known, dict) or known.get("version") != _VERSION:
+        raise ValueError(f"expected version {_VERSION}")
+    joints, shards = known["joints"], known["shards"]
+    if joints not in (16, 17) or (
+        known["keypoints_2d"] != [joints, 2]
+        or known["poses_3d"] != [joints, 3]
+    ):
+        raise ValueError("expected the shapes of 16 or 17 joints")
+    if not isinstance(shards, list) or not 0 < len(shards) <= MOST_SHARDS:
+        raise ValueError(f"expected 1 to {MOST_SHARDS} shards")
+    for number, shard in enumerate(shards):
+        pairs, digest = shard["pairs"], shard["sha256"]
+        if type(pairs) is not int or not 0 < pairs <= _MOST_PAIRS:
+            raise ValueError(f"shard {number}: expected its number of pairs")
+        if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+            raise ValueError(f"shard {number}: expected its SHA-256")
+        if len(shard) != 2:
+            raise ValueError(f"shard {number}: expected pairs and sha256")
+    if known["pairs"] != sum(shard["pairs"] for shard in shards):
+        raise ValueError("its pairs are not the sum of those of its shards")
+    texts = [*known["subjects"], *known["origin"].values()]
+    if set(known["origin"]) != {"training_data", "licence"} or not all(
+        isinstance(text, str) and len(text) <= _LONGEST_TEXT for text in texts
+    ):
+        raise ValueError("expected subjects, and an origin in words")
+    if not isinstance(known["made_by"], dict):
+        raise ValueError("expected made_by, fields of a config")
+
+
+def _check_fits(folder, known, config):
+    made_by = known["made_by"]
+    for field, value in _made_by(config).items():
+        if made_by.get(field) != value:
+            stored = reading.shown(repr(made_by.get(field)), 60)
+            raise ValueError(
+                f"{folder}: made by a config with {field}={stored}, this one "
+                f"has {value!r}; write shards of this config, or choose "
+                "another data.shards"
+            )
+    shared = set(known["subjects"]) & set(config.data.validation_subjects)
+    if shared or known["joints"] != config.data.joints:
+        what = (
+            f"hold {min(shared)}, of the validation"
+            if shared
+            else (
+                f"have {known['joints']} joints, expected {config.data.joints}"
+            )
+        )
+        raise ValueError(f"{folder}: its shards {what}")
+
+
+def _checked_sum(path, shard, joints):
+    """Returns the sum (5 J,) of a shard's rows, after a look at all of it."""
+    said = "the shard is damaged, or of another manifest"
+    with reading.opened(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        expected = shard_bytes(shard.pairs, joints)
+        if size != expected:
+            raise ValueError(
+                f"{path}: {said}: expected {expected} bytes, got {size}"
+            )
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != shard.sha256:
+            raise ValueError(f"{path}: {said}: its SHA-256 differs")
+        file.seek(0)
+        total = np.zeros(5 * joints)
+        for number, rows in enumerate(_records(file, shard, joints)):
+            if rows is None or not np.isfinite(rows).all():
+                raise ValueError(
+                    f"{path}: record {number}: expected finite numbers of "
+                    f"{joints} joints"
+                )
+            if not number:
+                check_unit(split(rows, joints)[1], "metres", str(path))
+            total += rows.sum(axis=0, dtype=np.float64)
+    return total
+
+
+def shard_bytes(pairs: int, joints: int) -> int:
+    """Returns the size of a shard's file."""
+    records = math.ceil(pairs / RECORD)
+    return records * (_HEADER + _FOOTER) + pairs * 5 * joints * 4
+
+
+def _records(file, shard, joints):
+    """Yields rows (N, 5 J) of each record; None for one of another length."""
+    for start in range(0, shard.pairs, RECORD):
+        size = min(RECORD, shard.pairs - start) * 5 * joints * 4
+        (length,) = struct.unpack("<Q", file.read(_HEADER)[:8])
+        if length != size:
+            yield None
+            return
+        data = file.read(size)
+        file.read(_FOOTER)
+        yield np.frombuffer(data, "<f4").reshape(-1, 5 * joints)
