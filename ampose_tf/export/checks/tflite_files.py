@@ -12,7 +12,7 @@ import pathlib
 import numpy as np
 
 from ampose_tf import reading
-from ampose_tf.export import tflite_tables
+from ampose_tf.export.checks import tables
 
 MAX_BYTES = 512 * 2**20
 # Of all tensors that one call computes.
@@ -77,7 +77,7 @@ def check(content: bytes) -> None:
             operator or a type is not one that exports have, a tensor's size
             is not that of its buffer, or it takes too much memory.
     """
-    reader = tflite_tables.Reader(content)
+    reader = tables.Reader(content)
     model = reader.model()
     codes = [_operator(code) for code in model["codes"]]
     buffers = model["buffers"]
