@@ -23,6 +23,7 @@ from ampose_tf.serving.model import PoseModel
 
 # Beside connections for REST: those for gRPC, and files.
 _FURTHER_FILES = 2000
+_LAST_CONNECTIONS_SECONDS = 0.1
 
 
 class _Plane(DataPlane):
@@ -157,6 +158,9 @@ class Server(kserve.ModelServer):
         logs.write("stopping", signal=signal.Signals(number).name)
         self.dataplane.draining = guard.draining = True
         await asyncio.sleep(self._bounds.drain_seconds)
+        # What waits to be accepted would be reset: no more, and take those.
+        bound.listen(0)
+        await asyncio.sleep(_LAST_CONNECTIONS_SECONDS)
         web.should_exit = True
         ends = [serving]
         if self.enable_grpc:
