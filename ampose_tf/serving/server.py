@@ -17,7 +17,7 @@ from kserve.protocol.model_repository_extension import (
 
 from ampose_tf import __version__
 from ampose_tf.export import runtime
-from ampose_tf.serving import logs, rest, rpc
+from ampose_tf.serving import connections, logs, rest, rpc
 from ampose_tf.serving.limits import Limits
 from ampose_tf.serving.model import PoseModel
 
@@ -144,7 +144,7 @@ class Server(kserve.ModelServer):
                     f"--grpc_port={self.grpc_port} of {self._host}: {error}; "
                     "choose another"
                 ) from error
-        web = rest.server(guard)
+        web = connections.server(guard)
         serving = asyncio.create_task(web.serve([bound]))
         logs.write(
             "ready",
@@ -213,7 +213,7 @@ def serve(
     """
     logs.configure()
     try:
-        bound = rest.bind(host, port, bounds.request_seconds)
+        bound = connections.bind(host, port, bounds.request_seconds)
     except OSError as error:
         reason = error.strerror or str(error)
         if error.errno == errno.EADDRINUSE:
