@@ -172,7 +172,7 @@ def marked(page):
     return pytest.param(page, marks=marks, id=page.name)
 
 
-@pytest.mark.parametrize("page", map(marked, pages.PAGES))
+@pytest.mark.parametrize("page", [marked(page) for page in pages.PAGES])
 def test_python_of_the_page(page, demo, typed, folder, monkeypatch):
     """One program, after the commands of the page."""
     snippets = pages.blocks(page, "python")
