@@ -16,6 +16,9 @@ RUN_BY = {
     ("video.md", "python"): "tests/lifting/test_video.py",
 }
 
+# Pages whose Python takes more than five seconds: it compiles a training step.
+SLOW_PYTHON = ("training.md",)
+
 # Data sets that are not here end in their message, and status 2.
 TINY = (
     "--config.data.generated.frames=10",
@@ -54,8 +57,9 @@ RULES = {
     # Downloads.
     r"^python -m ampose_tf\.lifting\.blazepose\.models$": Rule("check"),
     r"^python lift\.py --video=": Rule("slow", ("--end=1", "--overwrite")),
-    # XLA takes its time.
+    # XLA, and training with compression, take their time.
     r"--config\.train\.jit_compile=true": Rule("slow", TINY),
+    r"--compress=": Rule("slow", TINY),
     r"--config=configs/demo\.py": Rule("run", TINY),
     r"--config=configs/(h36m|mocap|mpi_inf_3dhp)": Rule("run", status=2),
     r"^python -m ampose_tf\.data\.prepare ": Rule("run", status=2),
