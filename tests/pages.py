@@ -12,7 +12,11 @@ PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
 # Blocks that other tests run or read: of a page, or of one language of it.
 RUN_BY = {
     ("keypoints.md", "python"): "tests/lifting/readers/test_keypoints_page.py",
+    ("kserve.md", None): "tests/serving/test_docs.py",
     ("mobile.md", None): "tests/test_docs.py",
+    ("scale.md", None): "tests/test_bulk.py",
+    ("serving.md", None): "tests/test_serving_page.py",
+    ("training_at_scale.md", None): "tests/test_training_at_scale_page.py",
     ("video.md", "python"): "tests/lifting/test_video.py",
 }
 
