@@ -77,6 +77,13 @@ def test_xla_is_refused(tiny_config):
         configuration.check(on_all(tiny_config, jit_compile=True))
 
 
+def test_batch_norm_is_refused(tiny_config):
+    tiny_config.model.gcn_norm = "bn"
+    configuration.check(tiny_config)
+    with pytest.raises(ValueError, match=r"model\.gcn_norm: batch norm on"):
+        configuration.check(on_all(tiny_config))
+
+
 @pytest.mark.parametrize("chosen", ["one", "all"])
 def test_several_machines_are_refused(
     chosen, tmp_path, make_poses, tiny_config, monkeypatch
@@ -152,7 +159,7 @@ def test_two_devices_learn_what_one_learns(tmp_path):
     "recipe",
     [
         ("dropout=0.2", "drop_path=0.1"),
-        ("precision=mixed_float16", "gcn_norm=bn"),
+        ("precision=mixed_float16",),
         ("training_cameras=drawn", "seen_input=True"),
     ],
     ids=" ".join,

@@ -356,11 +356,7 @@ def check(config: Config) -> None:
             "data.shards: shards hold keypoints and poses alone; expected "
             "data.training_cameras=fixed and no train.lifter"
         )
-    if config.train.devices == "all" and config.train.jit_compile:
-        raise ValueError(
-            "train.jit_compile: XLA does not compile steps that devices "
-            "share; expected False with train.devices=all"
-        )
+    _check_devices(config)
     export = config.export
     if export.sparsity_pattern == "2:4" and export.sparsity != 0.5:
         raise ValueError(
@@ -381,6 +377,23 @@ def check(config: Config) -> None:
         raise ValueError(
             f"model.width: {config.model.width} is not divisible by "
             f"model.heads={config.model.heads}"
+        )
+
+
+def _check_devices(config):
+    """Raises a ValueError where devices cannot share the config's steps."""
+    if config.train.devices == "one":
+        return
+    if config.train.jit_compile:
+        raise ValueError(
+            "train.jit_compile: XLA does not compile steps that devices "
+            "share; expected False with train.devices=all"
+        )
+    if config.model.gcn_norm == "bn":
+        raise ValueError(
+            "model.gcn_norm: batch norm on several devices keeps statistics "
+            "that differ between them; expected ln or none with "
+            "train.devices=all"
         )
 
 
