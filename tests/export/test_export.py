@@ -595,11 +595,11 @@ def test_export_refuses_mistakes(tmp_path, everything, make_poses):
             {"training": make_poses(3), "batch": 4},
             "one batch of 4; got 3",
         ),
-        (("float32",), {"combined": True}, "combined file has lift and"),
+        (("float32",), {"combined": True}, "combined file contains lift and"),
         (
             ("float32",),
             {"combined": True, "signatures": ("lift_pixels", "lift_coco17")},
-            "combined file has lift and",
+            "combined file contains lift and",
         ),
         (("saved_model",), {"batch": 2}, "are for .tflite formats"),
         (
