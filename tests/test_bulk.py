@@ -197,7 +197,7 @@ def damaged():
         1: "got 33 numbers",
         2: "a joint is more than 100000 pixels",
         3: "below 2, like normalised coordinates",
-        4: "expected 17 numbers, one of the 17 joints of COCO-17, got null",
+        4: "expected 17 numbers, one for each of the 17 joints of COCO-17",
         5: "scores: expected numbers in [0, 1], got one above 15",
         6: "image_size: expected a width and a height from 1",
         7: "unknown skeleton 'COCO-18b'",

@@ -280,7 +280,11 @@ class _Rows:
         )
         if self._scores is not None:
             kept = self._of_length(
-                kept, self._scores, joints, "scores", f"one of {named}"
+                kept,
+                self._scores,
+                joints,
+                "scores",
+                f"one for each of {named}",
             )
         kept = kept[[self.reasons[row] is None for row in kept]]
         pixels = _gathered(self._pixels, kept, 2 * joints)
