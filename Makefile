@@ -23,7 +23,7 @@ demo: install
 	$(BIN)/python train.py $(DEMO) --workdir=runs/demo
 	$(BIN)/python evaluate.py $(DEMO) --model=runs/demo/best.keras --report=runs/demo/evaluation.json
 	$(BIN)/python export.py $(DEMO) --model=runs/demo/best.keras --output=runs/demo/export --formats=saved_model,float32,float16,dynamic_int8
-	$(BIN)/python evaluate.py $(DEMO) --report=runs/demo/export/evaluation.json --model=runs/demo/best.keras --model=runs/demo/export/saved_model/1 --model=runs/demo/export/ampose_float32.tflite --model=runs/demo/export/ampose_float16.tflite --model=runs/demo/export/ampose_dynamic_int8.tflite
+	$(BIN)/python evaluate.py $(DEMO) --report=runs/demo/export/evaluation.json --model=runs/demo/best.keras --model=runs/demo/export/saved_model --model=runs/demo/export/ampose_float32.tflite --model=runs/demo/export/ampose_float16.tflite --model=runs/demo/export/ampose_dynamic_int8.tflite
 	$(BIN)/python lift.py --model=runs/demo/best.keras --keypoints=data/synthetic/clip_S9_Walking.npz --output=runs/demo --overwrite
 
 lint: install

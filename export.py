@@ -7,7 +7,7 @@ r"""Exports a trained model as SavedModel and TFLite files.
 Every file is compared with the Keras model on the config's validation poses
 before it is kept; export.json holds the measurements. A file that exceeds its
 limit (config.export) is kept as NAME.rejected.tflite, a SavedModel as
-saved_model.rejected/1, and the exit status is 3. What the model was trained
+saved_model.rejected/N, and the exit status is 3. What the model was trained
 on is read from the config.json of its run, in the same folder.
 
     --signatures=lift,lift_pixels,lift_coco17   one .tflite each

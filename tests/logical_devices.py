@@ -44,6 +44,8 @@ def poses(count, seed):
         np.zeros(count, np.int32),
         np.full(count, "S1"),
         ("Walking",),
+        np.tile(np.float32([2, 2, 0, 0]), (count, 1)),
+        np.full(count, 5, np.float32),
     )
 
 
@@ -56,7 +58,6 @@ def motion():
 
 
 def config(arguments):
-    """Two batches of three poses remain of an epoch on two devices."""
     experiment = Config(
         data=Data(dataset="mocap", poses_per_epoch=24),
         model=Model(depth=1, width=6, heads=2),

@@ -12,9 +12,16 @@ PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
 # Blocks that other tests run or read: of a page, or of one language of it.
 RUN_BY = {
     ("keypoints.md", "python"): "tests/lifting/readers/test_keypoints_page.py",
+    ("kserve.md", None): "tests/serving/test_docs.py",
     ("mobile.md", None): "tests/test_docs.py",
+    ("scale.md", None): "tests/test_bulk.py",
+    ("serving.md", None): "tests/test_serving_page.py",
+    ("training_at_scale.md", None): "tests/test_training_at_scale_page.py",
     ("video.md", "python"): "tests/lifting/test_video.py",
 }
+
+# Pages whose Python takes more than five seconds: it compiles a training step.
+SLOW_PYTHON = ("training.md",)
 
 # Data sets that are not here end in their message, and status 2.
 TINY = (
@@ -54,8 +61,9 @@ RULES = {
     # Downloads.
     r"^python -m ampose_tf\.lifting\.blazepose\.models$": Rule("check"),
     r"^python lift\.py --video=": Rule("slow", ("--end=1", "--overwrite")),
-    # XLA takes its time.
+    # XLA, and training with compression, take their time.
     r"--config\.train\.jit_compile=true": Rule("slow", TINY),
+    r"--compress=": Rule("slow", TINY),
     r"--config=configs/demo\.py": Rule("run", TINY),
     r"--config=configs/(h36m|mocap|mpi_inf_3dhp)": Rule("run", status=2),
     r"^python -m ampose_tf\.data\.prepare ": Rule("run", status=2),

@@ -165,3 +165,14 @@ def test_killed_on_two_devices(recipe, tmp_path):
         ended = trained(tmp_path / name, *arguments)
         assert ended.returncode == 0, ended.stderr
     assert_same_run(tmp_path / "whole", tmp_path / "killed")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("role", ["teacher", "lifter"])
+def test_another_model_takes_part(role, tmp_path, tiny_config):
+    tiny_config.model.dropout = tiny_config.model.drop_path = 0.0
+    given = tmp_path / "given.keras"
+    training.build(tiny_config).save(given)
+    ended = trained(tmp_path / "run", f"{role}={given}", "epochs=1")
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "run/best.keras").is_file()

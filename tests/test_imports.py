@@ -49,6 +49,7 @@ PARTLY = {
 # Rooms, folders within folders, and the modules that may open them. A room
 # imports the plain modules beside it and the ground.
 DOORS = {
+    "export.checks": {"export.untrusted", "export.describe"},
     "data.augmentation": {"data.pipeline", "data.jax_pipeline"},
     "data.synthesis": {"data.synthetic"},
     "data.preparation": {"data.prepare"},

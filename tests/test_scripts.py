@@ -167,7 +167,12 @@ def test_commands_of_the_page(page, demo, typed):
             )
 
 
-@pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.name)
+def marked(page):
+    marks = [pytest.mark.slow] if page.name in pages.SLOW_PYTHON else []
+    return pytest.param(page, marks=marks, id=page.name)
+
+
+@pytest.mark.parametrize("page", [marked(page) for page in pages.PAGES])
 def test_python_of_the_page(page, demo, typed, folder, monkeypatch):
     """One program, after the commands of the page."""
     snippets = pages.blocks(page, "python")
@@ -245,7 +250,8 @@ def slow_commands():
 @pytest.mark.parametrize(
     "command", [c for c in slow_commands() if "--video=" not in c]
 )
-def test_slow_commands(command, typed):
+def test_slow_commands(command, demo, typed):
+    assert len(demo) == 5
     ended = typed(command)
     assert ended.returncode == 0, ended.stderr
 

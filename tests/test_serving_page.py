@@ -147,3 +147,12 @@ def test_figures_are_those_of_the_configuration(configurations):
     for option in ("model_config_file", "batching_parameters_file"):
         (path,) = set(re.findall(rf"--{option}=/models/ampose/(\S+)", TEXT))
         assert path in configurations
+
+
+@pytest.mark.slow
+def test_the_benchmark_runs():
+    ended = commands.run(
+        "python -m benchmarks.serving", ROOT, "--seconds=0.1", "--poses=1,3"
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert re.search(r"^\| 1 \| 3 \| [\d.]+ \| \d+ \| ", ended.stdout, re.M)

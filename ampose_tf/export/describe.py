@@ -15,13 +15,8 @@ from absl import flags
 
 from ampose_tf import confined, reading
 from ampose_tf.config import commandline
-from ampose_tf.export import (
-    flatbuffer,
-    operators,
-    processors,
-    runtime,
-    untrusted_tflite,
-)
+from ampose_tf.export import flatbuffer, operators, processors, runtime
+from ampose_tf.export.checks import tflite_files
 
 
 def describe(path: pathlib.Path) -> str:
@@ -35,7 +30,7 @@ def describe(path: pathlib.Path) -> str:
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
     try:
-        untrusted_tflite.check_file(path)
+        tflite_files.check_file(path)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     known = runtime.metadata(path)

@@ -1,8 +1,8 @@
 """Checks untrusted model files, and tries them in a child process.
 
-A `.tflite` file or SavedModel is checked by `untrusted_tflite` or
-`untrusted_graph`, and then run once in a child process, where a crash does no
-harm. Files that passed are remembered by SHA-256 in the user's cache folder.
+A `.tflite` file or SavedModel is checked by `checks`, and then run once in a
+child process, where a crash does no harm. Files that passed are remembered by
+SHA-256 in the user's cache folder.
 """
 
 import contextlib
@@ -17,7 +17,8 @@ from collections.abc import Callable
 import numpy as np
 
 from ampose_tf import __version__, confined, files, reading
-from ampose_tf.export import runtime, untrusted_graph, untrusted_tflite
+from ampose_tf.export import runtime
+from ampose_tf.export.checks import graphs, tflite_files
 
 _FILES = re.compile(
     r"saved_model\.pb|fingerprint\.pb|assets|assets\.extra|variables"
@@ -62,7 +63,7 @@ def check(path: pathlib.Path, described: dict) -> None:
 
 
 def _check_tflite(path, described):
-    content = untrusted_tflite.check_file(path)
+    content = tflite_files.check_file(path)
     with _remembered(content, "ai-edge-litert") as is_known:
         if not is_known:
             joints = described["joints"]
@@ -71,7 +72,7 @@ def _check_tflite(path, described):
 
 def _check_saved_model(path, described):
     inside = check_folder(path)
-    untrusted_graph.check(path / "saved_model.pb")
+    graphs.check(path / "saved_model.pb")
     content = files.sha256(path, inside).encode()
     with _remembered(content, "tensorflow") as is_known:
         if not is_known:
@@ -108,8 +109,8 @@ def check_folder(path: pathlib.Path) -> list[pathlib.Path]:
             else:
                 found.append(entry)
                 size += said.st_size
-    if size > untrusted_graph.MAX_BYTES:
-        raise ValueError(f"more than {untrusted_graph.MAX_BYTES // 2**20} MiB")
+    if size > graphs.MAX_BYTES:
+        raise ValueError(f"more than {graphs.MAX_BYTES // 2**20} MiB")
     return found
 
 

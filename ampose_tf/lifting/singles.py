@@ -42,13 +42,10 @@ def lift(
     scores: np.ndarray,
     image_size: np.ndarray,
     skeleton: Conversion,
-    *,
     seen_score: float = SEEN_SCORE,
-    flip_ensemble: bool = True,
-    field_of_view_deg: float = root.FIELD_OF_VIEW_DEG,
-    intrinsics: tuple[float, float, float, float] | None = None,
+    **options,
 ) -> LiftedPoses:
-    """Lifts N poses.
+    """Lifts N poses of any skeleton.
 
     Args:
         predict: The model.
@@ -57,12 +54,39 @@ def lift(
         image_size: (N, 2), (width, height) in pixels for each pose.
         skeleton: The skeleton of the S joints.
         seen_score: See `Lifter`.
-        flip_ensemble: See `Lifter`.
-        field_of_view_deg: See `Lifter`.
-        intrinsics: (fx, fy, cx, cy) in pixels of the camera of all images;
-            None for a camera with the given field of view.
+        **options: See `lift_joints`.
     """
     pixels, scores = convert(pixels, scores, skeleton, seen_score)
+    return lift_joints(
+        predict, pixels, scores, image_size, seen_score, **options
+    )
+
+
+def lift_joints(
+    predict: Predictor,
+    pixels: np.ndarray,
+    scores: np.ndarray,
+    image_size: np.ndarray,
+    seen_score: float = SEEN_SCORE,
+    *,
+    flip_ensemble: bool = True,
+    field_of_view_deg: float | None = root.FIELD_OF_VIEW_DEG,
+    intrinsics: tuple[float, float, float, float] | None = None,
+) -> LiftedPoses:
+    """Lifts N poses of Human3.6M's 17 joints, see `keypoints.convert`.
+
+    Args:
+        predict: The model.
+        pixels: (N, 17, 2), finite.
+        scores: (N, 17) in [0, 1]; 0 for joints that were not detected.
+        image_size: (N, 2), (width, height) in pixels for each pose.
+        seen_score: See `Lifter`.
+        flip_ensemble: See `Lifter`.
+        field_of_view_deg: See `Lifter`; None to not compute roots, unless
+            there are `intrinsics`.
+        intrinsics: (fx, fy, cx, cy) in pixels of the camera of all images;
+            None for a camera with `field_of_view_deg`.
+    """
     seen = is_seen(scores, seen_score)
     joints = [H36M_17.joints.index(name) for name in predict.skeleton.joints]
     present = seen[:, joints].any(axis=1)
@@ -90,6 +114,8 @@ def lift(
     else:
         poses_3d = predict(keypoints_2d, seen)
     lifted.poses_3d[present] = poses_3d
+    if intrinsics is None and field_of_view_deg is None:
+        return lifted
     if intrinsics is None:
         # Normalised like an image of 2 x 2 pixels, so that one camera is
         # valid for all image sizes.
@@ -103,7 +129,7 @@ def lift(
     return lifted
 
 
-# The argument of `lift` has the same name as this function.
+# The argument of `lift_joints` has the same name as this function.
 _flip_ensemble = flip_ensemble
 
 

@@ -2,5 +2,5 @@
 
 `__main__` is the command, `server` the process, `model` what it serves,
 `messages` what requests and answers look like, `rest` and `rpc` the two
-doors, with `limits` and `logs`.
+doors, with `connections`, `limits` and `logs`.
 """

@@ -10,13 +10,12 @@ import numpy as np
 from kserve.errors import InvalidInput
 from kserve.protocol.infer_type import InferRequest
 
-from ampose_tf.camera import normalize_screen
-from ampose_tf.lifting import completion
+from ampose_tf.lifting import singles
 from ampose_tf.lifting.keypoints import is_seen
 from ampose_tf.lifting.predictor import cores, load_predictor
 from ampose_tf.lifting.schema import MAX_METRES
 from ampose_tf.serving import limits, logs, messages
-from ampose_tf.skeleton import H36M_17, flip_ensemble
+from ampose_tf.skeleton import H36M_17
 
 # Poses that a thread lifts at a time, mirrored ones apart: few enough for all
 # threads to share a request.
@@ -118,7 +117,7 @@ class PoseModel(kserve.Model):
         logs.WAITING.set(self._waiting)
         loop = asyncio.get_running_loop()
         work = [
-            loop.run_in_executor(self._pool, self._lift, asked, seen, part)
+            loop.run_in_executor(self._pool, self._lift, asked, part)
             for part in _parts(count)
         ]
         try:
@@ -147,32 +146,17 @@ class PoseModel(kserve.Model):
     async def explain(self, payload, headers=None):
         raise InvalidInput("This model has no explainer; ask for :predict.")
 
-    def _lift(self, asked, seen, part):
+    def _lift(self, asked, part):
         """Returns (n, J, 3) metres of a part of what was asked."""
-        pixels, seen = asked.pixels[part], seen[part]
-        if not self._predict.seen_input:
-            pixels = pixels.copy()
-            for i in np.flatnonzero(~seen.all(axis=1)):
-                pixels[i] = completion.complete(
-                    pixels[i : i + 1], seen[i : i + 1], np.zeros(1, int)
-                )[0]
-        sizes, which = np.unique(
-            asked.image_size[part], axis=0, return_inverse=True
-        )
-        keypoints_2d = np.empty_like(pixels)
-        for i, size in enumerate(sizes):
-            rows = which.ravel() == i
-            keypoints_2d[rows] = normalize_screen(
-                pixels[rows], size, self._predict.normalisation
-            )
-        keypoints_2d = keypoints_2d[:, self._joints]
-        seen = seen[:, self._joints]
-        if self._flip_ensemble:
-            poses_3d = flip_ensemble(
-                self._predict, keypoints_2d, self._predict.skeleton, seen
-            ).mean
-        else:
-            poses_3d = self._predict(keypoints_2d, seen)
+        poses_3d = singles.lift_joints(
+            self._predict,
+            asked.pixels[part],
+            asked.scores[part],
+            asked.image_size[part],
+            self._seen_score,
+            flip_ensemble=self._flip_ensemble,
+            field_of_view_deg=None,
+        ).poses_3d
         # NaN is in no range.
         if not (np.abs(poses_3d) <= MAX_METRES).all():
             raise InvalidInput(

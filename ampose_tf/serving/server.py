@@ -17,12 +17,13 @@ from kserve.protocol.model_repository_extension import (
 
 from ampose_tf import __version__
 from ampose_tf.export import runtime
-from ampose_tf.serving import logs, rest, rpc
+from ampose_tf.serving import connections, logs, rest, rpc
 from ampose_tf.serving.limits import Limits
 from ampose_tf.serving.model import PoseModel
 
 # Beside connections for REST: those for gRPC, and files.
 _FURTHER_FILES = 2000
+_LAST_CONNECTIONS_SECONDS = 0.1
 
 
 class _Plane(DataPlane):
@@ -143,7 +144,7 @@ class Server(kserve.ModelServer):
                     f"--grpc_port={self.grpc_port} of {self._host}: {error}; "
                     "choose another"
                 ) from error
-        web = rest.server(guard)
+        web = connections.server(guard)
         serving = asyncio.create_task(web.serve([bound]))
         logs.write(
             "ready",
@@ -157,6 +158,9 @@ class Server(kserve.ModelServer):
         logs.write("stopping", signal=signal.Signals(number).name)
         self.dataplane.draining = guard.draining = True
         await asyncio.sleep(self._bounds.drain_seconds)
+        # What waits to be accepted would be reset: no more, and take those.
+        bound.listen(0)
+        await asyncio.sleep(_LAST_CONNECTIONS_SECONDS)
         web.should_exit = True
         ends = [serving]
         if self.enable_grpc:
@@ -209,7 +213,7 @@ def serve(
     """
     logs.configure()
     try:
-        bound = rest.bind(host, port, bounds.request_seconds)
+        bound = connections.bind(host, port, bounds.request_seconds)
     except OSError as error:
         reason = error.strerror or str(error)
         if error.errno == errno.EADDRINUSE:

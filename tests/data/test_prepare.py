@@ -117,11 +117,13 @@ def test_mpi_inf_3dhp(run, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "--source=... is missing"),
+        ([], "--output=... is missing"),
+        (["human36m", "--output=y"], "--source=... is missing"),
         (["--source=x", "--output=y"], "Expected one data set: human36m, "),
         (
             ["h36m", "--source=x", "--output=y"],
-            "Expected one data set: human36m, mpi_inf_3dhp, mocap, got h36m",
+            "Expected one data set: human36m, mpi_inf_3dhp, mocap, shards, "
+            "got h36m",
         ),
         (["human36m", "--source=x"], "--output=... is missing"),
         (["human36m", "--source=x", "--output=y", "z"], "got human36m z"),

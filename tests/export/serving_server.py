@@ -177,6 +177,11 @@ def _numbers(array):
     return json.dumps(array.tolist()).encode()
 
 
+class _Listener(http.server.ThreadingHTTPServer):
+    # Of 32 clients that connect at once, five would be let in otherwise.
+    request_queue_size = 1024
+
+
 class Server:
     """REST and gRPC on two ports of this machine, 0 for any that is free.
 
@@ -188,9 +193,7 @@ class Server:
     def __init__(self, config, rest_port=0, port=0):
         self.models = Models(config)
         handler = type("Handler", (_Handler,), {"models": self.models})
-        self._http = http.server.ThreadingHTTPServer(
-            ("127.0.0.1", rest_port), handler
-        )
+        self._http = _Listener(("127.0.0.1", rest_port), handler)
         self._http.daemon_threads = True
         self.rest = f"127.0.0.1:{self._http.server_port}"
         self._grpc = grpc.server(

@@ -23,8 +23,8 @@ from ampose_tf.export import (
     signatures,
     tf_serving,
     untrusted,
-    untrusted_graph,
 )
+from ampose_tf.export.checks import graphs
 from ampose_tf.lifting.predictor import load_predictor
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.skeleton import H36M_16, H36M_17
@@ -176,7 +176,7 @@ def test_warm_up_is_of_all_signatures(exported):
         assert np.isfinite(poses_3d).all()
     # It passes the checks of strangers' files, and does not depend on time.
     untrusted.check_folder(exported)
-    untrusted_graph.check(exported / "saved_model.pb")
+    graphs.check(exported / "saved_model.pb")
     content = (exported / tf_serving.WARM_UP).read_bytes()
     tf_serving.write_warm_up(exported)
     assert (exported / tf_serving.WARM_UP).read_bytes() == content

@@ -65,10 +65,10 @@ def weight_of(content):
     """Returns the place of a weight's lowest bit."""
     import numpy as np
 
-    from ampose_tf.export import tflite_tables
+    from ampose_tf.export.checks import tables
 
     content = bytes(content)
-    buffers = tflite_tables.Reader(content).model()["buffers"]
+    buffers = tables.Reader(content).model()["buffers"]
     data = max((b["data"] for b in buffers), key=len)
     return data.ctypes.data - np.frombuffer(content, "B").ctypes.data
 

@@ -14,13 +14,9 @@ import pytest
 from hypothesis import strategies
 
 from ampose_tf import weights
-from ampose_tf.export import (
-    describe,
-    saved_model,
-    tflite_tables,
-    untrusted_graph,
-    untrusted_tflite,
-)
+from ampose_tf.export import describe, saved_model
+from ampose_tf.export.checks import graphs, tflite_files
+from ampose_tf.export.checks import tables as tflite_tables
 from ampose_tf.lifting.predictor import load_predictor
 from ampose_tf.models import stored
 from ampose_tf.models.ampose import AMPose
@@ -109,7 +105,7 @@ def test_tflite_checker(tflites):
         content = flipped(tflites[which], flips, damages, form)
 
         def check():
-            untrusted_tflite.check(content)
+            tflite_files.check(content)
             return True
 
         refused.append(outcome(check, "model") is None)
@@ -322,7 +318,7 @@ def test_saved_model_checker(exported, tmp_path):
         write_damaged_graph(content, path, damages, form)
 
         def check():
-            untrusted_graph.check(path)
+            graphs.check(path)
             return True
 
         refused.append(outcome(check, path) is None)

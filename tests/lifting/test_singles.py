@@ -62,7 +62,7 @@ def test_it_is_what_a_lifter_makes_of_each(settings):
         )
         if not lifted.seen[row].any():
             assert np.isnan(lifted.poses_3d[row]).all()
-            with pytest.raises(ValueError, match="nobody has a joint"):
+            with pytest.raises(ValueError, match="no person has a joint"):
                 lifter(people_of_one, **clip)
             continue
         (expected,) = lifter(people_of_one, **clip).tracks

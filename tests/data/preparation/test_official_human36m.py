@@ -234,7 +234,7 @@ MISTAKES = {
     ),
     "no Pose": (
         spoil(lambda walking, _: write_cdf(walking, np.ones((1, 3, 96)), "P")),
-        r"Walking 1.cdf: no variable Pose; it holds P$",
+        r"Walking 1.cdf: no variable Pose; it contains P$",
     ),
     "columns": (
         other_shape(1, 3, 78),

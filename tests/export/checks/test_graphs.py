@@ -11,7 +11,8 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from ampose_tf.export import runtime, saved_model, untrusted, untrusted_graph
+from ampose_tf.export import runtime, saved_model, untrusted
+from ampose_tf.export.checks import graphs
 from ampose_tf.lifting.predictor import load_predictor
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.skeleton import H36M_17
@@ -501,7 +502,7 @@ def test_exports_are_good(exported):
         "variables.index",
         "variables.data-00000-of-00001",
     }
-    untrusted_graph.check(exported / "saved_model.pb")
+    graphs.check(exported / "saved_model.pb")
 
 
 @pytest.mark.parametrize(
@@ -517,7 +518,7 @@ def test_every_design_is_good(tmp_path, design):
     model = AMPose(H36M_17.adjacency(), depth=1, width=4, heads=2, **design)
     saved_model.write(model, tmp_path / "1", "x: test")
     untrusted.check_folder(tmp_path / "1")
-    untrusted_graph.check(tmp_path / "1" / "saved_model.pb")
+    graphs.check(tmp_path / "1" / "saved_model.pb")
 
 
 def test_metadata_of_another_kind(folder):

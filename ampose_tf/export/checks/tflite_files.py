@@ -12,7 +12,7 @@ import pathlib
 import numpy as np
 
 from ampose_tf import reading
-from ampose_tf.export import tflite_tables
+from ampose_tf.export.checks import tables
 
 MAX_BYTES = 512 * 2**20
 # Bytes of all tensors that one call computes. The interpreter reuses memory;
@@ -81,7 +81,7 @@ def check(content: bytes) -> None:
             size of a tensor differs from the size of its buffer, or the
             tensors require too much memory.
     """
-    reader = tflite_tables.Reader(content)
+    reader = tables.Reader(content)
     model = reader.model()
     codes = [_operator(code) for code in model["codes"]]
     buffers = model["buffers"]

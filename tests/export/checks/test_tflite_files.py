@@ -10,13 +10,8 @@ import numpy as np
 import pytest
 
 from ampose_tf import weights
-from ampose_tf.export import (
-    describe,
-    flatbuffer,
-    runtime,
-    tflite_tables,
-    untrusted_tflite,
-)
+from ampose_tf.export import describe, flatbuffer, runtime
+from ampose_tf.export.checks import tables, tflite_files
 from ampose_tf.lifting.predictor import load_predictor
 
 schema = flatbuffer.schema
@@ -25,7 +20,7 @@ WHOLE = weights.LIFTING["ampose_t"].read_bytes()
 
 def assert_refused(content, match):
     with pytest.raises(ValueError, match=match) as caught:
-        untrusted_tflite.check(content)
+        tflite_files.check(content)
     assert len(str(caught.value)) < 200
 
 
@@ -37,7 +32,7 @@ def changed(change):
 
 def test_every_released_file_is_good():
     for path in sorted(weights.AMPOSE_T.parent.glob("*.tflite")):
-        untrusted_tflite.check_file(path)
+        tflite_files.check_file(path)
 
 
 @pytest.mark.parametrize(
@@ -214,12 +209,12 @@ def test_what_is_refused(change, match):
 
 
 def test_unchanged_it_is_taken():
-    untrusted_tflite.check(changed(lambda model, subgraph: None))
+    tflite_files.check(changed(lambda model, subgraph: None))
 
 
 def test_tables_are_counted(monkeypatch):
     """A few bytes may name one table a million times."""
-    monkeypatch.setattr(tflite_tables, "_MAX_TABLES", 1000)
+    monkeypatch.setattr(tables, "_MAX_TABLES", 1000)
     assert_refused(WHOLE, "more than 1000 tables")
 
 

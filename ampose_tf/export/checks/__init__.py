@@ -1,0 +1,1 @@
+"""Checks of untrusted model files, opened by `untrusted` and `describe`."""
