@@ -1,7 +1,7 @@
-"""The devices of one machine that share the steps of a training run.
+"""Trains on several devices of one machine.
 
-Each of them holds all weights, computes its part of every batch, and makes
-the same update from the sum of all gradients (`tf.distribute`'s
+Each device has a copy of all weights and computes a part of every batch. All
+devices apply the same update, from the sum of all gradients (`tf.distribute`'s
 `MirroredStrategy`). `model.fit` runs the loop, as on one device.
 """
 
@@ -13,7 +13,7 @@ from ampose_tf.config import Config
 
 
 def check_machine() -> None:
-    """Raises a ValueError if the environment describes several machines."""
+    """Raises a ValueError if TF_CONFIG describes several machines."""
     if os.environ.get("TF_CONFIG"):
         raise ValueError(
             "TF_CONFIG is set, but training on several machines is not "
@@ -24,14 +24,15 @@ def check_machine() -> None:
 
 
 def strategy_for(config: Config):
-    """Returns the `MirroredStrategy` of a config, None for one device.
+    """Returns the `MirroredStrategy` of a config, or None for one device.
 
-    "All" are all GPUs that TensorFlow sees or, without any, all logical CPU
-    devices; if that is a single one, it says so.
+    "all" means all GPUs that TensorFlow finds, or all logical CPU devices if
+    there are no GPUs. If there is only one device, a message is printed and
+    None is returned.
 
     Raises:
-        ValueError: If Keras's backend is not TensorFlow, or the batch cannot
-            be split evenly.
+        ValueError: If Keras's backend is not TensorFlow, or the batch size is
+            not divisible by the number of devices.
     """
     if config.train.devices == "one":
         return None
@@ -64,16 +65,19 @@ def _devices(tf):
 
 
 def split(batches, strategy):
-    """Returns the batches of all devices, a `tf.distribute` dataset.
+    """Splits batches into parts for devices.
 
-    Each device computes a part of consecutive poses, and the mean of their
-    losses is the batch's. An epoch's last batch, if its size is not divisible
-    by their number, is computed by each device as a whole, which makes the
-    same update as on one device.
+    Each device computes a part of consecutive poses; the mean of the devices'
+    losses is the batch's loss. If the size of an epoch's last batch is not
+    divisible by the number of devices, each device computes the whole batch,
+    which leads to the same update as on one device.
 
     Args:
         batches: A `tf.data.Dataset` of (inputs, targets), (B, ...).
-        strategy: Of `strategy_for`.
+        strategy: Result of `strategy_for`.
+
+    Returns:
+        A `tf.distribute` dataset.
     """
     import tensorflow as tf
 
@@ -91,20 +95,20 @@ def split(batches, strategy):
             batch,
         )
 
-    # One after the other, as the devices take them.
+    # Consecutive elements are for consecutive devices.
     of_devices = batches.map(parts).unbatch().prefetch(tf.data.AUTOTUNE)
     return strategy.distribute_datasets_from_function(lambda _: of_devices)
 
 
 def validation_size(count: int, size: int, strategy) -> int:
-    """Returns the largest batch size that Keras can split evenly at first.
+    """Returns the largest validation batch size that devices can share evenly.
 
-    The last batch may be any: Keras weighs by poses.
+    The last batch may have any size, as Keras weights by the number of poses.
 
     Args:
-        count: Validation poses.
-        size: Largest batch.
-        strategy: Of `strategy_for`, or None.
+        count: Number of validation poses.
+        size: Largest batch size.
+        strategy: Result of `strategy_for`.
 
     Raises:
         ValueError: If there are fewer poses than devices.

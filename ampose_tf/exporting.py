@@ -1,4 +1,4 @@
-"""Driver: a trained model to verified files."""
+"""Driver: exports a trained model to verified files."""
 
 import functools
 import pathlib
@@ -26,10 +26,11 @@ from ampose_tf.models import stored
 FORMATS = ("saved_model", *tflite.FORMATS)
 _BY_DEFAULT = ("saved_model", "float32", "float16", "dynamic_int8")
 
-# Of compression, in this order, as each keeps what those before it did.
+# Techniques of compression, in the order in which each preserves the results
+# of the previous ones.
 TECHNIQUES = ("prune", "cluster", "qat")
 
-# What compression imports that most users do without.
+# Optional libraries that compression imports.
 _LIBRARIES = ("distutils", "tensorflow_model_optimization", "tf_keras")
 
 
@@ -41,26 +42,26 @@ def request(
     training: Poses | Motion3D | None = None,
     origin: dict[str, str] | None = None,
 ) -> Request:
-    """Reads a `.keras` model, and all that its export needs of a config.
+    """Reads a `.keras` model and prepares its export.
 
     Args:
-        config: The experiment; its `export` says what may differ.
-        model_path: A `.keras` file.
+        config: The experiment; its `export` contains the largest deviations.
+        model_path: Path of a `.keras` file.
         validation: Poses to verify on.
-        choice: Which files to make.
-        training: What the formats in `tflite.CALIBRATED` are calibrated on,
-            and compression trains on; None if neither is asked for.
-        origin: What files say of the training data; None for `origin_of` the
-            model.
+        choice: Files to write.
+        training: Data for the calibration of formats in `tflite.CALIBRATED`,
+            and for compression; None if neither is requested.
+        origin: Origin of the training data, which is stored in files; None
+            for the model's `origin_of`.
 
     Returns:
-        What `export` takes.
+        The argument of `export`.
 
     Raises:
         OSError: If a file cannot be read.
-        ValueError: If `check` raises, a signature is unknown, the model does
-            not fit the config or a signature, or there is nothing to
-            calibrate or train on.
+        ValueError: If the choice is invalid (see `check`), a signature is
+            unknown, the model does not match the config or a signature, or
+            data for calibration or training are missing.
     """
     check(choice)
     model, checkpoint = _load(config, model_path, choice)
@@ -94,30 +95,31 @@ def request(
 
 
 def export(request: Request, output: pathlib.Path) -> dict:
-    """Makes the files of a request, and verifies each before it is kept.
+    """Writes the files of a request, and verifies each before it is kept.
 
-    Leaves `saved_model/1/`, or the next version if there are others, with
-    what TensorFlow Serving takes beside it; `ampose_<format>.tflite` with
-    the signature `lift`, `ampose_<format>_<signature>.tflite` with each other
-    one asked for; and `export.json`, which holds what was measured. A file
-    that is refused is put aside under a name with `.rejected` in it; a file
-    that was exported there before stays, as do files of other formats, and
-    `export.json` goes on to say what was measured of them. Versions of a
-    SavedModel are never replaced. A compressed model lies beside its files
-    as `<techniques>_ampose.keras`.
+    The output folder contains `saved_model/1/` (or the next version) with
+    configuration files for TensorFlow Serving next to it;
+    `ampose_<format>.tflite` with the signature `lift`,
+    `ampose_<format>_<signature>.tflite` with each other requested signature;
+    and `export.json` with measurements. A rejected file is kept under a name
+    that contains `.rejected`, and does not replace an earlier export of the
+    file. Files of other formats and their measurements in `export.json` are
+    kept. Versions of a SavedModel are never replaced. A compressed model is
+    saved as `<techniques>_ampose.keras`.
 
     Args:
-        request: What `request` returns.
-        output: The folder.
+        request: Result of `request`.
+        output: Output folder.
 
     Returns:
-        `files` and `rejected`, {name: measured}, of this export.
+        The report of this export, with `files` and `rejected`,
+        {name: measurements}.
 
     Raises:
-        OSError: If something cannot be read or written.
+        OSError: If a file cannot be read or written.
         FloatingPointError: If compression diverges.
         ValueError: If a converter fails, an earlier `export.json` is
-            damaged, or `saved_model/` holds another model, see
+            damaged, or `saved_model/` contains another model, see
             `tf_serving.next_version`.
     """
     earlier = folder.earlier(output)
@@ -147,7 +149,7 @@ def export(request: Request, output: pathlib.Path) -> dict:
                 if file.format == "saved_model":
                     made |= tf_serving.write_configs(output, place)
         if request.compression is not None:
-            # To be judged as any other, and exported again.
+            # For evaluation, and for other exports.
             name = "_".join((*request.compression.techniques, "ampose.keras"))
             made[name] = place / name
             request.model.save(made[name])
@@ -161,7 +163,7 @@ def export(request: Request, output: pathlib.Path) -> dict:
 
 
 def _versioned(request, output):
-    """Returns the request with the version that a SavedModel is to be."""
+    """Returns the request with the version number of a SavedModel."""
     named = {}
     for name, file in request.files.items():
         if file.format == "saved_model":
@@ -181,8 +183,8 @@ def _load(config, model_path, choice):
     if refinement is not None:
         if choice.techniques:
             raise ValueError(
-                f"{model_path}: a lifter with pose refinement is not "
-                "compressed; expected one without"
+                f"{model_path}: compression does not support pose refinement; "
+                "expected a lifter without it"
             )
         checkpoint += "; its lifter, without the pose refinement"
     stored.check_fits(
@@ -193,7 +195,7 @@ def _load(config, model_path, choice):
 
 
 def _calibration(feed, model, choice, options):
-    """Returns what calibrated formats are calibrated on, if there are any."""
+    """Returns inputs for calibrated formats; {} if there are none."""
     calibrated = [name for name in choice.formats if name in tflite.CALIBRATED]
     if not calibrated:
         return {}
@@ -207,21 +209,22 @@ def _calibration(feed, model, choice, options):
 
 
 def default_formats(techniques: tuple[str, ...]) -> tuple[str, ...]:
-    """Returns what is exported by default.
+    """Returns the formats that are exported by default.
 
     Args:
-        techniques: Of compression, which is for `.tflite` files alone.
+        techniques: Techniques of compression, which is only for `.tflite`
+            files.
     """
     return _BY_DEFAULT[1:] if techniques else _BY_DEFAULT
 
 
 def check(choice: Choice) -> None:
-    """Checks what is asked for, before anything is loaded.
+    """Checks a choice of files, before anything is loaded.
 
     Raises:
-        ValueError: If a format or a technique is unknown or comes twice, the
-            libraries for compression are not installed, or the rest of the
-            choice makes no sense for these formats.
+        ValueError: If a format or a technique is unknown or repeated, the
+            libraries for compression are not installed, or other parts of the
+            choice do not apply to these formats.
     """
     formats, techniques = choice.formats, choice.techniques
     unknown = [name for name in formats if name not in FORMATS]
@@ -235,14 +238,14 @@ def check(choice: Choice) -> None:
         "lift" not in choice.signatures or len(choice.signatures) < 2
     ):
         raise ValueError(
-            "A combined file has lift and other signatures; got "
+            "A combined file contains lift and other signatures; got "
             f"{', '.join(choice.signatures)}"
         )
     if formats == ("saved_model",) and choice != Choice(
         formats, techniques=techniques
     ):
         raise ValueError(
-            "A SavedModel always has all signatures and takes any batch; "
+            "A SavedModel always has all signatures and accepts any batch; "
             "signatures, combined and batch are for .tflite formats"
         )
     if techniques != tuple(name for name in TECHNIQUES if name in techniques):
@@ -253,14 +256,14 @@ def check(choice: Choice) -> None:
         )
     if techniques and "saved_model" in formats:
         raise ValueError(
-            "Compression is for .tflite formats; got saved_model, too"
+            "Compression is only for .tflite formats; got saved_model, too"
         )
     if techniques:
         _library()
 
 
 def _library():
-    """Returns the module, if its libraries are installed."""
+    """Returns `ampose_tf.export.compression`, if libraries are installed."""
     try:
         from ampose_tf.export import compression
     except ModuleNotFoundError as error:
@@ -268,25 +271,25 @@ def _library():
             raise
         raise ValueError(
             f"Compression needs the library {error.name}: pip install "
-            "'ampose_tf[compression]' brings it"
+            "'ampose_tf[compression]'"
         ) from error
     return compression
 
 
 def _check_training(config, model, feed):
-    """Checks that compression can train a model on, as its run did."""
+    """Checks that compression can fine-tune a model like its run."""
     if feed is None:
-        raise ValueError("Compression trains on poses; got none")
+        raise ValueError("Compression needs training poses; got none")
     if config.train.lifter:
         raise ValueError(
-            "train.lifter: compression trains lifters, not their refinement; "
-            "expected the config of the lifter's own run"
+            "train.lifter: compression fine-tunes lifters, not their "
+            "refinement; expected the config of the lifter's run"
         )
     if model.seen_input != config.model.seen_input:
         raise ValueError(
-            f"model.seen_input is {config.model.seen_input}, the model's is "
-            f"{model.seen_input}; compression trains on as the model was "
-            "trained, so expected the config of its run"
+            f"model.seen_input is {config.model.seen_input}, but the model's "
+            f"is {model.seen_input}; compression fine-tunes a model with the "
+            "config of its run"
         )
 
 
@@ -294,7 +297,7 @@ def _compression(config, techniques, feed, origin):
     seen = config.train.epochs
 
     def batches(epochs):
-        # Those that come after training's: nothing is seen again.
+        # Continue after the epochs of training, so that no data are repeated.
         return feed.batches(range(seen + epochs.start, seen + epochs.stop))
 
     return Compression(
@@ -309,7 +312,7 @@ def _compression(config, techniques, feed, origin):
 
 
 def _settings(techniques, options):
-    """Returns what is done, and how, for `export.json` and the files."""
+    """Returns techniques and settings for `export.json` and the files."""
     by = {
         "prune": ("sparsity", "sparsity_pattern"),
         "cluster": ("clusters",),
@@ -334,7 +337,7 @@ def _compressed(request):
         steps_per_epoch=how.steps_per_epoch,
         recipe=how.recipe,
         options=request.budget,
-        # A bar that moves is for terminals; a log gets a line.
+        # A progress bar on terminals, lines in logs.
         verbose=1 if sys.stdout.isatty() else 2,
     )
     return request._replace(
@@ -346,21 +349,21 @@ def _compressed(request):
 
 
 def origin_of(model_path: pathlib.Path) -> dict[str, str]:
-    """Returns what a model was trained on, see `sources.origin`.
+    """Returns the origin of a model's training data, see `sources.origin`.
 
-    Its run says so, by the `config.json` beside it; what its lifter or its
-    teacher was trained on is part of it. Of a released model, the files
-    exported from it say so. Of others, it is not known.
+    It is derived from `config.json` in the model's folder, and includes the
+    training data of its lifter or its teacher. For a released model, it is
+    read from an exported file. For other models, it is not known.
 
     Raises:
-        ValueError: Where one of these files, or one of the data, is damaged.
+        ValueError: If one of these files, or of the data, is damaged.
     """
     origins, seen = [], set()
     path = pathlib.Path(model_path)
     while True:
         run = path.with_name("config.json")
         if run.resolve() in seen:
-            raise ValueError(f"{run}: the model learned from itself")
+            raise ValueError(f"{run}: the model is its own lifter or teacher")
         seen.add(run.resolve())
         if not run.is_file():
             origins.append(_origin_of_released(path))
@@ -375,9 +378,9 @@ def origin_of(model_path: pathlib.Path) -> dict[str, str]:
 
 
 def _joined(one, other):
-    """Returns what two origins say, each of their parts once.
+    """Joins two origins, without repeating parts.
 
-    No licence has two clauses alike with "; " behind the first.
+    Parts are separated by "; ". Licences do not contain repeated parts.
     """
     joint = "; "
     return {

@@ -1,4 +1,4 @@
-"""Driver: poses and a config to a trained model in a workdir."""
+"""Driver: trains a model on poses, and stores it in a workdir."""
 
 import contextlib
 import ctypes
@@ -38,37 +38,38 @@ def train(
     model: keras.Model | None = None,
     sources: Iterable[str | os.PathLike] = (),
 ) -> None:
-    """Trains as `config.train` says, or goes on where a killed run stopped.
+    """Trains a model, or resumes an interrupted run.
 
-    Leaves in workdir: `best.keras` (lowest validation MPJPE), `last.keras`,
-    `config.json`, `history.csv`, and `checkpoint.npz`, the one file that
-    resuming starts from. After each epoch the checkpoint is written first and
-    the others follow from it; each replaces its predecessor in one step.
-    `files.json` has the SHA-256 of the others, by which a later run tells
-    that they are as they were written. Under TensorFlow, TensorBoard's logs
-    hold the numbers of `history.csv`, too.
+    Writes to workdir: `best.keras` (lowest validation MPJPE), `last.keras`,
+    `config.json`, `history.csv`, and `checkpoint.npz`, the only file that is
+    needed to resume. After each epoch, the checkpoint is written first, and
+    the other files are derived from it; each replaces its predecessor
+    atomically. `files.json` contains the SHA-256 of the others, so that a
+    later run can check that they were not modified. With TensorFlow,
+    TensorBoard's logs also contain the numbers of `history.csv`.
 
-    As long as it trains, workdir is locked. The first SIGINT or SIGTERM ends
-    it after the step that it is at, with a checkpoint; during validation,
-    after that.
+    Workdir is locked during training. The first SIGINT or SIGTERM stops
+    training after the current step, or after the current validation, with a
+    checkpoint.
 
     Args:
-        config: The recipe.
-        training: What to train on; motion is seen by drawn cameras.
-        validation: What every epoch is judged on.
-        workdir: The folder.
+        config: The experiment.
+        training: Training data; motion is projected to random cameras.
+        validation: Poses on which every epoch is evaluated.
+        workdir: Output folder.
         model: Another network with AMPose's inputs and a method `rebuilt`;
             None for the AMPose of `config.model`.
-        sources: The files that training and validation come from; if these
-            are others in a resumed run, the message names them.
+        sources: Files of the training and validation data; if they differ in
+            a resumed run, the error message names them.
 
     Raises:
-        FloatingPointError: If loss or weights are no longer finite.
+        FloatingPointError: If the loss or weights are not finite.
         OSError: If a file cannot be written, or another process trains in
             workdir.
-        ValueError: If workdir belongs to another config or other data, one
-            of its files is damaged, or the devices cannot train the config.
-        interrupts.Interrupted: If a signal has ended it.
+        ValueError: If workdir contains a run of another config or of other
+            data, one of its files is damaged, or the devices do not support
+            the config.
+        interrupts.Interrupted: If a signal stopped training.
     """
     devices.check_machine()
     with interrupts.handled():
@@ -78,8 +79,8 @@ def train(
                 model = build(config)
         elif strategy is not None:
             raise ValueError(
-                "train.devices: another network than the config's is trained "
-                "on one device; expected one"
+                "train.devices: only the config's network can be trained on "
+                "several devices; expected one"
             )
         feed = make_feed(config, training)
         with _locked(workdir):
@@ -120,7 +121,7 @@ def _train(model, config, feed, validation, recorder, strategy):
     if finished < config.train.epochs:
         _fit(model, config, feed, validation, recorder, strategy)
     else:
-        print("This run has finished before.")
+        print("This run is already complete.")
     best, last = recorder.best, recorder.history[-1]
     print(
         f"{workdir}: {last['epoch']} epochs, validation MPJPE "
@@ -132,7 +133,7 @@ def _train(model, config, feed, validation, recorder, strategy):
 
 
 def _check_progress(recorder, config, feed):
-    """Checks that a run of this config can have come as far as it has."""
+    """Checks that the progress of a resumed run is possible."""
     path = recorder.workdir / CHECKPOINT
     epochs, unfinished = len(recorder.history), recorder.unfinished
     if epochs + (unfinished is not None) > config.train.epochs:
@@ -157,7 +158,7 @@ def _locked(workdir):
 
 
 def _digest(data):
-    """Returns the SHA-256 of all arrays and texts of a named tuple."""
+    """Returns the SHA-256 of all fields of a named tuple."""
     if isinstance(data, Shards):
         return data.sha256
     whole = hashlib.sha256()
@@ -170,14 +171,14 @@ def _digest(data):
 
 
 def keep_freed_memory():
-    """Tells glibc's allocator to reuse large blocks, from one arena.
+    """Configures glibc's allocator to reuse large blocks, from one arena.
 
-    By default it hands each back to the system as soon as it is free, and
-    every training step of XLA's spends a sixth of its time on having some
-    300 MB of pages zeroed again. Other allocators are left as they are.
+    By default it returns each freed block to the system, so that training
+    steps with XLA spend a sixth of their time on zeroing some 300 MB of pages.
+    Other allocators are not changed.
 
-    It changes the whole process for good, so scripts call it, and `train`
-    does not.
+    As this permanently affects the whole process, it is called by scripts,
+    but not by `train`.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -190,17 +191,17 @@ def keep_freed_memory():
 
 
 def claim(workdir: pathlib.Path, config: Config) -> None:
-    """Makes workdir the place of this config's run.
+    """Prepares workdir for a run of a config.
 
     Raises:
-        OSError: Where workdir cannot be written.
-        ValueError: Where it belongs to another config, or holds the model
-            that the run starts or learns from.
+        OSError: If workdir cannot be written.
+        ValueError: If workdir contains a run of another config, or the run's
+            lifter or teacher.
     """
     given = config.train.lifter or config.train.teacher
     if given and pathlib.Path(given).resolve().parent == workdir.resolve():
         raise ValueError(
-            f"{workdir} holds {given}, which this run starts or learns from; "
+            f"{workdir} contains {given}, the lifter or teacher of this run; "
             "choose another --workdir"
         )
     path = workdir / "config.json"
@@ -208,7 +209,7 @@ def claim(workdir: pathlib.Path, config: Config) -> None:
         difference = configuration.difference(configuration.load(path), config)
         if difference:
             raise ValueError(
-                f"{workdir} holds a run of another config: {difference}; "
+                f"{workdir} contains a run of another config: {difference}; "
                 "choose another --workdir"
             )
     else:
@@ -219,13 +220,14 @@ def claim(workdir: pathlib.Path, config: Config) -> None:
 def build(config: Config) -> AMPose | Distillation | RefinedLifter:
     """Returns the config's model, initialised from its seed, uncompiled.
 
-    With `train.lifter`, that one and a new refinement; with `train.teacher`,
-    a new AMPose before it, with the weights that it has without.
+    With `train.lifter`, this is the lifter with a new refinement. With
+    `train.teacher`, this is a new AMPose with its teacher; its initial
+    weights are the same as without a teacher.
 
     Raises:
-        OSError: Where there is no such lifter or teacher.
-        ValueError: Where it is not a model of this config, or a teacher does
-            not take what this config's model is given.
+        OSError: If the file of the lifter or teacher does not exist.
+        ValueError: If the lifter does not match the config, or the teacher
+            does not have the same inputs as the config's model.
     """
     keras.utils.set_random_seed(config.train.seed)
     skeleton = by_joint_count(config.data.joints)
@@ -241,12 +243,12 @@ def build(config: Config) -> AMPose | Distillation | RefinedLifter:
         if getattr(lifter, name) != value:
             raise ValueError(
                 f"{path}: its model.{name} is {getattr(lifter, name)!r}, the "
-                f"config's {value!r}"
+                f"config's is {value!r}"
             )
     if not np.array_equal(lifter.adjacency, adjacency):
         raise ValueError(
-            f"{path}: its joints or adjacency are not those of the config's "
-            "data"
+            f"{path}: its joints or adjacency differ from those of the "
+            "config's data"
         )
     model = RefinedLifter(lifter.get_config(), dtype=precision)
     model.lifter.set_weights(lifter.get_weights())
@@ -262,8 +264,8 @@ def _taught(student, config):
     if teacher.seen_input != student.seen_input:
         raise ValueError(
             f"{path}: its model.seen_input is {teacher.seen_input}, the "
-            f"config's {student.seen_input}; a teacher is told what its "
-            "student is told"
+            f"config's is {student.seen_input}; a teacher needs the same "
+            "inputs as its student"
         )
     return Distillation(
         student,
@@ -275,16 +277,16 @@ def _taught(student, config):
 def compile_for(
     model: keras.Model, config: Config, steps_per_epoch: int
 ) -> None:
-    """Compiles with the config's optimiser, schedule and loss.
+    """Compiles a model with the config's optimiser, schedule and loss.
 
-    A refinement is trained together with its lifter, by the sum of both
-    poses' losses, and judged by the refined one.
+    A refinement is trained together with its lifter: the loss is the sum of
+    the losses of both poses, the metric is that of the refined pose.
     """
     recipe = config.train
     loss, metric = LOSSES[recipe.loss], mpjpe_mm
     if isinstance(model, RefinedLifter):
         loss = losses.of_both(loss)
-        # fit and history.csv know it by one name.
+        # The same name in `fit` and history.csv as for other models.
         metric = keras.metrics.MeanMetricWrapper(
             losses.refined_mpjpe_mm, name="mpjpe_mm"
         )
@@ -306,10 +308,10 @@ def compile_for(
 
 
 def _steps_at_once(steps_per_epoch):
-    """Returns how many steps Keras makes before it looks at the loss.
+    """Returns the number of steps that Keras runs before it reads the loss.
 
-    JAX goes on with a step while the device is at an earlier one, but has to
-    wait for each loss. An execution must not reach into the next epoch.
+    JAX dispatches steps asynchronously, but waits whenever the loss is read.
+    The number must divide the steps of an epoch.
     """
     if keras.backend.backend() != "jax":
         return 1
@@ -317,7 +319,7 @@ def _steps_at_once(steps_per_epoch):
 
 
 def mean_pose_error_mm(mean: np.ndarray, validation: Poses) -> float:
-    """Returns the MPJPE of always predicting one pose (J, 3)."""
+    """Returns the MPJPE of always predicting the same pose (J, 3)."""
     predicted = np.broadcast_to(mean, validation.poses_3d.shape)
     return 1000 * float(metrics.mpjpe(predicted, validation.poses_3d).mean())
 
@@ -330,11 +332,11 @@ def _fit(model, config, feed, validation, recorder, strategy):
     )
     spans = [(range(finished, last), 0)]
     if recorder.unfinished is not None:
-        # Makes the metrics' variables, which go on, too.
+        # Creates the variables of metrics, which are restored, too.
         model.test_on_batch(
             *keras.tree.map_structure(lambda array: array[:1], judged)
         )
-        # Keras wants the same steps in all epochs of a call.
+        # Keras requires the same number of steps in all epochs of a call.
         spans = [
             (range(finished, finished + 1), recorder.unfinished.steps),
             (range(finished + 1, last), 0),
@@ -356,8 +358,7 @@ def _fit(model, config, feed, validation, recorder, strategy):
                 initial_epoch=epochs.start,
                 epochs=epochs.stop,
                 steps_per_epoch=feed.steps - first_step,
-                # A bar that moves is for terminals; a log gets a line per
-                # epoch.
+                # A progress bar on terminals, a line per epoch in logs.
                 verbose=1 if sys.stdout.isatty() else 2,
                 shuffle=False,
                 callbacks=[recorder, *tensorboard],
@@ -366,9 +367,9 @@ def _fit(model, config, feed, validation, recorder, strategy):
 
 @contextlib.contextmanager
 def _tensorboard(path):
-    """Gives the callbacks that write TensorBoard's logs; JAX has none.
+    """Yields callbacks that write TensorBoard's logs; none with JAX.
 
-    What the disk refuses to their writer becomes an OSError.
+    Converts TensorFlow's errors of the log writer to OSErrors.
     """
     if keras.backend.backend() != "tensorflow":
         yield []

@@ -1,19 +1,19 @@
-r"""Times lifting on Apache Beam beside a plain loop, and checks its rows.
+r"""Compares lifting with Apache Beam to a plain loop, and checks all rows.
 
     pip install -e '.[beam]'
     python -m benchmarks.beam
     python -m benchmarks.beam --poses=20000 --model=ampose_t
 
-Makes Parquet of a person who walks, with noise and a few bad rows, and lifts
-it: in a plain loop over record batches, which reads, lifts and writes the
-same, in one thread; by `ampose_tf.bulk` with one worker and with two; and once
-more after a run with two workers that is killed half-way. Processor time is
-that of all processes. Beam's start-up is measured by a run of a few poses.
+Writes Parquet files of a walking person, with noise and a few bad rows, and
+lifts them: in a plain loop over record batches, which reads, lifts and writes
+in one thread; with `ampose_tf.bulk` with one worker and with two; and again
+after a run with two workers that was killed halfway. Processor time is the sum
+of all processes. Beam's start-up is measured by a run with a few poses.
 
-Ends with status 1 if a row is lost or doubled, a pose differs from the plain
-loop's by a single bit, a bad row has no reason, or the killed run leaves
-something that looks whole. Flip ensemble is off by default: it doubles the
-time that both take for a pose.
+The exit status is 1 if a row is lost or duplicated, a pose differs from the
+plain loop's by a single bit, a bad row has no reason, or the output of the
+killed run looks complete. By default, flip ensemble is off, as it doubles the
+time per pose of all methods.
 """
 
 import datetime
@@ -91,13 +91,13 @@ def main(options):
             faults.append("after a kill: poses differ from the plain loop's")
     print(_table(runs, options.poses))
     print(_summary(options, runs, expected))
-    print("\n".join(faults) or "No row lost or doubled, all poses equal.")
+    print("\n".join(faults) or "No row lost or duplicated, all poses equal.")
     return 1 if faults else None
 
 
 def _table(runs, poses):
     lines = [
-        "| | seconds | poses/s | seconds of processor | to the plain loop's "
+        "| | seconds | poses/s | processor seconds | ratio to plain loop "
         "| peak MB of a process |",
         "|---|---|---|---|---|---|",
     ]
@@ -122,10 +122,10 @@ def _summary(options, runs, digest):
         for run, start in zip((one, two), starts, strict=True)
     ]
     return (
-        f"\nTwo workers are × {one[0] / two[0]:.2f} as fast as one, "
-        f"× {without:.2f} without start-up. Processor time without start-up "
-        f"is × {shares[0]:.3f} (one) and × {shares[1]:.3f} (two) of the plain "
-        f"loop's.\n{options.model}, flip ensemble "
+        f"\nTwo workers are {one[0] / two[0]:.2f} times as fast as one, "
+        f"{without:.2f} times without start-up. Processor time without "
+        f"start-up is {shares[0]:.3f} (one) and {shares[1]:.3f} (two) times "
+        f"that of the plain loop.\n{options.model}, flip ensemble "
         f"{'on' if options.flip_ensemble else 'off'}, {options.poses} rows in "
         f"{options.files} files; {os.cpu_count()} cores; apache-beam "
         f"{importlib.metadata.version('apache-beam')}, "
@@ -162,8 +162,8 @@ def _lists(array):
     return pa.FixedSizeListArray.from_arrays(flat.ravel(), flat.shape[1])
 
 
-# In a process of its own, which is small: a child's peak begins at that of the
-# process that started it.
+# Runs in a separate small process, because a child's peak memory is at least
+# that of the process that started it.
 _MEASURE = """
 import json, resource, subprocess, sys, time
 
@@ -238,7 +238,7 @@ def _command(source, output, workers, ours):
 
 
 def _measured(arguments, good=(0,)):
-    """Returns seconds, seconds of processor, and the peak in MB."""
+    """Returns seconds, processor seconds, and peak memory in MB."""
     arguments = [str(argument) for argument in arguments]
     ended = subprocess.run(
         [sys.executable, "-c", _MEASURE, sys.executable, *arguments],
@@ -252,7 +252,7 @@ def _measured(arguments, good=(0,)):
 
 
 def _kill(folder, ours, seconds, faults):
-    """Kills a run half-way, and looks at what it leaves."""
+    """Kills a run halfway, and checks that no output is left."""
     output = folder / "again"
     arguments = _command(folder / "rows", output, 2, ours)
     process = subprocess.Popen(
@@ -262,18 +262,18 @@ def _kill(folder, ours, seconds, faults):
     )
     time.sleep(seconds)
     if process.poll() is not None:
-        faults.append("the run to be killed had ended")
+        faults.append("the run ended before it was killed")
         shutil.rmtree(output)
     process.send_signal(signal.SIGKILL)
     process.wait()
     if output.exists():
-        faults.append("a killed run leaves something at the output")
-    # Its workers end once they notice.
+        faults.append("the output exists after a run was killed")
+    # Workers end when they notice.
     time.sleep(15)
 
 
 def _digest(output, poses, bad):
-    """Returns the SHA-256 of rows in the order of their keys, and faults."""
+    """Returns the SHA-256 of rows sorted by key, and a list of faults."""
     faults = []
     lifted = parquet.read_table(output / "poses", columns=["key", "poses_3d"])
     keys = lifted["key"].to_numpy()
@@ -282,9 +282,9 @@ def _digest(output, poses, bad):
     refused = parquet.read_table(output / "bad_rows")
     expected = np.setdiff1d(np.arange(poses), bad)
     if not np.array_equal(keys[order], expected):
-        faults.append("rows are lost or doubled")
+        faults.append("rows are lost or duplicated")
     if sorted(refused["key"].to_pylist()) != bad.tolist():
-        faults.append("bad rows are lost or doubled")
+        faults.append("bad rows are lost or duplicated")
     if not all(refused["reason"].to_pylist()):
         faults.append("a bad row has no reason")
     content = hashlib.sha256(keys[order])

@@ -1,16 +1,16 @@
-"""Sends a server what it should refuse, and watches its memory.
+"""Sends malformed requests to a server, and measures its memory.
 
     python -m benchmarks.hostile
     python -m benchmarks.hostile --bodies=500 --connections=100 --good=2000
 
-Starts `python -m ampose_tf.serving` and sends it 10,000 malformed bodies by
-REST and gRPC (shapes, datatypes, NaN, huge numbers, deep JSON, truncated,
-damaged), each of which has to be answered by 4xx, or INVALID_ARGUMENT or
-RESOURCE_EXHAUSTED, in one sentence; 1,000 connections at a time of clients
-that send nothing, or a head or a body a byte at a time; then 100,000 good
-requests. Prints the process's resident memory in between. At the end it is
-sent SIGTERM under load, and every request that it has accepted has to be
-answered.
+Starts `python -m ampose_tf.serving` and sends 10,000 malformed bodies by REST
+and gRPC (shapes, datatypes, NaN, huge numbers, deep JSON, truncated, damaged).
+The response to each must be 4xx, INVALID_ARGUMENT or RESOURCE_EXHAUSTED, with
+a message of one sentence. Then it opens 1,000 concurrent connections of
+clients that send nothing, or send a head or a body byte by byte, and finally
+sends 100,000 valid requests. The resident memory of the server is printed
+after each step. At the end, the server receives SIGTERM under load, and must
+answer every request that it has accepted.
 """
 
 import collections
@@ -39,8 +39,8 @@ _REFUSALS = ("INVALID_ARGUMENT", "RESOURCE_EXHAUSTED")
 def define_flags(flag_values):
     for name, default, text in (
         ("bodies", 10_000, "Malformed bodies."),
-        ("connections", 1_000, "Connections at a time of slow clients."),
-        ("good", 100_000, "Good requests."),
+        ("connections", 1_000, "Concurrent connections of slow clients."),
+        ("good", 100_000, "Valid requests."),
     ):
         flags.DEFINE_integer(
             name, default, text, lower_bound=1, flag_values=flag_values
@@ -55,7 +55,7 @@ def main(options):
 
         good = [load.Rest(rest, *_of_rest()), load.Rpc(rpc, *_of_rpc())]
         _ask(good, 2000)
-        memory("2000 good requests")
+        memory("2000 valid requests")
         outcomes = send(rest, rpc, "ampose_s", options.bodies)
         for (kind, outcome), count in sorted(outcomes.items()):
             print(f"  {kind}: {outcome} × {count}")
@@ -67,7 +67,7 @@ def main(options):
         memory(f"{options.connections} slow clients of each kind")
         for _ in range(5):
             _ask(good, options.good // 5)
-            memory(f"{options.good // 5} good requests")
+            memory(f"{options.good // 5} valid requests")
         _end(good, process)
 
 
@@ -80,13 +80,13 @@ def _of_rpc():
 
 
 def resident(pid):
-    """Returns bytes of memory of a process."""
+    """Returns the resident memory of a process in bytes."""
     fields = pathlib.Path(f"/proc/{pid}/statm").read_text().split()
     return int(fields[1]) * 4096
 
 
 def _ask(targets, count):
-    """Sends good requests by eight clients."""
+    """Sends valid requests from eight clients."""
 
     def run(target):
         ask = target.client()
@@ -97,7 +97,7 @@ def _ask(targets, count):
 
 
 def _together(functions):
-    """Runs functions in threads; an exception in one is raised."""
+    """Runs functions in threads, and raises their exceptions."""
     failed = []
 
     def run(function):
@@ -116,7 +116,7 @@ def _together(functions):
 
 
 def _end(targets, process):
-    """Sends SIGTERM while clients ask."""
+    """Sends SIGTERM while clients send requests."""
     counts = collections.Counter()
 
     def run(target):
@@ -131,7 +131,7 @@ def _end(targets, process):
                 counts[type(error).__name__] += 1
                 return
             except http.client.HTTPException:
-                # Closed between two requests; the next opens another.
+                # Closed between two requests; the next one reconnects.
                 counts["closed"] += 1
                 ask = target.client()
                 continue
@@ -162,7 +162,7 @@ def _instance(random):
 
 
 def _bad_values(random):
-    """Yields, without end, values that are no keypoints."""
+    """Yields values that are not keypoints, endlessly."""
     values = (
         None,
         True,
@@ -355,20 +355,20 @@ _KINDS_OF_GRPC = (
 
 
 def send(rest, rpc, model, count, seed=0):
-    """Sends malformed requests, in thirds by V1, V2 and gRPC.
+    """Sends malformed requests, a third each by V1, V2 and gRPC.
 
     Args:
         rest: HOST:PORT of REST.
         rpc: HOST:PORT of gRPC.
-        model: The model's name.
-        count: How many.
-        seed: Of what is wrong with them.
+        model: Name of the model.
+        count: Number of requests.
+        seed: Seed of the random errors.
 
     Returns:
-        How often each (kind, outcome) was.
+        Counts of each (kind, outcome).
 
     Raises:
-        ValueError: If one is not refused as it should be.
+        ValueError: If a request is not refused correctly.
     """
     random = np.random.default_rng(seed)
     outcomes = collections.Counter()
@@ -408,17 +408,17 @@ SLOW = ("nothing", "head", "body", "unread")
 
 
 def slow(place, model, kind, count, seconds=60):
-    """Opens connections of clients that are slow.
+    """Opens connections of slow clients.
 
     Args:
         place: HOST:PORT of REST.
-        model: The model's name.
+        model: Name of the model.
         kind: One of `SLOW`.
-        count: Of connections at a time.
-        seconds: After them, those that are open still are counted as such.
+        count: Number of concurrent connections.
+        seconds: Time after which connections are counted as open.
 
     Returns:
-        How often each status was; `""` for connections that were closed.
+        Counts of each status; `""` for connections that were closed.
     """
     host, _, port = place.partition(":")
     head = (
@@ -429,7 +429,7 @@ def slow(place, model, kind, count, seconds=60):
         "nothing": b"",
         "head": head[:9],
         "body": head + b"{",
-        # Asks on and on without reading an answer.
+        # Sends requests without reading responses.
         "unread": b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n" * 50,
     }[kind]
     trickle = {"head": b"a", "body": b" "}.get(kind, b"")

@@ -1,23 +1,23 @@
-r"""Loads a server with requests, and compares every answer.
+r"""Measures a server under load, and checks every response.
 
     python -m benchmarks.load
     python -m benchmarks.load --seconds=5 --clients=8 --poses=64
     python -m benchmarks.load --tf_serving_rest=localhost:8501 \
         --tf_serving_grpc=localhost:8500 --tf_serving_model=ampose_s
 
-Starts `python -m ampose_tf.serving` with ampose_s and asks it over loopback
-by REST (V1 and its JSON) and gRPC (V2 and raw tensors), from 1, 8 and 32
-clients, each of which waits for its answer, with 1 and 64 poses a request.
-Clients are threads of this process, and requests are made beforehand, so that
-most of the processors is left to the server. Every answer is compared with
-the Keras model's poses, afterwards; one that differs by more than 0.1 mm, or
-that is no answer, counts as an error. Beside it, what the same poses take
-in bulk: a plain loop in this process, two threads, the server idle. All
-average over each pose and its mirror image.
+Starts `python -m ampose_tf.serving` with ampose_s and sends requests over
+loopback by REST (V1 with JSON) and gRPC (V2 with raw tensors), from 1, 8 and
+32 clients, each with one request at a time, with 1 and 64 poses per request.
+Clients are threads of this process, and requests are prepared in advance, so
+that most processor time is available to the server. Afterwards, responses are
+compared with the Keras model's poses; failures and deviations of more than
+0.1 mm count as errors. For comparison, the same poses are lifted in bulk, in a
+plain loop in this process with two threads, while the server is idle. All
+predictions are averaged over each pose and its mirror image.
 
-With --tf_serving_rest and --tf_serving_grpc, a server that speaks TensorFlow
-Serving's protocols is asked, too, for the signature lift_coco17 of a model
-without the mirror image.
+With --tf_serving_rest and --tf_serving_grpc, a server with TensorFlow
+Serving's protocols is also measured, with the signature lift_coco17 of a model
+and without mirror images.
 """
 
 import contextlib
@@ -49,7 +49,7 @@ from ampose_tf.skeleton import H36M_17, flip_ensemble
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 _METRES = 1e-4
 _IMAGE_SIZE = (1920, 1080)
-# Different requests, which are sent in turn.
+# Number of different requests, which are sent in rotation.
 _REQUESTS = 16
 _MODEL = "ampose_s"
 
@@ -58,13 +58,13 @@ def define_flags(flag_values):
     flags.DEFINE_float(
         "seconds",
         60.0,
-        "For each line of the table.",
+        "Seconds per line of the table.",
         lower_bound=0.1,
         flag_values=flag_values,
     )
     for name, default, text in (
         ("clients", ["1", "8", "32"], "Numbers of clients."),
-        ("poses", ["1", "64"], "Numbers of poses in a request."),
+        ("poses", ["1", "64"], "Numbers of poses per request."),
         ("protocols", ["REST", "gRPC"], "REST, gRPC."),
     ):
         flags.DEFINE_list(name, default, text, flag_values=flag_values)
@@ -76,7 +76,7 @@ def define_flags(flag_values):
     flags.DEFINE_string(
         "tf_serving_model",
         _MODEL,
-        "The name that TensorFlow Serving has for the model.",
+        "Name of the model in TensorFlow Serving.",
         flag_values=flag_values,
     )
 
@@ -149,7 +149,7 @@ def main(options):
 
 
 def requests(count):
-    """Returns requests of so many poses: pixels and scores of COCO-17."""
+    """Returns requests of `count` poses: pixels and scores of COCO-17."""
     with np.load(_ROOT / "docs" / "walking.npz") as walking:
         pixels = np.linalg.pinv(COCO_17.matrix) @ walking["keypoints_px"]
     random = np.random.default_rng(count)
@@ -157,7 +157,7 @@ def requests(count):
     pixels = pixels[rows] + random.normal(0, 1, (_REQUESTS, count, 17, 2))
     scores = random.uniform(0.5, 1, (_REQUESTS, count, 17))
     scores[random.random(scores.shape) < 0.03] = 0.05
-    # As they are sent: what JSON says is what raw bytes say.
+    # Rounded, so that JSON and raw bytes contain the same values.
     return [
         (p.astype(np.float32), s.astype(np.float32))
         for p, s in zip(pixels.round(2), scores.round(3), strict=True)
@@ -165,14 +165,14 @@ def requests(count):
 
 
 def prepared(pixels, scores):
-    """Returns the network's inputs, (N, 17, 2), and what was seen."""
+    """Returns the network's inputs: keypoints (N, 17, 2), and `seen`."""
     pixels, scores = convert(pixels, scores, COCO_17)
     seen = is_seen(scores, 0.3)
     return normalize_screen(pixels, _IMAGE_SIZE), seen
 
 
 def expected(asked, mirrored):
-    """Returns what the Keras model makes of requests, (N, 17, 3) each."""
+    """Returns the Keras model's poses for requests, (N, 17, 3) each."""
     predict = load_predictor(weights.AMPOSE_S, 64)
     answers = []
     for pixels, scores in asked:
@@ -186,7 +186,7 @@ def expected(asked, mirrored):
 
 
 def _bulk(seconds):
-    """Returns poses a second of a plain loop, and processor time of one."""
+    """Returns poses per second and processor time per pose of a loop."""
     predict = load_predictor(weights.LIFTING[_MODEL], threads=2)
     ((pixels, scores),) = requests(2048)[:1]
     keypoints_2d, seen = prepared(pixels, scores)
@@ -202,7 +202,7 @@ def _bulk(seconds):
 
 @contextlib.contextmanager
 def server(*further):
-    """Yields the places of REST and gRPC of a server, and its process."""
+    """Yields the addresses of REST and gRPC of a server, and its process."""
     with tempfile.TemporaryDirectory() as folder:
         log = pathlib.Path(folder) / "log"
         with log.open("wb") as file:
@@ -237,7 +237,7 @@ def server(*further):
 
 
 class Rest:
-    """Requests of REST, and how their answers are read."""
+    """REST requests, and a function that reads their responses."""
 
     def __init__(self, place, asked, read):
         (path, bodies) = asked
@@ -260,14 +260,14 @@ class Rest:
 
 
 class Rpc:
-    """Requests of gRPC, and how their answers are read."""
+    """gRPC requests, and a function that reads their responses."""
 
     def __init__(self, place, bodies, method, read):
         self._place, self._bodies, self._method = place, bodies, method
         self.read = read
 
     def client(self):
-        # A connection each: channels to one place share one otherwise.
+        # By default, channels to the same address share a connection.
         channel = grpc.insecure_channel(
             self._place,
             [
@@ -280,11 +280,11 @@ class Rpc:
 
 
 def _line(name, target, clients, count, seconds, answers, pid=None):
-    """Prints a line; returns poses a second."""
+    """Measures and prints a line; returns poses per second."""
     times, wrong = [], []
     contents = [{} for _ in answers]
     end = threading.Event()
-    # All of them, and this thread.
+    # All clients and this thread.
     together = threading.Barrier(clients + 1)
 
     def run(number):
@@ -301,7 +301,7 @@ def _line(name, target, clients, count, seconds, answers, pid=None):
                 wrong.append(f"{type(error).__name__}: {error}")
                 continue
             times.append(time.perf_counter() - began)
-            # The same answer many times is compared once.
+            # Repeated responses are compared once.
             contents[i][hashlib.blake2b(content).digest()] = content
 
     threads = [
@@ -321,7 +321,7 @@ def _line(name, target, clients, count, seconds, answers, pid=None):
     for answer, found in zip(answers, contents, strict=True):
         for content in found.values():
             off = np.abs(target.read(content, answer.shape) - answer).max()
-            # NaN is not below it.
+            # Not `off > limit`, which is False for NaN.
             if not off <= _METRES:
                 wrong.append(f"{off} m off")
     if wrong:
@@ -337,7 +337,7 @@ def _line(name, target, clients, count, seconds, answers, pid=None):
 
 
 def _processor(pid):
-    """Returns seconds of a process; NaN if it is not ours."""
+    """Returns processor seconds of a process; NaN if `pid` is None."""
     if pid is None:
         return np.nan
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]

@@ -1,12 +1,12 @@
-r"""How much processor time a SavedModel takes, to size a server by.
+r"""Measures the processor time of a SavedModel, to plan servers.
 
     python -m benchmarks.serving
 
 Exports ampose_s and calls its signature lift_coco17 in a TensorFlow session,
-as TensorFlow Serving does, with 1, 8, 32 and 64 poses a call: first on one
-thread, then on as many as there are cores. Every answer is compared with the
-Keras model. What a server adds to that, reading requests and writing answers,
-is not in it.
+like TensorFlow Serving, with 1, 8, 32 and 64 poses per call: first with one
+thread, then with one thread per core. All results are compared with those of
+the Keras model. The time in which a server parses requests and writes
+responses is not included.
 """
 
 import datetime
@@ -35,14 +35,14 @@ def define_flags(flag_values):
     flags.DEFINE_float(
         "seconds",
         20.0,
-        "Seconds for each line of the table.",
+        "Seconds per line of the table.",
         lower_bound=0.1,
         flag_values=flag_values,
     )
     flags.DEFINE_list(
         "poses",
         ["1", "8", "32", "64"],
-        "Numbers of poses in a call.",
+        "Numbers of poses per call.",
         flag_values=flag_values,
     )
 
@@ -74,7 +74,7 @@ def session(path, threads):
         config=tf.compat.v1.ConfigProto(
             intra_op_parallelism_threads=threads,
             inter_op_parallelism_threads=threads,
-            # Otherwise all sessions share the threads of the first.
+            # By default, all sessions share the threads of the first one.
             use_per_session_threads=True,
         ),
     )
@@ -109,9 +109,11 @@ def _line(lift, threads, count, seconds):
         poses_3d = lift(*given)
         times.append(time.perf_counter() - began)
         off = np.abs(poses_3d - expected).max()
-        # NaN is not below it.
+        # Not `off > limit`, which is False for NaN.
         if not off <= _METRES:
-            raise ValueError(f"an answer is {off} m off the Keras model's")
+            raise ValueError(
+                f"a result differs from the Keras model's by {off} m"
+            )
     used = 1e3 * (time.process_time() - used) / (len(times) * count)
     rate = count * len(times) / sum(times)
     return (

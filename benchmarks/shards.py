@@ -2,10 +2,10 @@ r"""Speed and memory of training data in shards.
 
     python -m benchmarks.shards
 
-generates 1.56 million pairs, as many as Human3.6M has for training, writes
-them as `python -m ampose_tf.data.prepare shards` does, and reads epochs in a
-process of its own, as `fit` takes them: keypoints and poses in batches, half
-of them mirrored. It prints poses per second and the process's peak memory.
+generates 1.56 million pairs, as many as in Human3.6M's training set, writes
+them like `python -m ampose_tf.data.prepare shards`, and reads epochs in a
+separate process, like `fit`: keypoints and poses in batches, with mirroring.
+It prints poses per second and the peak memory of the process.
 """
 
 import json
@@ -73,12 +73,12 @@ def main(options):
         )
     figures = json.loads(ended.stdout)
     print(
-        f"looked through before training: {figures['load_s']:.1f} s\n"
+        f"check before training: {figures['load_s']:.1f} s\n"
         f"read, batches of {options.batch}: "
         + ", ".join(f"{rate:,.0f}" for rate in figures["poses_per_s"])
         + " poses/s in epochs 1 to "
-        f"{options.epochs}; processor time {figures['processor_us']:.2f} us a "
-        f"pose; peak memory {figures['peak_mb']:.0f} MB"
+        f"{options.epochs}; processor time {figures['processor_us']:.2f} us "
+        f"per pose; peak memory {figures['peak_mb']:.0f} MB"
     )
 
 
@@ -87,7 +87,7 @@ def _config(folder=""):
 
 
 def _write(output, options):
-    """Writes random pairs of a person's size, one subject at a time."""
+    """Writes random pairs of realistic size, one subject at a time."""
     from ampose_tf.data.poses import Poses
     from ampose_tf.data.preparation import sharding
 

@@ -195,13 +195,13 @@ def damaged():
     reasons = {
         0: "keypoints_px: expected 34 numbers, x, y of the 17 joints",
         1: "got 33 numbers",
-        2: "a joint lies more than 100000 pixels",
-        3: "as of coordinates that are normalised",
-        4: "expected 17 numbers, one of the 17 joints of COCO-17, got null",
-        5: "scores: expected numbers within [0, 1], got one above 15",
+        2: "a joint is more than 100000 pixels",
+        3: "below 2, like normalised coordinates",
+        4: "expected 17 numbers, one for each of the 17 joints of COCO-17",
+        5: "scores: expected numbers in [0, 1], got one above 15",
         6: "image_size: expected a width and a height from 1",
         7: "unknown skeleton 'COCO-18b'",
-        8: "no joint has a score of 0.3",
+        8: "no joint has a score of at least 0.3",
     }
     pixels[0] = None
     del pixels[1][-1]
@@ -482,7 +482,7 @@ def test_another_file_system_is_read_and_written(tmp_path):
         ({"scores": [0.5] * 10}, "scores: expected a list of numbers, got 'd"),
         ({"image_size": ["4x4"] * 10}, "image_size: expected a list of two"),
         ({"skeleton": [17] * 10}, "skeleton: expected text, got 'int64'"),
-        ({"root": [1] * 10}, "column root: a column of that name is written"),
+        ({"root": [1] * 10}, "column root: the output has a column of this"),
     ],
 )
 def test_another_schema_is_one_line(tmp_path, columns, mentions):
@@ -503,9 +503,9 @@ def assert_mistake(ended, *mentions):
 @pytest.mark.parametrize(
     ("arguments", "mentions"),
     [
-        ("--output=there", "--output=there exists; remove it, or name anoth"),
-        ("--input=none/*.parquet", "--input=none/*.parquet: no such files"),
-        ("--input=there", "is a folder; give a pattern of files, --input='th"),
+        ("--output=there", "--output=there exists; remove it, or choose ano"),
+        ("--input=none/*.parquet", "--input=none/*.parquet: no files"),
+        ("--input=there", "is a folder; use a pattern of files, --input='th"),
         ("--imput=x", "unknown flag --imput=x"),
         ("--direct_running_mode=x", "direct_running_mode: invalid choice"),
         ("--runner=NoRunner", "NoRunner"),
@@ -513,12 +513,18 @@ def assert_mistake(ended, *mentions):
         ("--skeleton=none", "unknown skeleton 'none'"),
         ("--seen_score=2", "--seen_score: expected a score from 0 to 1"),
         ("--fov_deg=190", "between 0 and 180 degrees, got 190"),
-        ("--fov_deg=60 --intrinsics=1,1,0,0", "give one of them"),
+        (
+            "--fov_deg=60 --intrinsics=1,1,0,0",
+            "--fov_deg or --intrinsics, not both",
+        ),
         ("--intrinsics=0,1,0,0", "focal lengths above 0"),
         ("--person_score=0.5", "--person_score is for keypoint files"),
         ("--model=none.tflite", "no model none.tflite"),
         ("--input=s4://bucket/x", "s4://bucket/x"),
-        ("--format=tfrecord", "column time: TFRecord has no timestamp"),
+        (
+            "--format=tfrecord",
+            "column time: TFRecord does not support timestamp",
+        ),
     ],
 )
 def test_mistakes_are_one_line(tmp_path, arguments, mentions):

@@ -190,7 +190,7 @@ def test_finished_run_is_left_alone(tmp_path, make_poses, tiny_config, capsys):
     before = {name: (tmp_path / name).stat().st_mtime_ns for name in ARTEFACTS}
     capsys.readouterr()
     training.train(tiny_config, *poses, tmp_path)
-    assert "has finished before" in capsys.readouterr().out
+    assert "already complete" in capsys.readouterr().out
     for name, modified in before.items():
         assert (tmp_path / name).stat().st_mtime_ns == modified
 

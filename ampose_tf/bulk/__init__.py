@@ -1,1 +1,1 @@
-"""Lifting in bulk on Apache Beam: `python -m ampose_tf.bulk`."""
+"""Bulk lifting with Apache Beam: `python -m ampose_tf.bulk`."""

@@ -1,20 +1,21 @@
-r"""Lifts keypoints in bulk on Apache Beam.
+r"""Lifts keypoints in bulk with Apache Beam.
 
     pip install 'ampose_tf[beam]'
     python -m ampose_tf.bulk --input='keypoints/*.parquet' --output=lifted \
         --runner=DirectRunner --direct_num_workers=2 \
         --direct_running_mode=multi_processing
 
-Reads Parquet with a pose a row (see docs/scale.md), or keypoint files that
-lift.py reads, on any of Beam's file systems. Writes
+Reads Parquet files with one pose per row (see docs/scale.md), or keypoint
+files as lift.py does, from any of Beam's file systems. Writes
 
     lifted/poses/       Parquet or TFRecord, the rows with their poses
-    lifted/bad_rows/    Parquet, rows that could not be lifted, with a reason
-    lifted/_SUCCESS     at the very end: the rest is then whole
+    lifted/bad_rows/    Parquet, rows that could not be lifted, with reasons
+    lifted/_SUCCESS     written last; marks the output as complete
 
-Flags that are not below are Beam's: --runner=DataflowRunner, FlinkRunner,
-SparkRunner and theirs, see https://beam.apache.org/documentation/runners/.
-The exit status is 4 if there are bad rows.
+Other flags than those below are passed to Beam, such as
+--runner=DataflowRunner, FlinkRunner or SparkRunner and their flags, see
+https://beam.apache.org/documentation/runners/. The exit status is 4 if there
+are bad rows.
 """
 
 import importlib.util
@@ -35,14 +36,14 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "input",
         None,
-        "Files of keypoints, a pattern in quotes: all Parquet, or none.",
+        "Pattern of keypoint files, in quotes; all or none are Parquet.",
         required=True,
         flag_values=flag_values,
     )
     flags.DEFINE_string(
         "output",
         None,
-        "Folder to write, which does not exist yet.",
+        "Output folder, which must not exist.",
         required=True,
         flag_values=flag_values,
     )
@@ -56,48 +57,48 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "model",
         "ampose_s",
-        "ampose_s (the default) or ampose_t, which are released, or a model's "
+        "A released model, ampose_s (the default) or ampose_t, or a model's "
         "path on every worker.",
         flag_values=flag_values,
     )
     flags.DEFINE_bool(
         "trust_model",
         False,
-        "Run a .tflite or a SavedModel that is refused as untrusted. It may "
-        "then read and write your files.",
+        "Run a .tflite file or SavedModel that is refused as untrusted. It "
+        "can then read and write your files.",
         flag_values=flag_values,
     )
     flags.DEFINE_bool(
         "flip_ensemble",
         True,
-        "Average what the model makes of each pose and of its mirror image, "
-        "at twice the time.",
+        "Average the predictions for each pose and for its mirror image, "
+        "which doubles the time.",
         flag_values=flag_values,
     )
     flags.DEFINE_string(
         "image_size",
         None,
-        "WIDTHxHEIGHT in pixels of all images; by default a column or a "
-        "keypoint file says it.",
+        "WIDTHxHEIGHT in pixels of all images; by default from a column or "
+        "the keypoint file.",
         flag_values=flag_values,
     )
     flags.DEFINE_string(
         "skeleton",
         None,
-        "Skeleton of all keypoints, by its name or as a .json; by default a "
-        "column or a keypoint file says it.",
+        "Skeleton of all keypoints, a name or a .json file; by default from a "
+        "column or the keypoint file.",
         flag_values=flag_values,
     )
     flags.DEFINE_float(
         "seen_score",
         SEEN_SCORE,
-        "A joint counts as seen from this score on.",
+        "Minimum score of seen joints.",
         flag_values=flag_values,
     )
     flags.DEFINE_float(
         "person_score",
         PERSON_SCORE,
-        "Least score of a person in keypoint files; Parquet has none.",
+        "Minimum score of a person in keypoint files; not for Parquet.",
         flag_values=flag_values,
     )
     flags.DEFINE_float(
@@ -110,17 +111,17 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "intrinsics",
         None,
-        "FX,FY,CX,CY in pixels, in place of --fov_deg.",
+        "FX,FY,CX,CY in pixels, instead of --fov_deg.",
         flag_values=flag_values,
     )
 
 
 def main(options: flags.FlagValues, beam_flags: list[str]) -> int | None:
-    """Lifts what the flags name.
+    """Lifts keypoints according to flags.
 
     Args:
         options: The flags of `define_flags`.
-        beam_flags: Beam's own.
+        beam_flags: Beam's flags.
 
     Returns:
         The exit status, 4 if there are bad rows.
@@ -131,13 +132,11 @@ def main(options: flags.FlagValues, beam_flags: list[str]) -> int | None:
     """
     for package in _EXTRA:
         if importlib.util.find_spec(package) is None:
-            raise ValueError(
-                f"needs {package}: pip install 'ampose_tf[beam]' brings it"
-            )
-    # Beam warns of what it lacks for other clouds.
+            raise ValueError(f"needs {package}: pip install 'ampose_tf[beam]'")
+    # Beam warns about missing packages for other clouds.
     logging.disable(logging.WARNING)
     try:
-        # Takes seconds.
+        # Takes seconds to import.
         from ampose_tf.bulk import running
     finally:
         logging.disable(logging.NOTSET)

@@ -1,4 +1,4 @@
-"""Keypoint files lifted to rows: what `Lifter` makes of clips, as a table."""
+"""Lifts keypoint files with `Lifter`, and returns tables of poses."""
 
 import os
 
@@ -9,7 +9,7 @@ from ampose_tf import reading
 from ampose_tf.bulk import tables
 from ampose_tf.lifting.lifter import Lifter
 
-# Of files that are not lifted.
+# Schema of files that could not be lifted.
 BAD = tables.bad_schema(pa.schema([pa.field("file", pa.string())]))
 
 # The columns of a clip's rows; `tables` describes the poses.
@@ -26,7 +26,7 @@ class Clips:
     """Lifts clips to tables.
 
     Args:
-        lifter: Lifts them.
+        lifter: The lifter.
         settings: Arguments for each clip, see `Lifter.__call__`.
         schema: The schema of `COLUMNS`.
     """
@@ -43,11 +43,11 @@ class Clips:
 
         Args:
             path: Path of the file on this machine.
-            name: What it is called in the tables.
+            name: Name of the file in the tables.
 
         Returns:
-            A row for each person and frame, see `COLUMNS`, or one with
-            the file's name and the reason, see `BAD`; the other is empty.
+            A table with a row for each person and frame, see `COLUMNS`, and a
+            table of bad files, see `BAD`. One of them is empty.
         """
         schema = self._schema
         try:

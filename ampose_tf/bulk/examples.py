@@ -1,11 +1,11 @@
-"""Rows as TensorFlow's examples, for TFRecord files."""
+"""Converts rows to TensorFlow's examples, for TFRecord files."""
 
 import importlib.util
 from collections.abc import Iterator
 
 import pyarrow as pa
 
-# What Beam can compute the checksums of TFRecord with.
+# Packages that Beam can use to compute checksums of TFRecord.
 _CHECKSUMS = ("google_crc32c", "snappy", "crcmod")
 
 
@@ -13,13 +13,12 @@ def check(schema: pa.Schema) -> None:
     """Checks that rows of a schema can be written as examples.
 
     Raises:
-        ValueError: If there is a column of a type that examples lack, or no
-            library for checksums.
+        ValueError: If examples do not support the type of a column, or no
+            library for checksums is installed.
     """
     if not any(importlib.util.find_spec(name) for name in _CHECKSUMS):
         raise ValueError(
-            "TFRecord needs google_crc32c: pip install 'ampose_tf[beam]' "
-            "brings it"
+            "TFRecord needs google_crc32c: pip install 'ampose_tf[beam]'"
         )
     for field in schema:
         kind = field.type
@@ -40,18 +39,19 @@ def check(schema: pa.Schema) -> None:
             or pa.types.is_binary(kind)
         ):
             raise ValueError(
-                f"column {field.name}: TFRecord has no {kind}; write Parquet, "
-                "or leave the column out"
+                f"column {field.name}: TFRecord does not support {kind}; "
+                "write Parquet, or remove the column"
             )
 
 
 def serialized(table: pa.Table) -> Iterator[bytes]:
     """Yields each row as a serialized `tf.train.Example`.
 
-    A column is a feature: whole numbers and booleans int64, numbers float,
-    text UTF-8. Lists of lists are one list; what is null has no values.
+    Each column becomes a feature: integers and booleans are int64, other
+    numbers float, and strings UTF-8 bytes. Lists of lists are flattened, and
+    null becomes an empty feature.
     """
-    # Takes seconds, which Parquet spares.
+    # Takes seconds to import, and is not needed for Parquet.
     import tensorflow as tf
 
     train = tf.train

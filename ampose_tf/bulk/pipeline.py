@@ -1,7 +1,7 @@
-"""The Beam pipeline: files in, poses and bad rows out.
+"""The Beam pipeline, which reads files and writes poses and bad rows.
 
-Parts of files, which are small to say, go to the workers; each reads its part
-itself, lifts it, and writes it, so that no rows go from one to another.
+Workers receive short descriptions of parts of files. Each worker reads, lifts
+and writes its parts, so that rows are not sent between workers.
 """
 
 import contextlib
@@ -21,15 +21,14 @@ from ampose_tf import reading
 from ampose_tf.bulk import clips, examples, tables
 from ampose_tf.export import runtime
 
-# What is made sure of when a run has come to its end: without this file, a
-# folder is not whole.
+# Written at the end of a run; a folder without this file is incomplete.
 SUCCESS = "_SUCCESS"
 
 # Folders and the files in them.
 POSES, BAD_ROWS = "poses", "bad_rows"
 
-# Rows that a worker reads, lifts and writes at a time. Half of a row group is
-# read in vain, on the average, by each of its parts.
+# Number of rows that a worker reads, lifts and writes at a time. On average,
+# each part of a row group reads half of the row group unnecessarily.
 _PART = 16_384
 
 _NAMESPACE = "ampose_tf"
@@ -37,7 +36,7 @@ ROWS, LIFTED, BAD = "rows", "poses", "bad_rows"
 
 
 class Part(NamedTuple):
-    """Rows of a Parquet file: some of one row group."""
+    """A range of rows in one row group of a Parquet file."""
 
     path: str
     group: int
@@ -46,16 +45,16 @@ class Part(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What is lifted, and how.
+    """Files to lift, and how to lift them.
 
     Attributes:
-        paths: The files, all Parquet or none.
+        paths: Paths of the files; all or none are Parquet.
         schema: Schema of Parquet's rows; None if the files are clips.
-        lifted: Schema of what is written.
-        load: Makes what lifts, once for each process that does.
-        settings: Of rows; None if the files are clips.
+        lifted: Schema of the output.
+        load: Function that creates the lifter, called once per process.
+        settings: Settings of rows; None if the files are clips.
         format: `"parquet"` or `"tfrecord"`.
-        described: Text for `SUCCESS`.
+        described: Contents of `SUCCESS`.
     """
 
     paths: list[str]
@@ -72,9 +71,8 @@ def build(pipeline: beam.Pipeline, plan: Plan, output: str) -> None:
 
     Args:
         pipeline: The pipeline.
-        plan: What is lifted.
-        output: Folder for `POSES`, `BAD_ROWS` and, at the very end,
-            `SUCCESS`.
+        plan: Files to lift, and how to lift them.
+        output: Output folder for `POSES`, `BAD_ROWS` and finally `SUCCESS`.
     """
     paths = pipeline | "Files" >> beam.Create(plan.paths)
     if plan.schema is None:
@@ -126,7 +124,7 @@ def _to_parquet(prefix, schema):
 
 
 def _write_success(described, path, *_):
-    # The files' names are there when all of them are in place.
+    # The inputs are names of files, available when all files are written.
     with filesystems.FileSystems.create(path) as file:
         file.write(described.encode())
 
@@ -135,28 +133,28 @@ def schema_of(path: str) -> pa.Schema:
     """Returns the schema of a Parquet file on any of Beam's file systems.
 
     Raises:
-        OSError: If it cannot be read.
-        ValueError: If it is not Parquet, or damaged.
+        OSError: If the file cannot be read.
+        ValueError: If the file is not Parquet, or is damaged.
     """
     with _parquet(path) as file:
         return file.schema_arrow
 
 
 def is_parquet(path: str) -> bool:
-    """Whether a file begins as Parquet does.
+    """Returns whether a file starts like a Parquet file.
 
     Raises:
-        OSError: If it cannot be read.
+        OSError: If the file cannot be read.
     """
     with opened(path) as file:
         return file.read(4) == b"PAR1"
 
 
 def opened(path: str) -> BinaryIO:
-    """Opens a file of any of Beam's file systems for its own bytes.
+    """Opens a file on any of Beam's file systems, without decompression.
 
     Raises:
-        OSError: If it cannot be opened.
+        OSError: If the file cannot be opened.
     """
     return filesystems.FileSystems.open(
         path, compression_type=filesystem.CompressionTypes.UNCOMPRESSED
@@ -180,7 +178,7 @@ class FindParts(beam.DoFn):
     """Splits Parquet files into parts, and checks their schema.
 
     Args:
-        schema: What all files have to have.
+        schema: Schema that all files must have.
     """
 
     def __init__(self, schema):
@@ -197,10 +195,10 @@ class FindParts(beam.DoFn):
 
 
 def check_alike(path: str, schema: pa.Schema, expected: pa.Schema) -> None:
-    """Checks that a file has the schema of the first.
+    """Checks that a file has the same schema as the first file.
 
     Raises:
-        ValueError: If it has another.
+        ValueError: If the schema differs.
     """
     if schema.equals(expected):
         return
@@ -220,7 +218,10 @@ def check_alike(path: str, schema: pa.Schema, expected: pa.Schema) -> None:
 
 
 class _Lifting(beam.DoFn):
-    """What lifts, made once for each process and shared by its threads."""
+    """Base of transforms that lift.
+
+    The lifter is created once per process, and shared by its threads.
+    """
 
     def __init__(self, load):
         self._load = load
@@ -232,12 +233,12 @@ class _Lifting(beam.DoFn):
         self._lifter = None
 
     def setup(self):
-        # LiteRT greets once, in a process.
+        # LiteRT prints a greeting once per process.
         with runtime.without_greeting():
             self._lifter = self._shared.acquire(self._load)
 
     def _outputs(self, rows, lifted, bad):
-        """Yields what is not empty, and counts it."""
+        """Yields tables that are not empty, and counts rows."""
         self._counters[ROWS].inc(rows)
         if lifted.num_rows:
             self._counters[LIFTED].inc(lifted.num_rows)
@@ -251,8 +252,8 @@ class LiftPart(_Lifting):
     """Lifts the rows of parts of Parquet files.
 
     Args:
-        load: Makes a `Predictor`.
-        settings: What holds for all rows.
+        load: Function that returns a `Predictor`.
+        settings: Settings for all rows.
     """
 
     def __init__(self, load, settings):
@@ -289,7 +290,7 @@ class LiftClip(_Lifting):
     """Lifts keypoint files.
 
     Args:
-        load: Makes a function of a path, see `clips.Clips`.
+        load: Function that returns a `clips.Clips`.
     """
 
     def process(self, path: str) -> Iterator:
@@ -300,7 +301,7 @@ class LiftClip(_Lifting):
 
 @contextlib.contextmanager
 def _local(path):
-    """Yields where a file lies on this machine, if need be as a copy."""
+    """Yields a local path of a file, which is copied if necessary."""
     if filesystems.FileSystems.get_scheme(path) is None:
         yield path
         return

@@ -1,4 +1,4 @@
-"""From flags to a run of the pipeline, and its end in one line."""
+"""Runs the pipeline according to flags, with errors of one line."""
 
 import argparse
 import builtins
@@ -32,13 +32,13 @@ from ampose_tf.lifting.predictor import load_predictor
 _SOME_BAD = 4
 _DIRECT = "DirectRunner"
 
-# What Beam says of a worker's process that is gone.
+# Beam's message if the process of a worker has ended.
 _DEAD = "Channel closed prematurely"
 
-# Pieces of what is logged, of 4 kB at most.
+# Number of pieces of logs that are kept, of at most 4 kB each.
 _MOST_SAID = 256
 
-# Errors of workers come as text, with their traceback.
+# Errors of workers are strings with a traceback.
 _ERROR = re.compile(r"(?:[a-zA-Z_]\w*\.)*([A-Z]\w*): (.*)")
 _WHERE = re.compile(r"\s*\[while running .*", re.DOTALL)
 _MISTAKES = {
@@ -54,11 +54,11 @@ _MISTAKES = {
 
 
 def run(options: flags.FlagValues, beam_flags: list[str]) -> int | None:
-    """Runs the pipeline that the flags describe, to its end.
+    """Runs the pipeline according to flags, and waits for its end.
 
     Args:
         options: The flags of `ampose_tf.bulk.__main__`.
-        beam_flags: Beam's own.
+        beam_flags: Beam's flags.
 
     Returns:
         The exit status, 4 if there are bad rows.
@@ -97,7 +97,8 @@ def parsed(beam_flags: list[str]) -> pipeline_options.PipelineOptions:
     """Parses Beam's flags.
 
     Raises:
-        ValueError: If one is wrong, or not known and for this machine.
+        ValueError: If a flag is invalid, or is unknown and the runner is
+            local.
     """
     said = io.StringIO()
     unknown = []
@@ -115,29 +116,29 @@ def parsed(beam_flags: list[str]) -> pipeline_options.PipelineOptions:
     standard = options.view_as(pipeline_options.StandardOptions)
     if standard.runner in (None, _DIRECT):
         standard.runner = _DIRECT
-        # Other runners may have flags that only their servers know.
+        # Flags of other runners may only be known to their servers.
         if unknown:
             raise ValueError(f"unknown flag {unknown[0]}; --help lists ours")
-        # There are none in this pipeline. Without, this runner would download
-        # another one, Prism, and run it.
+        # This pipeline has no triggers. Without this option, the DirectRunner
+        # would download and run another runner, Prism.
         triggers = options.view_as(pipeline_options.TypeOptions)
         triggers.allow_unsafe_triggers = True
     return options
 
 
 def matched(pattern: str) -> list[str]:
-    """Returns the paths of the files that a pattern names, in order.
+    """Returns the sorted paths of the files that match a pattern.
 
     Raises:
-        OSError: If the file system refuses.
-        ValueError: If there are none.
+        OSError: If the file system reports an error.
+        ValueError: If no file matches.
     """
     wanted = pattern
     if filesystems.FileSystems.get_scheme(pattern) is None:
         if os.path.isdir(pattern):
             inside = os.path.join(pattern, "*.parquet")
             raise ValueError(
-                f"--input={pattern}: is a folder; give a pattern of files, "
+                f"--input={pattern}: is a folder; use a pattern of files, "
                 f"--input='{inside}'"
             )
         # Patterns without a folder match nothing.
@@ -145,17 +146,17 @@ def matched(pattern: str) -> list[str]:
     found = filesystems.FileSystems.match([wanted])[0].metadata_list
     if not found:
         raise ValueError(
-            f"--input={pattern}: no such files; expected a pattern in quotes, "
+            f"--input={pattern}: no files; expected a pattern in quotes, "
             "such as 'keypoints/*.parquet'"
         )
     return sorted(metadata.path for metadata in found)
 
 
 def check_free(output: str) -> None:
-    """Checks that nothing is at the output.
+    """Checks that the output does not exist.
 
     Raises:
-        FileExistsError: If there is something.
+        FileExistsError: If it exists.
     """
     if filesystems.FileSystems.get_scheme(output) is None:
         there = os.path.lexists(output)
@@ -169,16 +170,16 @@ def check_free(output: str) -> None:
         how = "" if is_whole else f", unfinished, without {pipeline.SUCCESS}"
     if there:
         raise FileExistsError(
-            f"--output={output} exists{how}; remove it, or name another"
+            f"--output={output} exists{how}; remove it, or choose another"
         )
 
 
 def planned(options: flags.FlagValues, paths: list[str]) -> pipeline.Plan:
-    """Returns what is lifted, and how.
+    """Returns the files to lift, and how to lift them.
 
     Raises:
         OSError: If a file cannot be read.
-        ValueError: If a flag is wrong, or the first file.
+        ValueError: If a flag or the first file is invalid.
     """
     image_size = intrinsics = None
     if options.image_size is not None:
@@ -189,7 +190,7 @@ def planned(options: flags.FlagValues, paths: list[str]) -> pipeline.Plan:
         root.checked_intrinsics(intrinsics)
     if options.fov_deg is not None:
         if intrinsics is not None:
-            raise ValueError("--fov_deg and --intrinsics: give one of them")
+            raise ValueError("Give either --fov_deg or --intrinsics, not both")
         root.camera_of((1, 1), options.fov_deg)
     check_score(options.seen_score, "--seen_score")
     check_score(options.person_score, "--person_score")
@@ -267,10 +268,11 @@ def _load_clips(lifter, clip, schema):
 
 @contextlib.contextmanager
 def _whole(output: str) -> Iterator[str]:
-    """Yields the folder to write into.
+    """Yields the folder to write to.
 
-    On this machine's file systems it becomes the output when the block ends;
-    others cannot rename a folder, and only `_SUCCESS` says that it is whole.
+    On local file systems, it is renamed to the output at the end of the
+    block. Other file systems cannot rename folders; there, `_SUCCESS` marks
+    complete output.
     """
     if filesystems.FileSystems.get_scheme(output) is not None:
         yield output
@@ -281,13 +283,13 @@ def _whole(output: str) -> Iterator[str]:
 
 @contextlib.contextmanager
 def logs_aside() -> Iterator[None]:
-    """Keeps what Beam and workers on this machine log for unknown errors.
+    """Hides logs of Beam and of local workers, unless the error is unexpected.
 
-    A mistake is logged several times, with its traceback.
+    Otherwise, user errors would be logged several times, with tracebacks.
     """
     sys.stderr.flush()
     errors = os.dup(2)
-    # In memory: a disk may be full. Workers inherit the other end.
+    # In memory, as the disk may be full. Workers inherit the write end.
     read, write = os.pipe()
     os.dup2(write, 2)
     os.close(write)
@@ -305,7 +307,7 @@ def logs_aside() -> Iterator[None]:
         sys.stderr.flush()
         os.dup2(errors, 2)
         os.close(errors)
-        # A worker that has not ended holds its end open.
+        # Workers that have not ended keep the write end open.
         reader.join(timeout=1)
         if is_wanted:
             with open(2, "wb", closefd=False) as stderr:
@@ -320,7 +322,7 @@ def _collect(descriptor, said):
 
 @contextlib.contextmanager
 def _ending_in_one_line(output):
-    """Raises mistakes that workers met as they would be raised here."""
+    """Converts errors of Beam and of workers to errors of one line."""
     try:
         yield
     except filesystem.BeamIOError as error:
@@ -328,36 +330,36 @@ def _ending_in_one_line(output):
     except ImportError as error:
         raise ValueError(f"the runner is not installed: {error}") from error
     except ValueError as error:
-        # In this process it comes as it is, with the transform's name.
+        # From this process, the error includes the transform's name.
         raise ValueError(_WHERE.sub("", str(error))) from error
     except RuntimeError as error:
         if _DEAD in str(error):
             raise OSError(
-                "a worker has ended early, as for lack of memory; nothing is "
-                "written"
+                "a worker ended early, for example for lack of memory; no "
+                "output is written"
             ) from error
         mistake = mistake_in(str(error))
         if mistake is None:
             raise
         if mistake.startswith("[Errno") and "'" not in mistake:
-            # As of a full disk, which names no file.
+            # For example for a full disk, which does not name a file.
             mistake = f"{output}: {mistake}"
         raise ValueError(mistake) from error
 
 
 def _of_beam(error):
-    """Returns a message of Beam's with the reasons that it lists."""
+    """Returns the reasons in an error of Beam, or its message."""
     reasons = [str(e) for e in (error.exception_details or {}).values()]
     return "; ".join(reasons) or str(error)
 
 
 def mistake_in(text: str) -> str | None:
-    """Returns the message of a mistake at the end of a traceback's text.
+    """Returns the message of a user error at the end of a traceback.
 
-    None for errors of other kinds, which are bugs.
+    Returns None for other errors, which are bugs.
     """
     for line in reversed(_WHERE.sub("", text).splitlines()):
-        # Beam cannot make errors of the system anew, and wraps them.
+        # Beam wraps system errors in RuntimeErrors.
         line = line.strip().removeprefix("RuntimeError: ")
         found = _ERROR.fullmatch(line)
         if found is not None:

@@ -1,16 +1,16 @@
-"""Parquet of keypoints: its schema, and record batches lifted.
+"""Lifts record batches of Parquet files with keypoints.
 
-A row is a pose, and rows are independent of each other. Columns by name:
+Each row is a pose; rows are independent of each other. Columns are:
 
-* `keypoints_px`: a list of numbers x, y of each joint, or of lists [x, y], in
+* `keypoints_px`: a list of numbers x, y for each joint, or of lists [x, y], in
   pixels of the whole image.
-* `scores`: a list of a number for each joint, within [0, 1]. Without this
-  column all joints count as seen.
+* `scores`: a list of numbers in [0, 1], one for each joint. Without this
+  column, all joints count as seen.
 * `image_size`: a list of two numbers, width and height in pixels.
 * `skeleton`: the name of the joints' skeleton, one of
   `ampose_tf.lifting.keypoints.SKELETONS`.
 
-The last two may be given for all rows instead. All columns are copied.
+The last two can be set for all rows instead. All columns are copied.
 """
 
 import dataclasses
@@ -27,11 +27,11 @@ from ampose_tf.lifting.predictor import Predictor
 from ampose_tf.lifting.schema import MAX_METRES
 from ampose_tf.skeleton import Skeleton
 
-# The column of a bad row that says why it is not lifted.
+# The column with the reason why a bad row was not lifted.
 REASON = "reason"
 
-# The columns that a lifted row has beside its own. Parquet's lists of a fixed
-# size are not read back if some are null.
+# The columns that are added to a lifted row. Not of fixed size, as Parquet
+# cannot read lists of a fixed size if some are null.
 POSES = {
     "poses_3d": pa.list_(pa.float32()),
     "seen": pa.list_(pa.bool_()),
@@ -39,19 +39,19 @@ POSES = {
     "root": pa.list_(pa.float32()),
 }
 
-# Detectors give 1 and a little more; what is above is in percent.
+# Some scores of detectors are larger than 1; larger values are percentages.
 _MOST_SCORE = 15
-# No person is as small, in pixels.
+# In pixels; people are larger.
 _NORMALISED = 2
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What holds for all rows.
+    """Settings for all rows.
 
     Attributes:
-        image_size: (width, height) in pixels, which beats the column.
-        skeleton: The joints' skeleton, which beats the column.
+        image_size: (width, height) in pixels, which overrides the column.
+        skeleton: The joints' skeleton, which overrides the column.
         seen_score: See `Lifter`.
         flip_ensemble: See `Lifter`.
         field_of_view_deg: See `Lifter`; None for the default.
@@ -67,11 +67,11 @@ class Settings:
 
 
 def check(schema: pa.Schema, settings: Settings) -> None:
-    """Checks that a Parquet file holds keypoints.
+    """Checks that a Parquet file contains keypoints.
 
     Raises:
-        ValueError: If a column is missing or of another type, or has the name
-            of a column that is written.
+        ValueError: If a column is missing, has an invalid type, or has the
+            name of an output column.
     """
     for name, given in (
         ("keypoints_px", None),
@@ -87,7 +87,7 @@ def check(schema: pa.Schema, settings: Settings) -> None:
             )
     twice = {name for name in schema.names if schema.names.count(name) > 1}
     if twice:
-        raise ValueError(f"two columns are called {min(twice)}; rename one")
+        raise ValueError(f"two columns are named {min(twice)}; rename one")
     for name, kinds, expected in (
         ("keypoints_px", (_is_numbers, _is_pairs), "a list of numbers x, y"),
         ("scores", (_is_numbers,), "a list of numbers"),
@@ -104,7 +104,8 @@ def check(schema: pa.Schema, settings: Settings) -> None:
     for name in (*POSES, REASON):
         if name in schema.names:
             raise ValueError(
-                f"column {name}: a column of that name is written; rename it"
+                f"column {name}: the output has a column of this name; "
+                "rename it"
             )
 
 
@@ -112,8 +113,8 @@ def lifted_schema(schema: pa.Schema, skeleton: Skeleton) -> pa.Schema:
     """Returns the schema of lifted rows.
 
     Args:
-        schema: The schema of the rows' own columns, which come first.
-        skeleton: The model's.
+        schema: The schema of the input columns, which come first.
+        skeleton: The model's skeleton.
     """
     for name, kind in POSES.items():
         schema = schema.append(pa.field(name, kind))
@@ -121,15 +122,15 @@ def lifted_schema(schema: pa.Schema, skeleton: Skeleton) -> pa.Schema:
 
 
 def described(schema: pa.Schema, skeleton: Skeleton) -> pa.Schema:
-    """Returns a schema of poses that says what they are.
+    """Adds a description of poses to the metadata of a schema.
 
     Args:
         schema: The schema.
-        skeleton: Of the poses' joints.
+        skeleton: Skeleton of the poses.
 
     Returns:
-        The schema, whose metadata `ampose` is JSON that names joints, edges,
-        unit and frame.
+        The schema with metadata `ampose`, JSON with the names of joints,
+        edges, unit and frame.
     """
     text = json.dumps(
         {
@@ -146,7 +147,7 @@ def described(schema: pa.Schema, skeleton: Skeleton) -> pa.Schema:
 
 
 def bad_schema(schema: pa.Schema) -> pa.Schema:
-    """Returns the schema of rows that are not lifted, with their reason."""
+    """Returns the schema of rows that are not lifted, with reasons."""
     return schema.append(pa.field(REASON, pa.string()))
 
 
@@ -156,12 +157,12 @@ def lift(
     """Lifts the rows of a record batch.
 
     Args:
-        batch: Rows of a schema that `check` has passed.
+        batch: Rows with a schema that was checked by `check`.
         predict: The model.
-        settings: What holds for all rows.
+        settings: Settings for all rows.
 
     Returns:
-        The rows lifted, in their order, see `lifted_schema`; and the others,
+        The lifted rows in their order, see `lifted_schema`, and the bad rows,
         see `bad_schema`.
     """
     rows = _Rows(batch, settings)
@@ -187,12 +188,12 @@ def lift(
             lifted[name][chosen] = array
         rows.refuse(
             chosen[~poses.seen.any(axis=1)],
-            f"no joint has a score of {settings.seen_score:g}",
+            f"no joint has a score of at least {settings.seen_score:g}",
         )
         inside = (np.abs(poses.poses_3d) <= MAX_METRES).all(axis=(1, 2))
         rows.refuse(
             chosen[~inside],
-            f"the model's pose holds NaN or values beyond {MAX_METRES:g} m",
+            f"the model's pose contains NaN or values above {MAX_METRES:g} m",
         )
     is_good = np.array([reason is None for reason in rows.reasons], bool)
     bad = batch.filter(pa.array(~is_good)).append_column(
@@ -206,11 +207,11 @@ def lift(
 
 
 def as_lists(array: np.ndarray, kind: pa.ListType) -> pa.Array:
-    """Returns a column of lists; those with a NaN become null.
+    """Returns a column of lists; lists that contain NaN become null.
 
     Args:
         array: (N, ...), the numbers of each list.
-        kind: The column's type.
+        kind: Type of the column.
     """
     array = array.reshape(len(array), -1)
     whole = np.ones(len(array), bool)
@@ -229,7 +230,7 @@ class _Rows:
     """The rows of a record batch as arrays.
 
     Attributes:
-        reasons: (N,), why a row is bad; None as long as it is good.
+        reasons: (N,), reasons why rows are bad; None for good rows.
         image_size: (N, 2) float64.
     """
 
@@ -251,12 +252,12 @@ class _Rows:
             self._read_sizes(_lists(batch["image_size"]))
 
     def refuse(self, rows, reason):
-        """Notes why rows are bad, if no reason is known yet."""
+        """Stores the reason for bad rows, unless they already have one."""
         for row in rows:
             self.reasons[row] = self.reasons[row] or reason
 
     def by_skeleton(self):
-        """Yields a skeleton and the rows whose joints are in its order."""
+        """Yields each skeleton and the rows that have this skeleton."""
         if self._skeletons is None:
             yield self._settings.skeleton, np.arange(self._count)
             return
@@ -279,7 +280,11 @@ class _Rows:
         )
         if self._scores is not None:
             kept = self._of_length(
-                kept, self._scores, joints, "scores", f"one of {named}"
+                kept,
+                self._scores,
+                joints,
+                "scores",
+                f"one for each of {named}",
             )
         kept = kept[[self.reasons[row] is None for row in kept]]
         pixels = _gathered(self._pixels, kept, 2 * joints)
@@ -287,7 +292,7 @@ class _Rows:
         scores = np.ones(pixels.shape[:2])
         if self._scores is not None:
             scores = _gathered(self._scores, kept, joints)
-        # As `readers.detections` has it in files.
+        # The same rules as for files in `readers.detections`.
         nowhere = (
             np.isnan(pixels).any(axis=2)
             | (pixels == 0).all(axis=2)
@@ -300,17 +305,17 @@ class _Rows:
         for wrong, reason in (
             (
                 ~(largest <= untrusted.MAX_PIXEL),
-                "keypoints_px: a joint lies more than "
+                "keypoints_px: a joint is more than "
                 f"{untrusted.MAX_PIXEL} pixels from the corner",
             ),
             (
                 (largest < _NORMALISED) & ~nowhere.all(axis=1),
-                "keypoints_px: expected pixels, got numbers below "
-                f"{_NORMALISED}, as of coordinates that are normalised",
+                "keypoints_px: expected pixels, but all numbers are below "
+                f"{_NORMALISED}, like normalised coordinates",
             ),
             (
                 ~(scores.max(axis=1, initial=0) <= _MOST_SCORE),
-                f"scores: expected numbers within [0, 1], got one above "
+                f"scores: expected numbers in [0, 1], got one above "
                 f"{_MOST_SCORE}",
             ),
         ):
@@ -345,8 +350,8 @@ class _Rows:
 def _lists(array):
     """Returns a column of lists as (numbers, starts, lengths) by row.
 
-    Lists of pairs are taken as lists of numbers. The length of what is null,
-    or has a pair that is none, is -1.
+    Lists of pairs are flattened. The length is -1 for null, and for lists
+    with anything but pairs.
     """
     lengths = pc.fill_null(pc.list_value_length(array), -1)
     lengths = lengths.to_numpy().astype(np.int64)

@@ -1,4 +1,4 @@
-"""Training batches: fixed poses, in memory or in files, or drawn ones.
+"""Feeds of training batches: poses in memory or in files, or drawn poses.
 
 All feeds have the same attributes and methods.
 """
@@ -18,16 +18,16 @@ from ampose_tf.skeleton import by_joint_count
 
 
 class PosesFeed:
-    """Fixed poses, each of which comes once per epoch.
+    """Feeds poses in memory; each is used once per epoch.
 
     Args:
         config: The experiment.
-        poses: Its training poses.
+        poses: Training poses.
 
     Attributes:
-        steps: Batches of an epoch.
-        description: What an epoch holds, in words.
-        inputs: Names of what the network takes.
+        steps: Batches per epoch.
+        description: Description of the data of an epoch.
+        inputs: Names of the network's inputs.
     """
 
     def __init__(self, config: Config, poses: Poses):
@@ -38,13 +38,13 @@ class PosesFeed:
         self.inputs = _inputs(config)
 
     def batches(self, epochs: range, first_step: int = 0):
-        """Returns the batches of some epochs, a `tf.data.Dataset`.
+        """Returns the batches of consecutive epochs, a `tf.data.Dataset`.
 
         Args:
-            epochs: Counted from 0.
-            first_step: Where the first of them begins.
+            epochs: Range of epochs, counted from 0.
+            first_step: First step of the first epoch.
         """
-        # Lazily: TensorFlow feeds networks of other backends, too.
+        # Imported lazily. TensorFlow feeds networks of other backends, too.
         from ampose_tf.data import pipeline
 
         config = self._config
@@ -66,11 +66,11 @@ class PosesFeed:
     def calibration(
         self, at_most: int, seen_input: bool
     ) -> dict[str, np.ndarray]:
-        """Returns what the network takes, {name: (N, ...)}, of some poses.
+        """Returns the network's inputs for some poses, {name: (N, ...)}.
 
         Args:
             at_most: Largest N.
-            seen_input: Whether the network takes `seen`.
+            seen_input: Whether the network has the input `seen`.
 
         Raises:
             ValueError: If there are no poses.
@@ -81,13 +81,13 @@ class PosesFeed:
 
 
 class ShardsFeed:
-    """Poses in files, each of which comes once per epoch.
+    """Feeds poses in files; each is used once per epoch.
+
+    Attributes are those of `PosesFeed`.
 
     Args:
         config: The experiment.
-        shards: Its training poses.
-
-    Attributes: As of `PosesFeed`.
+        shards: Training poses.
     """
 
     def __init__(self, config: Config, shards: Shards):
@@ -122,21 +122,20 @@ class ShardsFeed:
     def calibration(
         self, at_most: int, seen_input: bool
     ) -> dict[str, np.ndarray]:
-        """Returns as `PosesFeed.calibration`, of the first poses."""
+        """Same as `PosesFeed.calibration`, for the first poses."""
         return self._shards.first(at_most).sample_inputs(seen_input)
 
 
 class MotionFeed:
-    """Poses drawn from motion, by another camera and detector each time.
+    """Feeds poses drawn from motion, with random cameras and detections.
 
-    JAX draws them if it is Keras's backend, TensorFlow otherwise; their
-    random numbers differ. JAX does not need TensorFlow for it.
+    Poses are drawn by JAX if it is Keras's backend, which does not require
+    TensorFlow, and by TensorFlow otherwise; their random numbers differ.
+    Attributes are those of `PosesFeed`.
 
     Args:
         config: The experiment.
-        motion: What its training poses are drawn from.
-
-    Attributes: As of `PosesFeed`.
+        motion: Motion that training poses are drawn from.
     """
 
     def __init__(self, config: Config, motion: Motion3D):
@@ -153,8 +152,8 @@ class MotionFeed:
     def batches(self, epochs: range, first_step: int = 0):
         """Returns the batches of some epochs, see `PosesFeed.batches`.
 
-        They come as a `tf.data.Dataset` or, from JAX, as a generator of
-        arrays on its device.
+        The result is a `tf.data.Dataset` or, with JAX, a generator of arrays
+        on its device.
         """
         config = self._config
         return self._drawn(
@@ -174,7 +173,7 @@ class MotionFeed:
     def calibration(
         self, at_most: int, seen_input: bool
     ) -> dict[str, np.ndarray]:
-        """Returns as `PosesFeed.calibration`, of poses of the first epoch."""
+        """Same as `PosesFeed.calibration`, for poses of the first epoch."""
         count = min(at_most, self._config.data.poses_per_epoch)
         batches = self._drawn(count, range(1), seen_input)
         given, _ = next(iter(batches))
@@ -183,7 +182,7 @@ class MotionFeed:
         return {name: np.asarray(array) for name, array in given.items()}
 
     def _drawn(self, batch_size, epochs, seen_input, first_step=0):
-        # Lazily: each is needed without the other.
+        # Imported lazily, as only one of them may be installed.
         if keras.backend.backend() == "jax":
             from ampose_tf.data import jax_pipeline as pipeline
         else:
@@ -203,7 +202,7 @@ class MotionFeed:
 def make_feed(
     config: Config, training: Poses | Motion3D | Shards
 ) -> PosesFeed | MotionFeed | ShardsFeed:
-    """Returns what a config's training sees, epoch by epoch."""
+    """Returns the feed of a config's training data."""
     if isinstance(training, Poses):
         return PosesFeed(config, training)
     if isinstance(training, Shards):
@@ -215,15 +214,15 @@ def validation_arrays(poses: Poses, inputs: Sequence[str]) -> tuple:
     """Returns (inputs, targets) of all poses, as NumPy arrays.
 
     Args:
-        poses: All of whose joints are seen.
-        inputs: Names of what the network takes.
+        poses: Poses of which all joints are seen.
+        inputs: Names of the network's inputs.
 
     Returns:
-        The inputs are keypoints_2d (N, J, 2), or, if there are more, a dict
-        of them by name; the targets are poses_3d (N, J, 3).
+        The inputs are keypoints_2d (N, J, 2), or a dict by name if there are
+        several; the targets are poses_3d (N, J, 3).
 
     Raises:
-        ValueError: If an input is not known of these poses.
+        ValueError: If the poses do not have one of the inputs.
     """
     arrays = poses.columns(inputs)
     if "seen" in inputs:

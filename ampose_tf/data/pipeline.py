@@ -1,4 +1,4 @@
-"""`Poses`, `Motion3D` and `Shards` to tf.data."""
+"""Builds `tf.data` datasets of `Poses`, `Motion3D` and `Shards`."""
 
 import numpy as np
 import tensorflow as tf
@@ -11,7 +11,7 @@ from ampose_tf.data.poses import Poses
 from ampose_tf.data.shards import Shards
 from ampose_tf.skeleton import Skeleton, mirror
 
-# Of shards: how many are read at once, and how many pairs of them are
+# Number of shards that are read in parallel, and number of pairs that are
 # shuffled together, of 340 bytes each.
 _SHARDS_AT_ONCE = 8
 _BUFFER = 2**16
@@ -27,27 +27,28 @@ def training_batches(
     inputs: tuple[str, ...] = ("keypoints_2d",),
     first_step: int = 0,
 ) -> tf.data.Dataset:
-    """Returns the batches of some epochs, one epoch after the other.
+    """Returns the batches of consecutive epochs.
 
-    Every pose comes once per epoch. Order and augmentation are functions of
-    (seed, epoch, step) alone, so that a run that was killed and starts again
-    at an epoch sees what it would have seen. Indices are shuffled, not poses:
-    a uniform shuffle of millions of poses costs one permutation.
+    Every pose is used once per epoch. Order and augmentation only depend on
+    (seed, epoch, step), so that a resumed run gets the same batches. Indices
+    are shuffled instead of poses: a uniform shuffle of millions of poses costs
+    one permutation.
 
     Args:
-        poses: What to train on.
-        skeleton: Whose sides mirroring swaps.
+        poses: Training poses.
+        skeleton: Skeleton of the poses, used for mirroring.
         batch_size: B; the last batch of an epoch may be smaller.
-        seed: Of the order and the mirroring.
-        epochs: Which epochs, counted from 0.
+        seed: Seed of the order and the mirroring.
+        epochs: Range of epochs, counted from 0.
         flip: Whether to mirror each pose with probability one half.
-        inputs: What the network takes: "keypoints_2d", and any of "seen"
-            (all joints are) and `Poses`' "intrinsics" and "root_depth".
-        first_step: Where the first of the epochs begins.
+        inputs: Names of the network's inputs: "keypoints_2d", and any of
+            "seen" (1 for all joints) and "intrinsics" and "root_depth" of
+            `Poses`.
+        first_step: First step of the first epoch.
 
     Returns:
-        Of (inputs, poses_3d (B, J, 3)). The inputs are keypoints_2d
-        (B, J, 2), or, where there are more, a dict of them by name.
+        Dataset of (inputs, poses_3d (B, J, 3)). The inputs are keypoints_2d
+        (B, J, 2), or a dict by name if there are several.
     """
     columns = {
         name: tf.constant(column)
@@ -93,23 +94,23 @@ def shard_batches(
     inputs: tuple[str, ...] = ("keypoints_2d",),
     first_step: int = 0,
 ) -> tf.data.Dataset:
-    """Returns batches of pairs in files, like `training_batches` otherwise.
+    """Same as `training_batches`, for pairs in files.
 
-    Each epoch takes the shards in another order, eight at once, record by
-    record, and shuffles and mirrors what comes from them, 65,536 pairs at a
-    time: per batch, it would cost several times as much. All that is random
-    is a function of (seed, epoch).
+    Each epoch reads the shards in another order, eight in parallel, record by
+    record. Pairs are shuffled and mirrored 65,536 at a time, which is several
+    times as fast as in single batches. Random numbers only depend on
+    (seed, epoch).
 
     Args:
-        shards: What to train on.
-        skeleton: Whose sides mirroring swaps.
+        shards: Training pairs.
+        skeleton: Skeleton of the poses, used for mirroring.
         batch_size: B; the last batch of an epoch may be smaller.
-        seed: Of the order and the mirroring.
-        epochs: Which epochs, counted from 0.
+        seed: Seed of the order and the mirroring.
+        epochs: Range of epochs, counted from 0.
         flip: Whether to mirror each pose with probability one half.
-        inputs: "keypoints_2d", and "seen" if the network takes it.
-        first_step: Where the first of the epochs begins; what is before is
-            read, too.
+        inputs: "keypoints_2d", and "seen" if the network has this input.
+        first_step: First step of the first epoch; earlier pairs are read and
+            skipped.
 
     Returns:
         See `training_batches`.
@@ -179,27 +180,28 @@ def motion_batches(
     seen_input: bool,
     first_step: int = 0,
 ) -> tf.data.Dataset:
-    """Returns batches of motion as new cameras and detectors see it.
+    """Returns batches of motion, with random cameras and detector errors.
 
-    A pose is drawn in proportion to `sampling.shares`, mirrored with
-    probability one half, varied (`postures`), given another body (`bodies`),
-    seen by a camera of its own (`viewpoints`) and detected with errors
-    (`detector`): all functions of (seed, epoch, step), as in
-    `training_batches`. All batches have the same size.
+    Poses are drawn in proportion to `sampling.shares`, mirrored with
+    probability one half, varied (`postures`), transferred to another body
+    (`bodies`), projected to a random camera (`viewpoints`), and distorted by
+    errors of detectors (`detector`). Random numbers only depend on
+    (seed, epoch, step), as in `training_batches`. All batches have the same
+    size.
 
     Args:
-        motion: What to train on.
-        data: Ranges, and poses per epoch.
+        motion: Training motion.
+        data: Ranges of random parameters, and number of poses per epoch.
         batch_size: B.
-        seed: Of all that is drawn.
-        epochs: Which epochs, counted from 0.
-        seen_input: Whether the network is told which joints were seen. If
-            not, nothing is hidden from it.
+        seed: Seed of all random numbers.
+        epochs: Range of epochs, counted from 0.
+        seen_input: Whether the network has the input `seen`. Otherwise, joints
+            are never hidden.
         first_step: See `training_batches`.
 
     Returns:
-        Of (keypoints_2d (B, 17, 2), poses_3d (B, 17, 3)); with `seen_input`
-        the first is {"keypoints_2d": ..., "seen": (B, 17)}.
+        Dataset of (keypoints_2d (B, 17, 2), poses_3d (B, 17, 3)); with
+        `seen_input` the first is {"keypoints_2d": ..., "seen": (B, 17)}.
     """
     cumulative = tf.constant(
         np.cumsum(sampling.shares(motion, data.balance)), tf.float32
@@ -218,7 +220,10 @@ def motion_batches(
 
 
 def _batches(epoch_of, steps, seed, epochs, first_step):
-    """Returns what `epoch_of(its seed)` makes of each (step, its seed)."""
+    """Maps each (step, step's seed) with the function of the epoch.
+
+    `epoch_of` returns this function for an epoch's seed.
+    """
 
     def epoch_batches(epoch):
         epoch_seed = tf.stack([tf.constant(seed, tf.int64), epoch])
@@ -241,7 +246,7 @@ def _batches(epoch_of, steps, seed, epochs, first_step):
 
 
 class _Stateless:
-    """A `randomness.Source`; the same seed draws the same numbers."""
+    """A `randomness.Source`; the same seed yields the same numbers."""
 
     def __init__(self, seed):
         self._seed = seed
@@ -255,7 +260,8 @@ class _Stateless:
 
     def _next(self):
         self._draws += 1
-        # An int32 would cut the seed to 32 bits, in which batches collide.
+        # An int32 would truncate the seed to 32 bits, and batches would be
+        # repeated.
         return tf.random.experimental.stateless_fold_in(
             self._seed, tf.constant(self._draws, tf.int64)
         )
@@ -265,8 +271,9 @@ def mirror_at_random(arrays: tuple, skeleton: Skeleton, seed) -> tuple:
     """Mirrors each pose of a batch with probability one half.
 
     Args:
-        arrays: Each (B, J, 2) or (B, J, 3); all mirror the same poses.
-        skeleton: Whose sides to swap.
+        arrays: Arrays (B, J, 2) or (B, J, 3), in which the same poses are
+            mirrored.
+        skeleton: Skeleton of the poses.
         seed: (2,) integers; the same seed mirrors the same poses.
     """
     chosen = _mirrored(arrays[0], seed)[:, None, None]
@@ -282,12 +289,12 @@ def _center_mirrored(intrinsics, seed):
 
 
 def _mirrored(array, seed):
-    """Returns which poses of a batch are mirrored, (B,) bool."""
+    """Returns whether each pose of a batch is mirrored, (B,) bool."""
     return tf.random.stateless_uniform((tf.shape(array)[0],), seed) < 0.5
 
 
 def _as_told(arrays, inputs):
-    """Returns keypoints alone, or a dict; every joint is seen."""
+    """Returns the inputs, with all joints seen; a dict if several."""
     if "seen" in inputs:
         seen = tf.ones(tf.shape(arrays["keypoints_2d"])[:2])
         arrays = arrays | {"seen": seen}

@@ -1,21 +1,21 @@
-r"""Official downloads to the files that the configs read.
+r"""Converts official downloads to the files that configs read.
 
     python -m ampose_tf.data.prepare human36m --source=DIR --output=data
     python -m ampose_tf.data.prepare mpi_inf_3dhp --source=DIR --output=data
     python -m ampose_tf.data.prepare mocap --source=DIR --output=mocap
     python -m ampose_tf.data.prepare shards --config=FILE --output=shards
 
-`mocap` reads every .amc and .bvh below a folder. A recording that cannot be
-used is left out, with a line that says which and why, and the exit status is
-then 4; --strict stops at the first.
+`mocap` reads all .amc and .bvh files in a folder and its subfolders.
+Recordings that cannot be used are skipped, with a message that contains the
+reason, and the exit status is then 4; --strict stops at the first.
 
-`shards` writes the training poses of a config into a new folder of TFRecord
-files, for data that do not fit in memory; data.shards names it in training.
+`shards` writes the training poses of a config to a new folder of TFRecord
+files, for data that do not fit in memory; train with data.shards=FOLDER.
 
-None is distributed here: Human3.6M and MPI-INF-3DHP are for those whom their
-owners gave access; CMU's motion capture is free for all. What is interrupted
-can be run again; a file is replaced when its successor is whole. The first
-two need the libraries of `pip install 'ampose_tf[prepare]'`.
+The data are not distributed with this package: Human3.6M and MPI-INF-3DHP
+require access from their owners; CMU's motion capture is free. Interrupted
+commands can be run again; existing files are only replaced by complete ones.
+human36m and mpi_inf_3dhp need `pip install 'ampose_tf[prepare]'`.
 """
 
 from absl import flags
@@ -35,7 +35,7 @@ _PREPARE = {
     "mocap": motion_capture.prepare,
     "shards": sharding.prepare,
 }
-# The flags of each data set beside --output.
+# The flags of each data set, in addition to --output.
 _OWN_FLAGS = {
     "human36m": ("source", "metadata"),
     "mpi_inf_3dhp": ("source", "sequences", "official"),
@@ -58,20 +58,20 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "source",
         None,
-        "Folder of the download (required, but for shards).",
+        "Folder of the download (required, except for shards).",
         flag_values=flag_values,
     )
     flags.DEFINE_string(
         "output",
         None,
-        "Folder to write into.",
+        "Output folder.",
         required=True,
         flag_values=flag_values,
     )
     flags.DEFINE_string(
         "metadata",
         "",
-        "human36m: metadata.xml of the official code, to compare its cameras.",
+        "human36m: metadata.xml of the official code, to check the cameras.",
         flag_values=flag_values,
     )
     flags.DEFINE_list(
@@ -83,8 +83,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_bool(
         "official",
         False,
-        "mpi_inf_3dhp: Refuse numbers of frames other than the official "
-        "release's.",
+        "mpi_inf_3dhp: Require the numbers of frames of the official release.",
         flag_values=flag_values,
     )
     flags.DEFINE_string(
@@ -103,7 +102,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_float(
         "amc_fps",
         120.0,
-        "mocap: Frames per second of .amc files that do not say it.",
+        "mocap: Frames per second of .amc files that do not state it.",
         flag_values=flag_values,
     )
     flags.DEFINE_float(
@@ -118,14 +117,14 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         "strict",
         False,
         "mocap: Stop at the first recording that cannot be used, instead of "
-        "leaving it out.",
+        "skipping it.",
         flag_values=flag_values,
     )
     config.define_flag(flag_values)
     flags.DEFINE_integer(
         "number",
         64,
-        "shards: How many to write; one has to fit in memory.",
+        "shards: Number of shards; each must fit in memory.",
         lower_bound=1,
         upper_bound=shards.MOST_SHARDS,
         flag_values=flag_values,
@@ -136,10 +135,10 @@ def main(options: flags.FlagValues, data_sets: list[str]) -> int | None:
     """Converts the download of one data set.
 
     Returns:
-        The exit status, 4 if some recordings of many were left out.
+        The exit status, 4 if some recordings were skipped.
 
     Raises:
-        ImportError: If a library is there, but cannot be loaded.
+        ImportError: If an installed library cannot be loaded.
         OSError: If a file is missing or cannot be written.
         ValueError: If the command line or a file is wrong, or a library is
             missing.
@@ -161,12 +160,11 @@ def main(options: flags.FlagValues, data_sets: list[str]) -> int | None:
         left_out = _PREPARE[data_set](output=options.output, **own)
     except ImportError as error:
         library = _LIBRARIES.get(data_set)
-        # Some come from a child process, of which no subclass is known.
+        # Errors from a child process have lost their subclass.
         if str(error) != f"No module named {library!r}":
             raise
         raise ValueError(
-            f"needs the library {library}: pip install "
-            "'ampose_tf[prepare]' brings it"
+            f"needs the library {library}: pip install 'ampose_tf[prepare]'"
         ) from error
     return 4 if left_out else None
 

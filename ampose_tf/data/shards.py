@@ -1,9 +1,9 @@
-"""Training pairs in files, for data that do not fit in memory.
+"""Reads training pairs from files, for data that do not fit in memory.
 
-A folder of shards holds `manifest.json` and TFRecord files. A record is the
-pairs of up to 1,024 poses as raw little-endian float32: per pair a row of J x
-2 keypoints and J x 3 joint positions. Nothing in it is executed or parsed
-further. `python -m ampose_tf.data.prepare shards` writes such folders.
+A folder of shards contains `manifest.json` and TFRecord files. A record
+contains up to 1,024 pairs as raw little-endian float32; each pair is a row of
+J x 2 keypoints and J x 3 joint positions. Records contain no code or nested
+formats. `python -m ampose_tf.data.prepare shards` writes these folders.
 """
 
 import dataclasses
@@ -23,17 +23,17 @@ from ampose_tf.config import Config, fields
 from ampose_tf.data.poses import Poses, check_unit
 
 MANIFEST = "manifest.json"
-# Pairs of a record; the last of a shard may have fewer.
+# Pairs per record; the last record of a shard may have fewer.
 RECORD = 1024
 MOST_SHARDS = 100_000
 _VERSION = 1
 _MOST_BYTES = 2**25
 _MOST_PAIRS = 2**40
 _LONGEST_TEXT = 5000
-# Of a TFRecord: length, its checksum; data; their checksum.
+# A TFRecord consists of length and its checksum; data; checksum of the data.
 _HEADER, _FOOTER = 12, 4
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-# The fields of a config's data that decide what training poses are.
+# The fields of a config's data that determine the training poses.
 _DECISIVE = (
     "dataset",
     "keypoints",
@@ -50,8 +50,8 @@ class Shard(NamedTuple):
     """One file of a folder.
 
     Attributes:
-        pairs: How many it holds.
-        sha256: Of the file.
+        pairs: Number of pairs.
+        sha256: SHA-256 of the file.
     """
 
     pairs: int
@@ -59,15 +59,15 @@ class Shard(NamedTuple):
 
 
 class Shards(NamedTuple):
-    """A folder of training pairs, looked through by `load`.
+    """A folder of training pairs, checked by `load`.
 
     Attributes:
-        folder: The folder.
+        folder: Path of the folder.
         joints: J.
-        shards: Its files, in the order of their numbers.
+        shards: The files, in the order of their numbers.
         origin: See `sources.origin`.
-        sha256: Of the manifest, which has those of all files.
-        mean_pose: (J, 3) metres.
+        sha256: SHA-256 of the manifest, which contains those of all files.
+        mean_pose: (J, 3) metres, the mean of all poses.
     """
 
     folder: pathlib.Path
@@ -79,23 +79,23 @@ class Shards(NamedTuple):
 
     @property
     def count(self) -> int:
-        """Pairs of all shards."""
+        """Number of pairs in all shards."""
         return sum(shard.pairs for shard in self.shards)
 
     @property
     def paths(self) -> list[pathlib.Path]:
-        """The files."""
+        """Paths of the files."""
         number = len(self.shards)
         return [self.folder / name(i, number) for i in range(number)]
 
     def batches(self, batch_size: int) -> int:
-        """Returns the batches in one pass, the last and smaller included."""
+        """Returns the number of batches per epoch; the last may be smaller."""
         return math.ceil(self.count / batch_size)
 
     def first(self, at_most: int) -> Poses:
-        """Returns the first pairs, which were drawn from all at random.
+        """Returns the first pairs, a random sample as shards are shuffled.
 
-        Actions and subjects are not known of them.
+        Their actions and subjects are not known.
 
         Raises:
             OSError: If a file cannot be read.
@@ -122,12 +122,12 @@ class Shards(NamedTuple):
 
 
 def name(index: int, number: int) -> str:
-    """Returns the file name of one of a number of shards."""
+    """Returns the file name of a shard, given the number of shards."""
     return f"shard-{index:05}-of-{number:05}.tfrecord"
 
 
 def split(rows, joints: int) -> tuple:
-    """Returns keypoints (N, J, 2) and poses (N, J, 3) of rows (N, 5 J)."""
+    """Splits rows (N, 5 J) into keypoints (N, J, 2) and poses (N, J, 3)."""
     return (
         rows[:, : 2 * joints].reshape(-1, joints, 2),
         rows[:, 2 * joints :].reshape(-1, joints, 3),
@@ -143,8 +143,8 @@ def manifest(
     """Returns the manifest of new shards, as JSON.
 
     Args:
-        config: What they were made by.
-        subjects: Whose poses they hold.
+        config: The config that they were written with.
+        subjects: Subjects of the poses.
         origin: See `sources.origin`.
         shards: The files in order.
     """
@@ -181,22 +181,22 @@ def _made_by(config):
 
 
 def origin(folder: str | os.PathLike) -> dict[str, str]:
-    """Returns what a manifest says of where its pairs come from.
+    """Returns the origin of the pairs, from the manifest.
 
     Raises:
-        OSError: If there is no manifest.
-        ValueError: If it is damaged.
+        OSError: If the manifest does not exist.
+        ValueError: If the manifest is damaged.
     """
     return _read(pathlib.Path(folder))[0]["origin"]
 
 
 def load(config: Config) -> Shards:
-    """Looks through the shards of `data.shards`, each byte of each file.
+    """Loads the manifest of `data.shards`, and checks all files completely.
 
     Raises:
         OSError: If a file is missing.
-        ValueError: If the manifest or a shard is damaged, or the shards are
-            not of the config's data.
+        ValueError: If the manifest or a shard is damaged, or the shards were
+            written for other data than the config's.
     """
     folder = pathlib.Path(config.data.shards)
     known, sha256 = _read(folder)
@@ -213,7 +213,7 @@ def load(config: Config) -> Shards:
 
 
 def _read(folder):
-    """Returns the manifest, looked at, and its SHA-256."""
+    """Returns the checked manifest and its SHA-256."""
     path = folder / MANIFEST
     try:
         with reading.guarded():
@@ -222,7 +222,8 @@ def _read(folder):
             _check(known)
     except FileNotFoundError as error:
         raise FileNotFoundError(
-            f"no file {path}; python -m ampose_tf.data.prepare shards makes it"
+            f"no file {path}; python -m ampose_tf.data.prepare shards "
+            "writes it"
         ) from error
     except ValueError as error:
         raise ValueError(f"{path}: not a manifest of shards: {error}") from (
@@ -251,12 +252,12 @@ def _check(known):
         if len(shard) != 2:
             raise ValueError(f"shard {number}: expected pairs and sha256")
     if known["pairs"] != sum(shard["pairs"] for shard in shards):
-        raise ValueError("its pairs are not the sum of those of its shards")
+        raise ValueError("its pairs are not the sum of its shards' pairs")
     texts = [*known["subjects"], *known["origin"].values()]
     if set(known["origin"]) != {"training_data", "licence"} or not all(
         isinstance(text, str) and len(text) <= _LONGEST_TEXT for text in texts
     ):
-        raise ValueError("expected subjects, and an origin in words")
+        raise ValueError("expected subjects and an origin as strings")
     if not isinstance(known["made_by"], dict):
         raise ValueError("expected made_by, fields of a config")
 
@@ -267,14 +268,14 @@ def _check_fits(folder, known, config):
         if made_by.get(field) != value:
             stored = reading.shown(repr(made_by.get(field)), 60)
             raise ValueError(
-                f"{folder}: made by a config with {field}={stored}, this one "
+                f"{folder}: written with {field}={stored}, but this config "
                 f"has {value!r}; write shards of this config, or choose "
                 "another data.shards"
             )
     shared = set(known["subjects"]) & set(config.data.validation_subjects)
     if shared or known["joints"] != config.data.joints:
         what = (
-            f"hold {min(shared)}, of the validation"
+            f"contain the validation subject {min(shared)}"
             if shared
             else (
                 f"have {known['joints']} joints, expected {config.data.joints}"
@@ -284,8 +285,8 @@ def _check_fits(folder, known, config):
 
 
 def _checked_sum(path, shard, joints):
-    """Returns the sum (5 J,) of a shard's rows, after a look at all of it."""
-    said = "the shard is damaged, or of another manifest"
+    """Checks a shard completely; returns the sum (5 J,) of its rows."""
+    said = "the shard is damaged, or belongs to another manifest"
     with reading.opened(path) as file:
         size = os.fstat(file.fileno()).st_size
         expected = shard_bytes(shard.pairs, joints)
@@ -301,7 +302,7 @@ def _checked_sum(path, shard, joints):
         for number, rows in enumerate(_records(file, shard, joints)):
             if rows is None or not np.isfinite(rows).all():
                 raise ValueError(
-                    f"{path}: record {number}: expected finite numbers of "
+                    f"{path}: record {number}: expected finite numbers for "
                     f"{joints} joints"
                 )
             if not number:
@@ -311,13 +312,13 @@ def _checked_sum(path, shard, joints):
 
 
 def shard_bytes(pairs: int, joints: int) -> int:
-    """Returns the size of a shard's file."""
+    """Returns the size of a shard's file in bytes."""
     records = math.ceil(pairs / RECORD)
     return records * (_HEADER + _FOOTER) + pairs * 5 * joints * 4
 
 
 def _records(file, shard, joints):
-    """Yields rows (N, 5 J) of each record; None for one of another length."""
+    """Yields rows (N, 5 J) of each record; None if its length is wrong."""
     for start in range(0, shard.pairs, RECORD):
         size = min(RECORD, shard.pairs - start) * 5 * joints * 4
         (length,) = struct.unpack("<Q", file.read(_HEADER)[:8])

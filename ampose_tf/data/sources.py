@@ -1,4 +1,4 @@
-"""From what a config names to poses."""
+"""Loads the poses of a config, and describes their origin."""
 
 import dataclasses
 import json
@@ -18,7 +18,7 @@ from ampose_tf.data.mocap import Motion3D
 from ampose_tf.data.poses import Poses
 from ampose_tf.data.shards import Shards
 
-# What `origin` says where nothing is known.
+# The result of `origin` if it is not known.
 UNKNOWN = {"training_data": "not known", "licence": "not known"}
 
 
@@ -26,18 +26,17 @@ def load(config: Config, split: str) -> Poses | Motion3D | Shards:
     """Loads the poses of a config's split, or the motion to draw them from.
 
     Args:
-        config: Its `data` says what; `model.normalisation` how the network
-            wants the keypoints normalised.
+        config: The experiment; `data` and `model.normalisation` apply.
         split: `"train"` or `"validation"`.
 
     Returns:
         Poses; for training with drawn cameras, motion; for training on
-        shards, those.
+        shards, the shards.
 
     Raises:
-        OSError: Where a file is missing.
-        ValueError: Where files are damaged, or there is no such split or
-            nothing in it.
+        OSError: If a file is missing.
+        ValueError: If a file is damaged, or the split does not exist or is
+            empty.
     """
     data = config.data
     train = split == "train"
@@ -62,8 +61,8 @@ def load(config: Config, split: str) -> Poses | Motion3D | Shards:
     if data.dataset == "mpi_inf_3dhp":
         if train:
             raise ValueError(
-                "MPI-INF-3DHP is here a test set for models trained on other "
-                "data; choose another config for training"
+                "MPI-INF-3DHP is only used as a test set for models trained "
+                "on other data; choose another config for training"
             )
         return mpi_inf_3dhp.load(
             data.root,
@@ -88,9 +87,10 @@ def load(config: Config, split: str) -> Poses | Motion3D | Shards:
 
 
 def paths(config: Config) -> tuple[pathlib.Path, ...]:
-    """Returns the files that a config's poses come from.
+    """Returns the files from which a config's poses are loaded.
 
-    Of shards, it is the manifest, which has the SHA-256 of the others.
+    For shards, these include only the manifest, which contains the SHA-256 of
+    the other files.
     """
     data = config.data
     if data.shards:
@@ -113,10 +113,10 @@ def paths(config: Config) -> tuple[pathlib.Path, ...]:
 
 
 def is_generated(config: Config) -> bool:
-    """Returns whether nobody has ever made a config's movements.
+    """Returns whether a config's motion is generated.
 
-    The files say it themselves: no figure on generated motion may pass for
-    one on Human3.6M.
+    This is stored in the data's files, so that results on generated motion
+    are not mistaken for results on Human3.6M.
     """
     data = config.data
     if data.dataset == "human36m":
@@ -127,7 +127,7 @@ def is_generated(config: Config) -> bool:
 
 
 def describe(config: Config) -> str:
-    """Says in a few words what data a config's poses come from."""
+    """Returns a short description of a config's data."""
     data = config.data
     if data.dataset == "mocap":
         return (
@@ -144,14 +144,14 @@ def describe(config: Config) -> str:
 
 
 def origin(config: Config) -> dict[str, str]:
-    """Returns what a model trained by a config was trained on.
+    """Returns the origin of a config's training data.
 
     Returns:
-        `training_data` and its `licence`, in words; "not known" of a test
-        set, and where the data that would tell are not here.
+        Descriptions `training_data` and `licence`; "not known" for a test
+        set, and if the data are missing.
 
     Raises:
-        ValueError: Where a file of the data is damaged.
+        ValueError: If a file of the data is damaged.
     """
     if config.data.dataset == "mpi_inf_3dhp":
         return UNKNOWN.copy()

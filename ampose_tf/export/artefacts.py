@@ -1,4 +1,4 @@
-"""The files of one export: which there are, and how each comes about."""
+"""Plans, writes, verifies and describes the files of one export."""
 
 import pathlib
 from collections.abc import Callable
@@ -21,16 +21,16 @@ from ampose_tf.models.ampose import AMPose
 
 
 class Choice(NamedTuple):
-    """Which files an export is to make.
+    """The files that an export writes.
 
     Attributes:
-        formats: Each `saved_model`, or one of `tflite.FORMATS`.
+        formats: Any of `saved_model` and `tflite.FORMATS`.
         signatures: Signatures of the `.tflite` files, see
-            `signatures.endpoints`; a SavedModel has all that are possible.
-        combined: Whether one `.tflite` file per format holds all of them.
-        batch: Poses per call of a `.tflite`; a SavedModel takes any number.
-        techniques: Techniques that compress the model first; the names of
-            its files begin with them.
+            `signatures.endpoints`; a SavedModel has all possible ones.
+        combined: Whether one `.tflite` file per format contains all of them.
+        batch: Poses per call of a `.tflite`; a SavedModel accepts any number.
+        techniques: Techniques that compress the model first; file names
+            start with them.
     """
 
     formats: tuple[str, ...]
@@ -41,12 +41,12 @@ class Choice(NamedTuple):
 
 
 class File(NamedTuple):
-    """What one file holds.
+    """Contents of one file.
 
     Attributes:
         format: `saved_model`, or one of `tflite.FORMATS`.
-        signatures: Their names.
-        batch: Poses per call of a `.tflite`; a SavedModel takes any number.
+        signatures: Names of the signatures.
+        batch: Poses per call of a `.tflite`; a SavedModel accepts any number.
     """
 
     format: str
@@ -59,12 +59,13 @@ class Compression(NamedTuple):
 
     Attributes:
         techniques: Some of "prune", "cluster" and "qat", in this order.
-        settings: The techniques and their settings, as files state them.
-        origin: What files say of the data that the compressed model was
-            trained on.
-        data: What one epoch trains on, in words.
-        batches: From a range of epochs to their batches, a `tf.data.Dataset`.
-        steps_per_epoch: Batches of an epoch.
+        settings: The techniques and their settings, as stored in the files.
+        origin: Origin of the data that the compressed model was trained on,
+            as stored in the files.
+        data: Description of the data of one epoch.
+        batches: Function of a range of epochs that returns their batches, a
+            `tf.data.Dataset`.
+        steps_per_epoch: Batches per epoch.
         recipe: The training section of the config.
     """
 
@@ -78,20 +79,20 @@ class Compression(NamedTuple):
 
 
 class Request(NamedTuple):
-    """All that one export needs, read before its first file is made.
+    """All inputs of one export, read before the first file is written.
 
     Attributes:
-        model_path: The `.keras` file.
-        model: The network that is exported.
-        checkpoint: Where it is from, and what has been done to it.
-        origin: What files say of its training data, see `sources.origin`.
-        files: `File` by the name of the file.
-        signatures: Every signature of any of the files.
-        poses: What the files are verified on.
-        calibration: Inputs of `lift` for formats that are calibrated; {} if
-            there are none.
+        model_path: Path of the `.keras` file.
+        model: The network to export.
+        checkpoint: Description of the checkpoint and of what was done to it.
+        origin: Origin of the training data, see `sources.origin`.
+        files: `File` by file name.
+        signatures: All signatures of all files.
+        poses: Poses that the files are verified on.
+        calibration: Inputs of `lift` for calibrated formats; {} if there are
+            no such formats.
         budget: Largest deviations, and settings of compression.
-        compression: How the model is compressed first; None if it is not.
+        compression: How to compress the model first; None to not compress it.
         before: The model before compression; None until it is compressed.
     """
 
@@ -109,9 +110,9 @@ class Request(NamedTuple):
 
 
 def plan(choice: Choice, model: AMPose) -> dict[str, File]:
-    """Returns what each file is to hold, by its name.
+    """Returns the planned contents of each file, by file name.
 
-    That of a SavedModel is its base's, without the version.
+    The name of a SavedModel is the model base, without the version.
     """
     stem = "_".join((*choice.techniques, "ampose"))
     files = {}
@@ -136,19 +137,19 @@ def plan(choice: Choice, model: AMPose) -> dict[str, File]:
 def make(
     path: pathlib.Path, file: File, request: Request, cases: list[verify.Case]
 ) -> dict:
-    """Writes a file, verifies it, and has it say what was measured.
+    """Writes a file, verifies it, and stores the measurements in it.
 
     Args:
-        path: Of the file.
-        file: What it is to hold.
-        request: What it is made of, and judged by.
-        cases: What it is asked, see `verify.cases`.
+        path: Output path.
+        file: Contents of the file.
+        request: The model to write, and the limits to verify it by.
+        cases: Inputs and expected outputs, see `verify.cases`.
 
     Returns:
-        What was measured, with a "reason" if it is refused.
+        Measurements, with a "reason" if the file is rejected.
 
     Raises:
-        OSError: If it cannot be written.
+        OSError: If the file cannot be written.
         ValueError: If a converter fails.
     """
     path.parent.mkdir(exist_ok=True)
@@ -174,28 +175,29 @@ def make(
     except verify.Refused as error:
         measured = error.measured | {"reason": str(error)}
     _describe(path, file, request, measured)
-    # Only now has it the size that it will have.
+    # The size is final only now.
     fault = verify.size_fault(path, budget)
     if fault and "reason" not in measured:
         measured["reason"] = fault
         _describe(path, file, request, measured)
     measured |= verify.sizes(path)
     if request.compression is not None:
-        # Of these alone: files of the model itself may lie beside.
+        # Only for compressed files, as the same report may list files of the
+        # uncompressed model.
         measured |= {"checkpoint": request.checkpoint}
         measured |= request.origin | _compression(request)
     return measured
 
 
 def _compression(request):
-    """Returns what files say of their compression."""
+    """Returns the description of compression that is stored in files."""
     if request.compression is None:
         return {}
     return {"compression": request.compression.settings}
 
 
 def _describe(path, file, request, measured):
-    """Writes what a file says of itself; its operators show the rest."""
+    """Writes a file's metadata, without what its operators show anyway."""
     figures = {
         name: value
         for name, value in measured.items()
@@ -218,7 +220,7 @@ def _describe(path, file, request, measured):
 
 
 def _growth(path):
-    """Says what the further signatures of a file cost."""
+    """Returns how many bytes the signatures other than `lift` add."""
     whole = runtime.tables(path)
     alone = flatbuffer.only(whole, "lift")
     size, size_alone = (len(flatbuffer.write(t)) for t in (whole, alone))

@@ -1,13 +1,13 @@
 """Pruning, clustering and quantisation-aware training of a trained AMPose.
 
-tensorflow-model-optimization compresses Keras 2 models. So `mobile.lift`
-writes the network once more, as a `tf_keras` twin in which its dense layers
-are `tf_keras` ones and all else is constant. The library wraps those dense
-layers; the twin is trained on; what its layers have become goes back into an
-AMPose, which is exported as any other.
+tensorflow-model-optimization compresses Keras 2 models. Therefore
+`mobile.lift` builds a `tf_keras` twin of the network, in which dense layers
+are `tf_keras` layers and everything else is constant. The library wraps these
+dense layers, the twin is fine-tuned, and its weights are copied back to an
+AMPose, which is exported like any other.
 
-The first and the last dense layer, a thousandth of the weights, are trained
-on but stay as they are.
+The first and the last dense layer, a thousandth of the weights, are
+fine-tuned but not compressed.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ import tensorflow_model_optimization as tfmot
 import tf_keras
 from absl import logging
 
-# Private: the public `cluster_weights` cannot keep zeros. Held by
+# Private: the public `cluster_weights` cannot preserve zeros. Guarded by
 # tests/test_private_apis.py.
 from tensorflow_model_optimization.python.core.clustering.keras.experimental import (  # noqa: E501
     cluster,
@@ -33,7 +33,7 @@ from ampose_tf.export import mobile
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.models.losses import LOSSES
 
-# How often pruning looks again which weights are the smallest.
+# How often pruning selects the smallest weights again.
 _PRUNINGS = 25
 
 
@@ -46,31 +46,31 @@ def compress(
     options: Export,
     verbose: int = 1,
 ) -> AMPose:
-    """Compresses a trained model, and trains it to bear that.
+    """Compresses a trained model, and fine-tunes it.
 
     Args:
-        model: What to compress; it stays as it is.
-        techniques: Some of "prune", "cluster" and "qat", in this order: each
-            keeps what those before it did.
-        batches: From a range of epochs to their batches, of the model's
-            inputs and poses_3d.
-        steps_per_epoch: Batches of an epoch.
-        recipe: Of training, whose loss, epsilon of Adam and use of XLA are
-            taken over.
-        options: How strongly, and how long to train; the techniques share
-            that time.
+        model: Model to compress; it is not modified.
+        techniques: Some of "prune", "cluster" and "qat", in this order; each
+            preserves the result of the previous ones.
+        batches: Function of a range of epochs that returns their batches of
+            the model's inputs and poses_3d.
+        steps_per_epoch: Batches per epoch.
+        recipe: Training settings, of which the loss, Adam's epsilon and the
+            use of XLA apply.
+        options: Strength of compression and duration of training, which the
+            techniques share.
         verbose: See `keras.Model.fit`.
 
     Returns:
-        A copy in float32. Pruned kernels hold zeros, clustered ones few
-        values (counted before the logits' scale, which files have in a third
-        of `query_key_value`), those of quantisation-aware training whole
-        multiples of a scale per output channel, or per kernel where it was
-        clustered. The scales of layer norms that a dense layer follows are in
-        its kernel.
+        A copy in float32. Pruned kernels contain zeros, and clustered kernels
+        contain few distinct values (before the logits' scale, which files
+        apply to a third of `query_key_value`). After quantisation-aware
+        training, kernels are integer multiples of one scale per output
+        channel, or per kernel if it was clustered. The scales of layer norms
+        that are followed by a dense layer are folded into its kernel.
 
     Raises:
-        FloatingPointError: Where the training diverges.
+        FloatingPointError: If the training diverges.
     """
     model = folded(model)
     epochs = options.finetune_epochs / len(techniques)
@@ -95,7 +95,7 @@ def compress(
                 batches(range(index * count, (index + 1) * count)),
                 steps_per_epoch=steps,
                 callbacks=[
-                    # Of wrappers that count steps; others take no notice.
+                    # For wrappers that count steps; others ignore it.
                     tfmot.sparsity.keras.UpdatePruningStep(),
                     tf_keras.callbacks.TerminateOnNaN(),
                 ],
@@ -107,7 +107,7 @@ def compress(
 
 @contextlib.contextmanager
 def _quiet():
-    """Where clusters are kept, kernels follow them and have no gradient."""
+    """Hides warnings of kernels without gradients, as clusters have none."""
     verbosity = logging.get_verbosity()
     logging.set_verbosity(logging.ERROR)
     try:
@@ -117,10 +117,11 @@ def _quiet():
 
 
 def folded(model: AMPose) -> AMPose:
-    """Returns the same network with the scales of some norms in kernels.
+    """Returns the same network, with layer norms folded into dense layers.
 
-    The converter does this to every layer norm that a dense layer follows.
-    Done before, the kernel that is compressed is the one in the file.
+    The converter does so for every layer norm that is followed by a dense
+    layer. Folding before compression ensures that the compressed kernel is
+    the one in the file.
     """
     model = model.rebuilt()
     for norm, dense in _normalised(model):
@@ -134,7 +135,7 @@ def folded(model: AMPose) -> AMPose:
 
 
 def _normalised(model):
-    """Yields (layer norm, the dense layer that alone reads it)."""
+    """Yields (layer norm, the dense layer that is its only consumer)."""
     for index in range(1, model.depth + 1):
         if model.gcn != "gcn_only":
             encoder = model.get_layer(f"encoder_{index}")
@@ -144,7 +145,7 @@ def _normalised(model):
             continue
         block = model.get_layer(f"gcn_{index}")
         if block.design == "transformer":
-            # Without a bias per group, a norm's shift has nowhere to go.
+            # A norm's shift can only be folded into a bias per group.
             if block.bias == "group":
                 yield block.norms[0], block.convs[0].dense
             yield block.norms[1], block.mlp.expand
@@ -156,13 +157,14 @@ def twin(model: AMPose, wrap: Callable = lambda layer: ([], layer, [])):
     """Returns AMPose as a `tf_keras` model, weights included.
 
     Args:
-        model: In float32.
-        wrap: What a `tf_keras` dense layer, built, is replaced by: layers
-            before it, one in its place, and layers after it.
+        model: The model, in float32.
+        wrap: Function of a built `tf_keras` dense layer that returns its
+            replacement: layers before it, the layer in its place, and layers
+            after it.
 
     Returns:
-        The model, and of each dense layer of AMPose: it, the `tf_keras`
-        layer, and the one in its place.
+        The model, and a list of tuples: each dense layer of AMPose, its
+        `tf_keras` layer, and the layer that replaces that.
     """
     ends = (model.get_layer("embedding"), model.get_layer("poses_3d"))
     made = []
@@ -191,8 +193,8 @@ def twin(model: AMPose, wrap: Callable = lambda layer: ([], layer, [])):
     if model.seen_input:
         shapes["seen"] = (joints,)
     inputs = {n: tf_keras.Input(shape, name=n) for n, shape in shapes.items()}
-    # As AMPose stores it, one kernel of a graph convolution is compressed.
-    # Activations are rounded before joints are gathered, in files after.
+    # A graph convolution's kernel is compressed as a whole, as AMPose stores
+    # it. Activations are rounded before joints are gathered; in files, after.
     graph_conv = mobile.stacked_graph_conv
     poses_3d = mobile.lift(model, **inputs, dense=dense, graph_conv=graph_conv)
     if not model.seen_input:
@@ -201,9 +203,9 @@ def twin(model: AMPose, wrap: Callable = lambda layer: ([], layer, [])):
 
 
 def _take_over(made):
-    """Gives AMPose's dense layers what has become of the twin's."""
+    """Copies the twin's weights to AMPose's dense layers."""
     for layer, plain, wrapped in made:
-        # Wrappers put the kernel that they compute into the layer.
+        # A call of a wrapper stores the computed kernel in the layer.
         wrapped(tf.zeros((1, 1, plain.input_spec.axes[-1])), training=False)
         weights = [np.asarray(plain.kernel)]
         if plain.use_bias:
@@ -217,7 +219,7 @@ def _take_over(made):
 
 
 def _wrapper(technique, before, steps, options):
-    """Returns what a technique replaces a dense layer by."""
+    """Returns the `wrap` function of a technique, see `twin`."""
     if technique == "prune":
         return _pruning(steps, options)
     if technique == "cluster":
@@ -233,7 +235,7 @@ def _pruning(steps, options):
             initial_sparsity=0.0,
             final_sparsity=options.sparsity,
             begin_step=0,
-            # The library prunes at multiples of the interval alone.
+            # The library prunes only at multiples of the interval.
             end_step=last - last % interval,
             frequency=interval,
         )
@@ -259,14 +261,14 @@ def _clustering(clusters, sparse):
 
 
 def _means(kernel, centroids, sparse):
-    """Returns centroids by k-means; the library's are weights at random."""
+    """Returns centroids by k-means; the library selects random weights."""
     values, moving = kernel.ravel(), np.full(len(centroids), True)
     if sparse:
-        # The one at zero stays for what was pruned.
+        # The centroid at zero is reserved for pruned weights.
         values, moving = values[values != 0], centroids != 0
     quantiles = (np.arange(moving.sum()) + 0.5) / moving.sum()
     with warnings.catch_warnings():
-        # A centroid that is nearest to no weight stays where it is.
+        # A centroid that is not the nearest of any weight does not move.
         warnings.filterwarnings("ignore", "One of the clusters is empty")
         found, _ = scipy.cluster.vq.kmeans2(
             values, np.quantile(values, quantiles), minit="matrix"
@@ -277,11 +279,11 @@ def _means(kernel, centroids, sparse):
 
 
 class _Quantisation(tfmot.quantization.keras.QuantizeConfig):
-    """A kernel, or what passes a layer without one, in whole numbers.
+    """Quantises a kernel, or the output of a layer without a kernel.
 
     Args:
-        weights: The kernel's `Quantizer`; None where there is none, and what
-            passes is given the range that it has in each batch.
+        weights: The kernel's `Quantizer`; None to quantise the output to its
+            range in each batch.
     """
 
     def __init__(self, weights=None):
@@ -332,7 +334,7 @@ def _quantising(before, bits):
 
 
 def _weight_quantizer(layer, before, bits):
-    """Returns a kernel's quantiser that keeps what was done before."""
+    """Returns a kernel's quantiser, which preserves earlier techniques."""
     if "cluster" in before:
         scheme = tfmot.experimental.combine
         scheme = scheme.Default8BitClusterPreserveQuantizeScheme(
@@ -348,7 +350,7 @@ def _weight_quantizer(layer, before, bits):
     config = scheme.get_quantize_registry().get_quantize_config(layer)
     quantizer = config.weight_quantizer
     quantizer.num_bits = bits
-    # As in the files, a scale per output channel, but where that would make
-    # other values of one cluster.
+    # One scale per output channel, as in the files, unless the kernel was
+    # clustered: different scales would split a cluster.
     quantizer.per_axis = "cluster" not in before
     return quantizer

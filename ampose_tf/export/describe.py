@@ -1,10 +1,10 @@
-r"""Says what an exported `.tflite` is, takes, gives and is made of.
+r"""Prints the metadata, inputs, outputs and operators of a `.tflite` file.
 
     python -m ampose_tf.export.describe runs/demo/export/ampose_float32.tflite
 
-What `ampose.json` inside the file says, the tensors of every signature, its
-operators, types of weights, the parts that XNNPACK takes over, and on which
-processors it may run.
+The description consists of `ampose.json` inside the file, the tensors of each
+signature, operators, types of weights, the parts that XNNPACK executes, and
+the processors that may run the file.
 """
 
 import collections
@@ -20,11 +20,12 @@ from ampose_tf.export.checks import tflite_files
 
 
 def describe(path: pathlib.Path) -> str:
-    """Returns all that is known of a file, as text.
+    """Returns the description of a file, as text.
 
     Raises:
-        OSError: If there is no such file.
-        ValueError: If it is damaged, or no `.tflite` of this project's.
+        OSError: If the file does not exist.
+        ValueError: If the file is damaged, or is not a `.tflite` file of this
+            project.
     """
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
@@ -84,7 +85,7 @@ def describe(path: pathlib.Path) -> str:
 
 
 def _run(function, path):
-    """Returns what LiteRT says of a file, in a process of its own."""
+    """Calls a function that runs LiteRT on a file in a separate process."""
     try:
         return confined.call(function, str(path), seconds=14, memory=2**31)
     except ValueError as error:
@@ -117,11 +118,11 @@ def _counts(plan):
 
 
 def define_flags(flag_values: flags.FlagValues) -> None:
-    """Defines no flag: files are all that `main` takes."""
+    """Defines no flags; `main` only accepts paths."""
 
 
 def main(options: flags.FlagValues, paths: list[str]) -> None:
-    """Prints what `describe` says of each file named."""
+    """Prints the description of each file."""
     for argument in paths:
         print(describe(pathlib.Path(argument)))
 

@@ -1,7 +1,7 @@
-"""The bytes of a `.tflite`: what they hold, and what converters leave undone.
+"""Reads, edits and writes the tables of `.tflite` files.
 
-Tables as in TensorFlow Lite's schema, which LiteRT's package brings as Python
-classes.
+The tables are the Python classes of TensorFlow Lite's schema, from LiteRT's
+package.
 """
 
 import copy
@@ -12,8 +12,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
 
-# Of constants: what is smaller costs nothing in float32, and may be a number
-# that float16 rounds to zero.
+# Minimum size of constants that are halved. Smaller ones take little space in
+# float32, and may contain values that float16 rounds to zero.
 _WEIGHTS = 1024
 
 _TYPES = {
@@ -33,11 +33,11 @@ class Tensor:
     """One tensor of a subgraph.
 
     Attributes:
-        name: As the converter made it of the scopes of the traced graph.
-        shape: As stored; () of a scalar.
+        name: Name that the converter derived from scopes of the traced graph.
+        shape: Stored shape; () for a scalar.
         dynamic: Whether a dimension may change.
         type: `FLOAT32`, `INT8`, ...
-        constant: Whether the file holds its value.
+        constant: Whether the file contains its value.
     """
 
     name: str
@@ -52,10 +52,10 @@ class Operator:
     """One operator of a subgraph.
 
     Attributes:
-        name: `FULLY_CONNECTED`, ...; of custom operators their own name.
-        inputs: What it reads, optional ones that are absent left out.
-        outputs: What it makes.
-        options: What its table of options says, by name.
+        name: `FULLY_CONNECTED`, ...; the custom name of custom operators.
+        inputs: Input tensors, without absent optional ones.
+        outputs: Output tensors.
+        options: Options by name.
     """
 
     name: str
@@ -65,10 +65,10 @@ class Operator:
 
 
 def read(content: bytes) -> schema.ModelT:
-    """Returns the tables of a `.tflite`; bytes after its end are not read.
+    """Returns the tables of a `.tflite`; bytes after its end are ignored.
 
     Raises:
-        ValueError: Where it is no such file.
+        ValueError: If the content is not a valid `.tflite` file.
     """
     if content[4:8] != b"TFL3":
         raise ValueError("not a .tflite file")
@@ -79,17 +79,18 @@ def read(content: bytes) -> schema.ModelT:
 
 
 def write(model: schema.ModelT) -> bytes:
-    """Returns the file of the tables, every buffer aligned to 16 bytes."""
+    """Returns the bytes of a file, with every buffer aligned to 16 bytes."""
     builder = _Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
 
 
 class _Builder(flatbuffers.Builder):
-    """Aligns bytes as the schema asks for and the Python classes do not.
+    """Aligns buffers, and writes equal arrays only once.
 
-    And writes equal arrays once: the scales of a channel-wise weight come
-    again in every signature, its zero points, all 0, in every weight.
+    The schema requires an alignment that the Python classes do not implement.
+    Scales of a channel-wise weight are repeated in every signature, and its
+    zero points, all 0, in every weight.
     """
 
     def __init__(self, initial_size):
@@ -122,7 +123,7 @@ def tensors(model: schema.ModelT) -> list[list[Tensor]]:
 
 
 def signatures(model: schema.ModelT) -> dict[str, int]:
-    """Returns which subgraph each signature runs."""
+    """Returns the index of each signature's subgraph."""
     return {
         defined.signatureKey.decode(): int(defined.subgraphIndex)
         for defined in model.signatureDefs or []
@@ -130,7 +131,7 @@ def signatures(model: schema.ModelT) -> dict[str, int]:
 
 
 def only(model: schema.ModelT, name: str) -> schema.ModelT:
-    """Returns the tables of one signature alone; `model` stays as it is."""
+    """Returns the tables of a single signature; `model` is not modified."""
     subgraph = copy.deepcopy(model.subgraphs[signatures(model)[name]])
     buffers = [model.buffers[0]]
     for tensor in subgraph.tensors:
@@ -152,14 +153,14 @@ def only(model: schema.ModelT, name: str) -> schema.ModelT:
 
 
 def batched(model: schema.ModelT, name: str, batch: int) -> schema.ModelT:
-    """Returns one signature of a file of one pose, for several poses a call.
+    """Returns one signature of a file of one pose, for several poses per call.
 
-    All that is computed of the inputs gets `batch` in place of 1 as its first
-    dimension, and so do the shapes that it is reshaped to. Whether the graph
-    then computes the same is for the caller to check.
+    The first dimension of all computed tensors, and of the shapes that they
+    are reshaped to, changes from 1 to `batch`. The caller must check that the
+    results are the same.
 
     Raises:
-        ValueError: If something computed has another first dimension.
+        ValueError: If a computed tensor has another first dimension than 1.
     """
     alone = copy.copy(only(model, name))
     alone.buffers = list(alone.buffers)
@@ -199,7 +200,7 @@ def batched(model: schema.ModelT, name: str, batch: int) -> schema.ModelT:
 
 
 def share_buffers(model: schema.ModelT) -> None:
-    """Stores once what the signatures of a file have in common."""
+    """Stores buffers that several signatures of a file share only once."""
     first, kept, place = {}, [], []
     for buffer in model.buffers:
         # The first buffer is the empty one of all that is computed.
@@ -217,11 +218,11 @@ def share_buffers(model: schema.ModelT) -> None:
 
 
 def halve_weights(model: schema.ModelT) -> None:
-    """Stores float32 weights in float16, to be read back on loading.
+    """Stores float32 weights in float16; they are converted back on loading.
 
-    The converter's own float16 would halve every constant, and so lose what
-    small ones say: 1e-8, which keeps a root away from zero, becomes zero, and
-    a person whose joints all lie in one point NaN.
+    The converter's float16 mode would also convert small constants: 1e-8,
+    which keeps a square root away from zero, would become zero, and a pose
+    with all joints in one point would become NaN.
     """
     code = schema.OperatorCodeT()
     code.builtinCode = code.deprecatedBuiltinCode = (

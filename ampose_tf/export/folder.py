@@ -1,4 +1,4 @@
-"""An export's folder: files of several exports, and what is known of them."""
+"""Manages an export's folder, which may contain files of several exports."""
 
 import contextlib
 import json
@@ -13,14 +13,14 @@ from ampose_tf import files, reading
 
 @contextlib.contextmanager
 def workplace(output: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Yields a temporary folder in an export's folder, which is made.
+    """Creates an export's folder, and yields a temporary folder in it.
 
-    It is there before work begins that would be lost without, and no other
-    export writes to the folder. If the block raises, an export's folder that
-    was not there is gone again, the folders above it are not.
+    Problems with the folder are thus found before the work starts, and no
+    other export can write to it. If the block raises, a new export's folder
+    is removed again; the folders above it are kept.
 
     Raises:
-        OSError: If it cannot be written, is full, or in use.
+        OSError: If the folder cannot be written, is full, or is in use.
     """
     is_new = not output.exists()
     try:
@@ -34,13 +34,13 @@ def workplace(output: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def rejected_name(name: str) -> str:
-    """Returns the name that a refused file gets."""
+    """Returns the name under which a rejected file is kept."""
     if name.endswith(".tflite"):
         return name.removesuffix(".tflite") + ".rejected.tflite"
     return name.replace("/", ".rejected/")
 
 
-# Of the kinds of files in `export.json`: under which names they lie.
+# By kind of files in `export.json`: the function from name to path.
 _KINDS = {"files": str, "rejected": rejected_name}
 _NAME = re.compile(r"[\w.-]{1,100}(/\d{1,19})?")
 _VERSION = re.compile(r"saved_model/\d+")
@@ -48,10 +48,10 @@ _MOST_BYTES = 2**24
 
 
 def earlier(output: pathlib.Path) -> dict:
-    """Returns what an earlier export left in `export.json`, or {}.
+    """Returns the contents of an earlier export's `export.json`, or {}.
 
     Raises:
-        ValueError: Where that is damaged.
+        ValueError: If the file is damaged.
     """
     path = output / "export.json"
     if not path.is_file():
@@ -63,25 +63,25 @@ def earlier(output: pathlib.Path) -> dict:
             for kind in _KINDS:
                 names += report[kind].keys()
             if not all(map(_NAME.fullmatch, names)):
-                raise ValueError("names of no exported files")
+                raise ValueError("invalid names of exported files")
     except ValueError as error:
         raise ValueError(
-            f"{path}: damaged, or not from an export; remove it to go on"
+            f"{path}: damaged, or not from an export; remove it to continue"
         ) from error
     return report
 
 
 def with_earlier(report: dict, earlier: dict, output: pathlib.Path) -> dict:
-    """Adds what is known of files that were there and stay.
+    """Adds the measurements of earlier files that are kept.
 
-    Figures of another model's files would be read as this one's: those files
-    are named alone.
+    For files of another model, only the names are kept, as their measurements
+    would be mistaken for those of this model.
     """
     merged = report | {kind: dict(report[kind]) for kind in _KINDS}
     others = list(earlier.get("of_another_model", ()))
     for kind, place in _KINDS.items():
         for name, measured in earlier.get(kind, {}).items():
-            # What passes now takes its refused forerunner away.
+            # A file that is accepted now replaces its rejected predecessor.
             gone = kind == "rejected" and name in report["files"]
             if gone or name in report[kind]:
                 continue
@@ -112,10 +112,10 @@ def with_earlier(report: dict, earlier: dict, output: pathlib.Path) -> dict:
 def place(
     made: dict[str, pathlib.Path], output: pathlib.Path, report: dict
 ) -> None:
-    """Puts all files in their places, and the report last.
+    """Moves all files to their final paths, and the report last.
 
     Raises:
-        OSError: If something cannot be written, or a version exists.
+        OSError: If a file cannot be written, or a version exists.
     """
 
     def is_version(name):
@@ -123,8 +123,8 @@ def place(
 
     try:
         with contextlib.ExitStack() as placed:
-            # Entered first, put in place last: it never speaks of files to
-            # come. A version comes first, as it replaces nothing.
+            # Entered first and moved last, so that it never lists missing
+            # files. Versions come first, as they replace nothing.
             described = placed.enter_context(
                 files.replacing(output / "export.json")
             )
@@ -136,13 +136,13 @@ def place(
             )
     except FileExistsError as error:
         raise FileExistsError(
-            f"{output}: another program made this version of saved_model "
+            f"{output}: another program created this version of saved_model "
             "during the export; nothing was replaced, export again"
         ) from error
 
 
 def remove(path: pathlib.Path) -> None:
-    """Removes what an earlier export put aside."""
+    """Removes a rejected file or folder of an earlier export."""
     if path.is_dir():
         shutil.rmtree(path)
         if not any(path.parent.iterdir()):

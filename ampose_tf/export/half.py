@@ -1,10 +1,10 @@
-"""What a phone's GPU makes of a file: its graph in float16, by NumPy.
+"""Simulates phones' GPUs: runs a file's graph in float16 with NumPy.
 
-GPUs compute in float16 unless told otherwise, and report nothing when a value
-passes 65,504, the largest of float16. Here inputs, constants and the output
-of every operator are rounded to float16. Products are summed in float32; GPUs
-that sum them in float16 lose more than that. The total behind a mean is
-infinite if it passes 65,504, as measured on GPUs
+GPUs compute in float16 by default, and do not report values above 65,504, the
+largest of float16. Here inputs, constants and the output of every operator
+are rounded to float16. Products are summed in float32; GPUs that sum them in
+float16 are less accurate. The sum inside a mean is infinite if it exceeds
+65,504, as measured on GPUs
 (https://github.com/google-ai-edge/LiteRT/issues/9249, 2026-08-12).
 """
 
@@ -31,17 +31,17 @@ def run(
     """Returns a signature as a function, in float16 or float32 arithmetic.
 
     Args:
-        model: See `flatbuffer.read`. Its weights are float32 or float16.
-        signature: Its name.
+        model: See `flatbuffer.read`. Weights are float32 or float16.
+        signature: Name of the signature.
         float16: Whether to round to float16.
 
     Returns:
         A function of named arrays, of any number of poses, that returns
-        `poses_3d` and, (N,), which poses overflowed on the way.
+        `poses_3d` and (N,) bool, whether each pose overflowed.
 
     Raises:
-        ValueError: If it has an operator that is not in `OPERATORS`, or a
-            constant of another type.
+        ValueError: If the graph contains an operator that is not in
+            `OPERATORS`, or a constant of another type.
     """
     index = flatbuffer.signatures(model)[signature]
     subgraph = model.subgraphs[index]
@@ -90,19 +90,20 @@ def run(
 
 
 def measure(model: schema.ModelT, signature: str, cases: list) -> dict:
-    """Returns what float16 arithmetic changes, ready for `export.json`.
+    """Measures the effect of float16 arithmetic, for `export.json`.
 
     Args:
         model: See `run`.
-        signature: Its name.
-        cases: What it is asked, see `verify.cases`.
+        signature: Name of the signature.
+        cases: Inputs and expected outputs, see `verify.cases`.
 
     Returns:
+        For real poses, the distances from the Keras model's output:
         `mean_mm`, over all joints, and `worst_pose_mm`, the largest mean over
-        the joints of a pose, from what the Keras model makes of real poses;
-        `overflows`, the number of poses with an infinity or NaN on the way.
-        Of other cases the number of overflows, after the kind of case. If
-        real poses overflow, there are no distances.
+        the joints of a pose; and `overflows`, the number of poses with an
+        infinite or NaN intermediate value. If real poses overflow, distances
+        are omitted. For other cases, the number of overflows, with the kind
+        of case as prefix.
     """
     lift = run(model, signature)
     measured = {}
@@ -121,7 +122,7 @@ def measure(model: schema.ModelT, signature: str, cases: list) -> dict:
 
 
 def fault(measured: dict, limit_mm: float) -> str:
-    """Returns the reason for which a file is refused, or ""."""
+    """Returns the reason for rejecting a file, or ""."""
     if measured["overflows"]:
         return (
             f"{measured['overflows']} poses overflow in float16, in which "
@@ -162,7 +163,7 @@ def _activated(options, array):
 
 
 def _fully_connected(options, x, kernel, bias=None):
-    # As one product: many small ones take ten times as long.
+    # One product: many small products take ten times as long.
     rows = x.reshape(-1, x.shape[-1]) @ kernel.T
     if bias is not None:
         rows += bias
@@ -199,7 +200,7 @@ def _gelu(options, x):
 
 
 def _reshape(options, x, shape):
-    # The first dimension is the batch, here of all poses.
+    # The first dimension is the batch; here it contains all poses.
     return x.reshape(-1, *shape[1:])
 
 

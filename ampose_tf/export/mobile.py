@@ -1,24 +1,25 @@
-"""The network as phones take it: AMPose written once more, for inference.
+"""A second implementation of AMPose, for inference on phones.
 
-It computes what `models.ampose.AMPose` does, from the same weights, as a
-graph of few and plain operators, so that no delegate (XNNPACK, GPU, NPU) has
-to hand part of it back to the CPU:
+It computes the same as `models.ampose.AMPose`, from the same weights, as a
+graph of few and simple operators, so that delegates (XNNPACK, GPU, NPU) can
+run it without falling back to the CPU:
 
-* the batch is static and nothing has more than four dimensions;
-* no constant stands on the left of a product, no product transposes its
-  operands, no mask is added;
-* layer norms are written out without NEG; GELU is the one operator, exact;
-* no product of two tensors broadcasts both of them, which GPUs refuse.
+* the batch is static, and tensors have at most four dimensions;
+* the left operand of a product is never constant, operands are not
+  transposed by the product, and no mask is added;
+* layer norms are written out without NEG; GELU is a single, exact operator;
+* products of two tensors never broadcast both, which GPUs do not support.
 
-Query, key and value stay one product, and the logits' scale is in its
-weights. 12 of the 17 joints have children, so that a graph convolution
-multiplies 12 rows, not 17, by the kernel of parents, and by that of children.
-Nothing else is folded into kernels here: it would save one hundredth of
-the time (`benchmarks/mobile_graph.md`). The converter folds the scale and
-shift of a layer norm into the dense layer that reads it, which would break up
-clusters; `compression.folded` does so before there are any.
+Query, key and value are computed by one product, with the logits' scale in
+its weights. As 12 of the 17 joints have children, a graph convolution
+multiplies 12 rows, not 17, by the kernel of parents and by the kernel of
+children. Nothing else is folded into kernels here, as this would save only
+one hundredth of the time (`benchmarks/mobile_graph.md`). The converter folds
+the scale and shift of a layer norm into the following dense layer, which
+would break up clusters; `compression.folded` therefore does so before
+clustering.
 
-The scopes below name parts of the graph, by which `tflite` chooses what to
+The scopes below name parts of the graph; `tflite` uses them to select what to
 quantise.
 """
 
@@ -30,8 +31,8 @@ import tensorflow as tf
 from ampose_tf.models import elements
 from ampose_tf.models.ampose import AMPose
 
-# What reads keypoints; layer norms; sums of two branches; the first and the
-# last dense layer; the other dense layers; the products of attention.
+# Preprocessing of keypoints; layer norms; sums of two branches; the first and
+# the last dense layer; the other dense layers; the products of attention.
 FRONT, NORM, RESIDUAL, ENDS, DENSE, ATTENTION = (
     "front",
     "norm",
@@ -48,8 +49,8 @@ def constant_dense(layer, x, factors=None, channels=slice(None)):
     Args:
         layer: A `keras.layers.Dense`.
         x: (..., C).
-        factors: Of the output channels; None for ones.
-        channels: Which output channels there are to be.
+        factors: Factors of the output channels; None for ones.
+        channels: Output channels to compute.
     """
 
     def changed(array):
@@ -63,10 +64,10 @@ def constant_dense(layer, x, factors=None, channels=slice(None)):
 
 
 def split_graph_conv(conv, x, dense):
-    """Returns a graph convolution's output, before a shared bias.
+    """Returns a graph convolution's output, without the shared bias.
 
-    An adjacency of rank R is a product of (J, R) and (R, J), between which R
-    rows are multiplied by the group's kernel in place of J.
+    An adjacency matrix of rank R is a product of (J, R) and (R, J). The
+    group's kernel is applied between them, to R instead of J rows.
 
     Args:
         conv: A `models.layers.PartitionedGraphConv`.
@@ -96,13 +97,14 @@ def _mix(matrix, x):
     if elements.is_identity(matrix):
         return x
     with tf.name_scope(RESIDUAL):
-        # (X^T A^T)^T, not A X: phones' GPUs take no constant on the left.
+        # (X^T A^T)^T, not A X: phones' GPUs do not support constants on the
+        # left.
         x = tf.matmul(tf.transpose(x, (0, 2, 1)), tf.constant(matrix.T))
         return tf.transpose(x, (0, 2, 1))
 
 
 def stacked_graph_conv(conv, x, dense):
-    """Returns what `split_graph_conv` does, by one dense layer for all groups.
+    """Same as `split_graph_conv`, with one dense layer for all groups.
 
     Args:
         conv: A `models.layers.PartitionedGraphConv`.
@@ -111,7 +113,7 @@ def stacked_graph_conv(conv, x, dense):
     """
     with tf.name_scope(DENSE):
         x = dense(conv.dense, x)  # (B, J, K units)
-    # Column k K + g of (J, J K) weighs what joint k sends through group g.
+    # Column k K + g of (J, J K) contains the weights of joint k in group g.
     joints = x.shape[1]
     matrix = conv.adjacency.transpose(1, 2, 0).reshape(joints, -1)
     x = tf.reshape(x, (_batch(x), matrix.shape[1], conv.units))
@@ -125,15 +127,15 @@ def lift(
     dense=constant_dense,
     graph_conv=split_graph_conv,
 ) -> tf.Tensor:
-    """Returns the poses of keypoints, to be called while a graph is traced.
+    """Returns the poses of keypoints; called while a graph is traced.
 
     Args:
-        model: In float32; its weights become constants of the graph.
-        keypoints_2d: (B, J, 2), screen-normalised; B static, but for a
-            `dense` of which no file is made.
-        seen: (B, J), 1 or 0, where the model takes it.
-        dense: What computes the dense layers, see `constant_dense`.
-        graph_conv: What makes graph convolutions of them, `split_graph_conv`
+        model: Model in float32; its weights become constants of the graph.
+        keypoints_2d: (B, J, 2), screen-normalised. B must be static if the
+            graph is converted to a file.
+        seen: (B, J), 1 or 0, if the model has this input.
+        dense: Implementation of dense layers, see `constant_dense`.
+        graph_conv: Implementation of graph convolutions, `split_graph_conv`
             or `stacked_graph_conv`.
 
     Returns:
@@ -179,14 +181,14 @@ def _channels(frame, keypoints, seen):
     squared = tf.reduce_sum(keypoints * keypoints, axis=(1, 2), keepdims=True)
     spread = tf.sqrt(squared / count + 1e-8)  # (B, 1, 1)
     place = tf.concat([middle, spread], axis=-1)  # (B, 1, 3)
-    # (B, J, 1) times (B, 1, 3) would broadcast both; and a product with ones
-    # the converter turns into another one of that kind.
+    # (B, J, 1) times (B, 1, 3) would broadcast both, and the converter would
+    # turn a product with ones into such a product.
     everywhere = tf.concat([seen] * 3, axis=-1)  # (B, J, 3)
     return tf.concat([keypoints / spread, everywhere * place, *told], axis=-1)
 
 
 def _batch(x):
-    """Returns what to call the batch in a shape."""
+    """Returns the batch dimension for a shape, -1 if it is dynamic."""
     return x.shape[0] or -1
 
 
@@ -212,8 +214,8 @@ def _attend(encoder, x, dense):
     with tf.name_scope(ATTENTION):
         query, key, value = tf.split(x, 3, axis=-1)
         query = tf.transpose(tf.reshape(query, shape), (0, 2, 1, 3))
-        # Joints last, and only then heads: a transpose next to the product
-        # would be fused into it, as the flag that GPUs ignore.
+        # Transpose joints first, and then reshape to heads: a transpose next
+        # to the product would be fused into it, as a flag that GPUs ignore.
         key = tf.reshape(
             tf.transpose(key, (0, 2, 1)),
             (batch, heads, width // heads, joints),
@@ -284,7 +286,7 @@ def _activate(kind, x):
 
 
 def _normalize(norm, x):
-    """A layer norm, or a batch norm with the statistics of training."""
+    """Applies a layer norm, or a batch norm with its moving statistics."""
     with tf.name_scope(NORM):
         if hasattr(norm, "moving_mean"):
             scale, shift = _of_batch_norm(norm)
@@ -304,7 +306,7 @@ def _of_batch_norm(norm):
 
 def _constant(variable, changed=lambda array: array):
     """Returns a variable's value, `changed`, as a constant of the graph."""
-    # A graph is being traced, in which variables have no value.
+    # Variables have no value in the graph that is being traced.
     with tf.init_scope():
         array = np.asarray(variable)
     return tf.constant(changed(array), tf.float32)

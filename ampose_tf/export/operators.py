@@ -1,8 +1,8 @@
-"""Which operators a phone's delegates take, and why not the others.
+"""Checks that phones' delegates support the operators of a file.
 
 Sources: the GPU delegate's compatibility checks
 (`tensorflow/lite/tools/versioning/gpu_compatibility.cc`), XNNPACK's list
-(`tensorflow/lite/delegates/xnnpack/README.md`), and what was measured.
+(`tensorflow/lite/delegates/xnnpack/README.md`), and measurements.
 """
 
 from ampose_tf.export.flatbuffer import Operator, Tensor
@@ -37,7 +37,7 @@ ALLOWED = frozenset(
     }
 )
 
-# What makes known operators wrong, and what they say of a conversion.
+# Known unsupported operators, and the reason or the cause in the conversion.
 _DYNAMIC = "the batch is not static"
 _VARIABLES = "weights are resource variables, not constants"
 REFUSED = {
@@ -56,7 +56,7 @@ REFUSED = {
 
 
 def fault(subgraph: list[Operator], tensors: list[Tensor]) -> str:
-    """Returns why a subgraph is refused, "" where it is not.
+    """Returns why delegates do not support a subgraph, or "".
 
     Args:
         subgraph: See `flatbuffer.operators`.
@@ -64,7 +64,7 @@ def fault(subgraph: list[Operator], tensors: list[Tensor]) -> str:
     """
     makers = {}
     for name in sorted({operator.name for operator in subgraph} - ALLOWED):
-        reason = REFUSED.get(name, "not on the list of what delegates take")
+        reason = REFUSED.get(name, "not on the list of supported operators")
         if name.startswith("Flex"):
             reason = "phones have no TensorFlow kernels"
         return f"operator {name}, {reason}"
@@ -78,8 +78,8 @@ def fault(subgraph: list[Operator], tensors: list[Tensor]) -> str:
             return f"dynamic shape {tensor.shape} of {tensor.name}"
         if len(tensor.shape) > 4:
             return (
-                f"{len(tensor.shape)} dimensions of {tensor.name}; GPUs take "
-                "four"
+                f"{len(tensor.shape)} dimensions of {tensor.name}; GPUs "
+                "support four"
             )
         if tensor.type in ("INT64", "FLOAT64", "BOOL", "STRING"):
             return f"{tensor.type} in {tensor.name}; GPUs compute in float"
@@ -97,7 +97,7 @@ def _fault_of(operator, makers):
         maker = makers[first.name]
         if maker.name in ("ADD", "SUB"):
             return (
-                "a mask added to what it reads, which has been wrong on GPUs"
+                "a mask is added to its input, which some GPUs compute wrongly"
             )
     if name == "MUL" and _both_broadcast(first.shape, others[0].shape):
         return (

@@ -1,15 +1,14 @@
-"""From a detector's pixels to what the network takes, within the graph.
+"""Converts a detector's pixels to the network's inputs, within the graph.
 
-What `camera.normalize_screen` and `conversion` do in NumPy, in operators that
-phones take. All constants here are small whole numbers, which float16 holds
-exactly, and no coordinate is ever quantised: an image of 8,000 pixels keeps
-its hundredths of a pixel in every format.
+This implements `camera.normalize_screen` and `conversion` with operators that
+phones support. All constants are small integers, which float16 represents
+exactly, and coordinates are never quantised: in an image of 8,000 pixels,
+hundredths of a pixel are preserved in every format.
 
-That is so where the delegate computes in float32. Of delegates that compute
-in float16, as those of GPUs do unless told otherwise, nothing here overflows
-for coordinates up to 65,504; but float16 has eleven bits, so that a keypoint
-at the side of an image is off by up to 1/2,048 of that side, however large
-the image.
+This holds if the delegate computes in float32. GPU delegates compute in
+float16 by default. Coordinates up to 65,504 do not overflow then, but float16
+has eleven bits of precision: a keypoint at the side of an image is off by up
+to 1/2,048 of that side, for any image size.
 """
 
 import numpy as np
@@ -19,8 +18,8 @@ from ampose_tf.conversion import COCO_17, SEEN_SCORE
 
 _SEEN_TENTHS = round(10 * SEEN_SCORE)
 
-# COCO's conversion in two parts, small enough that no format quantises them.
-# (17, 17), rows of 0 for joints with several alternatives.
+# COCO's conversion in two parts, each too small to be quantised in any format.
+# (17, 17), with rows of 0 for joints that have several alternatives.
 _ONE = COCO_17.rows(
     [one[0] if len(one) == 1 else {} for one in COCO_17.alternatives]
 )
@@ -33,7 +32,7 @@ _OF, _LISTED = zip(
     ),
     strict=True,
 )
-# (K, 17), their K alternatives, and which joint each belongs to.
+# (K, 17), the K alternatives of these joints, and the joint of each.
 _SEVERAL = COCO_17.rows(_LISTED)
 _BELONGS = np.eye(17, dtype=np.float32)[list(_OF)]
 
@@ -53,17 +52,18 @@ def normalize(
 
 
 def taken_of_coco(scores: tf.Tensor) -> tf.Tensor:
-    """Returns which alternatives are taken, (B, 1, K) of 1 and 0.
+    """Selects alternatives of joints, (B, 1, K) of 1 and 0.
 
-    Those of the joints that have several (`conversion.COCO_17`), K in all:
-    of each joint the first whose sources are all seen, if any is. No
-    comparison: phones' float operators alone.
+    K is the number of alternatives of all joints that have several (see
+    `conversion.COCO_17`). For each joint, the first alternative is selected
+    whose sources are all seen, if any. Only uses float operators that phones
+    support, and therefore no comparisons.
 
     Args:
-        scores: (B, 17), COCO's.
+        scores: (B, 17), scores of COCO's joints.
     """
     seen = _seen(_missing(scores), _SEVERAL, np.ones(len(_SEVERAL)))
-    # An earlier alternative of the same joint takes a seen one's place.
+    # A seen alternative is not selected after another one of the same joint.
     same = _BELONGS @ _BELONGS.T  # (K, K)
     turn = np.eye(len(same)) - np.triu(same, 1)
     return tf.nn.relu(_times(seen, turn))
@@ -75,18 +75,19 @@ def normalize_coco(
     normalisation: str,
     taken: tf.Tensor | None,
 ) -> tf.Tensor:
-    """Returns Human3.6M's joints of COCO's, screen-normalised, (B, 17, 2).
+    """Converts COCO's joints to Human3.6M's, screen-normalised, (B, 17, 2).
 
-    The conversion's rows sum to one, so that it may follow the normalisation;
-    its weights are whole numbers over one divisor. Pixels times those would
-    be beyond float16.
+    As rows of the conversion sum to one, it can be applied after the
+    normalisation. Its weights are integers with a common divisor; products of
+    these and pixels would overflow float16.
 
     Args:
         keypoints_px: (B, 17, 2) pixels.
         image_size: (B, 2), width and height.
         normalisation: See `camera.normalize_screen`.
-        taken: See `taken_of_coco`; a joint of which none is taken is in the
-            image's centre. None takes the first alternative of each.
+        taken: See `taken_of_coco`. Joints without a selected alternative are
+            at the image's centre. None selects the first alternative of each
+            joint.
     """
     normalized = normalize(keypoints_px, image_size, normalisation)
     channels = tf.transpose(normalized, (0, 2, 1))  # (B, 2, 17)
@@ -102,13 +103,13 @@ def normalize_coco(
 
 
 def seen_of_coco(scores: tf.Tensor, taken: tf.Tensor) -> tf.Tensor:
-    """Returns which of Human3.6M's joints were seen, (B, 17) of 1 and 0.
+    """Returns whether Human3.6M's joints were seen, (B, 17) of 1 and 0.
 
-    A joint is seen where all COCO joints that it is made of have a score of
-    `SEEN_SCORE` or more.
+    A joint is seen if all COCO joints that it is computed from have a score
+    of `SEEN_SCORE` or more.
 
     Args:
-        scores: (B, 17), COCO's.
+        scores: (B, 17), scores of COCO's joints.
         taken: See `taken_of_coco`.
     """
     single = _seen(_missing(scores), _ONE, _ONE.any(axis=1))
@@ -116,14 +117,14 @@ def seen_of_coco(scores: tf.Tensor, taken: tf.Tensor) -> tf.Tensor:
 
 
 def _missing(scores):
-    """Returns (B, 1, 17), 0 or, of a joint that was not seen, -1."""
+    """Returns (B, 1, 17), 0 for seen joints, -1 for others."""
     scores = tf.reshape(scores, (-1, 1, 17))
     missing = tf.floor(tf.minimum(scores * 10 - _SEEN_TENTHS, 0.0))
     return tf.maximum(missing, -1.0)
 
 
 def _seen(missing, rows, made):
-    """Returns (B, 1, rows), `made` where a row lacks no source, or 0."""
+    """Returns (B, 1, rows), `made` if all sources of a row are seen, or 0."""
     return tf.nn.relu(
         _times(missing, (rows != 0).T) + tf.constant(made, tf.float32)
     )
@@ -134,7 +135,7 @@ def _times(tensor, matrix):
 
 
 def _sides(image_size, normalisation):
-    """Returns (B, 1, 2), the size, and (B, 1, 1), the side that counts."""
+    """Returns (B, 1, 2), the size, and (B, 1, 1), the side to divide by."""
     size = tf.reshape(image_size, (-1, 1, 2))
     width, height = size[:, :, :1], size[:, :, 1:]
     if normalisation == "width":
@@ -143,9 +144,9 @@ def _sides(image_size, normalisation):
 
 
 def _whole_numbers(matrix):
-    """Returns (whole numbers, d) of which `matrix` is the quotient."""
+    """Returns (integers, divisor), whose quotient is `matrix`."""
     for divisor in range(1, 1000):
         whole = np.round(matrix * divisor)
         if np.abs(whole / divisor - matrix).max() < 1e-7:
             return whole.astype(np.float32), divisor
-    raise ValueError("Expected a conversion in thousandths or coarser")
+    raise ValueError("Expected weights with a common divisor below 1000")

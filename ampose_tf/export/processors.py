@@ -1,6 +1,7 @@
-"""Which processors run a file: rules by operator and type, with sources.
+"""Predicts which processors run a file, from rules with sources.
 
-A processor without a rule for one of a file's operators is "not known".
+Rules are by operator and type. If a processor has no rule for one of a file's
+operators, the verdict is "not known".
 """
 
 import dataclasses
@@ -18,16 +19,16 @@ _INT8 = {"INT8"}
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """What is known of some operators on a processor.
+    """Whether a processor runs some operators.
 
     Attributes:
         processor: One of `PROCESSORS`.
         runs: Whether it runs them; if not, it refuses the whole file.
-        operators: Their names.
-        types: Types that their tensors have, without int32, which shapes and
-            biases have: one set of types for each case.
-        source: Who says so.
-        date: When it was measured, or read.
+        operators: Names of the operators.
+        types: Sets of types of their tensors, one set for each case. int32 is
+            omitted, as shapes and biases have this type.
+        source: Source of the rule.
+        date: Date of the measurement, or of access to the source.
     """
 
     processor: str
@@ -153,7 +154,7 @@ RULES = (
 
 
 def runs_on(model: schema.ModelT) -> dict[str, dict]:
-    """Returns where a file may run.
+    """Returns which processors run a file.
 
     Args:
         model: See `flatbuffer.read`.

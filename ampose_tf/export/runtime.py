@@ -1,4 +1,4 @@
-"""Running SavedModels and `.tflite` files."""
+"""Loads and runs SavedModels and `.tflite` files."""
 
 import collections
 import contextlib
@@ -18,9 +18,9 @@ from ampose_tf import reading, unpacking
 if TYPE_CHECKING:
     from ampose_tf.export import flatbuffer
 
-# The file inside an artefact that says what it is.
+# Name of the metadata file inside an artefact.
 METADATA = "ampose.json"
-# What readers rely on in it, and its size in bytes.
+# Required metadata, and its largest size in bytes.
 _METADATA = {
     "joints": int,
     "normalisation": str,
@@ -29,9 +29,9 @@ _METADATA = {
 }
 _MAX_METADATA = 2**20
 _MAX_DEPTH = 8
-_LONGEST = 1000  # Characters of a text that is shown.
+_LONGEST = 1000  # Characters of strings that are printed.
 
-# LiteRT has no setting for what it says when all is well.
+# LiteRT has no option that disables this message.
 _GREETING = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
 
 
@@ -39,14 +39,14 @@ def saved_model(path: str | os.PathLike, signature: str = "lift") -> Callable:
     """Returns a signature of a SavedModel as a function.
 
     Args:
-        path: The folder that holds `saved_model.pb`.
-        signature: Its name.
+        path: Folder with `saved_model.pb`.
+        signature: Name of the signature.
 
     Returns:
         A function of named float32 arrays that returns `poses_3d`.
 
     Raises:
-        ValueError: If it cannot be loaded or lacks the signature.
+        ValueError: If the model cannot be loaded or has no such signature.
     """
     return saved_signatures(path, (signature,))[signature]
 
@@ -54,11 +54,15 @@ def saved_model(path: str | os.PathLike, signature: str = "lift") -> Callable:
 def saved_signatures(
     path: str | os.PathLike, names: tuple[str, ...]
 ) -> dict[str, Callable]:
-    """Returns, by their names, what `saved_model` does, loaded once.
+    """Returns several signatures of a SavedModel, which is loaded once.
 
-    Raises as `saved_model`.
+    Returns:
+        {name: function}, see `saved_model`.
+
+    Raises:
+        ValueError: See `saved_model`.
     """
-    # Reading a `.tflite` needs none of it, and it takes seconds to load.
+    # Takes seconds to import, and is not needed for `.tflite` files.
     import tensorflow as tf
 
     try:
@@ -78,7 +82,7 @@ def saved_signatures(
 
     def function_of(name):
         function = loaded.signatures[name]
-        # A signature does not own the variables that it reads.
+        # A signature does not keep the variables that it reads alive.
         function.loaded = loaded
 
         def run(**arrays):
@@ -99,21 +103,21 @@ def tflite(
     """Returns a signature of a `.tflite` file as a function.
 
     Args:
-        path: The file.
-        signature: Its name.
-        reference: Whether to compute with the slow kernels that are LiteRT's
-            own reference, instead of those that apps get.
+        path: Path of the file.
+        signature: Name of the signature.
+        reference: Whether to use LiteRT's slow reference kernels instead of
+            those that apps use.
 
     Returns:
-        A function of named float32 arrays that returns `poses_3d`, for any
-        number of threads at a time; each has an interpreter to itself.
-        Arrays of more poses than the file's batch run batch by batch. Its
-        attribute `batch` is the file's batch, and `shapes` has the shape of
-        each input.
+        A function of named float32 arrays that returns `poses_3d`. It is
+        thread-safe; concurrent calls use separate interpreters. Arrays with
+        more poses than the file's batch are split into batches. The
+        attribute `batch` of the function is the file's batch, and `shapes`
+        contains the shape of each input.
 
     Raises:
-        ValueError: If it cannot be loaded or lacks the signature, or LiteRT
-            lacks an operator.
+        ValueError: If the file cannot be loaded, has no such signature, or
+            has an operator that LiteRT does not support.
     """
     options = {"model_path": str(path)}
     if reference:
@@ -126,22 +130,25 @@ def tflite(
 def tflite_in_batches(
     path: str | os.PathLike, batch: int, signature: str = "lift"
 ) -> Callable | None:
-    """Returns what `tflite` returns, faster for many poses.
+    """Returns a function like `tflite`, but faster for many poses.
 
-    The file's graph, of one pose, is rewritten for `batch` poses a call,
+    The file's graph for one pose is rewritten for `batch` poses per call,
     which saves a tenth to a sixth of the time (ampose_s on a core with
-    AVX-512). None if the graph is not of one pose, or if what it makes of
-    some poses then differs by a single bit.
+    AVX-512).
 
     Args:
-        path: The file.
-        batch: Poses a call.
-        signature: Its name.
+        path: Path of the file.
+        batch: Poses per call.
+        signature: Name of the signature.
+
+    Returns:
+        The function; None if the graph is not for one pose, or if results for
+        some test poses are not identical, bit by bit.
 
     Raises:
-        ValueError: As `tflite`.
+        ValueError: See `tflite`.
     """
-    # Takes a fifth of a second, which few poses do not need.
+    # Takes a fifth of a second, and is not needed for few poses.
     from ampose_tf.export import flatbuffer
 
     single = tflite(path, signature)
@@ -165,7 +172,7 @@ def tflite_in_batches(
 
 
 def _function(path, signature, **options):
-    """Returns a signature as a function, for any number of threads."""
+    """Returns a signature as a thread-safe function."""
 
     def load():
         with _refusals(path):
@@ -177,8 +184,8 @@ def _function(path, signature, **options):
                 f"{', '.join(listed) or 'none'}"
             )
         with _refusals(path):
-            # Now, and not in the first call, LiteRT looks whether it has all
-            # operators, and XNNPACK takes over.
+            # LiteRT checks operators and applies XNNPACK now, instead of in
+            # the first call.
             interpreter.allocate_tensors()
             return interpreter.get_signature_runner(signature)
 
@@ -188,15 +195,15 @@ def _function(path, signature, **options):
         for name, details in runner.get_input_details().items()
     }
     batch = next(iter(shapes.values()))[0]
-    # An interpreter is one thread's at a time. The last that was at rest is
-    # taken first: its weights may still be in the cache.
+    # Each interpreter is used by one thread at a time. The most recently used
+    # one is preferred, as its weights may still be in the cache.
     resting = queue.LifoQueue()
     resting.put(runner)
 
     def run(**arrays):
         arrays = {n: np.asarray(a, np.float32) for n, a in arrays.items()}
         count = len(next(iter(arrays.values())))
-        # The last pose fills the last batch.
+        # The last batch is padded with the last pose.
         index = np.minimum(np.arange(-(-count // batch) * batch), count - 1)
         try:
             runner = resting.get_nowait()
@@ -216,17 +223,17 @@ def _function(path, signature, **options):
 
 @contextlib.contextmanager
 def without_greeting() -> Iterator[None]:
-    """Drops LiteRT's greeting from standard error, if nothing else comes.
+    """Suppresses LiteRT's greeting on standard error.
 
-    What comes is written when the block ends; if the process is aborted in
-    it, it is lost.
+    Other output to standard error is delayed until the end of the block, and
+    lost if the process aborts in it.
     """
     if sys.stderr is None:
         yield
         return
     sys.stderr.flush()
     errors = os.dup(2)
-    # A pipe, which a full disk does not end; more than it holds is dropped.
+    # A pipe works on a full disk; output beyond its capacity is dropped.
     read, write = os.pipe()
     os.set_blocking(write, False)
     os.dup2(write, 2)
@@ -234,7 +241,7 @@ def without_greeting() -> Iterator[None]:
     try:
         yield
     finally:
-        # Closes the last end that is written to.
+        # Closes the pipe's last write end.
         os.dup2(errors, 2)
         os.close(errors)
         with open(read, "rb") as said:
@@ -244,13 +251,13 @@ def without_greeting() -> Iterator[None]:
 
 
 def tables(path: str | os.PathLike) -> "flatbuffer.schema.ModelT":
-    """Returns what a `.tflite` file holds.
+    """Returns the tables of a `.tflite` file.
 
     Raises:
-        OSError: Where there is no such file.
-        ValueError: Where it cannot be read.
+        OSError: If the file does not exist.
+        ValueError: If the file is damaged.
     """
-    # Running a file needs none of its tables.
+    # Not needed to run a file.
     from ampose_tf.export import flatbuffer
 
     try:
@@ -262,9 +269,10 @@ def tables(path: str | os.PathLike) -> "flatbuffer.schema.ModelT":
 
 
 def operators(path: str | os.PathLike) -> dict[str, int]:
-    """Returns how often each operator occurs in a `.tflite` file.
+    """Returns the number of occurrences of each operator in a `.tflite` file.
 
-    Raises as `tables`.
+    Raises:
+        OSError, ValueError: See `tables`.
     """
     from ampose_tf.export import flatbuffer
 
@@ -277,30 +285,31 @@ def operators(path: str | os.PathLike) -> dict[str, int]:
 
 
 def plans(path: str | os.PathLike) -> dict[str, dict[str, int]]:
-    """Returns what is run of each signature, once delegates are applied.
+    """Returns the operators that each signature runs with delegates.
 
-    By signature, how often each operator is run; a part that XNNPACK takes
-    over counts as one DELEGATE. `{"DELEGATE": 1}` says that nothing is left
-    to slower kernels, and that no tensor is handed over on the way.
+    Returns:
+        By signature, {operator: count}. A part of the graph that XNNPACK
+        executes counts as one DELEGATE. `{"DELEGATE": 1}` means that XNNPACK
+        executes the whole graph, without slower kernels.
 
     Raises:
-        OSError: Where there is no such file.
-        ValueError: Where it cannot be loaded.
+        OSError: If the file does not exist.
+        ValueError: If the file cannot be loaded.
     """
     from ampose_tf.export import flatbuffer
 
     whole = tables(path)
     made = {}
     for name in flatbuffer.signatures(whole):
-        # The interpreter lists the operators of the first subgraph alone.
+        # The interpreter only lists the operators of the first subgraph.
         content = flatbuffer.write(flatbuffer.only(whole, name))
         with _refusals(path):
             interpreter = litert.Interpreter(model_content=content)
-            interpreter.allocate_tensors()  # when delegates are applied
-        # Private: LiteRT says in no other way what a delegate takes over.
-        # Its form is held by tests/test_private_apis.py.
+            interpreter.allocate_tensors()  # Applies delegates.
+        # Private: there is no public way to list what a delegate executes.
+        # Guarded by tests/test_private_apis.py.
         details = interpreter._get_ops_details()
-        # What has been taken over is still listed, before its delegate.
+        # Delegated operators are still listed, before their delegate.
         makers = {int(i): d for d in details for i in d["outputs"]}
         wanted = [d["index"] for d in interpreter.get_output_details()]
         run = {}
@@ -314,10 +323,10 @@ def plans(path: str | os.PathLike) -> dict[str, dict[str, int]]:
 
 
 def signature_shapes(path: str | os.PathLike) -> dict[str, dict]:
-    """Returns, by signature and name, the shapes of inputs and outputs.
+    """Returns the shapes of inputs and outputs, by signature and name.
 
     Raises:
-        ValueError: Where it cannot be loaded.
+        ValueError: If the file cannot be loaded.
     """
     with _refusals(path):
         interpreter = litert.Interpreter(model_path=str(path))
@@ -338,10 +347,11 @@ def signature_shapes(path: str | os.PathLike) -> dict[str, dict]:
 
 
 def metadata(path: str | os.PathLike) -> dict:
-    """Returns what `signatures.metadata` put into an exported artefact.
+    """Returns the metadata of an exported artefact, see `signatures.metadata`.
 
     Raises:
-        ValueError: Where there is none: not a file of this project's.
+        ValueError: If the artefact has no valid metadata, and thus was not
+            exported by this project.
     """
     path = pathlib.Path(path)
     try:
@@ -361,12 +371,12 @@ def _check_metadata(described):
         raise ValueError("it is not an object")
     for name, kind in _METADATA.items():
         if name not in described:
-            raise ValueError(f"it lacks {name}")
+            raise ValueError(f"it has no {name}")
         value = described[name]
         if type(value) is not kind or not str(value).isprintable():
             raise ValueError(f"{name}: expected {kind.__name__}")
         if len(str(value)) > _LONGEST:
-            raise ValueError(f"{name}: of over {_LONGEST} characters")
+            raise ValueError(f"{name}: more than {_LONGEST} characters")
     inner = [described]
     for _ in range(_MAX_DEPTH):
         inner = [value for outer in inner for value in _inside(outer)]
@@ -391,7 +401,7 @@ def _metadata_text(path):
 
 @contextlib.contextmanager
 def _refusals(path, errors=(ValueError, RuntimeError)):
-    """Names the file where LiteRT cannot read it, or lacks an operator."""
+    """Converts LiteRT's errors to ValueErrors that name the file."""
     try:
         yield
     except errors as error:

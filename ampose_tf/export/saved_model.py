@@ -1,4 +1,4 @@
-"""SavedModel: serving with any batch, without this package."""
+"""Writes SavedModels, which accept any batch and run without this package."""
 
 import functools
 import pathlib
@@ -10,17 +10,17 @@ from ampose_tf.models.ampose import AMPose
 
 
 def write(model: AMPose, path: pathlib.Path, checkpoint: str) -> None:
-    """Writes a SavedModel with all signatures that the model can have.
+    """Writes a SavedModel with all possible signatures of a model.
 
-    The first, `lift`, is also `serving_default`.
+    The first one, `lift`, is also `serving_default`.
 
     Args:
-        model: In any dtype; what is written computes in float32.
-        path: The folder to make.
+        model: Model in any dtype; the SavedModel computes in float32.
+        path: Output folder, which is created.
         checkpoint: See `signatures.metadata`.
 
     Raises:
-        OSError: If it cannot be written.
+        OSError: If the SavedModel cannot be written.
     """
     model = model.rebuilt()
     joints = model.adjacency.shape[1]
@@ -28,7 +28,7 @@ def write(model: AMPose, path: pathlib.Path, checkpoint: str) -> None:
     if model.seen_input:
         specs.append(tf.TensorSpec((None, joints)))
 
-    # Traced once, and called by all signatures.
+    # Traced once for all signatures.
     @tf.function(input_signature=specs, autograph=False)
     def network(keypoints_2d, seen=None):
         inputs = keypoints_2d
@@ -40,8 +40,8 @@ def write(model: AMPose, path: pathlib.Path, checkpoint: str) -> None:
         return network(keypoints_2d, *([seen] if model.seen_input else []))
 
     module = tf.Module()
-    # What is not an attribute is not saved. The model itself would be saved
-    # with all its layers, and every weight twice.
+    # Only attributes are saved. The model itself would be saved with all its
+    # layers, and every weight twice.
     module.weights = network.get_concrete_function().variables
     names = signatures.possible(model)
     served = {}
@@ -57,30 +57,30 @@ def write(model: AMPose, path: pathlib.Path, checkpoint: str) -> None:
         tf.saved_model.save(module, str(path), served)
     except tf.errors.OpError as error:
         raise OSError(f"cannot write {path}: {error.message}") from error
-    # The place that TensorFlow keeps for files of the user's.
+    # TensorFlow reserves this folder for additional files.
     (path / "assets.extra").mkdir()
     write_metadata(path, signatures.metadata(model, checkpoint, names))
 
 
 def _checked(function, specs):
-    """Returns a function that refuses inputs of other shapes.
+    """Returns a function that raises errors for inputs of other shapes.
 
-    Servers do not look at shapes. One joint, or one image size for several
-    poses, would otherwise be repeated for all, without a word.
+    Servers do not check shapes. Otherwise, one joint or one image size would
+    silently be broadcast to all joints or poses.
     """
     sides = [spec.shape[1:] for spec in specs]
     sizes = [side.num_elements() for side in sides]
 
-    # Arguments keep their names for those who call it in Python.
+    # Keeps the names of arguments for calls from Python.
     @functools.wraps(function)
     def run(*inputs):
-        # An error says which input it is. Those that the model does not take
-        # come as their defaults.
+        # Errors name the input. Inputs that the model does not have are passed
+        # as their defaults.
         rows = [
             tf.reshape(tf.ensure_shape(array, spec.shape), [-1, size])
             for array, spec, size in zip(inputs, specs, sizes, strict=False)
         ]
-        # Joining fails if one has more rows than another.
+        # Concatenation fails if numbers of rows differ.
         parts = tf.split(tf.concat(rows, axis=1), sizes, axis=1)
         return function(
             *(
@@ -93,6 +93,6 @@ def _checked(function, specs):
 
 
 def write_metadata(path: pathlib.Path, described: str) -> None:
-    """Writes `ampose.json` into a SavedModel's folder."""
+    """Writes `ampose.json` to a SavedModel's folder."""
     file = path / "assets.extra" / runtime.METADATA
     file.write_text(described, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What exported files can be asked: functions with named, typed inputs."""
+"""Signatures of exported files: functions with named, typed inputs."""
 
 import json
 from collections.abc import Callable
@@ -19,13 +19,13 @@ SIGNATURES = ("lift", "lift_pixels", "lift_coco17")
 def metadata(
     model: AMPose, checkpoint: str, names: tuple[str, ...], **more
 ) -> str:
-    """Returns, as JSON, what a user of the file must know: `ampose.json`.
+    """Returns the metadata of a file, `ampose.json`, as JSON.
 
     Args:
-        model: What is exported.
-        checkpoint: Which one, and the rule that chose it.
-        names: Of the file's signatures.
-        **more: What else is known, by name: training data, what was measured.
+        model: The exported model.
+        checkpoint: Description of the checkpoint and of how it was selected.
+        names: Names of the file's signatures.
+        **more: Additional metadata: training data, measurements.
     """
     joints = model.adjacency.shape[1]
     skeleton = by_joint_count(joints)
@@ -51,7 +51,7 @@ def metadata(
 
 
 def _conventions(model, names):
-    """Says what each input of some signatures is, by its name."""
+    """Returns descriptions of the inputs of some signatures, by name."""
     side = {"width": "width", "longest": "longest side"}[model.normalisation]
     joints = model.adjacency.shape[1]
     orders = {"lift_pixels": "joint_names", "lift_coco17": "coco_joint_names"}
@@ -89,11 +89,11 @@ def _conventions(model, names):
 
 
 def check(names: tuple[str, ...], model: AMPose) -> None:
-    """Checks that a model can have the named signatures.
+    """Checks that a model supports the named signatures.
 
     Raises:
-        ValueError: Where a name is unknown, comes twice or is missing, or
-            the model's joints are not those of the signature.
+        ValueError: If a name is unknown or repeated, no name is given, or the
+            signature does not support the model's joints.
     """
     unknown = [name for name in names if name not in SIGNATURES]
     if unknown or not names or len(set(names)) < len(names):
@@ -105,13 +105,13 @@ def check(names: tuple[str, ...], model: AMPose) -> None:
     joints = model.adjacency.shape[1]
     if "lift_coco17" in names and joints != 17:
         raise ValueError(
-            f"The signature lift_coco17 makes 17 joints, the model takes "
-            f"{joints}"
+            f"The signature lift_coco17 requires a model with 17 joints, "
+            f"got {joints}"
         )
 
 
 def possible(model: AMPose) -> tuple[str, ...]:
-    """Returns the names of all signatures that a model can have."""
+    """Returns the names of all signatures that a model supports."""
     return SIGNATURES[: 3 if model.adjacency.shape[1] == 17 else 2]
 
 
@@ -127,18 +127,18 @@ def endpoints(
     * `lift_pixels(keypoints_px, image_size)`: (B, J, 2) pixels and (B, 2)
       width and height; the normalisation is the model's own.
     * `lift_coco17(keypoints_px, scores, image_size)`: a detector's 17 joints
-      in COCO's order, converted as `conversion.COCO_17` does.
+      in COCO's order, converted as by `conversion.COCO_17`.
 
-    The first two of a model with `seen_input` take one more input, `seen`
-    (B, J), 1 for joints that were seen and 0 for others; the third makes it
-    of `scores`, which else have no effect. All return `poses_3d`, (B, J, 3)
-    metres.
+    If the model has `seen_input`, the first two have one more input, `seen`
+    (B, J), 1 for joints that were seen and 0 for others; the third one
+    computes it from `scores`. Otherwise `scores` have no effect. All return
+    `poses_3d`, (B, J, 3) metres.
 
     Args:
-        model: What is asked.
-        forward: `forward(keypoints_2d, seen)`, seen None where the model
-            does not take it.
-        names: Which, see `check`.
+        model: The model.
+        forward: `forward(keypoints_2d, seen)`; `seen` is None if the model
+            does not have this input.
+        names: Names of signatures, see `check`.
         batch: B, or None for any.
     """
     normalisation = model.normalisation
@@ -180,17 +180,17 @@ def inputs(
     image_size: tuple[int, int],
     normalisation: str,
 ) -> dict[str, np.ndarray]:
-    """Returns inputs of a signature, made of those of `lift`.
+    """Converts inputs of `lift` to inputs of another signature.
 
-    `lift_pixels` computes from them what `lift` computes. `lift_coco17` comes
-    near that: its joints are the COCO joints whose conversion is nearest to
-    the joints of `lift`.
+    With these, `lift_pixels` computes the same as `lift`. `lift_coco17`
+    computes approximately the same: its inputs are the COCO joints whose
+    conversion is nearest to the joints of `lift`.
 
     Args:
-        name: The signature.
+        name: Name of the signature.
         lifted: The inputs of `lift`, (N, ...) each.
-        scores: (N, 17), what `lift_coco17` is told of COCO's joints.
-        image_size: Width and height in pixels of every image.
+        scores: (N, 17), scores of COCO's joints for `lift_coco17`.
+        image_size: Width and height in pixels of all images.
         normalisation: See `camera.normalize_screen`.
     """
     if name == "lift":
@@ -209,7 +209,7 @@ def inputs(
 
 
 def _specs(model, batch):
-    """Returns the specs of all signatures' inputs, by the signature's name."""
+    """Returns the specs of all inputs, by the name of the signature."""
     joints = model.adjacency.shape[1]
 
     def spec(name, *shape):

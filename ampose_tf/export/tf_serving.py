@@ -1,11 +1,11 @@
-"""What TensorFlow Serving finds beside a SavedModel, and in it.
+"""Writes versions, configuration and warm-up requests for TensorFlow Serving.
 
-An export's folder holds a model base, `saved_model/`, with one folder for
-each version. TensorFlow Serving serves the highest number and looks for new
-ones while it runs, so that a version is moved into place whole and is never
-changed. The base holds versions alone. Beside it lie `models.config` and
-`batching.config`, which users may edit; in each version lie the requests
-that the server answers before it calls the version available.
+An export's folder contains a model base, `saved_model/`, with one folder for
+each version and nothing else. TensorFlow Serving serves the highest version
+and looks for new ones while it runs; versions are therefore moved to the base
+when they are complete, and never changed. Next to the base are
+`models.config` and `batching.config`, which users may edit. Each version
+contains requests that warm up the server before it serves the version.
 """
 
 import json
@@ -22,12 +22,11 @@ from ampose_tf.export import runtime
 # The name under which `models.config` serves the model.
 MODEL_NAME = "ampose"
 
-# The place and the name that TensorFlow Serving expects; it reads at most
-# 1,000 records.
+# The path that TensorFlow Serving expects; it reads at most 1,000 records.
 WARM_UP = "assets.extra/tf_serving_warmup_requests"
 WARM_UP_BATCHES = (1, 8, 32)
 
-# What a client of one version relies on in the next.
+# Metadata that must be the same in all versions for clients.
 _RELIED_ON = (
     "joints",
     "joint_names",
@@ -52,7 +51,7 @@ model_config_list {{
 }}
 """
 
-# More poses a batch gain nothing on a CPU, and take longer.
+# Larger batches are not more efficient on a CPU, and increase latency.
 _BATCHES = (1, 2, 4, 8, 16, 32, 64)
 _BATCHING = f"""\
 # How TensorFlow Serving joins requests that wait at the same time:
@@ -69,24 +68,22 @@ _CONFIGS = {"models.config": _MODELS, "batching.config": _BATCHING}
 
 
 def next_version(base: pathlib.Path, described: str) -> int:
-    """Returns the number of a model base's next version.
+    """Returns the number of the next version in a model base.
 
-    A base holds versions of one model: whatever its clients rely on is the
-    same in all of them, namely joints and their order, normalisation, units,
-    axes, and inputs and signatures. Weights and the network's size may
-    differ.
+    A base contains versions of one model that clients can use in the same
+    way: joints and their order, normalisation, units, axes, inputs and
+    signatures are the same. Weights and the network's size may differ.
 
     Args:
-        base: The model base, which need not exist.
-        described: What the new version says of itself, see
-            `signatures.metadata`.
+        base: The model base; it may not exist yet.
+        described: Metadata of the new version, see `signatures.metadata`.
 
     Returns:
-        One more than the highest number there, 1 if there is none.
+        The highest existing version plus one, or 1.
 
     Raises:
         OSError: If the base cannot be read.
-        ValueError: If it holds another model.
+        ValueError: If the base contains another model.
     """
     if not os.path.lexists(base):
         return 1
@@ -94,7 +91,7 @@ def next_version(base: pathlib.Path, described: str) -> int:
         raise ValueError(
             f"{base}: expected a folder of versions; choose another --output"
         )
-    # As TensorFlow Serving tells versions from other entries.
+    # The rules by which TensorFlow Serving recognises versions.
     versions = {
         int(entry.name): entry
         for entry in base.iterdir()
@@ -137,19 +134,19 @@ def _difference(old, new):
 def write_configs(
     output: pathlib.Path, place: pathlib.Path
 ) -> dict[str, pathlib.Path]:
-    """Writes the configurations that an export's folder lacks.
+    """Writes configuration files that are missing in an export's folder.
 
-    Those that are there stay: users edit them.
+    Existing files are kept, as users may have edited them.
 
     Args:
         output: The export's folder.
         place: The folder to write to.
 
     Returns:
-        Where each was written, by its name.
+        Paths of the written files, by name.
 
     Raises:
-        OSError: If one cannot be written.
+        OSError: If a file cannot be written.
     """
     written = {}
     for name, text in _CONFIGS.items():
@@ -160,14 +157,14 @@ def write_configs(
 
 
 def write_warm_up(path: pathlib.Path) -> None:
-    """Writes the requests that warm a SavedModel up, into its folder.
+    """Writes warm-up requests to a SavedModel's folder.
 
-    There is one for each signature and each of `WARM_UP_BATCHES`; all their
-    numbers are ones. Without the package tensorflow-serving-api, they are
-    left out, and a line says so.
+    There is one request for each signature and each of `WARM_UP_BATCHES`, in
+    which all values are 1. If the package tensorflow-serving-api is not
+    installed, requests are omitted, and a message is printed.
 
     Args:
-        path: The SavedModel's folder.
+        path: Folder of the SavedModel.
 
     Raises:
         OSError: If the file cannot be written.
@@ -178,9 +175,9 @@ def write_warm_up(path: pathlib.Path) -> None:
         if error.name.partition(".")[0] != "tensorflow_serving":
             raise
         print(
-            f"{path.parent.name}/{path.name}: without requests that warm "
-            "TensorFlow Serving up; pip install 'ampose_tf[serving]' brings "
-            "what they are written with",
+            f"{path.parent.name}/{path.name}: without warm-up requests for "
+            "TensorFlow Serving; to write them, pip install "
+            "'ampose_tf[serving]'",
             flush=True,
         )
         return
@@ -190,7 +187,7 @@ def write_warm_up(path: pathlib.Path) -> None:
     try:
         with tf.io.TFRecordWriter(str(file)) as writer:
             for name, signature in sorted(graph.signature_def.items()):
-                # What initialises the variables is called so, too.
+                # The initialiser of variables is listed as a signature, too.
                 if not signature.inputs:
                     continue
                 for batch in WARM_UP_BATCHES:

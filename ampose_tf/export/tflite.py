@@ -1,4 +1,4 @@
-"""TFLite files: float, and several ways of whole-number weights."""
+"""Writes `.tflite` files in floating-point and quantised formats."""
 
 import contextlib
 import logging
@@ -10,18 +10,18 @@ import zipfile
 import numpy as np
 import tensorflow as tf
 
-# Private: what `TFLiteConverter.convert` raises has no public name. Held by
-# tests/test_private_apis.py.
+# Private: the error of `TFLiteConverter.convert` has no public name. Guarded
+# by tests/test_private_apis.py.
 from tensorflow.lite.python.convert_phase import ConverterError
 
 from ampose_tf import conversion, files
 from ampose_tf.export import flatbuffer, mobile, runtime, signatures
 from ampose_tf.models.ampose import AMPose
 
-# What stays float32 in the formats that quantise activations, by the scopes
-# of `mobile`. Quantised norms cost a centimetre; quantised attention is not
-# the same on the kernels that apps get as on the reference's. Of
-# int8_float_attention the dense layers alone are quantised.
+# The parts that are float32 in formats with quantised activations, as scopes
+# of `mobile`. Quantised norms cost a centimetre, and results of quantised
+# attention differ between the kernels of apps and the reference kernels. In
+# int8_float_attention, only dense layers are quantised.
 _FLOAT = {
     "int8": (
         mobile.FRONT,
@@ -34,10 +34,10 @@ _FLOAT = {
 }
 FORMATS = ("float32", "float16", "dynamic_int8", *_FLOAT)
 
-# Those that need to see poses before they can be made.
+# Formats that are calibrated on poses.
 CALIBRATED = tuple(_FLOAT)
 
-# Of the pixels that calibration shows; portrait, as in `verify`.
+# Image size for calibration with pixels; portrait, as in `verify`.
 _IMAGE_SIZE = (720, 1280)
 
 
@@ -50,26 +50,26 @@ def write(
     batch: int = 1,
     calibration: dict[str, np.ndarray] | None = None,
 ) -> None:
-    """Writes a `.tflite` with the named signatures, of one static batch.
+    """Writes a `.tflite` file with the named signatures and a static batch.
 
-    `ampose.json` is appended as a zip archive, which runtimes ignore and
-    `unzip` reads.
+    `ampose.json` is appended as a zip archive, which `unzip` extracts and
+    runtimes ignore.
 
     Args:
-        model: In any dtype; what is converted computes in float32.
-        path: The file to write.
+        model: Model in any dtype; it is converted in float32.
+        path: Output path.
         format: One of `FORMATS`.
         checkpoint: See `signatures.metadata`.
         names: See `signatures.endpoints`.
         batch: B.
-        calibration: Of the formats in `CALIBRATED`: the inputs of `lift`,
-            real ones, (N, ...) each.
+        calibration: Real inputs of `lift`, (N, ...) each; only for formats in
+            `CALIBRATED`.
 
     Raises:
-        OSError: Where it cannot be written.
-        ValueError: Where the format or a signature is unknown, the
-            calibration is missing, not finite or less than a batch, or the
-            converter fails.
+        OSError: If the file cannot be written.
+        ValueError: If the format or a signature is unknown, the calibration
+            is missing, not finite or smaller than a batch, or the converter
+            fails.
     """
     if format not in FORMATS:
         raise ValueError(
@@ -95,15 +95,15 @@ def write(
 
 
 def append_metadata(path: pathlib.Path, described: str) -> None:
-    """Appends `ampose.json` to a file that has none."""
-    # One fixed date: the same model makes the same bytes.
+    """Appends `ampose.json` to a file without metadata."""
+    # A fixed date, so that exports are reproducible.
     entry = zipfile.ZipInfo(runtime.METADATA, (1980, 1, 1, 0, 0, 0))
     with zipfile.ZipFile(path, "a") as appended:
         appended.writestr(entry, described)
 
 
 def replace_metadata(path: pathlib.Path, described: str) -> None:
-    """Gives a file another `ampose.json` than `write` gave it."""
+    """Replaces a file's `ampose.json`."""
     with zipfile.ZipFile(path) as appended:
         end = appended.getinfo(runtime.METADATA).header_offset
     with path.open("r+b") as file:
@@ -114,10 +114,10 @@ def replace_metadata(path: pathlib.Path, described: str) -> None:
 def check_calibration(
     calibration: dict[str, np.ndarray] | None, format: str, batch: int
 ) -> None:
-    """Checks what a format is to be calibrated on, as `write` does.
+    """Checks the calibration of a format, like `write`.
 
     Raises:
-        ValueError: Where it is missing, not finite or less than a batch.
+        ValueError: If it is missing, not finite or smaller than a batch.
     """
     count = len(calibration["keypoints_2d"]) if calibration else 0
     if count < batch:
@@ -128,7 +128,7 @@ def check_calibration(
     for name, array in calibration.items():
         if not np.isfinite(array).all():
             raise ValueError(
-                f"The poses that {format} is calibrated on hold NaN or "
+                f"The poses that {format} is calibrated on contain NaN or "
                 f"infinity in {name}"
             )
 
@@ -170,7 +170,7 @@ def _converted(model, format, names, batch, calibration):
 
 
 def _quantised(converter, format, model, names, batch, calibration):
-    """Returns a file of whole numbers, but for what `_FLOAT` says."""
+    """Returns a quantised file, in which `_FLOAT` is not quantised."""
     kept = _FLOAT[format]
     nodes = [
         operator.outputs[index].name
@@ -211,9 +211,12 @@ def _quantised(converter, format, model, names, batch, calibration):
 
 
 def _stays_float(operator, kept):
-    """Whether an operator, by the scopes in its name, is not quantised."""
-    # "norm_1/mul_2;dense_2/MatMul": the converter has folded the scale of
-    # the third layer norm into the second dense layer.
+    """Returns whether an operator is excluded from quantisation.
+
+    This depends on the scopes in its name.
+    """
+    # "norm_1/mul_2;dense_2/MatMul" means that the converter has folded the
+    # scale of a layer norm into a dense layer.
     scopes = {
         re.sub(r"_\d+$", "", name.split("/")[0])
         for name in operator.outputs[0].name.split(";")
@@ -225,11 +228,11 @@ def _stays_float(operator, kept):
 
 
 def _scores(calibration):
-    """Returns scores of COCO's joints that give the same `seen`, (N, 17)."""
+    """Returns scores of COCO's joints that yield the same `seen`, (N, 17)."""
     scores = np.ones((len(calibration["keypoints_2d"]), 17))
     if "seen" in calibration:
         matrix = conversion.COCO_17.matrix
-        limbs = (matrix == 1).any(axis=1)  # made of one COCO joint each
+        limbs = (matrix == 1).any(axis=1)  # Equal to one COCO joint each.
         sources = matrix[limbs].argmax(axis=1)
         scores[:, sources] = calibration["seen"][:, limbs]
     return scores
@@ -237,7 +240,7 @@ def _scores(calibration):
 
 @contextlib.contextmanager
 def _quiet():
-    """TensorFlow's own debugger uses TensorFlow's own retired interpreter."""
+    """Hides warnings of TensorFlow's debugger about its own interpreter."""
     logger = logging.getLogger("tensorflow")
     level = logger.level
     with warnings.catch_warnings():

@@ -1,7 +1,8 @@
-"""Model files from strangers: checked, and tried where a crash does no harm.
+"""Checks untrusted model files, and tries them in a child process.
 
-A `.tflite` or SavedModel is checked by `checks`, then run once in a child
-process. That it ran is remembered by SHA-256 in the user's cache folder.
+A `.tflite` file or SavedModel is checked by `checks`, and then run once in a
+child process, where a crash does no harm. Files that passed are remembered by
+SHA-256 in the user's cache folder.
 """
 
 import contextlib
@@ -25,15 +26,15 @@ _FILES = re.compile(
     r"|variables/variables\.(index|data-\d{5}-of-\d{5})"
 )
 
-# What file managers leave in folders, beside names that begin with a dot.
+# Files of file managers, in addition to names that start with a dot.
 _LEFT_BY_OTHERS = frozenset({"desktop.ini", "Thumbs.db"})
 _MAX_ENTRIES = 64
 
 _TRUST = "; if you trust the file, add --trust_model"
-# Poses of the trial; a SavedModel takes any number.
+# Number of poses in the trial; a SavedModel accepts any number.
 _POSES = 64
-# For TensorFlow to start, which maps more memory than it uses; then for the
-# model.
+# Limits for the start of TensorFlow, which maps more memory than it uses, and
+# for the model.
 _START = {"seconds": 60, "memory": 64 * 2**30}
 _TRIAL = {"seconds": 10, "memory": 3 * 2**29}
 
@@ -42,13 +43,13 @@ def check(path: pathlib.Path, described: dict) -> None:
     """Checks a `.tflite` file or a SavedModel's folder, and tries it.
 
     Args:
-        path: The file or the folder.
+        path: Path of the file or the folder.
         described: See `runtime.metadata`.
 
     Raises:
-        OSError: If it cannot be read.
-        ValueError: If it is refused, or the trial failed. The message says
-            how to load it nevertheless.
+        OSError: If the file cannot be read.
+        ValueError: If the file is refused, or the trial fails. The message
+            says how to load it anyway.
     """
     check = _check_saved_model if path.is_dir() else _check_tflite
     try:
@@ -80,15 +81,14 @@ def _check_saved_model(path, described):
 
 
 def check_folder(path: pathlib.Path) -> list[pathlib.Path]:
-    """Returns a SavedModel's files, looking at none of them.
+    """Returns the files of a SavedModel, without opening them.
 
-    Those that file managers leave there, which TensorFlow does not read, are
-    left out.
+    Files of file managers, which TensorFlow does not read, are omitted.
 
     Raises:
         OSError: If a folder cannot be read.
-        ValueError: If there is a file that exports do not have, a symlink,
-            or too much.
+        ValueError: If the folder contains a symlink or a file that exports do
+            not have, or is too large.
     """
     found, size = [], 0
     folders = [path]
@@ -115,9 +115,9 @@ def check_folder(path: pathlib.Path) -> list[pathlib.Path]:
 
 
 def tflite_in_batches(path: pathlib.Path, batch: int) -> Callable | None:
-    """Returns what `runtime.tflite_in_batches` does, after a trial.
+    """Same as `runtime.tflite_in_batches`, after a trial.
 
-    None, too, if the trial fails.
+    Also returns None if the trial fails.
     """
     content = path.read_bytes() + b"%d" % batch
     try:
@@ -141,7 +141,7 @@ def _try_in_batches(path, batch):
 
 
 def _try_saved_model(path, joints, seen_input):
-    # With libraries for GPUs, TensorFlow would map all of their memory.
+    # TensorFlow would otherwise map all memory of GPUs.
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     import tensorflow as tf
 
@@ -157,9 +157,10 @@ def _try_saved_model(path, joints, seen_input):
 
 
 def as_tried(lift: Callable) -> Callable:
-    """Returns a SavedModel's function that is called as its trial was.
+    """Returns a function that calls a SavedModel as in its trial.
 
-    With as many poses: what it computes may depend on their number.
+    It always passes the same number of poses, as the computation may depend
+    on this number.
     """
 
     def run(**arrays):
@@ -187,23 +188,23 @@ def _try(lift, shapes, joints):
     }
     poses_3d = lift(**arrays)
     if poses_3d.shape != (_POSES, joints, 3):
-        raise ValueError(f"it makes poses of shape {poses_3d.shape}")
+        raise ValueError(f"it returns poses of shape {poses_3d.shape}")
     if not np.isfinite(poses_3d).all():
-        raise ValueError("it makes poses of NaN or infinity")
+        raise ValueError("it returns poses with NaN or infinity")
 
 
 @contextlib.contextmanager
 def _remembered(content, library):
-    """Yields whether content passed a trial; remembers it when it does.
+    """Yields whether content passed a trial before; remembers if it passes.
 
-    Without a cache folder that can be written, every call checks anew.
+    If the cache folder is not writable, every call repeats the trial.
     """
     entry, is_known = None, False
     with contextlib.suppress(OSError, RuntimeError):  # There may be no home.
         place = pathlib.Path(os.environ.get("XDG_CACHE_HOME", ""))
         if not place.is_absolute():
             place = pathlib.Path.home() / ".cache"
-        # Other libraries, and other checks, are tried anew.
+        # Other versions of the library or of the checks repeat the trial.
         versions = f"{_version(library)} {__version__}"
         tried = hashlib.sha256(content)
         tried.update(versions.encode())
@@ -220,5 +221,5 @@ def _version(library):
     try:
         return importlib.metadata.version(library)
     except importlib.metadata.PackageNotFoundError:
-        # TensorFlow has other names for some machines.
+        # TensorFlow's package has other names on some platforms.
         return "unknown"

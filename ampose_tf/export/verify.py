@@ -1,4 +1,4 @@
-"""The gate that every exported file passes before it is kept."""
+"""Verifies exported files before they are kept."""
 
 import gzip
 import pathlib
@@ -21,8 +21,8 @@ from ampose_tf.export import (
 )
 from ampose_tf.models.ampose import AMPose
 
-# Portrait, so that neither width and height nor the width and the longest
-# side can be confused; the larger side is that of an 8K video.
+# Portrait, so that tests fail if width and height, or the width and the
+# longest side, are confused; the longest side is that of an 8K video.
 _IMAGE_SIZE = (4320, 7680)
 
 _FLOATS = ("float32", "float16")
@@ -31,15 +31,16 @@ _FLOATS = ("float32", "float16")
 _CALL = 1024
 
 # Poses for the reference kernels, which are ten times slower. In int8 a few
-# differ, by a centimetre: of 16 the mean was 0 to 2.4 mm, of 256 it was 1.1.
+# poses differ by a centimetre: the mean was 0 to 2.4 mm for 16 poses, and
+# 1.1 mm for 256 poses.
 REFERENCE_POSES = 128
 
 
 class Refused(ValueError):
-    """A file that is not to be kept.
+    """Error for a file that is rejected.
 
     Attributes:
-        measured: What was measured of it until then.
+        measured: Measurements before the error.
     """
 
     def __init__(self, message, measured=None):
@@ -48,18 +49,18 @@ class Refused(ValueError):
 
 
 class Case(NamedTuple):
-    """What a signature is asked, and what it is to answer.
+    """Inputs of a signature, and the expected outputs.
 
     Attributes:
-        signature: Its name.
-        kind: `""` of real poses; `"zeros"`: all joints in one point of the
-            image, and all unseen; `"extreme"`: people who fill the image
-            three times over, who are points far away, who stand upside down
-            in a corner, and of whom one joint is seen.
-        arrays: Its inputs by name, (N, ...) each.
-        expected: (N, J, 3) metres, what the Keras model makes of them.
-        before: Likewise, the model before it was compressed; None if it was
-            not.
+        signature: Name of the signature.
+        kind: `""` for real poses; `"zeros"` for poses with all joints in one
+            point, and for poses without seen joints; `"extreme"` for people
+            who are three times as large as the image, tiny, upside down in a
+            corner, or have one seen joint.
+        arrays: Inputs by name, (N, ...) each.
+        expected: (N, J, 3) metres, outputs of the Keras model.
+        before: (N, J, 3) metres, outputs of the model before compression;
+            None if it was not compressed.
     """
 
     signature: str
@@ -75,14 +76,13 @@ def cases(
     names: tuple[str, ...],
     before: AMPose | None = None,
 ) -> list[Case]:
-    """Returns what each signature is asked: real poses, and two unlike them.
+    """Returns test cases for each signature: real poses and two special kinds.
 
     Args:
-        model: The Keras model; its answers count in float32.
-        poses: Real ones.
-        names: The signatures.
-        before: What the model was before it was compressed; None if it was
-            not.
+        model: The Keras model, which computes expected outputs in float32.
+        poses: Real poses.
+        names: Names of the signatures.
+        before: The model before compression; None if it was not compressed.
     """
     model = model.rebuilt()
     real = poses.sample_inputs(model.seen_input)
@@ -107,7 +107,7 @@ def cases(
                 normalisation=model.normalisation,
             )
             if kind == "zeros":
-                # As a detector says that it found no person.
+                # Some detectors return zeros if they do not find a person.
                 for keypoints in {"keypoints_2d", "keypoints_px"} & {*arrays}:
                     arrays[keypoints] = np.zeros_like(arrays[keypoints])
             asked.append((name, kind, arrays))
@@ -116,7 +116,7 @@ def cases(
     ends = np.cumsum([len(keypoints) for keypoints, _ in given])[:-1]
 
     def answers(network):
-        # Eagerly: compiling takes longer than it saves.
+        # Eager execution: compilation would take longer than it saves.
         lifted = []
         for start in range(0, len(seen), _CALL):
             inputs = keypoints_2d[start : start + _CALL]
@@ -158,7 +158,7 @@ def _extreme(lifted):
 
 
 def _in_python(name, arrays, model):
-    """Returns (keypoints_2d, seen) of a signature's inputs."""
+    """Converts a signature's inputs to (keypoints_2d, seen)."""
     if name == "lift":
         keypoints_2d = arrays["keypoints_2d"]
     else:
@@ -181,16 +181,16 @@ def saved_model(
     """Compares a SavedModel's signatures with the Keras model.
 
     Args:
-        path: Of the folder.
+        path: Path of the folder.
         cases: See `cases`.
-        poses: Those behind them.
-        budget: What may differ.
+        poses: The poses from which the cases were made.
+        budget: Largest deviations.
 
     Returns:
-        What was measured, ready for `export.json`.
+        Measurements for `export.json`.
 
     Raises:
-        Refused: Where it is not to be kept; the message says why.
+        Refused: If the file is rejected; the message contains the reason.
     """
     measured = {"format": "saved_model"}
     names = tuple(dict.fromkeys(case.signature for case in cases))
@@ -213,13 +213,20 @@ def tflite(
     poses: Poses,
     budget: Export,
 ) -> dict:
-    """Checks a `.tflite`: operators, shapes, poses against Keras, kernels.
-
-    The other Args, Returns and Raises as for `saved_model`.
+    """Checks operators, shapes, outputs and kernels of a `.tflite` file.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
         format: One of `tflite.FORMATS`.
+        cases: See `cases`.
+        poses: The poses from which the cases were made.
+        budget: Largest deviations.
+
+    Returns:
+        Measurements for `export.json`.
+
+    Raises:
+        Refused: If the file is rejected; the message contains the reason.
     """
     tables = runtime.tables(path)
     measured = {"format": format}
@@ -260,14 +267,14 @@ def tflite(
         measured,
         "kernels_mean_mm",
         budget.kernels_mm,
-        "between the kernels of apps and the reference's",
+        "between apps' kernels and reference kernels",
     )
     for name, plan in measured["plans"].items():
-        # Whole-number formats alone may go in and out of XNNPACK.
+        # Only quantised formats may be executed by XNNPACK in parts.
         if format in _FLOATS and plan != {"DELEGATE": 1}:
             raise Refused(
-                f"{path.name} refused: {name} is run as {plan}, expected one "
-                "part that XNNPACK takes over",
+                f"{path.name} refused: {name} runs as {plan}, expected a "
+                "single part that XNNPACK executes",
                 measured,
             )
     if format in _FLOATS:
@@ -288,7 +295,7 @@ def tflite(
 
 
 def sizes(path: pathlib.Path) -> dict[str, int]:
-    """Returns the bytes of a SavedModel's folder or a file, and zipped."""
+    """Returns the size of a SavedModel's folder, or of a file and its gzip."""
     if path.is_dir():
         inside = [file for file in path.rglob("*") if file.is_file()]
         return {"bytes": sum(file.stat().st_size for file in inside)}
@@ -298,21 +305,22 @@ def sizes(path: pathlib.Path) -> dict[str, int]:
 
 
 def size_fault(path: pathlib.Path, budget: Export) -> str:
-    """Returns why a `.tflite` is too large to be kept, "" where it is not."""
+    """Returns the reason if a `.tflite` is too large to be kept, or ""."""
     size = sizes(path)["bytes"]
     if path.is_dir() or size <= budget.max_bytes:
         return ""
     return (
-        f"{path.name} refused: it has {size} bytes, more than "
+        f"{path.name} refused: its size is {size} bytes, more than "
         f"{budget.max_bytes}"
     )
 
 
 def _limits(format, case, limit, budget):
-    """Returns {measure: the most it may be} of a case."""
+    """Returns {measure: limit} for a case."""
     if case.kind:
-        # Whole numbers cannot be held to poses that calibration never saw.
-        # Of a person without extent, float32's last bit is tenths of a mm.
+        # Quantised formats are not accurate for poses unlike those of the
+        # calibration. For a person of size zero, the last bit of float32 is
+        # tenths of a millimetre.
         return {"mean_mm": limit} if format in _FLOATS else {}
     if format == "float32":
         return {"max_mm": limit}
@@ -324,14 +332,14 @@ def _limits(format, case, limit, budget):
 
 
 def _change(case):
-    """Returns what the change of MPJPE by conversion alone is called."""
+    """Returns the name of the change of MPJPE by conversion only."""
     return f"{'' if case.before is None else 'converting_'}mpjpe_change_mm"
 
 
 def _key(measured, case, measure):
-    """Returns what `export.json` calls a measure of a case.
+    """Returns the name of a case's measure in `export.json`.
 
-    The first signature of a file is not named in its measures.
+    Names of measures do not contain the first signature of a file.
     """
     named = case.signature if case.signature != measured["signature"] else ""
     return "_".join(filter(None, (named, case.kind, measure)))
@@ -344,7 +352,7 @@ def _measure(measured, case, lift, poses: Poses, file):
     lifted = lift(**case.arrays)
     if not np.isfinite(lifted).all():
         raise Refused(
-            f"{file} refused: its poses hold NaN or infinity "
+            f"{file} refused: its poses contain NaN or infinity "
             f"({' of '.join(filter(None, (case.kind, case.signature)))})",
             measured,
         )
@@ -367,7 +375,8 @@ def _measure(measured, case, lift, poses: Poses, file):
         note("mpjpe_change_mm", error - error_mm(case.before))
     note(_change(case), error - error_mm(case.expected))
     if case.signature == "lift":
-        # Joints of COCO are made up above, and what they give is no error.
+        # For lift_coco17, keypoints are approximated above, so that the error
+        # would not be meaningful.
         note("mpjpe_mm", error)
         hidden = "one joint in ten hidden at random"
         measured["mpjpe_of"] = (

@@ -1,8 +1,7 @@
-"""Single poses: arrays of poses that are independent of each other, lifted.
+"""Lifts arrays of single poses, which are independent of each other.
 
-What `Lifter.stream` makes of a frame, for many frames at once: nothing is
-filled in or smoothed over time, and each pose may have an image of another
-size.
+The results are those of `Lifter.stream` for single frames: joints are not
+filled in or smoothed over time, and image sizes of poses may differ.
 """
 
 from typing import NamedTuple
@@ -27,8 +26,8 @@ class LiftedPoses(NamedTuple):
         seen: (N, J) bool, whether a joint counts as detected.
         spread_m: (N, J) float32, see `motion.ensemble_spread`; NaN without
             flip ensemble.
-        root: (N, 3) float32 metres, the hip in the camera's frame; NaN if a
-            pose does not tell it, see `root.solve`.
+        root: (N, 3) float32 metres, the hip in the camera's frame; NaN if it
+            cannot be derived from a pose, see `root.solve`.
     """
 
     poses_3d: np.ndarray
@@ -52,7 +51,7 @@ def lift(
         predict: The model.
         pixels: (N, S, 2), finite.
         scores: (N, S) in [0, 1]; 0 for joints that were not detected.
-        image_size: (N, 2), each pose's (width, height) in pixels.
+        image_size: (N, 2), (width, height) in pixels for each pose.
         skeleton: The skeleton of the S joints.
         seen_score: See `Lifter`.
         **options: See `lift_joints`.
@@ -80,13 +79,13 @@ def lift_joints(
         predict: The model.
         pixels: (N, 17, 2), finite.
         scores: (N, 17) in [0, 1]; 0 for joints that were not detected.
-        image_size: (N, 2), each pose's (width, height) in pixels.
+        image_size: (N, 2), (width, height) in pixels for each pose.
         seen_score: See `Lifter`.
         flip_ensemble: See `Lifter`.
-        field_of_view_deg: See `Lifter`; None to leave out roots if there are
-            no `intrinsics`.
-        intrinsics: (fx, fy, cx, cy) in pixels of the camera that took all
-            images; None for a camera with `field_of_view_deg`.
+        field_of_view_deg: See `Lifter`; None to not compute roots, unless
+            there are `intrinsics`.
+        intrinsics: (fx, fy, cx, cy) in pixels of the camera of all images;
+            None for a camera with `field_of_view_deg`.
     """
     seen = is_seen(scores, seen_score)
     joints = [H36M_17.joints.index(name) for name in predict.skeleton.joints]
@@ -118,7 +117,8 @@ def lift_joints(
     if intrinsics is None and field_of_view_deg is None:
         return lifted
     if intrinsics is None:
-        # As in an image of 2 x 2 pixels, one camera serves images of any size.
+        # Normalised like an image of 2 x 2 pixels, so that one camera is
+        # valid for all image sizes.
         camera = root.camera_of((2, 2), field_of_view_deg)
         pixels = on_screen + 1
     else:
@@ -129,12 +129,12 @@ def lift_joints(
     return lifted
 
 
-# The argument of `lift_joints` has the name that it has everywhere.
+# The argument of `lift_joints` has the same name as this function.
 _flip_ensemble = flip_ensemble
 
 
 def _normalised(pixels, image_size, normalisation):
-    """Returns what the network takes, and the same by the longest side."""
+    """Returns pixels normalised for the network, and by the longest side."""
     keypoints_2d = np.empty_like(pixels)
     sizes, index = np.unique(image_size, axis=0, return_inverse=True)
     order = np.argsort(index.ravel(), kind="stable")

@@ -164,8 +164,7 @@ def test_a_missing_library_is_named(
         f"--output={tmp_path / 'data'}",
     )
     assert message == (
-        f"needs the library {library}: pip install 'ampose_tf[prepare]' "
-        "brings it"
+        f"needs the library {library}: pip install 'ampose_tf[prepare]'"
     )
 
 

@@ -351,8 +351,8 @@ def test_a_shard_with_a_digest_of_its_own_is_looked_at(copied, what):
         ({"shards": [{"pairs": 1, "sha256": "../x"}]}, "SHA-256"),
         ({"shards": 3}, "expected 1 to"),
         ({"subjects": [3]}, "expected subjects"),
-        ({"origin": {"licence": "x"}}, "an origin in words"),
-        ({"origin": {"training_data": "x", "licence": 9999 * "x"}}, "words"),
+        ({"origin": {"licence": "x"}}, "an origin as strings"),
+        ({"origin": {"training_data": "x", "licence": 9999 * "x"}}, "strings"),
         ({"made_by": "me"}, "fields of a config"),
         ({"made_by": None}, "fields of a config"),
     ],
@@ -372,18 +372,21 @@ def test_what_is_no_manifest(copied, content):
 
 
 def test_a_folder_without_a_manifest(written, tmp_path):
-    with pytest.raises(FileNotFoundError, match="data.prepare shards makes"):
+    with pytest.raises(FileNotFoundError, match="data.prepare shards writes"):
         shards.load(changed(written, shards=str(tmp_path)))
 
 
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        ({"joints": 16}, r"data\.joints=17, this one has 16"),
+        ({"joints": 16}, r"data\.joints=17, but this config has 16"),
         ({"keypoints": "cpn_ft_h36m_dbb"}, r"data\.keypoints='gt'"),
         ({"train_subjects": ("S1",)}, r"data\.train_subjects="),
         ({"train_stride": 2}, r"data\.train_stride=1"),
-        ({"validation_subjects": ("S6",)}, "hold S6, of the validation"),
+        (
+            {"validation_subjects": ("S6",)},
+            "contain the validation subject S6",
+        ),
     ],
 )
 def test_shards_of_other_data_are_refused(written, data, said):
@@ -400,7 +403,7 @@ def test_shards_hold_fixed_poses(written, generated, tmp_path):
     ):
         with pytest.raises(ValueError, match=r"data\.shards: shards hold"):
             sections.check(wrong)
-    with pytest.raises(ValueError, match="shards hold fixed poses"):
+    with pytest.raises(ValueError, match="shards contain fixed poses"):
         sharding.prepare(written, tmp_path / "again")
 
 

@@ -408,7 +408,7 @@ def test_what_cannot_be(tmp_path, make_poses):
         assert not path.exists()
 
     write(
-        "makes 17 joints, the model takes 16",
+        "requires a model with 17 joints, got 16",
         model_of(H36M_16),
         "float32",
         ("lift_coco17",),

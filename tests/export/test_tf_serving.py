@@ -191,7 +191,7 @@ def test_without_the_library_warm_up_is_left_out(
     tf_serving.write_warm_up(tmp_path / "base/1")
     assert not (tmp_path / "base/1" / tf_serving.WARM_UP).exists()
     (line,) = capsys.readouterr().out.splitlines()
-    assert line.startswith("base/1: without requests that warm")
+    assert line.startswith("base/1: without warm-up requests")
     assert "pip install 'ampose_tf[serving]'" in line
 
 
@@ -329,7 +329,9 @@ def test_a_version_that_appears_meanwhile(tmp_path):
         for name in names:
             (place / name).mkdir(parents=True)
         made = {name: place / name for name in names}
-        with pytest.raises(FileExistsError, match="another program made th"):
+        with pytest.raises(
+            FileExistsError, match="another program created th"
+        ):
             folder.place(made, output, {})
     assert [path.name for path in output.iterdir()] == ["saved_model"]
     assert [path.name for path in theirs.parent.iterdir()] == ["theirs"]

@@ -316,7 +316,7 @@ def test_a_student_begins_as_without_a_teacher(teacher):
         ),
         (
             lambda: made(H36M_17.adjacency()),
-            "its model.seen_input is False, the config's True",
+            "its model.seen_input is False, the config's is True",
         ),
     ],
     ids=["missing", "another", "joints", "normalisation", "seen_input"],
@@ -339,7 +339,9 @@ def test_a_run_does_not_overwrite_its_teacher(tmp_path):
         config = dataclasses.replace(
             Config(), train=Train(**{field: str(tmp_path / "last.keras")})
         )
-        with pytest.raises(ValueError, match="starts or learns from; choose"):
+        with pytest.raises(
+            ValueError, match="the lifter or teacher of this run; choo"
+        ):
             training.claim(tmp_path, config)
     assert not list(tmp_path.iterdir())
 

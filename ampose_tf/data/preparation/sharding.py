@@ -1,8 +1,8 @@
-"""The training poses of a config -> shards, as `shards` reads them.
+"""Writes the training poses of a config as shards, which `shards` reads.
 
-They are shuffled on disk: each pair goes to a shard drawn at random, then
-each shard is shuffled by itself. So each shard is a sample of all, and no
-more than one subject, or one shard, is in memory.
+Pairs are shuffled on disk: each pair is appended to a random shard, and then
+each shard is shuffled separately. Each shard is thus a random sample of all
+pairs, and only one subject or one shard is in memory at a time.
 """
 
 import dataclasses
@@ -23,26 +23,25 @@ _SPOOL = "spool"
 def prepare(
     config: Config, output: str | os.PathLike, number: int = 64
 ) -> None:
-    """Writes the training poses of a config into a new folder.
+    """Writes the training poses of a config to a new folder.
 
-    The folder appears when it is complete. The same config and number give
+    The folder appears when it is complete. The same config and number yield
     the same files.
 
     Args:
-        config: Its `data` says which poses, `model.normalisation` how their
-            keypoints are normalised.
-        output: The folder, which must not exist.
-        number: Shards; one of them must fit in memory.
+        config: The experiment; `data` and `model.normalisation` apply.
+        output: Output folder, which must not exist.
+        number: Number of shards; each must fit in memory.
 
     Raises:
         FileExistsError: If the output exists.
         OSError: If a file is missing or cannot be written.
-        ValueError: If files are damaged, the config draws cameras or trains
-            on shards itself, or a shard would be empty.
+        ValueError: If files are damaged, the config has drawn cameras or
+            trains on shards, or a shard would be empty.
     """
     if config.data.training_cameras != "fixed" or config.data.shards:
         raise ValueError(
-            "shards hold fixed poses; expected data.training_cameras=fixed "
+            "shards contain fixed poses; expected data.training_cameras=fixed "
             "and no data.shards"
         )
     output = pathlib.Path(output)
@@ -73,7 +72,7 @@ def prepare(
 
 
 def _subjects(config):
-    """Returns the subjects to train on, in the order of their names."""
+    """Returns the training subjects, sorted by name."""
     data = config.data
     if data.dataset == "mocap":
         motion = mocap.load(
@@ -92,7 +91,7 @@ def _of_subject(config, subject):
 
 
 def _scatter(poses, spool, number, random):
-    """Appends each pair to the rows of a shard drawn at random."""
+    """Appends each pair to the rows of a random shard."""
     rows = np.concatenate(
         [
             poses.keypoints_2d.reshape(poses.count, -1),
@@ -109,7 +108,7 @@ def _scatter(poses, spool, number, random):
 
 
 def _shard(spool, folder, index, number, joints, random):
-    """Shuffles the rows of a shard and writes its file."""
+    """Shuffles the rows of a shard, and writes its file."""
     import tensorflow as tf
 
     rows = np.fromfile(spool / str(index), "<f4").reshape(-1, 5 * joints)
@@ -124,5 +123,5 @@ def _shard(spool, folder, index, number, joints, random):
         for start in range(0, len(rows), shards.RECORD):
             writer.write(rows[start : start + shards.RECORD].tobytes())
     if path.stat().st_size != shards.shard_bytes(len(rows), joints):
-        raise OSError(f"{path}: not written as a whole")
+        raise OSError(f"{path}: not written completely")
     return Shard(len(rows), files.sha256(path))

@@ -1,1 +1,1 @@
-"""Checks of untrusted model files, opened by `untrusted` and `describe`."""
+"""Checks of untrusted model files, used by `untrusted` and `describe`."""

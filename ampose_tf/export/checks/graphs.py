@@ -1,10 +1,11 @@
-"""Checks of a stranger's SavedModel before TensorFlow loads it.
+"""Checks untrusted SavedModels before TensorFlow loads them.
 
-A SavedModel is a program: among TensorFlow's operators are those that read
-and write files. `check` admits the operators that exports have, all of which
-compute and nothing else, and refuses any other by its name. The operators that
-save and restore variables may stand in the two functions that `saver_def`
-names, which nothing else may call; `tf.saved_model.load` does not run them.
+A SavedModel is a program, and some of TensorFlow's operators read and write
+files. `check` only allows operators that exports have, which have no side
+effects, and raises an error that names any other operator. Operators that
+save and restore variables are only allowed in the two functions of
+`saver_def`, which nothing else may call; `tf.saved_model.load` does not run
+them.
 """
 
 import collections
@@ -14,10 +15,10 @@ import pathlib
 from ampose_tf import reading
 
 _MAX_GRAPH_BYTES = 16 * 2**20
-MAX_BYTES = 512 * 2**20  # Of a folder, and of all variables.
-# Of a constant; and of all.
+MAX_BYTES = 512 * 2**20  # For the folder, and for all variables.
+# Bytes of all constants.
 _MAX_CONSTANTS = 64 * 2**20
-# What signatures compute, each function counted wherever it is called.
+# Operators of all signatures; a function counts each time it is called.
 _MAX_NODES = 200_000
 _MAX_OBJECTS = 20_000
 
@@ -66,8 +67,8 @@ _COMPUTING = frozenset(
         "VarIsInitializedOp",
     }
 )
-# Beside the functions: what these are given. `tf.saved_model.load` runs none
-# of it.
+# Operators outside of functions, which create their inputs.
+# `tf.saved_model.load` does not run them.
 _OUTSIDE = (
     _COMPUTING | _CALLS | {"AssignVariableOp", "Placeholder", "VarHandleOp"}
 )
@@ -82,7 +83,7 @@ _SAVING = frozenset(
 )
 _RESTORING = frozenset({"AssignVariableOp", "RestoreV2"})
 
-# Of a function: what it is compiled for, and hints of shapes.
+# Attributes of functions: the target of compilation, and hints of shapes.
 _FUNCTION_ATTRIBUTES = {"_construction_context", "_input_shapes"}
 _GRAPH_FIELDS = {
     "meta_info_def",
@@ -100,8 +101,8 @@ _OBJECT_FIELDS = {
     "function",
     "bare_concrete_function",
 }
-# Lists and dictionaries. For other objects TensorFlow and Keras run code of
-# their own.
+# Lists and dictionaries. TensorFlow and Keras run special code for other
+# objects.
 _OBJECTS = {
     "_generic_user_object",
     "signature_map",
@@ -109,7 +110,7 @@ _OBJECTS = {
     "trackable_list_wrapper",
     "trackable_tuple_wrapper",
 }
-# As the exports of earlier versions have them.
+# Present in exports of earlier versions.
 _LISTS = {"_all_variables", "_misc_assets"}
 
 
@@ -117,9 +118,9 @@ def check(path: pathlib.Path) -> None:
     """Checks the graph of a SavedModel, `saved_model.pb`.
 
     Raises:
-        OSError: If it cannot be read.
-        ValueError: If it is damaged, or has anything that exports do not
-            have.
+        OSError: If the file cannot be read.
+        ValueError: If the file is damaged, or contains anything that exports
+            do not have.
     """
     from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf import saved_model_pb2
@@ -132,7 +133,7 @@ def check(path: pathlib.Path) -> None:
     except ValueError as error:
         raise ValueError(f"saved_model.pb: {error}") from error
     if len(model.meta_graphs) != 1:
-        raise ValueError(f"it has {len(model.meta_graphs)} graphs, not one")
+        raise ValueError(f"expected one graph, got {len(model.meta_graphs)}")
     (whole,) = model.meta_graphs
     _check_fields(whole, _GRAPH_FIELDS, "the graph")
     if not whole.HasField("object_graph_def"):
@@ -142,9 +143,9 @@ def check(path: pathlib.Path) -> None:
     _check_constants(whole)
     functions = {f.signature.name: f for f in library.function}
     if len(functions) < len(library.function):
-        raise ValueError("two functions of one name")
+        raise ValueError("two functions with the same name")
     if not functions.keys().isdisjoint(_OUTSIDE | _SAVING | _RESTORING):
-        raise ValueError("a function that is named as an operator")
+        raise ValueError("a function with the name of an operator")
     called = {name: _called(f) for name, f in functions.items()}
     _check_size(functions, called)
     saving, restoring = _savers(whole, called)
@@ -193,7 +194,7 @@ def _references(attributes):
 
 
 def _called(function):
-    """Returns how often a function calls which others."""
+    """Returns the number of calls from a function to each other function."""
     return collections.Counter(
         reference.name
         for node in function.node_def
@@ -218,10 +219,10 @@ def _check_operators(nodes, admitted, functions):
 
 
 def _savers(whole, called):
-    """Returns the functions that only saving reaches, and only restoring."""
+    """Returns the functions used only for saving, and only for restoring."""
     nodes = {node.name: node for node in whole.graph_def.node}
     if len(nodes) < len(whole.graph_def.node):
-        raise ValueError("two operators of one name")
+        raise ValueError("two operators with the same name")
     saver = whole.saver_def
     ends = (
         saver.save_tensor_name.partition(":")[0],
@@ -242,7 +243,7 @@ def _savers(whole, called):
             for name in node.input:
                 if name.lstrip("^").partition(":")[0] in filter(None, ends):
                     raise ValueError("an operator waits for the saver")
-    # Initialisers, and what signatures give.
+    # Initialisers, and inputs and outputs of signatures.
     named = [
         value
         for collection in whole.collection_def.values()
@@ -273,9 +274,9 @@ def _reachable(roots, called):
 
 
 def _check_size(functions, called):
-    """Checks that functions do not call themselves, nor each other too often.
+    """Checks that functions are not recursive, or too large when inlined.
 
-    TensorFlow puts a copy of each in the place of each call.
+    TensorFlow inlines each call of a function.
     """
     sizes = {}
     waiting = list(functions)
@@ -304,7 +305,7 @@ def _check_size(functions, called):
 
 
 def _check_constants(whole):
-    """Checks that constants are not larger than the limit."""
+    """Checks that constants do not exceed the limit."""
     size = 0
     graph = whole.graph_def
     for nodes in (graph.node, *(f.node_def for f in graph.library.function)):
@@ -315,23 +316,24 @@ def _check_constants(whole):
                     size += 8 * _elements(sides, "a constant")
                     if size > _MAX_CONSTANTS:
                         raise ValueError(
-                            f"constants of over {_MAX_CONSTANTS // 2**20} MiB"
+                            "constants of more than "
+                            f"{_MAX_CONSTANTS // 2**20} MiB"
                         )
 
 
 def _elements(sides, name):
-    """Returns how many elements a tensor has, at most `MAX_BYTES`."""
-    # TensorFlow's own limit.
+    """Returns the number of elements of a tensor, at most `MAX_BYTES`."""
+    # TensorFlow's limit.
     if len(sides) > 254 or any(side.size < 0 for side in sides):
-        raise ValueError(f"{name} of unknown size or too many sides")
-    # A product of large numbers would take its time.
+        raise ValueError(f"{name} of unknown size or with too many dimensions")
+    # A product of large integers would be slow.
     if any(side.size == 0 for side in sides):
         return 0
     return min(math.prod(min(s.size, MAX_BYTES) for s in sides), MAX_BYTES)
 
 
 def _check_objects(graph, functions, savers):
-    """Checks what TensorFlow makes Python objects of."""
+    """Checks the objects that TensorFlow converts to Python objects."""
     _check_fields(graph, {"nodes", "concrete_functions"}, "the objects")
     if len(graph.nodes) > _MAX_OBJECTS:
         raise ValueError(f"more than {_MAX_OBJECTS} objects")
@@ -340,7 +342,8 @@ def _check_objects(graph, functions, savers):
     for node in graph.nodes:
         _check_fields(node, _OBJECT_FIELDS, "an object")
         for child in (*node.children, *node.dependencies):
-            # Python's own attributes, and methods of TensorFlow's classes.
+            # Special attributes of Python, and methods of TensorFlow's
+            # classes.
             name = child.local_name
             if name.startswith("_") and name not in _LISTS:
                 raise ValueError(
@@ -359,7 +362,7 @@ def _check_objects(graph, functions, savers):
         if kind == "bare_concrete_function":
             names.append(node.bare_concrete_function.concrete_function_name)
     if 4 * size > MAX_BYTES:
-        raise ValueError(f"variables of over {MAX_BYTES // 2**20} MiB")
+        raise ValueError(f"variables of more than {MAX_BYTES // 2**20} MiB")
     _check_apart(names, savers)
     for name in names:
         if name not in functions:

@@ -1,4 +1,4 @@
-"""The tables of a stranger's `.tflite`, read with every offset checked."""
+"""Reads the tables of untrusted `.tflite` files, and checks every offset."""
 
 import struct
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ _MAX_NAME = 2000
 _WIDTHS = {"b": 1, "i": 4, "q": 8}
 # The schema, slot by slot: (name, kind). A kind is a scalar ("b", "i", "q"),
 # a vector of scalars ("[i]"), a string ("s"), a table ("Tensor"), a vector of
-# tables ("[Tensor]"), or "" for what must not be there.
+# tables ("[Tensor]"), or "" for slots that must be empty.
 _SCHEMA = {
     "Model": (
         ("version", "i"),
@@ -85,12 +85,12 @@ _SCHEMA = {
 
 
 class Reader:
-    """Tables of a file as dictionaries, each offset checked on the way.
+    """Reads tables as dictionaries, and checks every offset.
 
-    What does not fit raises a ValueError.
+    Invalid offsets raise a ValueError.
 
     Args:
-        content: The file's bytes.
+        content: Bytes of the file.
     """
 
     def __init__(self, content):
@@ -131,7 +131,7 @@ class Reader:
             f"<{length // 2 - 2}H", self._content, start + 4
         )
         if any(offsets[len(slots) :]):
-            raise ValueError("a table has a field that is not known")
+            raise ValueError("a table has an unknown field")
         offsets += (0,) * (len(slots) - len(offsets))
         found = {}
         for (name, kind), offset in zip(slots, offsets, strict=False):
@@ -160,7 +160,7 @@ class Reader:
         if kind == "s":
             return self._text(place, name)
         if kind == "Options":
-            # Which table it is, its operator says.
+            # The type of this table depends on the operator.
             return place
         if not kind.startswith("["):
             return self._table(place, _SCHEMA[kind])
@@ -187,12 +187,14 @@ class Reader:
         length = self._number("<I", place)
         end = place + 4 + length
         if length > _MAX_NAME or self._number("<B", end):
-            raise ValueError(f"{name}: a text of {length} bytes, or no end")
+            raise ValueError(
+                f"{name}: a string of {length} bytes, or not terminated"
+            )
         try:
             return bytes(self._content[place + 4 : end]).decode()
         except UnicodeDecodeError:
-            raise ValueError(f"{name}: a text that is not UTF-8") from None
+            raise ValueError(f"{name}: a string that is not UTF-8") from None
 
     def check_options(self, place: int, kinds: Iterable[str]) -> None:
-        """Checks an operator's options, whose slots are of these kinds."""
+        """Checks an operator's options, given the kinds of their slots."""
         self._table(place, [(f"option {n}", k) for n, k in enumerate(kinds)])

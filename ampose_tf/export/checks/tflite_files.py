@@ -1,9 +1,9 @@
-"""Checks of a stranger's `.tflite` before LiteRT sees a byte of it.
+"""Checks untrusted `.tflite` files before LiteRT reads them.
 
-LiteRT follows every offset, index and size in a file without checking them.
-`check` does: as FlatBuffers' own verifier in C++, and what a runtime takes for
-granted beyond it. No operator of `_OPERATORS` reads where its data say: what
-a file computes depends on its inputs, which memory it uses does not.
+LiteRT uses the offsets, indices and sizes in a file without checking them.
+`check` checks them, like FlatBuffers' C++ verifier, and the other assumptions
+of the runtime. The operators in `_OPERATORS` do not read from positions that
+depend on their data: the inputs do not affect which memory is accessed.
 """
 
 import math
@@ -15,12 +15,13 @@ from ampose_tf import reading
 from ampose_tf.export.checks import tables
 
 MAX_BYTES = 512 * 2**20
-# Of all tensors that one call computes.
-# An interpreter reuses memory; the trial limits what it takes.
+# Bytes of all tensors that one call computes. The interpreter reuses memory;
+# the trial limits its actual size.
 _MAX_COMPUTED = 2**33
 _MAX_RANK = 6
 
-# By number: name, type and slots of the options, fewest and most inputs.
+# By number: name, type and slots of the options, and the minimum and maximum
+# number of inputs.
 _OPERATORS = {
     0: ("ADD", 11, "bb", 2, 2),
     2: ("CONCATENATION", 10, "ib", 1, 64),
@@ -48,8 +49,8 @@ _OPERATORS = {
     126: ("BATCH_MATMUL", 101, "bbb", 2, 2),
     150: ("GELU", 116, "b", 1, 1),
 }
-_LAST_OLD_CODE = 127  # What does not fit into a byte.
-_MAX_OUTPUTS = 64  # Of SPLIT; all others have one.
+_LAST_OLD_CODE = 127  # Stored for codes that do not fit in a byte.
+_MAX_OUTPUTS = 64  # For SPLIT; all others have one output.
 # By number: name and bytes.
 _TYPES = {
     0: ("FLOAT32", 4),
@@ -60,9 +61,11 @@ _TYPES = {
 
 
 def check_file(path: pathlib.Path) -> bytes:
-    """Returns a file's bytes, which `check` has checked.
+    """Reads a file and calls `check` on it; returns its bytes.
 
-    Raises as `check`, and OSError.
+    Raises:
+        OSError: If the file cannot be read.
+        ValueError: See `check`.
     """
     content = reading.content(path, MAX_BYTES)
     check(content)
@@ -70,12 +73,13 @@ def check_file(path: pathlib.Path) -> bytes:
 
 
 def check(content: bytes) -> None:
-    """Checks a file's bytes; what follows the tables is not looked at.
+    """Checks the bytes of a file; anything after the tables is ignored.
 
     Raises:
-        ValueError: If anything points outside the file or its tables, an
-            operator or a type is not one that exports have, a tensor's size
-            is not that of its buffer, or it takes too much memory.
+        ValueError: If an offset points outside the file or its tables, the
+            file contains an operator or a type that exports do not have, the
+            size of a tensor differs from the size of its buffer, or the
+            tensors require too much memory.
     """
     reader = tables.Reader(content)
     model = reader.model()
@@ -83,7 +87,7 @@ def check(content: bytes) -> None:
     buffers = model["buffers"]
     for buffer in buffers:
         if buffer["offset"] or buffer["size"]:
-            raise ValueError("a buffer beyond the tables")
+            raise ValueError("a buffer outside the tables")
     if not buffers or len(buffers[0]["data"]):
         raise ValueError("its first buffer is not empty")
     for entry in (*model["metadata_buffer"], *model["metadata"]):
@@ -97,7 +101,7 @@ def check(content: bytes) -> None:
     )
     if computed > _MAX_COMPUTED:
         raise ValueError(
-            f"its tensors take {computed // 2**20} MiB, more than "
+            f"its tensors require {computed // 2**20} MiB, more than "
             f"{_MAX_COMPUTED // 2**20}"
         )
     _check_signatures(model)
@@ -106,8 +110,8 @@ def check(content: bytes) -> None:
 def _operator(code):
     number = max(code["old_code"], code["code"])
     if code["old_code"] != min(number, _LAST_OLD_CODE):
-        # LiteRT takes the larger.
-        raise ValueError("an operator of two numbers")
+        # LiteRT uses the larger one.
+        raise ValueError("an operator with two codes")
     if number not in _OPERATORS or code["custom_code"]:
         known = _names().get(number, f"number {number}")
         raise ValueError(f"the operator {known} is not one that exports have")
@@ -128,7 +132,7 @@ def _check_index(index, things, name):
 
 
 def _check_subgraph(subgraph, codes, buffers, reader):
-    """Checks a graph; returns how many bytes its tensors take."""
+    """Checks a graph; returns the bytes of its computed tensors."""
     tensors = subgraph["tensors"]
     known = set()
     computed = 0
@@ -140,12 +144,12 @@ def _check_subgraph(subgraph, codes, buffers, reader):
             computed += size
     inputs, outputs = subgraph["inputs"], subgraph["outputs"]
     if max(len(inputs), len(outputs)) > len(tensors):
-        raise ValueError("a graph of more inputs or outputs than tensors")
+        raise ValueError("a graph with more inputs or outputs than tensors")
     for index in (*inputs, *outputs):
         _check_index(index, tensors, "a graph's input or output")
     given = {int(index) for index in inputs}
     if given & known or len(given) < len(inputs):
-        raise ValueError("an input of a graph that is a constant, or another")
+        raise ValueError("an input of a graph that is constant or repeated")
     there = known | given
     for operator in subgraph["operators"]:
         _check_index(operator["code"], codes, "an operator's code")
@@ -153,9 +157,9 @@ def _check_subgraph(subgraph, codes, buffers, reader):
         taken = {int(index) for index in operator["inputs"] if index >= 0}
         made = [int(index) for index in operator["outputs"]]
         if not taken <= there:
-            raise ValueError("an operator reads what is not yet computed")
+            raise ValueError("an operator reads a tensor not yet computed")
         if not there.isdisjoint(made) or len(set(made)) < len(made):
-            raise ValueError("an operator writes what is there already")
+            raise ValueError("an operator writes a tensor a second time")
         there.update(made)
     if not {int(index) for index in outputs} <= there:
         raise ValueError("an output of a graph that is not computed")
@@ -173,10 +177,12 @@ def _check_tensor(tensor, buffers):
     if len(shape) > _MAX_RANK or (shape and min(shape) < 1):
         raise ValueError(f"a tensor of shape {shape[: _MAX_RANK + 1]}")
     if signature and len(signature) != len(shape):
-        raise ValueError("a tensor of two ranks")
+        raise ValueError("a tensor with two ranks")
     size = math.prod(shape) * _TYPES[tensor["type"]][1]
     if tensor["buffer"] and len(buffers[tensor["buffer"]]["data"]) != size:
-        raise ValueError(f"a constant of shape {shape} in a buffer of another")
+        raise ValueError(
+            f"a constant of shape {shape} in a buffer of another size"
+        )
     if size > MAX_BYTES:
         raise ValueError(f"a tensor of shape {shape}")
     quantization = tensor["quantization"]
@@ -191,11 +197,13 @@ def _check_quantization(quantization, shape):
     scale = np.asarray(quantization["scale"], "<i4").view("<f4")
     count = len(scale)
     if len(quantization["zero_point"]) != count:
-        raise ValueError("quantisation with scales, but no zero points")
+        raise ValueError(
+            "quantisation with different numbers of scales and zero points"
+        )
     if not (np.isfinite(scale) & (scale >= 0)).all():
-        raise ValueError("quantisation by a scale that is no number")
+        raise ValueError("quantisation with a negative or non-finite scale")
     if count and np.abs(quantization["zero_point"]).max() > 255:
-        raise ValueError("quantisation by a zero point beyond its type")
+        raise ValueError("quantisation with a zero point outside its type")
     if count > 1:
         dimension = quantization["dimension"]
         _check_index(dimension, shape, "quantisation's dimension")
@@ -211,13 +219,13 @@ def _check_operator(operator, code, tensors, reader):
     if not 1 <= len(outputs) <= (_MAX_OUTPUTS if name == "SPLIT" else 1):
         raise ValueError(f"{name} with {len(outputs)} outputs")
     if operator["large_offset"] or operator["large_size"]:
-        raise ValueError(f"{name} with options beyond the tables")
+        raise ValueError(f"{name} with options outside the tables")
     if operator["options_type"] not in (0, kind):
         raise ValueError(f"{name} with another operator's options")
     if operator["options"] is not None:
         reader.check_options(operator["options"], options)
     for place, index in enumerate(inputs):
-        # A bias may be left out.
+        # A bias is optional.
         if index != -1 or (name, place) != ("FULLY_CONNECTED", 2):
             _check_index(index, tensors, f"an input of {name}")
     for index in outputs:
@@ -228,19 +236,19 @@ def _check_signatures(model):
     subgraphs = model["subgraphs"]
     keys = [signature["key"] for signature in model["signatures"]]
     if None in keys or len(set(keys)) < len(keys):
-        raise ValueError("signatures without names, or of the same")
+        raise ValueError("signatures with missing or repeated names")
     for signature in model["signatures"]:
         _check_index(signature["subgraph"], subgraphs, "a signature's graph")
         subgraph = subgraphs[signature["subgraph"]]
         for kind in ("inputs", "outputs"):
             names = [named["name"] for named in signature[kind]]
             if None in names or len(set(names)) < len(names):
-                raise ValueError("inputs without names, or of the same")
+                raise ValueError("inputs with missing or repeated names")
             for name in (signature["key"], *names):
                 if not name.isprintable():
-                    raise ValueError(f"the name {name!r}")
+                    raise ValueError(f"the name {name!r} is not printable")
             places = [named["tensor"] for named in signature[kind]]
             if sorted(places) != sorted(subgraph[kind]):
                 raise ValueError(
-                    f"the {kind} of a signature are not those of its graph"
+                    f"the {kind} of a signature differ from those of its graph"
                 )

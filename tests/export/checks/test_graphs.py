@@ -391,7 +391,7 @@ def another_object(model, graph):
         (an_object, "saves or restores, is called"),
         (in_a_function, "saves or restores, is called"),
         (as_an_operator, "the operator '__inference__traced_save"),
-        (named_as_an_operator, "named as an operator"),
+        (named_as_an_operator, "the name of an operator"),
         (no_function, "saver_def names no function"),
         (a_saver_that_reads, "operator 'ReadFile'"),
         (a_saver_that_restores, "operator 'RestoreV2'"),
@@ -401,8 +401,8 @@ def another_object(model, graph):
         (no_such, "no function 'gone'"),
         (an_endless_call, "calls itself"),
         (many_calls, "more than 200000 operators"),
-        (huge_constant, "constants of over"),
-        (huge_variable, "variables of over"),
+        (huge_constant, "constants of more than"),
+        (huge_variable, "variables of more than"),
         (an_asset, "asset_file_def"),
         (two_graphs, "2 graphs"),
         (tensorflow_1, "TensorFlow 1"),
@@ -424,7 +424,7 @@ def test_graphs_that_are_refused(folder, change, match):
 @pytest.mark.parametrize("content", [b"", b"x" * 100, b"\x12\xff\xff\xff\x7f"])
 def test_a_damaged_graph(folder, content):
     (folder / "saved_model.pb").write_bytes(content)
-    assert_refused(folder, "damaged|0 graphs")
+    assert_refused(folder, "damaged|one graph, got 0")
 
 
 def test_a_graph_that_is_too_large(folder):
