@@ -69,10 +69,10 @@ def describe(path: pathlib.Path) -> str:
     lines += [
         "",
         *(
-            f"run of {name}, DELEGATE being XNNPACK: {_counts(plan)}"
+            f"operators run for {name} (DELEGATE is XNNPACK): {_counts(plan)}"
             for name, plan in _run(runtime.plans, path).items()
         ),
-        f"what delegates refuse: {'; '.join(faults)}",
+        f"not supported by delegates: {'; '.join(faults)}",
         "",
     ]
     for processor, known in processors.runs_on(tables).items():

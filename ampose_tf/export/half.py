@@ -52,7 +52,9 @@ def run(
     )
     for operator, _ in steps:
         if operator.name not in OPERATORS:
-            raise ValueError(f"no float16 arithmetic of {operator.name}")
+            raise ValueError(
+                f"float16 arithmetic does not support {operator.name}"
+            )
     constants = {}
     for number, tensor in enumerate(subgraph.tensors):
         data = model.buffers[tensor.buffer].data
@@ -138,7 +140,9 @@ def fault(measured: dict, limit_mm: float) -> str:
 
 def _constant(tensor, data):
     if tensor.type not in _TYPES:
-        raise ValueError(f"no float16 arithmetic of {tensor.name.decode()}")
+        raise ValueError(
+            f"float16 arithmetic does not support {tensor.name.decode()}"
+        )
     array = np.frombuffer(bytes(data), _TYPES[tensor.type])
     shape = () if tensor.shape is None else tuple(tensor.shape)
     return array.reshape(shape)
@@ -159,7 +163,9 @@ def _activated(options, array):
         return array
     if activation == schema.ActivationFunctionType.RELU:
         return np.maximum(array, 0)
-    raise ValueError(f"no float16 arithmetic of activation {activation}")
+    raise ValueError(
+        f"float16 arithmetic does not support activation {activation}"
+    )
 
 
 def _fully_connected(options, x, kernel, bias=None):
@@ -172,7 +178,9 @@ def _fully_connected(options, x, kernel, bias=None):
 
 def _batch_matmul(options, x, y):
     if options["adjX"] or options["adjY"]:
-        raise ValueError("no float16 arithmetic of a transposing product")
+        raise ValueError(
+            "float16 arithmetic does not support transposed products"
+        )
     return x @ y
 
 
@@ -195,7 +203,9 @@ def _softmax(options, x):
 
 def _gelu(options, x):
     if options["approximate"]:
-        raise ValueError("no float16 arithmetic of an approximate GELU")
+        raise ValueError(
+            "float16 arithmetic does not support an approximate GELU"
+        )
     return x * (0.5 + 0.5 * special.erf(x / math.sqrt(2)))
 
 
@@ -219,7 +229,9 @@ def _concatenation(options, *arrays):
 def _strided_slice(options, x, begin, end, strides):
     for mask in ("ellipsisMask", "newAxisMask", "shrinkAxisMask"):
         if options[mask]:
-            raise ValueError(f"no float16 arithmetic of a slice's {mask}")
+            raise ValueError(
+                f"float16 arithmetic does not support a slice's {mask}"
+            )
     taken = []
     for number, step in enumerate(strides):
         first = None if options["beginMask"] >> number & 1 else begin[number]

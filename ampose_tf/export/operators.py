@@ -47,11 +47,11 @@ REFUSED = {
     "VAR_HANDLE": _VARIABLES,
     "READ_VARIABLE": _VARIABLES,
     "ASSIGN_VARIABLE": _VARIABLES,
-    "NEG": "int16 activations have no kernel for it; write a difference",
-    "GATHER": "XNNPACK leaves it to the CPU, in a partition of its own",
-    "GREATER_EQUAL": "it leaves float arithmetic, and with it the partition",
-    "SELECT_V2": "it leaves float arithmetic, and with it the partition",
-    "ERF": "phones have no kernel; GELU is one operator",
+    "NEG": "it has no kernel for int16 activations; use a difference",
+    "GATHER": "XNNPACK does not run it, which splits the graph",
+    "GREATER_EQUAL": "it is not float arithmetic, which splits the graph",
+    "SELECT_V2": "it is not float arithmetic, which splits the graph",
+    "ERF": "phones have no kernel for it; use the operator GELU",
 }
 
 

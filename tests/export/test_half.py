@@ -141,7 +141,9 @@ def test_a_person_without_extent_overflows(tmp_path, make_poses):
 def test_whole_numbers_have_no_float16_arithmetic(tmp_path):
     path = tmp_path / "x.tflite"
     tflite.write(model_of(), path, "dynamic_int8", "test")
-    with pytest.raises(ValueError, match="no float16 arithmetic of"):
+    with pytest.raises(
+        ValueError, match="float16 arithmetic does not support"
+    ):
         half.run(runtime.tables(path), "lift")
 
 
@@ -159,5 +161,5 @@ def test_forms_that_are_not_computed_are_refused(operator, option):
     names = ("adjX", "adjY", "ellipsisMask", "newAxisMask", "shrinkAxisMask")
     options = dict.fromkeys(names, 0) | {option: 1}
     arrays = [np.zeros((2, 2))] * (2 if operator == "BATCH_MATMUL" else 4)
-    with pytest.raises(ValueError, match="no float16 arithmetic"):
+    with pytest.raises(ValueError, match="float16 arithmetic does not"):
         half.OPERATORS[operator](options, *arrays)

@@ -465,7 +465,7 @@ def tensor(name, *shape, constant=False, type="FLOAT32", dynamic=False):
             [("MUL", [tensor("a", 1, 17, 1), tensor("b", 3)], {})],
         ),
         (
-            "a mask added",
+            "a mask is added",
             [
                 ("ADD", [tensor("a", 2), tensor("m", 2)], {}),
                 ("SOFTMAX", [tensor("0", 2)], {}),
@@ -507,8 +507,8 @@ def test_describe_says_what_a_file_is(tmp_path, released, make_poses):
         "mpjpe_mm:",
         "  3 GELU\n",
         "FLOAT16, constant",
-        "run of lift, DELEGATE being XNNPACK: 1 DELEGATE\n",
-        "what delegates refuse: nothing known",
+        "operators run for lift (DELEGATE is XNNPACK): 1 DELEGATE\n",
+        "not supported by delegates: nothing known",
     ):
         assert needed in described, needed
     text = tmp_path / "text.tflite"

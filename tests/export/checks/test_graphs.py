@@ -404,7 +404,7 @@ def another_object(model, graph):
         (huge_constant, "constants of more than"),
         (huge_variable, "variables of more than"),
         (an_asset, "asset_file_def"),
-        (two_graphs, "2 graphs"),
+        (two_graphs, "one graph, got 2"),
         (tensorflow_1, "TensorFlow 1"),
         (an_optimizer, "kind 'optimizer'"),
         (a_keras_layer, "registered_name"),
