@@ -122,7 +122,6 @@ def export(request: Request, output: pathlib.Path) -> dict:
             damaged, or `saved_model/` contains another model, see
             `tf_serving.next_version`.
     """
-    earlier = folder.earlier(output)
     report = {
         "model": str(request.model_path),
         "model_sha256": files.sha256(request.model_path),
@@ -131,6 +130,8 @@ def export(request: Request, output: pathlib.Path) -> dict:
     }
     kept, rejected, made = {}, {}, {}
     with folder.workplace(output) as place:
+        # Under the lock, as another export may replace it.
+        earlier = folder.earlier(output)
         request = _versioned(request, output)
         if request.compression is not None:
             request = _compressed(request)
@@ -157,8 +158,8 @@ def export(request: Request, output: pathlib.Path) -> dict:
         folder.place(
             made, output, folder.with_earlier(report, earlier, output)
         )
-    for name in kept:
-        folder.remove(output / folder.rejected_name(name))
+        for name in kept:
+            folder.remove(output / folder.rejected_name(name))
     return report
 
 

@@ -49,8 +49,8 @@ def define_flags(flag_values):
 
 def main(options):
     print(
-        "| threads | poses a call | ms a call, median | poses/s | processor "
-        "ms a pose |\n|---|---|---|---|---|"
+        "| threads | poses per call | ms per call, median | poses/s | "
+        "processor ms per pose |\n|---|---|---|---|---|"
     )
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "1"
@@ -61,7 +61,7 @@ def main(options):
             for count in map(int, options.poses):
                 print(_line(lift, threads, count, options.seconds), flush=True)
     print(
-        f"\n{options.seconds:g} s a line; {cores()} cores of "
+        f"\n{options.seconds:g} s per line; {cores()} cores of "
         f"{platform.processor() or platform.machine()}; "
         f"{datetime.date.today().isoformat()}."
     )

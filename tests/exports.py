@@ -1,7 +1,18 @@
-"""Exports as export.py does them, in one call."""
+"""Small models, and exports as export.py does them, in one call."""
+
+import keras
 
 from ampose_tf import exporting
 from ampose_tf.export.artefacts import Choice
+from ampose_tf.models.ampose import AMPose
+from ampose_tf.skeleton import H36M_17
+
+
+def model_of(seed=3, skeleton=H36M_17, **design):
+    """Returns an untrained lifter that is as small as possible."""
+    keras.utils.set_random_seed(seed)
+    small = {"depth": 1, "width": 8, "heads": 2, "normalisation": "longest"}
+    return AMPose(skeleton.adjacency(), **small | design)
 
 
 def export(

@@ -1,4 +1,7 @@
-"""docs/serving.md: its requests are answered, its figures are as it says."""
+"""Tests the requests and the figures in docs/serving.md.
+
+`tests/export/test_serving_server.py` sends the requests to a smaller model.
+"""
 
 import contextlib
 import json
@@ -33,14 +36,14 @@ def blocks(language):
 
 @pytest.fixture
 def configurations(tmp_path):
-    """The files for the server that exports have, by their names."""
+    """Returns the contents of an export's configuration files, by name."""
     written = tf_serving.write_configs(tmp_path / "serving", tmp_path)
     return {name: path.read_text() for name, path in written.items()}
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
-    """A clone in which the page's export has run, on less data."""
+    """Runs the export of the page in a clone, on less data."""
     clone = tmp_path_factory.mktemp("clone")
     for name in ("configs", "ampose_tf", "docs", "export.py"):
         (clone / name).symlink_to(ROOT / name)
@@ -57,7 +60,7 @@ def clone(tmp_path_factory):
 
 
 def served_from(text, clone):
-    """Returns models as a configuration for a container has them."""
+    """Returns a container's configuration, for paths outside of it."""
     text = text.replace("/models/ampose", f"{clone}/serving")
     return text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
 
@@ -101,7 +104,7 @@ def test_curl(clone, server):
         assert ended.returncode == 0, ended.stderr
         answers.append(json.loads(ended.stdout))
     lifted, states, metadata = answers
-    # Somebody who stands: the head, joint 10, is above the feet.
+    # A person who stands: the head, joint 10, is above the feet.
     pose = np.array(lifted["predictions"])[0]
     assert pose.shape == (17, 3) and 1 < pose[3, 1] - pose[10, 1] < 2
     (state,) = states["model_version_status"]

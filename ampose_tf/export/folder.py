@@ -114,31 +114,46 @@ def place(
 ) -> None:
     """Moves all files to their final paths, and the report last.
 
+    If this fails, versions of a SavedModel are removed again, as
+    `export.json` does not list them.
+
     Raises:
         OSError: If a file cannot be written, or a version exists.
     """
 
-    def is_version(name):
-        return _VERSION.fullmatch(name) is not None
-
+    versions = [name for name in made if _VERSION.fullmatch(name)]
+    moved = []
     try:
         with contextlib.ExitStack() as placed:
             # Entered first and moved last, so that it never lists missing
-            # files. Versions come first, as they replace nothing.
+            # files.
             described = placed.enter_context(
                 files.replacing(output / "export.json")
             )
-            for name in sorted(made, key=is_version):
-                target = files.replacing(output / name, not is_version(name))
-                os.replace(made[name], placed.enter_context(target))
+            for name in (name for name in made if name not in versions):
+                target = placed.enter_context(files.replacing(output / name))
+                os.replace(made[name], target)
             described.write_text(
                 json.dumps(report, indent=2) + "\n", encoding="utf-8"
             )
-    except FileExistsError as error:
-        raise FileExistsError(
-            f"{output}: another program created this version of saved_model "
-            "during the export; nothing was replaced, export again"
-        ) from error
+            # Before the other files are moved, as versions replace nothing.
+            for name in versions:
+                with files.replacing(output / name, overwrite=False) as target:
+                    os.replace(made[name], target)
+                moved.append(name)
+    except BaseException as error:
+        for name in moved:
+            os.replace(output / name, made[name])
+        if versions:
+            with contextlib.suppress(OSError):
+                (output / versions[0]).parent.rmdir()
+        if isinstance(error, FileExistsError):
+            raise FileExistsError(
+                f"{output}: another program created this version of "
+                "saved_model during the export; nothing was replaced, export "
+                "again"
+            ) from error
+        raise
 
 
 def remove(path: pathlib.Path) -> None:

@@ -26,6 +26,9 @@ MODEL_NAME = "ampose"
 WARM_UP = "assets.extra/tf_serving_warmup_requests"
 WARM_UP_BATCHES = (1, 8, 32)
 
+# TensorFlow Serving ignores higher numbers.
+_LAST_VERSION = 2**63 - 1
+
 # Metadata that must be the same in all versions for clients.
 _RELIED_ON = (
     "joints",
@@ -83,7 +86,8 @@ def next_version(base: pathlib.Path, described: str) -> int:
 
     Raises:
         OSError: If the base cannot be read.
-        ValueError: If the base contains another model.
+        ValueError: If the base contains another model, a damaged version, or
+            the highest possible number.
     """
     if not os.path.lexists(base):
         return 1
@@ -91,43 +95,54 @@ def next_version(base: pathlib.Path, described: str) -> int:
         raise ValueError(
             f"{base}: expected a folder of versions; choose another --output"
         )
-    # The rules by which TensorFlow Serving recognises versions.
-    versions = {
-        int(entry.name): entry
+    # Like TensorFlow Serving, which reads names as 64-bit integers.
+    versions = sorted(
+        (int(entry.name), entry)
         for entry in base.iterdir()
         if entry.name.isascii()
         and entry.name.isdecimal()
-        and len(entry.name) < 19
-    }
+        and int(entry.name) <= _LAST_VERSION
+    )
     new = json.loads(described)
-    for number, folder in sorted(versions.items()):
-        try:
-            difference = _difference(runtime.metadata(folder), new)
-        except ValueError as error:
-            difference = str(error).removeprefix(f"{folder}: ")
-        if difference:
+    for number, folder in versions:
+        problem = _problem(folder, new)
+        if problem:
             raise ValueError(
-                f"{base}: version {number} is of another model: "
-                f"{difference}; choose another --output"
+                f"{base}: version {number} {problem}; choose another --output"
             )
-    return max(versions, default=0) + 1
+    highest = versions[-1][0] if versions else 0
+    if highest == _LAST_VERSION:
+        raise ValueError(
+            f"{base}: no version can follow {highest}; choose another --output"
+        )
+    return highest + 1
 
 
-def _difference(old, new):
+def _problem(folder, new):
+    """Returns why a version cannot precede a new one, or an empty string."""
+    try:
+        old = runtime.metadata(folder)
+        known = old.get("signatures", [])
+        if not isinstance(known, list):
+            raise ValueError("signatures: expected a list")
+        if not (folder / "saved_model.pb").is_file():
+            raise ValueError("no saved_model.pb inside")
+    except ValueError:
+        return (
+            "is damaged, or was not exported by this project: expected "
+            f"saved_model.pb and assets.extra/{runtime.METADATA} inside"
+        )
     for name in _RELIED_ON:
         if old.get(name, new[name]) != new[name]:
             was, is_now = (
                 reading.shown(json.dumps(each[name]), 60)
                 for each in (old, new)
             )
-            return f"its {name} is {was}, not {is_now}"
-    missing = [
-        name
-        for name in old.get("signatures", ())
-        if name not in new["signatures"]
-    ]
+            return f"is of another model: its {name} is {was}, not {is_now}"
+    missing = [name for name in known if name not in new["signatures"]]
     if missing:
-        return f"it has the signature {reading.shown(str(missing[0]), 60)}"
+        shown = reading.shown(str(missing[0]), 60)
+        return f"is of another model: it has the signature {shown}"
     return ""
 
 

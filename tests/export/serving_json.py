@@ -1,4 +1,4 @@
-"""Requests in JSON, as TensorFlow Serving reads them."""
+"""Reads requests in JSON by the rules of TensorFlow Serving."""
 
 import json
 
@@ -8,12 +8,11 @@ from tensorflow_serving.apis import predict_pb2
 
 from tests.export.serving_models import DEFAULT, Refused, listed
 
-# Of a float32.
 _LARGEST = float(np.finfo(np.float32).max)
 
 
 def of_json(content, signatures):
-    """Returns the `PredictRequest` of a body of JSON, and if it has rows."""
+    """Returns the `PredictRequest` of a JSON body, and if it has rows."""
     try:
         body = json.loads(content)
     except (ValueError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""Models of a server that serves as TensorFlow Serving does."""
+"""Models of the small server, with the rules of TensorFlow Serving."""
 
 import pathlib
 import threading
@@ -12,7 +12,7 @@ from tensorflow_serving.apis import (
     prediction_log_pb2,
 )
 
-# The signature of requests that name none.
+# The signature of requests without a signature name.
 DEFAULT = "serving_default"
 
 _MOST_WARM_UP_RECORDS = 1000
@@ -20,10 +20,10 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 class Refused(Exception):
-    """A request that is answered by an error.
+    """A request that is refused with an error.
 
     Attributes:
-        message: What the client is told.
+        message: The message for the client.
         code: A `grpc.StatusCode`.
     """
 
@@ -33,7 +33,7 @@ class Refused(Exception):
 
 
 class Version:
-    """A SavedModel in a session of TensorFlow's, warmed up.
+    """A SavedModel in a TensorFlow session, warmed up.
 
     Attributes:
         signatures: `SignatureDef` by name.
@@ -59,11 +59,11 @@ class Version:
             feed=[info.name for _, info in sorted(signature.inputs.items())],
             fetch=[info.name for _, info in sorted(signature.outputs.items())],
         )
-        # Unlike `run`, it hands over what it is given, unchecked.
+        # Unlike `run`, it does not check the arrays.
         return self._session._make_callable_from_options(options)
 
     def predict(self, request):
-        """Returns the arrays that a `PredictRequest` asks for, by name."""
+        """Returns the requested arrays of a `PredictRequest`, by name."""
         name = request.model_spec.signature_name or DEFAULT
         if name not in self.signatures:
             raise Refused(
@@ -103,7 +103,7 @@ class Version:
 
 
 def warm_up_requests(folder):
-    """Returns the requests of a SavedModel's warm-up file, if it has one."""
+    """Returns the warm-up requests of a SavedModel; [] without a file."""
     path = pathlib.Path(folder) / "assets.extra/tf_serving_warmup_requests"
     if not path.exists():
         return []
@@ -116,7 +116,7 @@ def warm_up_requests(folder):
 
 
 class Models:
-    """Models and their versions, as a `ModelServerConfig` asks for them."""
+    """Models and their versions, selected by a `ModelServerConfig`."""
 
     def __init__(self, config):
         self._lock = threading.Lock()
@@ -131,7 +131,7 @@ class Models:
         self.poll()
 
     def poll(self):
-        """Loads the versions that are to be served, and drops the others."""
+        """Loads the selected versions, and unloads the others."""
         with self._lock:
             for name, config in self._configs.items():
                 self._poll(config, self._loaded[name], self._states[name])
@@ -202,5 +202,5 @@ class Models:
 
 
 def listed(names):
-    """Returns names as TensorFlow Serving lists them."""
+    """Returns names in the format of TensorFlow Serving."""
     return ",".join(sorted(names))

@@ -1,12 +1,11 @@
-r"""A small server that speaks as TensorFlow Serving does.
+r"""A small server with the protocols of TensorFlow Serving.
 
     python -m tests.export.serving_server --model_base=DIR/saved_model
 
-For tests and measurements where TensorFlow Serving cannot be installed. Its
-protocol is that of the official stubs and of TensorFlow Serving's
-documentation of REST; what it answers to wrong requests follows TensorFlow
-Serving's sources. A model runs in TensorFlow's DirectSession, as it does
-there, which is where wrong shapes and types are found. It does not batch.
+For tests and measurements if TensorFlow Serving cannot be installed. gRPC uses
+the official stubs, REST follows TensorFlow Serving's documentation, and errors
+follow its sources. As there, models run in TensorFlow's DirectSession, which
+finds wrong shapes and types. The server does not batch.
 """
 
 import argparse
@@ -107,7 +106,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._answer(lambda: self._post(content))
 
     def log_message(self, format, *arguments):
-        """Says nothing of requests."""
+        """Does not log requests."""
 
     def _answer(self, answer):
         try:
@@ -178,12 +177,12 @@ def _numbers(array):
 
 
 class _Listener(http.server.ThreadingHTTPServer):
-    # Of 32 clients that connect at once, five would be let in otherwise.
+    # By default, only five connections can wait.
     request_queue_size = 1024
 
 
 class Server:
-    """REST and gRPC on two ports of this machine, 0 for any that is free.
+    """Serves REST and gRPC on two local ports; 0 means any free port.
 
     Attributes:
         models: The `Models`.

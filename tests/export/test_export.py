@@ -302,7 +302,7 @@ def test_what_leaves_xnnpack_is_refused(exported, make_poses, monkeypatch):
         verify.tflite(path, "float32", cases, poses, Export())
 
 
-def test_an_operator_that_nobody_has_is_one_line(tmp_path, exported):
+def test_an_unknown_operator_is_one_line(tmp_path, exported):
     _, folder = exported
     tables = runtime.tables(tflite_of(folder, "float32"))
     (gelu,) = (
@@ -539,7 +539,7 @@ TINY = [
 
 
 def test_the_script_exits_3_and_2(run):
-    """3 where a file is refused, 2 where there is a mistake."""
+    """3 if a file is refused, 2 if the user made a mistake."""
     script = (commands.ROOT / "export.py").read_text()
     assert set(exporting.FORMATS) <= set(re.findall(r"\w+", script))
 

@@ -100,7 +100,7 @@ def test_it_is_the_network_in_every_design(tmp_path, make_poses, design):
 def test_it_is_the_network_of_every_adjacency(
     tmp_path, make_poses, normalisation
 ):
-    """Ones with other groups of self, and with joints that hear nobody."""
+    """Adjacencies with other self groups, or with isolated joints."""
     model = AMPose(H36M_16.adjacency(normalisation), 1, 24, 2)
     noisy(model)
     path = tmp_path / "x.tflite"

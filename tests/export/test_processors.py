@@ -1,4 +1,4 @@
-"""Where files run, by rules that have a source and a date."""
+"""Tests which processors run a file, by dated rules with a source."""
 
 import datetime
 

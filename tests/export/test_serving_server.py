@@ -1,7 +1,8 @@
-"""REST and gRPC by TensorFlow Serving's protocols, over loopback.
+"""Tests REST and gRPC by TensorFlow Serving's protocols, over loopback.
 
-Every test asks the small server of this folder; those of the fixture
-`server` ask `tensorflow_model_server`, too, if it is installed.
+All tests send requests to the small server of this folder. Those with the
+fixture `server` also send them to `tensorflow_model_server`, if it is
+installed.
 """
 
 import contextlib
@@ -12,15 +13,15 @@ import socket
 import subprocess
 import time
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from ampose_tf.conversion import COCO_17
 from ampose_tf.export import saved_model, signatures, tf_serving
-from ampose_tf.models.ampose import AMPose
-from ampose_tf.skeleton import H36M_17
+from tests import pages
+from tests.commands import ROOT
+from tests.exports import model_of
 
 pytest.importorskip(
     "tensorflow_serving", reason="tensorflow-serving-api is not installed"
@@ -43,34 +44,9 @@ BINARY = shutil.which("tensorflow_model_server")
 _IMAGE_SIZE = (1920, 1080)
 
 
-def model_of(seed):
-    keras.utils.set_random_seed(seed)
-    return AMPose(
-        H36M_17.adjacency(),
-        depth=1,
-        width=8,
-        heads=2,
-        normalisation="longest",
-        seen_input=True,
-    )
-
-
-@pytest.fixture(scope="module")
-def bases(tmp_path_factory):
-    """Two versions, the first of them in a base."""
-    folder = tmp_path_factory.mktemp("bases")
-    for number in (1, 2):
-        path = folder / str(number)
-        saved_model.write(model_of(number), path, "x: test")
-        tf_serving.write_warm_up(path)
-    (folder / "base").mkdir()
-    shutil.copytree(folder / "1", folder / "base/1")
-    return folder
-
-
 @contextlib.contextmanager
 def binary(base):
-    """TensorFlow Serving itself, as `serving_server.Server`."""
+    """Runs TensorFlow Serving, with the interface of the small server."""
 
     class Served:
         rest, grpc = (f"127.0.0.1:{free_port()}" for _ in range(2))
@@ -114,19 +90,19 @@ def free_port():
         ),
     ],
 )
-def server(request, bases):
-    config = serving_server.config_of(bases / "base")
+def server(request, served_version):
+    base = served_version.parent
     opened = (
-        serving_server.Server(config)
+        serving_server.Server(serving_server.config_of(base))
         if request.param == "small"
-        else binary(bases / "base")
+        else binary(base)
     )
     with opened as served:
         yield served
 
 
 def ask(server, method, path, body=None):
-    """Returns the status and the object of an answer."""
+    """Returns the status and the JSON object of a response."""
     connection = http.client.HTTPConnection(server.rest, timeout=60)
     with contextlib.closing(connection):
         connection.request(method, path, body)
@@ -165,8 +141,8 @@ def predict(server, name, arrays, version=None):
         return predictions.Predict(request, timeout=60)
 
 
-def case(name, count=5):
-    """Inputs of a signature, and what model 1 makes of them."""
+def case(model, name, count=5):
+    """Returns inputs of a signature, and the poses of the Keras model."""
     random = np.random.default_rng(count)
     lifted = {
         "keypoints_2d": random.uniform(-0.5, 0.5, (count, 17, 2)),
@@ -180,7 +156,7 @@ def case(name, count=5):
         _IMAGE_SIZE,
         "longest",
     )
-    # What JSON can say.
+    # Exact in JSON.
     arrays = {n: a.round(3).astype(np.float32) for n, a in arrays.items()}
     given = {
         n: arrays[n].astype(np.float64)
@@ -196,15 +172,17 @@ def case(name, count=5):
             max(_IMAGE_SIZE) / 2
         )
     return arrays, np.asarray(
-        model_of(1)({n: a.astype(np.float32) for n, a in given.items()})
+        model({n: a.astype(np.float32) for n, a in given.items()})
     )
 
 
 @pytest.mark.parametrize(
     "name", ["lift", "lift_pixels", "lift_coco17", "serving_default"]
 )
-def test_rows_columns_and_grpc_agree_with_the_model(server, name):
-    arrays, expected = case(name)
+def test_rows_columns_and_grpc_agree_with_the_model(
+    server, served_model, name
+):
+    arrays, expected = case(served_model, name)
     count = len(expected)
     rows = [
         {alias: array[i].tolist() for alias, array in arrays.items()}
@@ -357,7 +335,7 @@ def test_wrong_requests_of_rest(server, name):
         message = "."  # Its words differ from version to version.
     with pytest.raises(ValueError, match=message):
         raise ValueError(answer["error"])
-    # It goes on.
+    # Later requests are answered.
     assert post(server, rows({}))[0] == 200
 
 
@@ -418,8 +396,8 @@ def test_what_grpc_does_not_find(server):
     assert caught.value.code().name == "INVALID_ARGUMENT"
 
 
-def test_one_pose_of_nan_leaves_the_others(server):
-    arrays, expected = case("lift")
+def test_one_pose_of_nan_leaves_the_others(server, served_model):
+    arrays, expected = case(served_model, "lift")
     arrays["keypoints_2d"][2] = np.nan
     response = predict(server, "lift", arrays)
     poses_3d = tf.make_ndarray(response.outputs["poses_3d"])
@@ -428,9 +406,45 @@ def test_one_pose_of_nan_leaves_the_others(server):
     assert np.abs(poses_3d[others] - expected[others]).max() < 1e-5
 
 
-def test_a_version_is_served_once_it_is_there_and_taken_back(bases, tmp_path):
-    base = shutil.copytree(bases / "base", tmp_path / "saved_model")
-    arrays, expected = case("lift")
+def test_requests_of_the_page(server, monkeypatch, tmp_path):
+    """docs/serving.md; tests/test_serving_page.py runs it with ampose_s."""
+
+    def code(language):
+        for block in pages.blocks(ROOT / "docs/serving.md", language):
+            yield block.code.replace("localhost:8501", server.rest).replace(
+                "localhost:8500", server.grpc
+            )
+
+    program = {}
+    monkeypatch.chdir(ROOT)
+    for block in code("python"):
+        exec(block, program)
+    assert program["by_rest"].shape == (8, 17, 3)
+    np.testing.assert_allclose(
+        program["by_rest"], program["by_grpc"], atol=1e-5
+    )
+    if shutil.which("curl") is None:
+        pytest.skip("no curl")
+    _, *blocks = code("sh")
+    ended = subprocess.run(
+        ["bash", "-c", f"set -e\n{''.join(blocks)}"],
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0, ended.stderr
+    for found in ('"predictions"', '"AVAILABLE"', '"lift_coco17"'):
+        assert found in ended.stdout
+
+
+@pytest.mark.slow
+def test_a_version_is_served_once_it_is_there_and_taken_back(
+    served_model, served_version, tmp_path
+):
+    base = shutil.copytree(served_version.parent, tmp_path / "saved_model")
+    arrays, expected = case(served_model, "lift")
+    second = tmp_path / "2"
+    saved_model.write(model_of(2, seen_input=True), second, "x: test")
+    tf_serving.write_warm_up(second)
 
     def versions():
         _, answer = get(server, "/v1/models/ampose")
@@ -450,8 +464,8 @@ def test_a_version_is_served_once_it_is_there_and_taken_back(bases, tmp_path):
     config = serving_server.config_of(base)
     with serving_server.Server(config) as server:
         assert versions() == {"1": "AVAILABLE"} and answered() == 1
-        # As an export in progress, which is no version.
-        shutil.copytree(bases / "2", base / ".ampose.abcdefgh/new/2")
+        # Like an export in progress, which is not a version yet.
+        shutil.copytree(second, base / ".ampose.abcdefgh/new/2")
         server.models.poll()
         assert answered() == 1
         (base / ".ampose.abcdefgh/new/2").rename(base / "2")
@@ -470,8 +484,9 @@ def test_a_version_is_served_once_it_is_there_and_taken_back(bases, tmp_path):
         assert versions() == {"1": "AVAILABLE"} and answered() == 1
 
 
-def test_a_version_whose_warm_up_fails_is_not_served(bases, tmp_path):
-    base = shutil.copytree(bases / "base", tmp_path / "base")
+@pytest.mark.slow
+def test_a_version_whose_warm_up_fails_is_not_served(served_version, tmp_path):
+    base = shutil.copytree(served_version.parent, tmp_path / "base")
     log = prediction_log_pb2.PredictionLog()
     log.predict_log.request.model_spec.signature_name = "lift_all"
     with tf.io.TFRecordWriter(str(base / "1" / tf_serving.WARM_UP)) as writer:

@@ -1,4 +1,4 @@
-"""What TensorFlow Serving takes: versions, warm-up, configurations."""
+"""Tests versions, warm-up requests and files for TensorFlow Serving."""
 
 import importlib.metadata
 import json
@@ -7,28 +7,27 @@ import shutil
 import subprocess
 import sys
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from google.protobuf import descriptor_pb2, message_factory, text_format
 from packaging.requirements import Requirement
 
+from ampose_tf import exporting
 from ampose_tf.config import Config
 from ampose_tf.data.poses import FRAME, UNITS
 from ampose_tf.export import (
     folder,
     runtime,
-    saved_model,
     signatures,
     tf_serving,
     untrusted,
 )
+from ampose_tf.export.artefacts import Choice
 from ampose_tf.export.checks import graphs
 from ampose_tf.lifting.predictor import load_predictor
-from ampose_tf.models.ampose import AMPose
-from ampose_tf.skeleton import H36M_16, H36M_17
-from tests.exports import export
+from ampose_tf.skeleton import H36M_16
+from tests.exports import model_of
 
 serving_models = pytest.importorskip(
     "tests.export.serving_models",
@@ -36,34 +35,15 @@ serving_models = pytest.importorskip(
 )
 
 
-def model_of(seed=3, skeleton=H36M_17, **more):
-    keras.utils.set_random_seed(seed)
-    settings = {"depth": 1, "width": 8, "heads": 2, "normalisation": "longest"}
-    return AMPose(skeleton.adjacency(), **settings | more)
-
-
 @pytest.fixture(scope="module")
-def model():
-    return model_of(seen_input=True)
-
-
-@pytest.fixture(scope="module")
-def exported(model, tmp_path_factory):
-    path = tmp_path_factory.mktemp("base") / "1"
-    saved_model.write(model, path, "x: test")
-    tf_serving.write_warm_up(path)
-    return path
-
-
-@pytest.fixture
-def described(model):
-    """What a version says of itself, and what the model's next would say."""
-    return signatures.metadata(model, "y: test", signatures.SIGNATURES)
+def described(served_model):
+    """Metadata of versions of `served_model`."""
+    return signatures.metadata(served_model, "y: test", signatures.SIGNATURES)
 
 
 @pytest.fixture
 def base(tmp_path, described):
-    """A base with version 1, of which the text alone is looked at."""
+    """A base with version 1, which contains nothing but its metadata."""
     put_version(tmp_path / "saved_model", 1, described)
     return tmp_path / "saved_model"
 
@@ -72,6 +52,7 @@ def put_version(base, number, described):
     extra = base / str(number) / "assets.extra"
     extra.mkdir(parents=True)
     (extra / "ampose.json").write_text(described)
+    (base / str(number) / "saved_model.pb").touch()
 
 
 def test_versions_are_numbered_on(tmp_path, base, described):
@@ -80,23 +61,35 @@ def test_versions_are_numbered_on(tmp_path, base, described):
     missing.mkdir()
     assert tf_serving.next_version(missing, described) == 1
     assert tf_serving.next_version(base, described) == 2
-    # As one that was exported at some second.
+    # Other programs number versions by the time in seconds.
     put_version(base, 1764499999, described)
     (base / "models.config").touch()
     (base / ".ampose.abcdefgh").mkdir()
     (base / "7.old").mkdir()
     (base / "²").mkdir()
     assert tf_serving.next_version(base, described) == 1764500000
+    # TensorFlow Serving reads 64-bit integers.
+    put_version(base, 10**18 - 1, described)
+    assert tf_serving.next_version(base, described) == 10**18
+    put_version(base, 10**18, described)
+    assert tf_serving.next_version(base, described) == 10**18 + 1
+    (base / str(2**63)).mkdir()
+    assert tf_serving.next_version(base, described) == 10**18 + 1
+    put_version(base, 2**63 - 1, described)
+    with pytest.raises(
+        ValueError, match=r"no version can follow 92233.*7; ch"
+    ):
+        tf_serving.next_version(base, described)
 
 
-def test_a_retrained_model_is_a_version(base, model):
+def test_a_retrained_model_is_a_version(base, served_model):
     bigger = model_of(seed=9, width=12, depth=2, seen_input=True)
     described = signatures.metadata(
         bigger, "last.keras: other", signatures.SIGNATURES, licence="other"
     )
     assert tf_serving.next_version(base, described) == 2
-    # An earlier program's: fewer signatures, and less said.
-    put_version(base, 2, signatures.metadata(model, "x", ("lift",)))
+    # Written by an earlier release, with fewer signatures and fields.
+    put_version(base, 2, signatures.metadata(served_model, "x", ("lift",)))
     old = base / "2/assets.extra/ampose.json"
     said = json.loads(old.read_text())
     del said["units"]
@@ -145,10 +138,34 @@ def test_every_version_is_compared(base, described, field, value):
         tf_serving.next_version(base, described)
 
 
-def test_what_is_no_model_base(tmp_path, base, described):
-    (base / "1/assets.extra/ampose.json").unlink()
-    with pytest.raises(ValueError, match=r"another model: no ampose\.json"):
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: shutil.rmtree(path / "assets.extra"),
+        lambda path: (path / "saved_model.pb").unlink(),
+        lambda path: change(path, signatures=5),
+        lambda path: change(path, signatures=None),
+        lambda path: (shutil.rmtree(path), path.touch()),
+        lambda path: (shutil.rmtree(path), path.symlink_to("missing")),
+    ],
+    ids=["no metadata", "no graph", "number", "null", "file", "dangling link"],
+)
+def test_a_damaged_version_is_refused(base, described, damage):
+    damage(base / "1")
+    with pytest.raises(
+        ValueError,
+        match=r"version 1 is damaged, or was not exported by this project: "
+        r"expected saved_model\.pb and assets\.extra/ampose\.json inside; ",
+    ):
         tf_serving.next_version(base, described)
+
+
+def change(version, **fields):
+    path = version / "assets.extra/ampose.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+def test_other_paths_are_not_model_bases(tmp_path, base, described):
     (base / "saved_model.pb").touch()
     file = tmp_path / "file"
     file.touch()
@@ -157,16 +174,16 @@ def test_what_is_no_model_base(tmp_path, base, described):
             tf_serving.next_version(path, described)
 
 
-def test_warm_up_is_of_all_signatures(exported):
-    requests = serving_models.warm_up_requests(exported)
+def test_warm_up_is_of_all_signatures(served_version):
+    requests = serving_models.warm_up_requests(served_version)
     batches = (1, 8, 32)
     assert batches == tf_serving.WARM_UP_BATCHES
     names = ("lift", "lift_coco17", "lift_pixels", "serving_default")
     assert len(requests) == 12 <= 1000
     asked = [request.model_spec.signature_name for request in requests]
     assert asked == [name for name in names for _ in batches]
-    # The server replays them when it loads a version; here, what they give.
-    version = serving_models.Version(exported)
+    # The server replays them when it loads a version.
+    version = serving_models.Version(served_version)
     for request, batch in zip(requests, 4 * batches, strict=True):
         assert request.model_spec.name == "ampose"
         for tensor in request.inputs.values():
@@ -174,19 +191,20 @@ def test_warm_up_is_of_all_signatures(exported):
         (poses_3d,) = version.predict(request).values()
         assert poses_3d.shape == (batch, 17, 3)
         assert np.isfinite(poses_3d).all()
-    # It passes the checks of strangers' files, and does not depend on time.
-    untrusted.check_folder(exported)
-    graphs.check(exported / "saved_model.pb")
-    content = (exported / tf_serving.WARM_UP).read_bytes()
-    tf_serving.write_warm_up(exported)
-    assert (exported / tf_serving.WARM_UP).read_bytes() == content
+    # The version passes the checks of untrusted files, and the requests do
+    # not depend on the time.
+    untrusted.check_folder(served_version)
+    graphs.check(served_version / "saved_model.pb")
+    content = (served_version / tf_serving.WARM_UP).read_bytes()
+    tf_serving.write_warm_up(served_version)
+    assert (served_version / tf_serving.WARM_UP).read_bytes() == content
 
 
 def test_without_the_library_warm_up_is_left_out(
-    exported, tmp_path, monkeypatch, capsys
+    served_version, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
-    shutil.copytree(exported, tmp_path / "base/1")
+    shutil.copytree(served_version, tmp_path / "base/1")
     (tmp_path / "base/1" / tf_serving.WARM_UP).unlink()
     tf_serving.write_warm_up(tmp_path / "base/1")
     assert not (tmp_path / "base/1" / tf_serving.WARM_UP).exists()
@@ -195,10 +213,10 @@ def test_without_the_library_warm_up_is_left_out(
     assert "pip install 'ampose_tf[serving]'" in line
 
 
-def test_a_full_disk_while_the_warm_up_is_written(exported, tmp_path):
+def test_a_full_disk_while_the_warm_up_is_written(served_version, tmp_path):
     if not pathlib.Path("/dev/full").exists():
         pytest.skip("there is no /dev/full")
-    path = shutil.copytree(exported, tmp_path / "1")
+    path = shutil.copytree(served_version, tmp_path / "1")
     (path / tf_serving.WARM_UP).unlink()
     (path / tf_serving.WARM_UP).symlink_to("/dev/full")
     with pytest.raises(OSError, match="cannot write .*No space left"):
@@ -206,7 +224,7 @@ def test_a_full_disk_while_the_warm_up_is_written(exported, tmp_path):
 
 
 def batching_parameters():
-    """TensorFlow Serving's message, which its Python package lacks."""
+    """Returns TensorFlow Serving's message, as its package has none."""
     file = descriptor_pb2.FileDescriptorProto(
         name="batching.proto",
         package="test",
@@ -266,57 +284,117 @@ def test_configurations(tmp_path):
     assert set(tf_serving.WARM_UP_BATCHES) < set(sizes)
 
 
-def test_exports_are_versions(tmp_path, make_poses, capsys):
-    output, trained = tmp_path / "export", tmp_path / "last.keras"
-    poses = make_poses(30)
+@pytest.fixture(scope="module")
+def retrained(tmp_path_factory, make_poses):
+    """A request for the SavedModel of a retrained model."""
+    path = tmp_path_factory.mktemp("trained") / "last.keras"
+    model_of(seed=2, seen_input=True).save(path)
+    choice = Choice(("saved_model",))
+    return exporting.request(Config(), path, make_poses(30), choice)
 
-    def put(number):
-        model_of(seed=number).save(trained)
-        return export(Config(), trained, poses, output, "saved_model")
 
-    assert list(put(1)["files"]) == ["saved_model/1"]
-    assert {path.name for path in output.iterdir()} >= {
-        "export.json",
-        "models.config",
-        "batching.config",
-        "saved_model",
-    }
+def test_exports_are_versions(tmp_path, retrained, served_version, capsys):
+    output = tmp_path / "export"
+    first = shutil.copytree(served_version, output / "saved_model/1")
+    earlier = {"files": {"saved_model/1": {}}, "rejected": {}}
+    (output / "export.json").write_text(json.dumps(earlier))
     (output / "models.config").write_text("# mine")
-    (output / "batching.config").unlink()
     before = {
-        path: path.read_bytes()
-        for path in (output / "saved_model/1").rglob("*")
-        if path.is_file()
+        path: path.read_bytes() for path in first.rglob("*") if path.is_file()
     }
-    report = put(2)
+    report = exporting.export(retrained, output)
     assert "earlier versions" in capsys.readouterr().out
     assert list(report["files"]) == ["saved_model/2"]
     written = json.loads((output / "export.json").read_text())
     assert written["files"] == report["files"]
     assert written["of_another_model"] == ["saved_model/1"]
     measured = report["files"]["saved_model/2"]
-    for name in ("saved_model/2", "saved_model"):
-        described = runtime.metadata(output / "saved_model/2")["measured"]
-        assert described["mpjpe_mm"] == measured["mpjpe_mm"]
-        predict = load_predictor(output / name, trust_model=True)
-        lifted = predict(poses.keypoints_2d)
-        expected = np.asarray(model_of(seed=2)(poses.keypoints_2d))
-        np.testing.assert_allclose(lifted, expected, atol=1e-5)
-    # Nothing is overwritten, and what was removed is made again.
+    described = runtime.metadata(output / "saved_model/2")["measured"]
+    assert described["mpjpe_mm"] == measured["mpjpe_mm"]
+    # The path of a base means its highest version.
+    predict = load_predictor(output / "saved_model", trust_model=True)
+    keypoints_2d = retrained.poses.keypoints_2d
+    seen = np.ones(keypoints_2d.shape[:2], np.float32)
+    lifted = predict(keypoints_2d)
+    expected = retrained.model({"keypoints_2d": keypoints_2d, "seen": seen})
+    np.testing.assert_allclose(lifted, expected, atol=1e-5)
+    # Files are never overwritten, and missing ones are added.
     assert (output / "models.config").read_text() == "# mine"
     assert (output / "batching.config").exists()
     assert all(path.read_bytes() == text for path, text in before.items())
     versions = {path.name for path in (output / "saved_model").iterdir()}
     assert versions == {"1", "2"}
-    # Another model is refused before anything is made.
-    model_of(normalisation="width").save(trained)
-    config = Config()
-    config.model.normalisation = "width"
-    content = (output / "export.json").read_bytes()
+
+
+@pytest.fixture
+def without_conversion(described, monkeypatch):
+    """Exported versions contain nothing but metadata."""
+
+    def make(path, file, request, cases):
+        put_version(path.parent, path.name, described)
+        return {}
+
+    monkeypatch.setattr(exporting.artefacts, "make", make)
+    monkeypatch.setattr(exporting.verify, "cases", lambda *arguments: [])
+
+
+@pytest.mark.usefixtures("without_conversion")
+def test_another_export_ends_just_before_the_lock(
+    tmp_path, retrained, monkeypatch
+):
+    output = tmp_path / "export"
+    locked = folder.workplace
+
+    def late(path):
+        monkeypatch.setattr(folder, "workplace", locked)
+        exporting.export(retrained, path)
+        return locked(path)
+
+    def remove(path):
+        with pytest.raises(OSError, match="in use"), locked(output):
+            pass
+
+    monkeypatch.setattr(folder, "workplace", late)
+    # Rejected files are removed under the lock, too.
+    monkeypatch.setattr(folder, "remove", remove)
+    exporting.export(retrained, output)
+    written = json.loads((output / "export.json").read_text())
+    names = {"saved_model/1", "saved_model/2"}
+    assert set(written["files"]) == names
+    assert all((output / name).is_dir() for name in names)
+
+
+def test_another_model_is_refused_before_work_starts(
+    tmp_path, retrained, described
+):
+    other = json.dumps(json.loads(described) | {"normalisation": "width"})
+    put_version(tmp_path / "saved_model", 1, other)
     with pytest.raises(ValueError, match="version 1 is of another model"):
-        export(config, trained, poses, output, "saved_model")
-    assert (output / "export.json").read_bytes() == content
-    assert not (output / "saved_model/3").exists()
+        exporting.export(retrained, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["saved_model"]
+
+
+def test_a_version_is_removed_if_other_files_fail(tmp_path, described):
+    output = tmp_path / "export"
+    put_version(output / "saved_model", 1, described)
+
+    def fail():
+        with folder.workplace(output) as place:
+            (place / "saved_model/2").mkdir(parents=True)
+            names = ("saved_model/2", "ampose_float32.tflite")
+            (place / names[1]).touch()
+            made = {name: place / name for name in names}
+            with pytest.raises(IsADirectoryError):
+                folder.place(made, output, {})
+
+    # A folder, which a file does not replace.
+    (output / "ampose_float32.tflite/x").mkdir(parents=True)
+    fail()
+    assert [p.name for p in (output / "saved_model").iterdir()] == ["1"]
+    assert not (output / "export.json").exists()
+    shutil.rmtree(output / "saved_model")
+    fail()
+    assert not (output / "saved_model").exists()
 
 
 def test_a_version_that_appears_meanwhile(tmp_path):
@@ -353,8 +431,11 @@ def closure(name, found):
             closure(requirement.name, found)
 
 
-def test_tensorflow_and_numpy_are_enough(exported, model, tmp_path):
-    """In a process whose path has nothing but these and what they need."""
+@pytest.mark.slow
+def test_tensorflow_and_numpy_are_enough(
+    served_version, served_model, tmp_path
+):
+    """A process without other packages lifts with a SavedModel."""
     needed = set()
     for name in ("tensorflow", "numpy"):
         closure(name, needed)
@@ -385,8 +466,8 @@ for name in ("ampose_tf", "scipy", "ai_edge_litert", "tensorflow_serving"):
         __import__(name)
     except ModuleNotFoundError:
         continue
-    sys.exit(name + " is there")
-lift = tf.saved_model.load({str(exported)!r}).signatures["serving_default"]
+    sys.exit(name + " is installed")
+lift = tf.saved_model.load({str(served_version)!r}).signatures["lift"]
 given = {{k: tf.constant(v) for k, v in np.load("given.npz").items()}}
 np.save("poses.npy", lift(**given)["poses_3d"].numpy())
 """
@@ -398,13 +479,15 @@ np.save("poses.npy", lift(**given)["poses_3d"].numpy())
     )
     assert ended.returncode == 0, ended.stderr
     np.testing.assert_allclose(
-        np.load(tmp_path / "poses.npy"), np.asarray(model(given)), atol=1e-5
+        np.load(tmp_path / "poses.npy"),
+        np.asarray(served_model(given)),
+        atol=1e-5,
     )
 
 
-def test_inputs_of_other_shapes_are_refused(exported):
-    """Where TensorFlow would repeat one joint or image size for all."""
-    lift = runtime.saved_model(exported, "lift_pixels")
+def test_inputs_of_other_shapes_are_refused(served_version):
+    """TensorFlow would repeat one joint or one image size for all."""
+    lift = runtime.saved_model(served_version, "lift_pixels")
     right = {
         "keypoints_px": (3, 17, 2),
         "image_size": (3, 2),
