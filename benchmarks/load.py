@@ -203,7 +203,7 @@ def _bulk(seconds):
 
 
 @contextlib.contextmanager
-def server(*further):
+def server():
     """Yields the addresses of REST and gRPC of a server, and its process."""
     with tempfile.TemporaryDirectory() as folder:
         log = pathlib.Path(folder) / "log"
@@ -216,7 +216,6 @@ def server(*further):
                     f"--model={_MODEL}",
                     "--port=0",
                     "--grpc_port=0",
-                    *further,
                 ],
                 stdout=file,
                 cwd=_ROOT,
@@ -307,6 +306,7 @@ def _line(name, target, clients, count, seconds, answers, pid=None):
                 # connection can only be used again after a response.
                 wrong.append(f"{type(error).__name__}: {error}")
                 ask = target.client()
+                end.wait(0.01)
                 continue
             times.append(time.perf_counter() - began)
             # Repeated responses are compared once.

@@ -138,6 +138,11 @@ def _data(tensor, body, position, where):
     for key in ("shape", "datatype"):
         if key not in tensor:
             raise InvalidInput(f"{where}.{key} is missing.")
+    datatype = tensor["datatype"]
+    if not isinstance(datatype, str) or datatype not in NUMBERS:
+        raise InvalidInput(
+            f"{where}.datatype: expected one of {', '.join(NUMBERS)}."
+        )
     parameters = _parameters(tensor, f"{where}.parameters")
     size = parameters.get("binary_data_size")
     data = tensor.get("data")
@@ -147,11 +152,6 @@ def _data(tensor, body, position, where):
         )
     if size is None:
         return data, 0
-    datatype = tensor["datatype"]
-    if not isinstance(datatype, str) or datatype not in NUMBERS:
-        raise InvalidInput(
-            f"{where}.datatype: expected one of {', '.join(NUMBERS)}."
-        )
     number = np.dtype(NUMBERS[datatype])
     if (
         not isinstance(size, int)

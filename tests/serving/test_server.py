@@ -226,6 +226,11 @@ def test_logs_are_json_and_contain_no_personal_data(served, stub):
     assert served.errors() == ""
 
 
+def _many():
+    """Returns a request that takes longer than a few milliseconds."""
+    return pose_requests.grpc_v2("ampose_t", *people(1000, 17))
+
+
 def test_sigterm_loses_no_accepted_request(tmp_path):
     """Clients send requests continuously while the server ends."""
     body = json.dumps({"instances": instances(PIXELS, SCORES)})
@@ -259,6 +264,17 @@ def test_sigterm_loses_no_accepted_request(tmp_path):
                         return
                     counts["grpc"][1] += 1
 
+        def never():
+            end.wait()
+            yield from ()
+
+        channel = grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}")
+        infer = stubs.GRPCInferenceServiceStub(channel).ModelInfer
+        for seconds in (0.002, 0.004, 0.006):
+            with pytest.raises(grpc.RpcError):
+                infer(_many(), timeout=seconds)
+        # Without a message, it must neither count nor delay the end.
+        stalled = channel.stream_unary(pose_requests.INFER).future(never())
         threads = [threading.Thread(target=t) for t in (rest, calls) * 2]
         for thread in threads:
             thread.start()
@@ -266,8 +282,10 @@ def test_sigterm_loses_no_accepted_request(tmp_path):
         server.process.send_signal(signal.SIGTERM)
         time.sleep(0.3)
         unready.append(server.ask("/v2/health/ready")[0])
-        status = server.process.wait(30)
+        status = server.process.wait(15)
+        assert stalled.code() is grpc.StatusCode.UNAVAILABLE
         end.set()
+        channel.close()
         for thread in threads:
             thread.join()
         lines = server.lines()
@@ -281,6 +299,8 @@ def test_sigterm_loses_no_accepted_request(tmp_path):
     assert lines[-1]["answered"] == answered + 1
     assert counts["rest"][1] > 0
     assert counts["grpc"][1] > 0
+    ends = [line.get("status") for line in lines]
+    assert "CANCELLED" in ends
 
 
 def fails(*flags):
@@ -310,7 +330,7 @@ def test_a_port_in_use_is_one_line(served):
         ([f"--model={ROOT}/setup.cfg", "--port=0"], "expected a .keras"),
         (["--name=a/b"], "--name"),
         (["--port=70000"], "--port"),
-        (["--port=8081"], "--grpc_port=8081 is --port, too"),
+        (["--port=8081"], "--grpc_port=8081 is the same as --port"),
         (["--max_poses=9999"], "--max_waiting_poses=8192"),
         (["--threads=4096", "--port=0"], "--threads=4096"),
         (["--host=192.0.2.1", "--port=0"], "--port=0 of 192.0.2.1"),
