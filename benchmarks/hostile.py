@@ -7,17 +7,19 @@ Starts `python -m ampose_tf.serving` and sends 10,000 malformed bodies by REST
 and gRPC (shapes, datatypes, NaN, huge numbers, deep JSON, truncated, damaged).
 The response to each must be 4xx, INVALID_ARGUMENT or RESOURCE_EXHAUSTED, with
 a message of one sentence. Then it opens 1,000 concurrent connections of
-clients that send nothing, or send a head or a body byte by byte, and finally
-sends 100,000 valid requests. The resident memory of the server is printed
-after each step. At the end, the server receives SIGTERM under load, and must
-answer every request that it has accepted.
+clients that send nothing, send a head or a body byte by byte, or do not read,
+and as many gRPC calls without a message, all of which the server must end.
+Finally, it sends 100,000 valid requests. The resident memory of the server is
+printed after each step. At the end, the server receives SIGTERM under load,
+and must answer every request that it has accepted. The exit status is 2 if a
+check fails or if memory grows.
 """
 
 import collections
 import contextlib
 import http.client
 import json
-import pathlib
+import select
 import signal
 import socket
 import threading
@@ -26,14 +28,35 @@ import time
 import grpc
 import numpy as np
 from absl import flags
-from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 
 from ampose_tf import config
 from benchmarks import load
+from benchmarks.pose_requests import (
+    INFER,
+    grpc_v2,
+    instances,
+    json_v2,
+    resident,
+)
 
 _JSON = {"content-type": "application/json"}
 _JOINTS = 17
 _REFUSALS = ("INVALID_ARGUMENT", "RESOURCE_EXHAUSTED")
+# Maximum growth of the server's memory in bytes: over malformed bodies, after
+# which allocated memory is kept, and over the last four fifths of the valid
+# requests.
+_MALFORMED_GROWTH = 100e6
+_GOOD_GROWTH = 20e6
+# What clients may see when the server ends.
+_ENDS = {
+    "answered",
+    "closed",
+    "BrokenPipeError",
+    "ConnectionRefusedError",
+    "ConnectionResetError",
+    "RemoteDisconnected",
+    "UNAVAILABLE",
+}
 
 
 def define_flags(flag_values):
@@ -51,24 +74,65 @@ def main(options):
     with load.server() as (rest, rpc, process):
 
         def memory(when):
-            print(f"{when}: {resident(process.pid) / 1e6:.0f} MB", flush=True)
+            used = resident(process.pid)
+            print(f"{when}: {used / 1e6:.0f} MB", flush=True)
+            return used
 
         good = [load.Rest(rest, *_of_rest()), load.Rpc(rpc, *_of_rpc())]
         _ask(good, 2000)
-        memory("2000 valid requests")
+        before = memory("2000 valid requests")
         outcomes = send(rest, rpc, "ampose_s", options.bodies)
         for (kind, outcome), count in sorted(outcomes.items()):
             print(f"  {kind}: {outcome} × {count}")
-        memory(f"{options.bodies} malformed bodies")
+        after = memory(f"{options.bodies} malformed bodies")
+        check_growth(before, after, _MALFORMED_GROWTH)
+        count = options.connections
         for kind in SLOW:
-            answers = slow(rest, "ampose_s", kind, options.connections)
-            print(f"  {kind}: {dict(answers)}")
+            answers = slow(rest, "ampose_s", kind, count)
+            _check_slow(kind, answers, SLOW[kind], count)
             _ask(good, 10)
-        memory(f"{options.connections} slow clients of each kind")
+        _check_slow("gRPC", stalled(rpc, count), "DEADLINE_EXCEEDED", count)
+        memory(f"{count} slow clients of each kind")
+        used = []
         for _ in range(5):
             _ask(good, options.good // 5)
-            memory(f"{options.good // 5} valid requests")
-        _end(good, process)
+            used.append(memory(f"{options.good // 5} valid requests"))
+        check_growth(used[0], used[-1], _GOOD_GROWTH)
+        check_end(*_end(good, process))
+
+
+def check_growth(before, after, most):
+    """Checks that memory has not grown by more than `most` bytes."""
+    if after - before > most:
+        raise ValueError(
+            f"memory grew from {before / 1e6:.0f} to {after / 1e6:.0f} MB; "
+            f"expected at most {most / 1e6:.0f} MB of growth"
+        )
+
+
+def _check_slow(kind, answers, expected, count):
+    print(f"  {kind}: {dict(answers)}")
+    if answers != {expected: count}:
+        raise ValueError(
+            f"slow clients, {kind}: expected {expected!r} for all {count}, "
+            f"got {dict(answers)}"
+        )
+
+
+def check_end(status, lost, clients):
+    """Checks how a server ended.
+
+    Args:
+        status: Exit status.
+        lost: Number of lost requests in the log.
+        clients: Counts of what clients saw.
+    """
+    wrong = sorted(set(clients) - _ENDS)
+    if status != 128 + signal.SIGTERM or lost or wrong:
+        raise ValueError(
+            f"the server ended with status {status} and {lost} lost requests; "
+            f"unexpected for clients: {', '.join(wrong) or 'nothing'}"
+        )
 
 
 def _of_rest():
@@ -76,13 +140,7 @@ def _of_rest():
 
 
 def _of_rpc():
-    return load.v2(load.requests(1)), load.INFER, None
-
-
-def resident(pid):
-    """Returns the resident memory of a process in bytes."""
-    fields = pathlib.Path(f"/proc/{pid}/statm").read_text().split()
-    return int(fields[1]) * 4096
+    return load.v2(load.requests(1)), INFER, None
 
 
 def _ask(targets, count):
@@ -116,7 +174,7 @@ def _together(functions):
 
 
 def _end(targets, process):
-    """Sends SIGTERM while clients send requests."""
+    """Sends SIGTERM while clients send requests; see `check_end`."""
     counts = collections.Counter()
 
     def run(target):
@@ -150,15 +208,14 @@ def _end(targets, process):
         f"{last['accepted']}, answered {last['answered']}, lost "
         f"{last['lost']}; clients: {dict(counts)}"
     )
+    return process.returncode, last["lost"], counts
 
 
-def _instance(random):
-    return {
-        "pixels": random.uniform(0, 900, (_JOINTS, 2)).round(1).tolist(),
-        "scores": random.uniform(0.5, 1, _JOINTS).round(2).tolist(),
-        "image_size": [1000, 900],
-        "skeleton": "COCO-17",
-    }
+def _people(random, count):
+    """Returns (N, 17, 2) pixels and (N, 17) scores, float32."""
+    pixels = random.uniform(0, 900, (count, _JOINTS, 2)).round(1)
+    scores = random.uniform(0.5, 1, (count, _JOINTS)).round(2)
+    return pixels.astype(np.float32), scores.astype(np.float32)
 
 
 def _bad_values(random):
@@ -167,6 +224,9 @@ def _bad_values(random):
         None,
         True,
         "1",
+        "x" * 50_000,
+        ["x" * 50_000, 1],
+        [1] * 50_000,
         {},
         [],
         [[1, 2]] * 16,
@@ -187,10 +247,10 @@ def _bad_values(random):
 def _of_v1(random):
     """Returns (kind, headers, body) of one malformed request."""
     kind = _KINDS_OF_V1[random.integers(len(_KINDS_OF_V1))]
-    instances = [_instance(random) for _ in range(random.integers(1, 4))]
-    one = instances[random.integers(len(instances))]
+    poses = instances(*_people(random, random.integers(1, 4)))
+    one = poses[random.integers(len(poses))]
     key = ("pixels", "scores", "image_size", "skeleton")[random.integers(4)]
-    headers, whole = dict(_JSON), {"instances": instances}
+    headers, whole = dict(_JSON), {"instances": poses}
     if kind == "value":
         one[key] = next(_bad_values(random))
     elif kind == "missing":
@@ -205,10 +265,17 @@ def _of_v1(random):
         whole = {"instances": [None] * 2000}
     elif kind == "type":
         headers = {"content-type": "text/plain"}
+    elif kind == "key":
+        whole["x"] = [1.5] * int(random.integers(50_000))
+    elif kind == "event":
+        names = ("specversion", "id", "source", "type", "time")
+        whole = dict.fromkeys(names, "99") | {"data": whole}
+    elif kind == "encoding":
+        headers["content-encoding"] = "gzip"
     body = json.dumps(whole).encode()
     if kind == "literal":
-        literal = (b"NaN", b"Infinity", b"1e999", b"-", b"01")
-        body = body.replace(b"1000", literal[random.integers(5)], 1)
+        literal = (b"[NaN,", b"[Infinity,", b"[1e999,", b"[-,", b"[01,")
+        body = body.replace(b"[1000,", literal[random.integers(5)], 1)
     elif kind == "truncated":
         body = body[: random.integers(len(body))]
     elif kind == "deep":
@@ -217,37 +284,23 @@ def _of_v1(random):
         body = b"[" + b"[]," * 300_000 + b"0]"
     elif kind == "bytes":
         body = b"\xff" + random.bytes(int(random.integers(200)))
-    elif kind == "event":
-        names = ("specversion", "id", "source", "type")
-        headers |= {f"ce-{name}": "99" for name in names}
     return f"V1 {kind}", headers, body
 
 
 _KINDS_OF_V1 = (
     *("value", "missing", "unknown", "unseen", "another", "many", "type"),
     *("literal", "truncated", "deep", "bytes", "event", "nodes"),
+    *("key", "encoding"),
 )
 
 
 def _of_v2(random):
     kind = _KINDS_OF_V2[random.integers(len(_KINDS_OF_V2))]
-    request = {
-        "parameters": {"skeleton": "COCO-17"},
-        "inputs": [
-            {
-                "name": name,
-                "shape": list(shape),
-                "datatype": "FP32",
-                "data": [0.5] * int(np.prod(shape)),
-            }
-            for name, shape in (
-                ("pixels", (2, _JOINTS, 2)),
-                ("scores", (2, _JOINTS)),
-            )
-        ],
-    }
-    size = {"name": "image_size", "shape": [2], "datatype": "INT32"}
-    request["inputs"].append(size | {"data": [1000, 900]})
+    request = json_v2(
+        np.full((2, _JOINTS, 2), 0.5),
+        np.full((2, _JOINTS), 0.5),
+        datatypes=("FP32", "FP32", "INT32"),
+    )
     one = request["inputs"][random.integers(2)]
     headers = dict(_JSON)
     if kind == "field":
@@ -268,8 +321,17 @@ def _of_v2(random):
         values = (None, 3, {}, [3], [[]], [], request["inputs"] * 2)
         request["inputs"] = values[random.integers(len(values))]
     elif kind == "outputs":
-        values = (3, [3], [{}], [{"name": "x"}], [{"name": []}])
+        again = [{"name": "poses_3d"}] * int(random.integers(2, 3000))
+        values = (3, [3], [{}], [{"name": "x"}], [{"name": []}], again)
         request["outputs"] = values[random.integers(len(values))]
+    elif kind == "number":
+        count = len(one["data"])
+        one["data"] = [(True, "0.5", "x" * 9999)[random.integers(3)]] * count
+    elif kind == "integer":
+        one["datatype"] = "INT8"
+        one["data"] = [(0.5, 128)[random.integers(2)]] * len(one["data"])
+    elif kind == "version":
+        request["model_version"] = "9"
     body = json.dumps(request).encode()
     if kind == "length":
         lengths = ("x", "-1", "0", "7", "9" * 30)
@@ -283,6 +345,16 @@ def _of_v2(random):
         body = json.dumps(request).encode()
         headers["inference-header-content-length"] = str(len(body))
         body += random.bytes(64)
+    elif kind == "reused":
+        # Every second tensor would be the same bytes.
+        del one["data"]
+        request["inputs"] = [
+            one | {"parameters": {"binary_data_size": size}}
+            for size in (4000, -4000) * 500
+        ]
+        body = json.dumps(request).encode()
+        headers["inference-header-content-length"] = str(len(body))
+        body += bytes(4000)
     elif kind == "truncated":
         body = body[: random.integers(len(body))]
     return f"V2 {kind}", headers, body
@@ -290,27 +362,15 @@ def _of_v2(random):
 
 _KINDS_OF_V2 = (
     *("field", "shape", "datatype", "data", "parameters", "inputs"),
-    *("outputs", "length", "binary", "truncated"),
+    *("outputs", "length", "binary", "truncated", "number", "integer"),
+    *("version", "reused"),
 )
 
 
 def _of_grpc(random, model):
     kind = _KINDS_OF_GRPC[random.integers(len(_KINDS_OF_GRPC))]
-    pixels = random.uniform(0, 900, (2, _JOINTS, 2)).astype(np.float32)
-    tensors = {
-        "pixels": pixels,
-        "scores": np.ones((2, _JOINTS), np.float32),
-        "image_size": np.array([1000, 900], np.float32),
-    }
-    request = pb.ModelInferRequest(
-        model_name=model,
-        inputs=[
-            {"name": name, "shape": array.shape, "datatype": "FP32"}
-            for name, array in tensors.items()
-        ],
-        raw_input_contents=[array.tobytes() for array in tensors.values()],
-    )
-    request.parameters["skeleton"].string_param = "COCO-17"
+    pixels, scores = _people(random, 2)
+    request = grpc_v2(model, pixels, scores)
     i = random.integers(3)
     one = request.inputs[i]
     if kind == "nan":
@@ -322,6 +382,13 @@ def _of_grpc(random, model):
         )
     elif kind == "fewer":
         del request.raw_input_contents[i]
+    elif kind == "contents":
+        request = grpc_v2(model, pixels, scores, raw=False)
+        request.inputs[i].contents.fp64_contents.append(1)
+    elif kind == "outputs":
+        name = ("poses_3d", "x")[random.integers(2)]
+        request.outputs.extend([request.InferRequestedOutputTensor(name=name)])
+        request.outputs.extend([request.InferRequestedOutputTensor(name=name)])
     elif kind == "both":
         one.contents.fp32_contents.append(1)
     elif kind == "shape":
@@ -351,6 +418,7 @@ def _of_grpc(random, model):
 _KINDS_OF_GRPC = (
     *("nan", "raw", "fewer", "both", "shape", "datatype", "name"),
     *("parameter", "many", "truncated", "bytes", "large"),
+    *("contents", "outputs"),
 )
 
 
@@ -374,7 +442,7 @@ def send(rest, rpc, model, count, seed=0):
     outcomes = collections.Counter()
     connection = http.client.HTTPConnection(rest, timeout=60)
     with contextlib.closing(connection), grpc.insecure_channel(rpc) as channel:
-        infer = channel.unary_unary(load.INFER)
+        infer = channel.unary_unary(INFER)
         for i in range(count):
             if i % 3 == 2:
                 kind, body = _of_grpc(random, model)
@@ -404,7 +472,8 @@ def send(rest, rpc, model, count, seed=0):
     return outcomes
 
 
-SLOW = ("nothing", "head", "body", "unread")
+# Kinds of slow clients, and how the server ends their connections.
+SLOW = {"nothing": "408", "head": "408", "body": "408", "unread": ""}
 
 
 def slow(place, model, kind, count, seconds=60):
@@ -441,28 +510,79 @@ def slow(place, model, kind, count, seconds=60):
             stack.callback(one.close)
             if kind == "unread":
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+                # The kernel asks every second whether the server still has
+                # the connection.
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1)
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1)
             one.connect((host, int(port)))
             one.sendall(begin)
             one.setblocking(False)
             sockets.add(one)
-        if kind == "unread":
-            time.sleep(3)
-            return collections.Counter({"sent": count})
         while sockets and time.monotonic() < end:
             time.sleep(0.2)
             for one in list(sockets):
-                try:
-                    answer = one.recv(4096)
-                    found[answer[9:12].decode()] += 1
-                    sockets.remove(one)
-                except BlockingIOError:
-                    with contextlib.suppress(OSError):
-                        one.send(trickle)
-                except OSError:
-                    found[""] += 1
+                status = _status(one, kind, trickle)
+                if status is not None:
+                    found[status] += 1
                     sockets.remove(one)
         if sockets:
             found["open"] = len(sockets)
+    return found
+
+
+def _status(one, kind, trickle):
+    """Returns an answer's status, "" if it was closed, or None."""
+    if kind == "unread":
+        # Errors are reported without reading.
+        poll = select.poll()
+        poll.register(one, 0)
+        return "" if poll.poll(0) else None
+    try:
+        return one.recv(4096)[9:12].decode()
+    except BlockingIOError:
+        with contextlib.suppress(OSError):
+            one.send(trickle)
+        return None
+    except OSError:
+        return ""
+
+
+def stalled(place, count, seconds=60):
+    """Starts gRPC calls without a message.
+
+    Args:
+        place: HOST:PORT of gRPC.
+        count: Number of concurrent calls.
+        seconds: Time after which calls are cancelled.
+
+    Returns:
+        Counts of the status of each.
+    """
+    never = threading.Event()
+
+    def messages():
+        never.wait()
+        yield from ()
+
+    found, calls = collections.Counter(), []
+    with contextlib.ExitStack() as stack:
+        stack.callback(never.set)
+        for start in range(0, count, 100):
+            channel = stack.enter_context(
+                grpc.insecure_channel(
+                    place, [("grpc.use_local_subchannel_pool", 1)]
+                )
+            )
+            calls += [
+                channel.stream_unary(INFER).future(messages(), seconds)
+                for _ in range(min(100, count - start))
+            ]
+        for call in calls:
+            found[call.code().name] += 1
+            # The client's own limit has the same status as the server's.
+            if call.details() == "Deadline Exceeded":
+                found["open"] += 1
     return found
 
 

@@ -38,6 +38,7 @@ import grpc
 import numpy as np
 import orjson
 from absl import flags
+from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 
 from ampose_tf import config, weights
 from ampose_tf.camera import normalize_screen
@@ -45,6 +46,7 @@ from ampose_tf.conversion import COCO_17
 from ampose_tf.lifting.keypoints import convert, is_seen
 from ampose_tf.lifting.predictor import load_predictor
 from ampose_tf.skeleton import H36M_17, flip_ensemble
+from benchmarks.pose_requests import INFER, grpc_v2, instances
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 _METRES = 1e-4
@@ -201,7 +203,7 @@ def _bulk(seconds):
 
 
 @contextlib.contextmanager
-def server(*further):
+def server():
     """Yields the addresses of REST and gRPC of a server, and its process."""
     with tempfile.TemporaryDirectory() as folder:
         log = pathlib.Path(folder) / "log"
@@ -214,7 +216,6 @@ def server(*further):
                     f"--model={_MODEL}",
                     "--port=0",
                     "--grpc_port=0",
-                    *further,
                 ],
                 stdout=file,
                 cwd=_ROOT,
@@ -285,11 +286,14 @@ def _line(name, target, clients, count, seconds, answers, pid=None):
     contents = [{} for _ in answers]
     end = threading.Event()
     # All clients and this thread.
-    together = threading.Barrier(clients + 1)
+    together = threading.Barrier(clients + 1, timeout=120)
 
     def run(number):
         ask = target.client()
-        ask(0)
+        try:
+            ask(0)
+        except Exception as error:
+            wrong.append(f"{type(error).__name__}: {error}")
         together.wait()
         i = number
         while not end.is_set():
@@ -297,8 +301,12 @@ def _line(name, target, clients, count, seconds, answers, pid=None):
             began = time.perf_counter()
             try:
                 content = ask(i)
-            except (ValueError, OSError, grpc.RpcError) as error:
+            except Exception as error:
+                # Any exception counts: `http.client` has its own. Its
+                # connection can only be used again after a response.
                 wrong.append(f"{type(error).__name__}: {error}")
+                ask = target.client()
+                end.wait(0.01)
                 continue
             times.append(time.perf_counter() - began)
             # Repeated responses are compared once.
@@ -324,6 +332,8 @@ def _line(name, target, clients, count, seconds, answers, pid=None):
             # Not `off > limit`, which is False for NaN.
             if not off <= _METRES:
                 wrong.append(f"{off} m off")
+    if not times:
+        wrong.append("no responses")
     if wrong:
         print(wrong[0], file=sys.stderr)
     p50, p95, p99 = 1e3 * np.percentile(times or [np.nan], [50, 95, 99])
@@ -346,21 +356,9 @@ def _processor(pid):
 
 
 def v1(asked):
+    """Returns the path and the bodies of V1 requests."""
     return f"/v1/models/{_MODEL}:predict", [
-        orjson.dumps(
-            {
-                "instances": [
-                    {
-                        "pixels": pixels,
-                        "scores": scores,
-                        "image_size": _IMAGE_SIZE,
-                        "skeleton": "COCO-17",
-                    }
-                    for pixels, scores in zip(*request, strict=True)
-                ]
-            },
-            option=orjson.OPT_SERIALIZE_NUMPY,
-        )
+        orjson.dumps({"instances": instances(*request, size=_IMAGE_SIZE)})
         for request in asked
     ]
 
@@ -371,33 +369,18 @@ def _of_v1(content, shape):
     return poses_3d.reshape(shape)
 
 
-INFER = "/inference.GRPCInferenceService/ModelInfer"
 _PREDICT = "/tensorflow.serving.PredictionService/Predict"
 
 
 def v2(asked):
-    from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
-
-    bodies = []
-    for pixels, scores in asked:
-        size = np.array([_IMAGE_SIZE], np.float32)
-        tensors = {"pixels": pixels, "scores": scores, "image_size": size}
-        request = pb.ModelInferRequest(
-            model_name=_MODEL,
-            inputs=[
-                {"name": name, "shape": array.shape, "datatype": "FP32"}
-                for name, array in tensors.items()
-            ],
-            raw_input_contents=[array.tobytes() for array in tensors.values()],
-        )
-        request.parameters["skeleton"].string_param = "COCO-17"
-        bodies.append(request.SerializeToString())
-    return bodies
+    """Returns the bodies of V2 requests for gRPC."""
+    return [
+        grpc_v2(_MODEL, *request, _IMAGE_SIZE).SerializeToString()
+        for request in asked
+    ]
 
 
 def _of_v2(content, shape):
-    from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
-
     answer = pb.ModelInferResponse.FromString(content)
     return np.frombuffer(answer.raw_output_contents[0], np.float32).reshape(
         shape

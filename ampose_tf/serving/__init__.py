@@ -1,6 +1,7 @@
-"""Lifting as a service, on KServe's model server.
+"""Serves models for lifting with KServe's model server.
 
-`__main__` is the command, `server` the process, `model` what it serves,
-`messages` what requests and answers look like, `rest` and `rpc` the two
-doors, with `connections`, `limits` and `logs`.
+`__main__` contains the command, `server` the process, and `model` the served
+model. `rest` and `rpc` receive requests by REST and gRPC, within `limits`;
+`bodies`, `messages` and `tensors` read them and write answers. `connections`
+contains the HTTP server, and `logs` writes logs and metrics.
 """

@@ -2,11 +2,11 @@
 
     python -m ampose_tf.serving --model=ampose_s --port=8080
 
-Speaks KServe's V1 protocol and the open inference protocol (V2), by REST at
---port and by gRPC at --grpc_port. /v2/health/ready says when it is ready,
-/metrics has figures for Prometheus. SIGTERM ends it once the requests that it
-has accepted are answered. It needs `pip install 'ampose_tf[kserve]'`; see
-docs/kserve.md for what to send.
+Supports KServe's V1 protocol and the open inference protocol (V2), by REST at
+--port and by gRPC at --grpc_port. /v2/health/ready returns 200 once the server
+is ready; /metrics contains metrics for Prometheus. After SIGTERM, the server
+ends once it has answered the requests it has accepted. It requires
+`pip install 'ampose_tf[kserve]'`; docs/kserve.md describes requests.
 """
 
 import importlib.util
@@ -27,35 +27,35 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "model",
         "ampose_s",
-        "ampose_s (the default) or ampose_t, which are released and run "
-        "without TensorFlow, or a .tflite, .keras or SavedModel folder.",
+        "ampose_s (the default) or ampose_t, which run without TensorFlow, or "
+        "a .tflite or .keras file or SavedModel folder.",
         flag_values=flag_values,
     )
     flags.DEFINE_bool(
         "trust_model",
         False,
-        "Run a .tflite or a SavedModel that is refused as untrusted. It may "
+        "Run a .tflite or SavedModel that is refused as untrusted. It can "
         "then read and write your files.",
         flag_values=flag_values,
     )
     flags.DEFINE_string(
         "name",
         None,
-        "The model's name in addresses; by default its file's, without the "
-        "ending.",
+        "Name of the model in addresses; by default the name of the file "
+        "without the extension.",
         flag_values=flag_values,
     )
     flags.DEFINE_string(
         "host",
         "127.0.0.1",
-        "Address to listen at, for REST and gRPC; 0.0.0.0 for every IPv4 "
-        "address of the machine, :: for IPv6 as well.",
+        "Address to listen at, for REST and gRPC; 0.0.0.0 for all IPv4 "
+        "addresses of the machine, :: to include IPv6.",
         flag_values=flag_values,
     )
     flags.DEFINE_integer(
         "port",
         8080,
-        "Port for REST; 0 for a free one, which the log names.",
+        "Port for REST; 0 for a free port, which the log contains.",
         lower_bound=0,
         upper_bound=65535,
         flag_values=flag_values,
@@ -63,7 +63,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "grpc_port",
         8081,
-        "Port for gRPC; 0 for a free one, -1 for no gRPC.",
+        "Port for gRPC; 0 for a free port, -1 for no gRPC.",
         lower_bound=-1,
         upper_bound=65535,
         flag_values=flag_values,
@@ -71,22 +71,22 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "threads",
         None,
-        "Threads that lift, each with an interpreter of its own; by default "
-        "as many as there are cores. Poses do not depend on it.",
+        "Number of threads that lift poses; by default one per core. Results "
+        "do not depend on it.",
         lower_bound=1,
         flag_values=flag_values,
     )
     flags.DEFINE_float(
         "seen_score",
         SEEN_SCORE,
-        "A joint counts as seen from this score on.",
+        "Minimum score of joints that count as seen.",
         flag_values=flag_values,
     )
     flags.DEFINE_bool(
         "flip_ensemble",
         True,
-        "Average what the network makes of each image and of its mirror "
-        "image: better by some millimetres at twice the time.",
+        "Average the predictions for each pose and its mirror image: better "
+        "by some millimetres, at twice the time.",
         flag_values=flag_values,
     )
     _define_limits(flag_values)
@@ -94,14 +94,14 @@ def define_flags(flag_values: flags.FlagValues) -> None:
 
 def _define_limits(flag_values):
     for name, text in (
-        ("max_poses", "Poses in a request."),
-        ("max_body_bytes", "Bytes of a request's body."),
+        ("max_poses", "Maximum number of poses in a request."),
+        ("max_body_bytes", "Maximum size of a request's body in bytes."),
         (
             "max_waiting_poses",
-            "Poses of all requests that are being answered; beyond, further "
-            "requests are refused.",
+            "Maximum number of poses of all requests that are being answered; "
+            "more requests are refused.",
         ),
-        ("max_connections", "Open connections for REST."),
+        ("max_connections", "Maximum number of open REST connections."),
     ):
         flags.DEFINE_integer(
             name,
@@ -111,15 +111,15 @@ def _define_limits(flag_values):
             flag_values=flag_values,
         )
     for name, text in (
-        ("request_seconds", "Time for a request, from its first byte on."),
+        ("request_seconds", "Time limit of a request, from its first byte."),
         (
             "drain_seconds",
-            "After SIGTERM, time in which requests are still accepted while "
-            "/v2/health/ready says that the server is not ready.",
+            "Time after SIGTERM in which requests are accepted, but "
+            "/v2/health/ready reports that the server is not ready.",
         ),
         (
             "grace_seconds",
-            "After that, time to answer what has been accepted.",
+            "Time after that to answer the accepted requests.",
         ),
     ):
         flags.DEFINE_float(
@@ -132,14 +132,14 @@ def _define_limits(flag_values):
 
 
 def main(options: flags.FlagValues) -> int:
-    """Serves until a signal ends it.
+    """Serves a model until a signal is received.
 
     Returns:
-        The exit status, 128 and the signal's number.
+        The exit status, 128 plus the number of the signal.
 
     Raises:
-        OSError: If there is no such model, or a port cannot be taken.
-        ValueError: If a flag or the model is wrong, or KServe is missing.
+        OSError: If the model cannot be read or a port cannot be used.
+        ValueError: If a flag or the model is invalid, or KServe is missing.
     """
     if importlib.util.find_spec("kserve") is None:
         raise ValueError(
@@ -151,10 +151,10 @@ def main(options: flags.FlagValues) -> int:
     ).checked()
     if 0 <= options.grpc_port == options.port != 0:
         raise ValueError(
-            f"--grpc_port={options.grpc_port} is --port, too; expected two "
-            "ports"
+            f"--grpc_port={options.grpc_port} is the same as --port; expected "
+            "two ports"
         )
-    # KServe takes seconds to import; mistakes come before.
+    # Mistakes are reported before KServe is imported, which takes seconds.
     path = pathlib.Path(weights.LIFTING.get(options.model, options.model))
     if not path.exists():
         raise FileNotFoundError(
@@ -183,10 +183,10 @@ def main(options: flags.FlagValues) -> int:
 
 
 def _imported():
-    """Returns `server`, with which KServe is imported."""
-    # gRPC's own messages are no JSON lines.
+    """Returns the module `server`, which imports KServe."""
+    # gRPC's messages are not JSON.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    # KServe takes the process's arguments for its own.
+    # KServe parses the arguments of the process when it is imported.
     arguments = sys.argv
     sys.argv = arguments[:1]
     try:
@@ -197,6 +197,6 @@ def _imported():
 
 
 if __name__ == "__main__":
-    # Messages name the script.
+    # Messages start with the name of the script.
     sys.argv[0] = "ampose_tf.serving"
     config.run(main, define_flags)

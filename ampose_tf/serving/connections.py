@@ -1,4 +1,4 @@
-"""Connections of REST: sockets, the time that clients have, and Uvicorn."""
+"""Connections of REST: sockets, Uvicorn, and time limits for clients."""
 
 import contextlib
 import http
@@ -14,18 +14,18 @@ from ampose_tf.serving import logs
 from ampose_tf.serving.limits import Refused, busy
 from ampose_tf.serving.rest import Guard
 
-# Seconds that a client may take for a request's first line and headers.
+# Time limit for the first line and headers of a request.
 _HEAD_SECONDS = 10
-# Seconds that a connection without a request has at the server's end.
+# Seconds after which idle connections are closed when the server ends.
 _LAST_SECONDS = 0.5
-# As KServe has it: longer than proxies keep idle connections.
+# KServe's default, longer than proxies keep idle connections.
 _IDLE_SECONDS = 65
-# Bytes of a request's first line and headers.
+# Maximum size of the first line and headers of a request in bytes.
 _HEAD_BYTES = 2**15
 
 
 class _Connection(H11Protocol):
-    """A connection whose client has to send its request's head in time."""
+    """A connection with a time limit for the head of a request."""
 
     _deadline = None
 
@@ -52,14 +52,14 @@ class _Connection(H11Protocol):
         if self.cycle is not None and not self.cycle.response_complete:
             super().shutdown()
             return
-        # A request may be on its way.
+        # The client may have just sent a request.
         self._unwatch()
         self._deadline = self.loop.call_later(
             _LAST_SECONDS, self.transport.close
         )
 
     def send_400_response(self, msg):
-        # Uvicorn's own answer is no JSON.
+        # Uvicorn's own answer is not JSON.
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             self._refuse(
                 Refused(400, "INVALID_ARGUMENT", "Invalid HTTP request.")
@@ -68,7 +68,7 @@ class _Connection(H11Protocol):
             self.transport.close()
 
     def _watch(self):
-        """Begins to wait for a request's head, or ends it."""
+        """Starts the time limit for a head, or stops it during requests."""
         is_busy = self.cycle is not None and not self.cycle.response_complete
         if is_busy or self.transport.is_closing():
             self._unwatch()
@@ -109,7 +109,7 @@ class _Connection(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """Uvicorn, of which another ends the process."""
+    """A Uvicorn server that leaves signals to this process."""
 
     @contextlib.contextmanager
     def capture_signals(self):
@@ -117,7 +117,7 @@ class Server(uvicorn.Server):
 
 
 def server(guard: Guard) -> Server:
-    """Returns the server of REST, to be given a socket."""
+    """Returns the server of REST, whose `serve` expects a socket."""
     return Server(
         uvicorn.Config(
             guard,
@@ -137,15 +137,15 @@ def server(guard: Guard) -> Server:
 
 
 def bind(host: str, port: int, seconds: float) -> socket.socket:
-    """Returns a socket that is bound.
+    """Returns a bound socket.
 
     Args:
         host: An IPv4 or IPv6 address, or a name of this machine.
-        port: 0 for a free one.
-        seconds: After them, a client that does not read is cut off.
+        port: 0 for a free port.
+        seconds: Time after which a client that reads nothing is disconnected.
 
     Raises:
-        OSError: If it cannot be bound.
+        OSError: If the address and port cannot be used.
     """
     ((family, kind, protocol, _, address), *_) = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -156,14 +156,15 @@ def bind(host: str, port: int, seconds: float) -> socket.socket:
         if host == "::":
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
-            # Connections inherit it.
+            # Inherited by connections.
             bound.setsockopt(
                 socket.IPPROTO_TCP,
                 socket.TCP_USER_TIMEOUT,
                 round(1e3 * seconds),
             )
         bound.bind(address)
-        # Now, and not with the server: another process may bind the same.
+        # Otherwise, another process could bind the same port until the
+        # server starts.
         bound.listen(2048)
     except OSError:
         bound.close()

@@ -1,14 +1,14 @@
-"""What a server takes: sizes, times, and what it says beyond them."""
+"""Limits on the size and time of requests, and refusals."""
 
 import re
 from typing import NamedTuple
 
-# Lists and objects of JSON for each pose: one for each joint of the largest
-# skeleton, and some.
+# Lists and objects of JSON per pose: one for each joint of the largest
+# skeleton, and some more.
 _NODES_OF_A_POSE = 200
-# Of the whole body, whatever the poses; random bytes of tensors have some.
+# Minimum limit for a body; binary tensors contain brackets by chance.
 _FEWEST_NODES = 100_000
-# Bodies of the largest size that are held at a time.
+# Number of bodies of the maximum size that are in memory at a time.
 _BODIES = 16
 
 
@@ -16,13 +16,14 @@ class Limits(NamedTuple):
     """The limits of a server; `__main__` has a flag for each.
 
     Attributes:
-        max_poses: Poses in a request.
-        max_body_bytes: Bytes of a request's body.
-        max_waiting_poses: Poses of all requests that are being answered.
-        max_connections: Open connections for REST.
-        request_seconds: Time for a request, from its first byte on.
-        drain_seconds: After SIGTERM, time in which requests are accepted.
-        grace_seconds: After that, time to answer what has been accepted.
+        max_poses: Maximum number of poses in a request.
+        max_body_bytes: Maximum size of a request's body in bytes.
+        max_waiting_poses: Maximum number of poses of all requests that are
+            being answered.
+        max_connections: Maximum number of open REST connections.
+        request_seconds: Time limit of a request, from its first byte.
+        drain_seconds: Time after SIGTERM in which requests are accepted.
+        grace_seconds: Time after that to answer the accepted requests.
     """
 
     max_poses: int = 1024
@@ -35,12 +36,12 @@ class Limits(NamedTuple):
 
     @property
     def max_nodes(self) -> int:
-        """Lists and objects in a body of JSON."""
+        """Maximum number of lists and objects in a body of JSON."""
         return max(_FEWEST_NODES, _NODES_OF_A_POSE * self.max_poses)
 
     @property
     def max_held_bytes(self) -> int:
-        """Bytes of all bodies that are being received or answered."""
+        """Maximum size of all bodies in memory in bytes."""
         return _BODIES * self.max_body_bytes
 
     def checked(self) -> "Limits":
@@ -60,12 +61,12 @@ class Limits(NamedTuple):
 
 
 class Refused(Exception):
-    """A request that is not answered.
+    """Raised for requests that are refused.
 
     Args:
-        status: Of HTTP.
-        code: The name of gRPC's `StatusCode`.
-        sentence: What the client is told.
+        status: HTTP status.
+        code: Name of the gRPC `StatusCode`.
+        sentence: Message for the client.
     """
 
     def __init__(self, status: int, code: str, sentence: str):
@@ -74,12 +75,12 @@ class Refused(Exception):
 
 
 def too_large(sentence: str) -> Refused:
-    """Returns the refusal of a request that is larger than the limits."""
+    """Returns the refusal of a request that exceeds a size limit."""
     return Refused(413, "RESOURCE_EXHAUSTED", sentence)
 
 
 def busy() -> Refused:
-    """Returns the refusal of a request that comes while others wait."""
+    """Returns the refusal of a request while too many others wait."""
     return Refused(
         429,
         "RESOURCE_EXHAUSTED",
@@ -88,14 +89,14 @@ def busy() -> Refused:
 
 
 def check_name(name: str) -> None:
-    """Checks a model's name, which is a part of addresses and metrics.
+    """Checks the name of a model, which is used in addresses and metrics.
 
     Raises:
-        ValueError: If it has other characters than letters, digits, `.`, `_`
-            and `-`, or is longer than 63.
+        ValueError: If it contains other characters than letters, digits, `.`,
+            `_` and `-`, or more than 63 characters.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", name):
         raise ValueError(
             "--name: expected up to 63 letters, digits, dots, underscores and "
-            "hyphens, a letter or digit first"
+            "hyphens, beginning with a letter or digit"
         )

@@ -1,10 +1,10 @@
-"""JSON lines on standard output: what happened, and nothing about people.
+"""Logs events as JSON lines on standard output, without personal data.
 
-A request's line has the protocol, the route, the outcome, numbers of poses
-and milliseconds. Keypoints, poses, bodies, identifiers, names in addresses
-and addresses of clients are not logged. Messages of libraries may quote what
-a client sent: of their records, the logger, the level and the place in the
-code are kept, and of exceptions the type and the lines of code.
+The line of a request contains the protocol, route, status, number of poses and
+milliseconds. Keypoints, poses, bodies, identifiers, names in addresses and
+addresses of clients are not logged. Messages of libraries can contain data of
+clients and are not logged either: only the logger, level and line of code of
+their records, and the type and lines of code of exceptions.
 """
 
 import contextvars
@@ -19,18 +19,18 @@ import orjson
 from prometheus_client import Counter, Gauge
 
 _LOGGER = logging.getLogger("ampose_tf.serving")
-# Which say something for every request.
+# Loggers that write a message for every request.
 _SILENT = ("kserve", "kserve.trace", "uvicorn", "uvicorn.access")
 
 REQUESTS = Counter(
     "ampose_requests",
-    "Requests by protocol and outcome",
+    "Requests by protocol and status",
     ["protocol", "status"],
 )
-POSES = Counter("ampose_poses", "Poses that were lifted")
+POSES = Counter("ampose_poses", "Lifted poses")
 WAITING = Gauge("ampose_waiting_poses", "Poses of requests being answered")
 
-# What is known of the request that is being answered, for its line.
+# Fields of the log line of the current request.
 request: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar(
     "request"
 )
@@ -66,9 +66,9 @@ class _Lines(logging.Formatter):
 
 def configure() -> None:
     """Sends all logging of this process to standard output, as JSON lines."""
-    # A reader that has gone away is no reason to stop serving.
+    # The server continues if nothing reads its standard output.
     logging.raiseExceptions = False
-    # KServe's own routes use it.
+    # Raised by KServe's own routes.
     warnings.filterwarnings("ignore", "ORJSONResponse is deprecated")
     logging.captureWarnings(True)
     handler = logging.StreamHandler(sys.stdout)
@@ -79,7 +79,7 @@ def configure() -> None:
     _LOGGER.setLevel(logging.INFO)
     for name in _SILENT:
         logger = logging.getLogger(name)
-        # KServe sets its own handlers where there are none.
+        # KServe adds its own handlers to loggers without handlers.
         logger.handlers = [logging.NullHandler()]
         logger.setLevel(logging.CRITICAL)
         logger.propagate = False
@@ -89,16 +89,16 @@ def write(event: str, level: int = logging.INFO, **fields) -> None:
     """Writes a line.
 
     Args:
-        event: What happened, in a word.
-        level: Of `logging`.
-        **fields: What else the line has.
+        event: Name of the event.
+        level: Level of `logging`.
+        **fields: Other fields of the line.
     """
-    # `logging` takes a single dict as the arguments themselves.
+    # `logging` uses a single dict as the record's `args`.
     _LOGGER.log(level, "", {"event": event, **fields})
 
 
 def bug(error: BaseException) -> None:
-    """Writes a line about an exception that should not have come."""
+    """Writes a line about an unexpected exception."""
     _LOGGER.error(
         "",
         {"event": "bug"},

@@ -1,11 +1,10 @@
 """Requests and answers: KServe's V1 and the open inference protocol (V2).
 
-A pose is asked for by `pixels`, the S joints of a known skeleton in the
-image, `scores`, the detector's confidence in [0, 1], 1 where it is left out,
-`image_size`, the image's width and height in pixels, and `skeleton`, a name.
+The inputs of a pose are `pixels`, the S joints of a skeleton in the image,
+`scores`, the detector's confidence in [0, 1] and 1 by default, `image_size`,
+the image's width and height in pixels, and `skeleton`, the skeleton's name.
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -21,14 +20,14 @@ from ampose_tf import reading
 from ampose_tf.data.poses import FRAME, ROOT, UNITS
 from ampose_tf.lifting.keypoints import SKELETONS, convert
 from ampose_tf.lifting.untrusted import MAX_PIXEL
+from ampose_tf.serving import tensors
 from ampose_tf.serving.limits import too_large
+from ampose_tf.serving.tensors import shown
 
 _OF_INSTANCE = ("pixels", "scores", "image_size", "skeleton")
-_TENSORS = ("pixels", "scores", "image_size")
-_INTEGERS = {
-    f"{sign}INT{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64)
-}
-_NUMBERS = {"FP16", "FP32", "FP64", *_INTEGERS}
+# Names of V2's tensors.
+TENSORS = ("pixels", "scores", "image_size")
+OUTPUTS = ("poses_3d", "joint_names", "notes")
 _WORDS = {"units": UNITS, "frame": FRAME, "root": ROOT}
 
 
@@ -36,10 +35,10 @@ class Asked(NamedTuple):
     """N poses to lift, of Human3.6M's 17 joints.
 
     Attributes:
-        pixels: (N, 17, 2) float32; (0, 0) where not seen.
+        pixels: (N, 17, 2) float32; (0, 0) for joints that were not detected.
         scores: (N, 17) float32.
         image_size: (N, 2) float64, (width, height) in pixels.
-        skeletons: Names of the skeletons that they came in.
+        skeletons: Names of the skeletons of the request.
     """
 
     pixels: np.ndarray
@@ -49,16 +48,16 @@ class Asked(NamedTuple):
 
 
 def read_v1(body, max_poses: int, seen_score: float) -> Asked:
-    """Reads a body of V1, `{"instances": [...]}`, a pose each.
+    """Reads a V1 request, `{"instances": [...]}` with a pose per instance.
 
     Args:
-        body: What was in the JSON.
-        max_poses: Poses that there may be.
+        body: Decoded JSON.
+        max_poses: Maximum number of poses.
         seen_score: See `keypoints.convert`.
 
     Raises:
-        InvalidInput: If it is not as it should be.
-        Refused: If there are more poses.
+        InvalidInput: If the request is malformed.
+        Refused: If it has more than `max_poses` poses.
     """
     if not isinstance(body, dict) or not isinstance(
         body.get("instances"), list
@@ -67,18 +66,23 @@ def read_v1(body, max_poses: int, seen_score: float) -> Asked:
             'Expected a JSON object with "instances", a list with an object '
             f"of {', '.join(_OF_INSTANCE)} for each pose; see docs/kserve.md."
         )
+    if len(body) > 1:
+        unknown = next(key for key in body if key != "instances")
+        raise InvalidInput(
+            f"Unknown key {shown(unknown)}; expected only instances."
+        )
     instances = body["instances"]
     _check_count(len(instances), max_poses)
     groups = {}
     for i, instance in enumerate(instances):
         if not isinstance(instance, dict):
             raise InvalidInput(f"instances[{i}]: expected an object.")
-        if not instance.keys() <= set(_OF_INSTANCE):
-            unknown = min(map(str, instance.keys() - set(_OF_INSTANCE)))
-            raise InvalidInput(
-                f"instances[{i}]: unknown key {_shown(unknown)}; expected "
-                f"{', '.join(_OF_INSTANCE)}."
-            )
+        for key in instance:
+            if key not in _OF_INSTANCE:
+                raise InvalidInput(
+                    f"instances[{i}]: unknown key {shown(key)}; expected "
+                    f"{', '.join(_OF_INSTANCE)}."
+                )
         name = instance.get("skeleton")
         if not isinstance(name, str) or name not in SKELETONS:
             _refuse_skeleton(name, f"instances[{i}].skeleton")
@@ -104,54 +108,55 @@ def read_v1(body, max_poses: int, seen_score: float) -> Asked:
 
 
 def read_v2(request: InferRequest, max_poses: int, seen_score: float) -> Asked:
-    """Reads a request of V2.
+    """Reads a V2 request.
 
     Its tensors are `pixels` (N, S, 2), `scores` (N, S) and `image_size`
-    (N, 2), or (2) for all; the skeleton is a parameter.
+    (N, 2), or (2) for all poses; the skeleton is a parameter.
 
     Args:
-        request: As KServe makes it of JSON, of binary tensors or of gRPC.
-        max_poses: Poses that there may be.
+        request: Request with JSON data, binary tensors or gRPC contents.
+        max_poses: Maximum number of poses.
         seen_score: See `keypoints.convert`.
 
     Raises:
-        InvalidInput: If it is not as it should be.
-        Refused: If there are more poses.
+        InvalidInput: If the request is malformed.
+        Refused: If it has more than `max_poses` poses.
     """
     parameters = request.parameters or {}
     if not hasattr(parameters, "items"):
         raise InvalidInput("parameters: expected an object.")
+    _check_outputs(request.request_outputs or ())
     name = to_http_parameters(parameters).get("skeleton")
     if not isinstance(name, str) or name not in SKELETONS:
         _refuse_skeleton(name, "the parameter skeleton")
-    tensors = {}
+    given = {}
     for tensor in request.inputs:
-        if tensor.name not in _TENSORS or tensor.name in tensors:
+        if tensor.name not in TENSORS or tensor.name in given:
             raise InvalidInput(
-                f"inputs: expected {', '.join(_TENSORS)}, once each, got "
-                f"{_shown(tensor.name)}."
+                f"inputs: expected {', '.join(TENSORS)}, each once, got "
+                f"{shown(tensor.name)}."
             )
-        tensors[tensor.name] = tensor
+        given[tensor.name] = tensor
     for needed in ("pixels", "image_size"):
-        if needed not in tensors:
+        if needed not in given:
             raise InvalidInput(f"inputs: {needed} is missing.")
     joints = len(SKELETONS[name].joints)
-    shape = _shape(tensors["pixels"])
+    shape = _shape(given["pixels"])
     count = shape[0] if shape else 0
     _check_shape("pixels", shape, (count, joints, 2), f"(N, {joints}, 2)")
     _check_count(count, max_poses)
-    pixels = _numbers(tensors["pixels"], shape)
+    pixels = tensors.numbers(given["pixels"], shape)
     scores = np.ones((count, joints))
-    if "scores" in tensors:
-        shape = _shape(tensors["scores"])
+    if "scores" in given:
+        shape = _shape(given["scores"])
         _check_shape("scores", shape, (count, joints), f"({count}, {joints})")
-        scores = _numbers(tensors["scores"], shape)
-    shape = _shape(tensors["image_size"])
+        scores = tensors.numbers(given["scores"], shape)
+    shape = _shape(given["image_size"])
     if shape not in ((2,), (1, 2)):
         _check_shape(
             "image_size", shape, (count, 2), f"(2) for all or ({count}, 2)"
         )
-    size = _numbers(tensors["image_size"], shape).reshape(-1, 2)
+    size = tensors.numbers(given["image_size"], shape).reshape(-1, 2)
     size = np.broadcast_to(size, (count, 2))
     _check_sizes(size)
     return Asked(
@@ -164,12 +169,12 @@ def read_v2(request: InferRequest, max_poses: int, seen_score: float) -> Asked:
 def write_v1(
     poses_3d: np.ndarray, joints: tuple[str, ...], notes: list[str]
 ) -> dict:
-    """Returns V1's answer.
+    """Returns a V1 answer.
 
     Args:
         poses_3d: (N, J, 3) metres.
-        joints: The J joints' names.
-        notes: A sentence each.
+        joints: Names of the J joints.
+        notes: Sentences for the client.
     """
     return {
         "predictions": [{"poses_3d": pose} for pose in poses_3d],
@@ -185,13 +190,13 @@ def write_v2(
     joints: tuple[str, ...],
     notes: list[str],
 ) -> InferResponse:
-    """Returns V2's answer; the arguments are as of `write_v1`.
+    """Returns a V2 answer.
 
     Args:
-        request: What it is the answer to.
+        request: The request to answer.
         poses_3d: (N, J, 3) metres.
-        joints: The J joints' names.
-        notes: A sentence each.
+        joints: Names of the J joints.
+        notes: Sentences for the client.
     """
     outputs = [
         InferOutput("poses_3d", list(poses_3d.shape), "FP32", poses_3d),
@@ -201,7 +206,7 @@ def write_v2(
         ),
     ]
     for output in outputs if request.from_grpc else ():
-        # As the request's, which KServe does by itself in REST alone.
+        # In the request's format; KServe only does this in REST.
         if request.use_binary_outputs:
             output.set_data_from_numpy(output.data, binary_data=True)
         else:
@@ -218,7 +223,7 @@ def write_v2(
 
 
 def inputs() -> list[dict]:
-    """Returns what V2's metadata says of a request's tensors."""
+    """Returns V2's metadata of the tensors of a request."""
     return [
         {"name": name, "datatype": "FP32", "shape": shape}
         for name, shape in (
@@ -230,7 +235,7 @@ def inputs() -> list[dict]:
 
 
 def outputs(joints: int) -> list[dict]:
-    """Returns what V2's metadata says of an answer's tensors."""
+    """Returns V2's metadata of the tensors of an answer."""
     return [
         {"name": "poses_3d", "datatype": "FP32", "shape": [-1, joints, 3]},
         {"name": "joint_names", "datatype": "BYTES", "shape": [joints]},
@@ -238,13 +243,8 @@ def outputs(joints: int) -> list[dict]:
     ]
 
 
-def _shown(value):
-    """Returns a name that a client has sent, for that client."""
-    return reading.shown(repr(value), 60)
-
-
 def _refuse_skeleton(name, what):
-    got = "" if name is None else f", got {_shown(name)}"
+    got = "" if name is None else f", got {shown(name)}"
     raise InvalidInput(f"{what}: expected one of {', '.join(SKELETONS)}{got}.")
 
 
@@ -255,38 +255,28 @@ def _check_count(count, most):
         raise InvalidInput("Expected at least one pose.")
 
 
-def _stacked(instances, rows, key, shape):
-    """Returns one array of an entry of several instances, float64."""
-    try:
-        array = np.array([instances[i][key] for i in rows])
-    except (KeyError, ValueError, OverflowError, MemoryError):
-        array = None
-    if (
-        array is not None
-        and array.shape[1:] == shape
-        and array.dtype.kind in "iuf"
-    ):
-        return array.astype(np.float64)
-    # One of them is wrong: the first that is.
-    for i in rows:
-        what = f"instances[{i}].{key}"
-        if key not in instances[i]:
-            raise InvalidInput(f"{what} is missing.")
-        try:
-            array = np.array(instances[i][key])
-        except (ValueError, OverflowError, MemoryError):
+def _check_outputs(requested):
+    names = [output.name for output in requested]
+    for i, name in enumerate(names):
+        if name not in OUTPUTS or name in names[:i]:
             raise InvalidInput(
-                f"{what}: expected numbers of shape {shape}, got lists of "
-                "different lengths."
-            ) from None
-        if array.dtype.kind not in "iuf":
-            raise InvalidInput(f"{what}: expected numbers of shape {shape}.")
-        if array.shape != shape:
-            raise InvalidInput(
-                f"{what}: expected shape {shape}, got {array.shape}."
+                f"outputs: expected {', '.join(OUTPUTS)}, each at most once, "
+                f"got {shown(name)}."
             )
-    # Each by itself is right: together, integers of different kinds.
-    return np.array([instances[i][key] for i in rows], np.float64)
+
+
+def _stacked(instances, rows, key, shape):
+    """Returns the values of a key of several instances, float64."""
+    for i in rows:
+        if key not in instances[i]:
+            raise InvalidInput(f"instances[{i}].{key} is missing.")
+    return tensors.array(
+        [instances[i][key] for i in rows],
+        (len(rows), *shape),
+        lambda row, *index: tensors.place(
+            f"instances[{rows[row]}].{key}", index
+        ),
+    )
 
 
 def _shape(tensor):
@@ -308,26 +298,6 @@ def _check_shape(name, shape, expected, words):
         )
 
 
-def _numbers(tensor, shape):
-    """Returns a tensor as float64."""
-    if tensor.datatype not in _NUMBERS:
-        raise InvalidInput(
-            f"{tensor.name}: expected numbers, such as FP32, got the datatype "
-            f"{_shown(tensor.datatype)}."
-        )
-    try:
-        with np.errstate(all="ignore"):
-            array = np.asarray(tensor.as_numpy(), np.float64)
-    except (ValueError, TypeError, OverflowError, MemoryError):
-        array = None
-    if array is None or array.shape != shape:
-        raise InvalidInput(
-            f"{tensor.name}: expected {math.prod(shape)} numbers of "
-            f"{tensor.datatype}, as its shape says."
-        )
-    return array
-
-
 def _check_sizes(size):
     wrong = ~((size >= 1) & (size <= MAX_PIXEL)).all(axis=1)
     if wrong.any():
@@ -345,7 +315,7 @@ def _converted(pixels, scores, name, seen_score, rows):
             f"scores of pose {rows[np.argmax(wrong)]}: expected numbers from "
             "0 to 1."
         )
-    # Whatever a detector leaves where it saw nothing.
+    # Pixels of joints that were not detected are arbitrary.
     pixels = np.where(scores[..., None] > 0, pixels, 0)
     wrong = ~(np.abs(pixels) <= MAX_PIXEL).all(axis=(1, 2))
     if wrong.any():

@@ -1,4 +1,4 @@
-"""`PoseModel`: what is served, a network behind KServe's interface."""
+"""`PoseModel`: a network with the interface of KServe's models."""
 
 import asyncio
 import os
@@ -17,30 +17,30 @@ from ampose_tf.lifting.schema import MAX_METRES
 from ampose_tf.serving import limits, logs, messages
 from ampose_tf.skeleton import H36M_17
 
-# Poses that a thread lifts at a time, mirrored ones apart: few enough for all
-# threads to share a request.
+# Poses that a thread lifts at a time, without their mirror images: few enough
+# for all threads to share a request.
 _POSES_OF_A_THREAD = 32
-# From so many poses on, a predictor has its graph for several poses a call.
+# Number of poses with which a predictor builds its graph for large batches.
 _WARM = 2048
 
 
 class PoseModel(kserve.Model):
-    """Lifts poses in threads, of which each has an interpreter.
+    """Lifts poses in threads, each with its own interpreter.
 
-    Every pose is lifted by itself, as a frame of `Lifter.stream` is.
+    Poses are lifted independently, like frames of `Lifter.stream`.
 
     Args:
         path: See `load_predictor`.
-        name: Its name in addresses.
-        bounds: The server's limits.
-        threads: Threads that lift; None for as many as there are cores.
-        seen_score: A joint counts as seen from this score on.
-        flip_ensemble: As of `Lifter`.
+        name: Name of the model in addresses.
+        bounds: Limits of the server.
+        threads: Number of threads; None for one per core.
+        seen_score: Minimum score of joints that count as seen.
+        flip_ensemble: See `Lifter`.
         trust_model: See `load_predictor`.
 
     Raises:
-        OSError: If there is no model.
-        ValueError: If it is not a model, or an argument is out of its range.
+        OSError: If the model cannot be read.
+        ValueError: If the file is not a model or an argument is out of range.
     """
 
     def __init__(
@@ -86,25 +86,21 @@ class PoseModel(kserve.Model):
         return messages.outputs(len(self._joints))
 
     def preprocess(self, payload, headers=None):
-        if isinstance(payload, InferRequest):
-            read = messages.read_v2
-        elif isinstance(payload, bytes):
-            raise InvalidInput(
-                "Expected JSON, with the header content-type: "
-                "application/json."
-            )
-        else:
-            read = messages.read_v1
+        is_v2 = isinstance(payload, InferRequest)
+        read = messages.read_v2 if is_v2 else messages.read_v1
         asked = read(payload, self._bounds.max_poses, self._seen_score)
+        # KServe keeps the request until it is answered: its decoded numbers
+        # would need much more memory than its body.
+        (payload.inputs if is_v2 else payload).clear()
         seen = is_seen(asked.scores, self._seen_score)
         logs.request.get({})["poses"] = len(seen)
         logs.request.get({})["skeletons"] = asked.skeletons
         nothing = ~seen[:, self._joints].any(axis=1)
         if nothing.any():
             raise InvalidInput(
-                f"scores of pose {np.argmax(nothing)}: no joint of the "
-                f"network's has a score of {self._seen_score:g} or more; "
-                "leave such poses out."
+                f"scores of pose {np.argmax(nothing)}: none of the model's "
+                f"joints has a score of at least {self._seen_score:g}; leave "
+                "the pose out."
             )
         return payload, asked, seen
 
@@ -143,11 +139,8 @@ class PoseModel(kserve.Model):
             return messages.write_v2(request, poses_3d, joints, notes)
         return messages.write_v1(poses_3d, joints, notes)
 
-    async def explain(self, payload, headers=None):
-        raise InvalidInput("This model has no explainer; ask for :predict.")
-
     def _lift(self, asked, part):
-        """Returns (n, J, 3) metres of a part of what was asked."""
+        """Returns the poses of a part of a request, (n, J, 3) metres."""
         poses_3d = singles.lift_joints(
             self._predict,
             asked.pixels[part],
@@ -157,21 +150,21 @@ class PoseModel(kserve.Model):
             flip_ensemble=self._flip_ensemble,
             field_of_view_deg=None,
         ).poses_3d
-        # NaN is in no range.
+        # Also False for NaN.
         if not (np.abs(poses_3d) <= MAX_METRES).all():
             raise InvalidInput(
-                "What the model makes of these keypoints is no pose."
+                "The model's poses are not finite or implausibly large."
             )
         return poses_3d
 
     def _warm_up(self, threads):
-        """Has what the first requests would wait for made now."""
+        """Builds graphs and interpreters before the first request."""
         joints = len(self._joints)
         self._predict(np.zeros((_WARM, joints, 2), np.float32))
         together = threading.Barrier(threads)
 
         def begin(_):
-            # Each takes an interpreter while the others have theirs.
+            # At the same time, so that each thread uses another interpreter.
             together.wait()
             self._predict(np.zeros((63, joints, 2), np.float32))
 

@@ -8,7 +8,6 @@ import time
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from kserve.constants.constants import PredictorProtocol
 from kserve.errors import InvalidInput, ModelNotFound, ModelNotReady
 from kserve.model_server import app
 from kserve.protocol.dataplane import DataPlane
@@ -16,23 +15,24 @@ from kserve.protocol.model_repository_extension import (
     ModelRepositoryExtension,
 )
 from kserve.protocol.rest.server import RESTServer
-from kserve.protocol.rest.v2_endpoints import V2Endpoints
 from starlette.exceptions import HTTPException
 
 from ampose_tf import reading
-from ampose_tf.serving import logs
+from ampose_tf.serving import bodies, logs
 from ampose_tf.serving.limits import Limits, Refused, busy, too_large
 
-# KServe's header of bodies that have binary tensors after their JSON.
+# Header of bodies with binary tensors after their JSON.
 _JSON_LENGTH = "inference-header-content-length"
 _CLOSE = (b"connection", b"close")
+# Content types of V1, besides those with +json.
+_JSON_TYPES = ("application/json", "application/octet-stream")
 
-# Of exceptions that should not have come.
+# Answer to requests that raise unexpected exceptions.
 INTERNAL = Refused(500, "INTERNAL", "Internal error.")
 
 
 def refusal(error: BaseException) -> Refused | None:
-    """Returns what a client is told of an exception; None if it is a bug."""
+    """Returns the answer to an exception; None if it is a bug."""
     match error:
         case Refused():
             return error
@@ -42,7 +42,7 @@ def refusal(error: BaseException) -> Refused | None:
             return Refused(
                 400,
                 "INVALID_ARGUMENT",
-                "The request is not one of this protocol.",
+                "The request does not follow the protocol.",
             )
         case ModelNotFound():
             return Refused(404, "NOT_FOUND", "There is no model of this name.")
@@ -52,7 +52,7 @@ def refusal(error: BaseException) -> Refused | None:
             return Refused(
                 404,
                 "NOT_FOUND",
-                "The model has no versions; leave them out of the address.",
+                "The model has no versions; do not specify one.",
             )
         case TimeoutError():
             return Refused(
@@ -72,10 +72,10 @@ def _sentence(error):
 
 
 class Guard:
-    """An ASGI application that holds another to the limits.
+    """An ASGI application that enforces limits on another.
 
-    It reads bodies before the application sees them, so that time and memory
-    are bounded, answers what is refused, and writes a line for each request.
+    It receives bodies before it calls the application, so that time and memory
+    are bounded, answers refused requests, and logs each request.
 
     Args:
         app: KServe's routes.
@@ -83,8 +83,9 @@ class Guard:
 
     Attributes:
         draining: Whether connections are closed after their next answer.
-        accepted: Requests that have come.
-        answered: Requests that have been answered.
+        accepted: Number of requests, without those of clients that closed the
+            connection before they were answered.
+        answered: Number of answered requests.
     """
 
     def __init__(self, app: FastAPI, bounds: Limits):
@@ -142,25 +143,22 @@ class Guard:
             )
 
     async def _answer(self, scope, receive, send):
-        body = bytearray()
+        size = 0
         seconds = self.bounds.request_seconds
         try:
             try:
                 async with asyncio.timeout(seconds) as limit:
-                    await self._read(receive, body)
+                    body = await self._read(receive)
             except TimeoutError:
                 raise Refused(
                     408,
                     "DEADLINE_EXCEEDED",
                     "The request's body did not arrive in time.",
                 ) from None
-            whole = [
-                {
-                    "type": "http.request",
-                    "body": bytes(body),
-                    "more_body": False,
-                }
-            ]
+            size = len(body)
+            # The application frees the body once it is decoded.
+            whole = [{"type": "http.request", "body": body}]
+            del body
 
             async def replay():
                 return whole.pop() if whole else await receive()
@@ -168,35 +166,39 @@ class Guard:
             async with asyncio.timeout_at(limit.when()):
                 await self._app(scope, replay, send)
         finally:
-            self._held -= len(body)
+            self._held -= size
 
-    async def _read(self, receive, body):
-        """Reads a body into `body`."""
-        size, more = 0, True
+    async def _read(self, receive):
+        """Returns a body, whose bytes are added to `_held`."""
+        body, size, more = bytearray(), 0, True
         most = self.bounds.max_body_bytes
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise _Gone
-            more = message.get("more_body", False)
-            part = message.get("body", b"")
-            size += len(part)
+        try:
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise _Gone
+                more = message.get("more_body", False)
+                part = message.get("body", b"")
+                size += len(part)
+                if size > most:
+                    # The rest is read and dropped: clients read the answer
+                    # only after they have sent the body.
+                    self._held -= len(body)
+                    body.clear()
+                    continue
+                body += part
+                self._held += len(part)
+                if self._held > self.bounds.max_held_bytes:
+                    raise busy()
             if size > most:
-                # The rest is read and dropped: a client that still writes
-                # does not read the answer.
-                self._held -= len(body)
-                body.clear()
-                continue
-            body += part
-            self._held += len(part)
-            if self._held > self.bounds.max_held_bytes:
-                raise busy()
-        if size > most:
-            raise too_large(f"Expected a body of at most {most} bytes.")
-        if body.count(b"[") + body.count(b"{") > self.bounds.max_nodes:
-            raise too_large(
-                f"Expected at most {self.bounds.max_nodes} lists and objects."
-            )
+                raise too_large(f"Expected a body of at most {most} bytes.")
+            nodes = self.bounds.max_nodes
+            if body.count(b"[") + body.count(b"{") > nodes:
+                raise too_large(f"Expected at most {nodes} lists and objects.")
+        except BaseException:
+            self._held -= len(body)
+            raise
+        return bytes(body)
 
 
 class _Gone(Exception):
@@ -208,7 +210,7 @@ async def _respond(send, refused):
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
-        # A body may not have been read to its end.
+        # The body may not have been received completely.
         _CLOSE,
     ]
     await send(
@@ -221,33 +223,68 @@ async def _respond(send, refused):
     await send({"type": "http.response.body", "body": body})
 
 
-class _Endpoints(V2Endpoints):
-    """V2 without Pydantic, which takes 15 times orjson's time."""
+class _Endpoints:
+    """V1 and V2 without CloudEvents, and without Pydantic for speed."""
 
-    async def refuse(self, model_name: str, model_version: str) -> None:
+    def __init__(self, plane):
+        self._plane = plane
+
+    async def answer_v1(self, model_name: str, request: Request) -> Response:
+        await self._check(model_name, request)
+        kind = request.headers.get("content-type", "application/json")
+        kind = kind.partition(";")[0].strip().lower()
+        if kind not in _JSON_TYPES and not kind.endswith("+json"):
+            raise InvalidInput(
+                "Expected JSON, with the header content-type: "
+                "application/json."
+            )
+        content = bodies.decode(await _body(request))
+        answer, _ = await self._plane.infer(model_name, content)
+        return _json(answer)
+
+    async def answer_v2(self, model_name: str, request: Request) -> Response:
+        await self._check(model_name, request)
+        asked = await self._decoded_v2(model_name, request)
+        answer, _ = await self._plane.infer(model_name, asked)
+        content, length = answer.to_rest()
+        if length is None:
+            return _json(content)
+        headers = {_JSON_LENGTH: str(length)}
+        return Response(content, 200, headers, "application/octet-stream")
+
+    async def explain(self, model_name: str) -> None:
+        raise InvalidInput("This model has no explainer; use :predict.")
+
+    async def refuse_version(
+        self, model_name: str, model_version: str
+    ) -> None:
         raise NotImplementedError
 
-    async def answer(self, model_name: str, request: Request) -> Response:
-        if not await self.dataplane.model_ready(model_name):
+    async def _check(self, model_name, request):
+        if not await self._plane.model_ready(model_name):
             raise ModelNotReady(model_name)
-        headers = dict(request.headers)
-        body = await request.body()
-        length = headers.setdefault(_JSON_LENGTH, str(len(body)))
+        if request.headers.get("content-encoding", "identity") != "identity":
+            raise Refused(
+                415,
+                "INVALID_ARGUMENT",
+                "Compressed bodies are not supported; send the body without "
+                "content-encoding.",
+            )
+
+    async def _decoded_v2(self, model_name, request):
+        body = await _body(request)
+        length = request.headers.get(_JSON_LENGTH, str(len(body)))
         if not re.fullmatch("[0-9]{1,12}", length) or int(length) > len(body):
             raise InvalidInput(
-                f"{_JSON_LENGTH}: expected how many bytes of the body are "
-                "JSON."
+                f"{_JSON_LENGTH}: expected the number of bytes of JSON, at "
+                f"most {len(body)}."
             )
-        asked, _ = self.dataplane.decode(
-            body, headers, PredictorProtocol.REST_V2.value, model_name
-        )
-        answer, _ = await self.dataplane.infer(model_name, asked, headers)
-        content, headers = self.dataplane.encode(
-            model_name, answer, headers, {}
-        )
-        if isinstance(content, bytes):
-            return Response(content, 200, headers, "application/octet-stream")
-        return _json(content)
+        return bodies.decode_v2(body, int(length), model_name)
+
+
+async def _body(request):
+    """Returns a body, which `Request.body` would keep in memory."""
+    return b"".join([part async for part in request.stream()])
 
 
 def application(
@@ -256,20 +293,22 @@ def application(
     """Returns KServe's routes.
 
     Args:
-        plane: What answers requests.
-        repository: What loads and unloads models.
+        plane: Answers requests.
+        repository: Loads and unloads models.
     """
-    # Before KServe's own routes of these addresses.
-    endpoints = _Endpoints(plane, repository)
+    # The first route of an address is used, before those of KServe.
+    endpoints = _Endpoints(plane)
     for path, answer in (
-        ("infer", endpoints.answer),
-        ("versions/{model_version}/infer", endpoints.refuse),
+        ("v1/models/{model_name}:predict", endpoints.answer_v1),
+        ("v1/models/{model_name}:explain", endpoints.explain),
+        ("v2/models/{model_name}/infer", endpoints.answer_v2),
+        (
+            "v2/models/{model_name}/versions/{model_version}/infer",
+            endpoints.refuse_version,
+        ),
     ):
         app.add_api_route(
-            f"/v2/models/{{model_name}}/{path}",
-            answer,
-            methods=["POST"],
-            response_model=None,
+            f"/{path}", answer, methods=["POST"], response_model=None
         )
     RESTServer("", plane, repository, 0).create_application()
     for kind in (

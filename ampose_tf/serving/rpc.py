@@ -1,4 +1,4 @@
-"""The gRPC door: KServe's service behind limits."""
+"""gRPC: KServe's service with limits."""
 
 import asyncio
 import time
@@ -6,6 +6,7 @@ import time
 import grpc
 from google.protobuf import message, message_factory
 from grpc import aio
+from kserve.errors import InvalidInput
 from kserve.protocol.dataplane import DataPlane
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc.servicer import InferenceServicer
@@ -17,17 +18,16 @@ from ampose_tf.serving import logs, rest
 from ampose_tf.serving.limits import Limits, Refused
 
 _SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"]
-# Requests of all connections that are being answered; the poses in them are
-# limited, too.
+# Concurrent requests of all connections, from their headers on.
 _MAX_RPCS = 1024
-# Of one connection.
+# Concurrent requests of a connection.
 _MAX_STREAMS = 128
 # Bytes of metadata.
 _HEAD_BYTES = 2**14
-# Connections that do nothing are closed; clients open new ones by themselves.
+# Idle connections are closed; clients reconnect automatically.
 _IDLE_MILLISECONDS = 5 * 60_000
 _HANDSHAKE_MILLISECONDS = 10_000
-# Seconds in which requests are told that the server ends.
+# Seconds in which requests are refused before the server ends.
 _LAST_SECONDS = 0.5
 
 
@@ -35,13 +35,14 @@ class Rpc:
     """The server of gRPC.
 
     Args:
-        plane: What answers requests.
-        repository: What loads and unloads models.
+        plane: Answers requests.
+        repository: Loads and unloads models.
         bounds: The limits.
 
     Attributes:
-        accepted: Requests that have come.
-        answered: Requests that have been answered.
+        accepted: Number of received requests, without those that their clients
+            cancelled.
+        answered: Number of answered requests.
     """
 
     def __init__(
@@ -53,7 +54,9 @@ class Rpc:
         self._servicer = InferenceServicer(plane, repository)
         self._bounds = bounds
         self.accepted = self.answered = 0
-        self._is_ending = False
+        self._is_ending = self._is_over = False
+        # Time limits of requests whose message has not arrived.
+        self._receiving = set()
         self._server = aio.server(
             options=[
                 ("grpc.max_receive_message_length", bounds.max_body_bytes),
@@ -61,13 +64,13 @@ class Rpc:
                 ("grpc.max_concurrent_streams", _MAX_STREAMS),
                 ("grpc.max_connection_idle_ms", _IDLE_MILLISECONDS),
                 ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MILLISECONDS),
-                # Otherwise two servers share a port, and each gets half.
+                # Otherwise two servers could share a port.
                 ("grpc.so_reuseport", 0),
             ],
             maximum_concurrent_rpcs=_MAX_RPCS,
         )
         handlers = {
-            method.name: grpc.unary_unary_rpc_method_handler(
+            method.name: grpc.stream_unary_rpc_method_handler(
                 self._handler(method)
             )
             for method in _SERVICE.methods
@@ -81,74 +84,88 @@ class Rpc:
         )
 
     async def start(self, host: str, port: int) -> int:
-        """Starts it.
+        """Starts the server.
 
         Args:
             host: An IPv4 or IPv6 address, or a name of this machine.
-            port: 0 for a free one.
+            port: 0 for a free port.
 
         Returns:
             The port.
 
         Raises:
-            OSError: If the port cannot be taken.
+            OSError: If the port cannot be used.
         """
         place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
             port = self._server.add_insecure_port(place)
         except RuntimeError as error:
-            raise OSError("is in use, or not this machine's") from error
+            raise OSError(
+                "is in use, or not an address of this machine"
+            ) from error
         await self._server.start()
         return port
 
     async def stop(self, seconds: float) -> None:
-        """Takes no more requests, and waits for those that have come.
+        """Refuses new requests, and waits for those that were accepted.
 
         Args:
-            seconds: After them, requests are broken off.
+            seconds: Time after which requests are cancelled.
         """
-        # gRPC breaks off what comes while it stops: clients are told before.
+        # gRPC cancels requests that arrive while it stops: they are refused
+        # first, so that clients can send them to another server.
         self._is_ending = True
         await asyncio.sleep(_LAST_SECONDS)
-        await self._server.stop(seconds)
+        for limit in self._receiving:
+            limit.reschedule(asyncio.get_running_loop().time())
+        ended = asyncio.create_task(self._server.stop(seconds))
+        await asyncio.wait([ended], timeout=seconds)
+        self._is_over = True
+        await ended
 
     def _handler(self, method):
-        """Returns a method that takes and returns bytes."""
+        """Returns a method that receives and returns bytes.
+
+        It receives a stream of one message: otherwise, gRPC would call it
+        after the message, without a time limit for clients that do not send
+        the message.
+        """
         kind = message_factory.GetMessageClass(method.input_type)
         answer = getattr(self._servicer, method.name)
 
-        async def handle(content, context):
-            if self._is_ending:
-                await context.abort(
-                    grpc.StatusCode.UNAVAILABLE, "The server is ending."
-                )
+        async def handle(messages, context):
             request = {}
             logs.request.set(request)
             began = time.monotonic()
-            self.accepted += 1
-            refused = None
+            is_accepted, refused = False, None
             try:
-                async with asyncio.timeout(self._bounds.request_seconds):
-                    asked = _parsed(kind, content)
-                    response = await answer(asked, context)
+                async with asyncio.timeout(
+                    self._bounds.request_seconds
+                ) as limit:
+                    content = await self._received(messages, limit)
+                    if self._is_ending:
+                        raise _ENDING
+                    self.accepted += 1
+                    is_accepted = True
+                    response = await answer(_parsed(kind, content), context)
                 content = response.SerializeToString()
+                code = "OK"
+            except asyncio.CancelledError:
+                # By the client or its deadline.
+                if not self._is_over:
+                    self.accepted -= is_accepted
+                self._log(method, "CANCELLED", began, request)
+                raise
             except Exception as error:
                 refused = rest.refusal(error)
+                if self._is_ending and not is_accepted:
+                    refused = _ENDING
                 if refused is None:
                     logs.bug(error)
                     refused = rest.INTERNAL
-            code = "OK" if refused is None else refused.code
-            logs.REQUESTS.labels("grpc", code).inc()
-            if refused is not None or method.name == "ModelInfer":
-                logs.write(
-                    "request",
-                    protocol="grpc",
-                    route=method.name,
-                    status=code,
-                    milliseconds=round(1e3 * (time.monotonic() - began), 2),
-                    **request,
-                )
-            self.answered += 1
+                code = refused.code
+            self._log(method, code, began, request)
+            self.answered += is_accepted
             if refused is not None:
                 await context.abort(
                     getattr(grpc.StatusCode, code), refused.sentence
@@ -157,13 +174,51 @@ class Rpc:
 
         return handle
 
+    async def _received(self, messages, limit):
+        """Returns the message of a request."""
+        self._receiving.add(limit)
+        try:
+            return await anext(messages)
+        except StopAsyncIteration:
+            raise InvalidInput("Expected a message.") from None
+        finally:
+            self._receiving.discard(limit)
+
+    def _log(self, method, code, began, request):
+        logs.REQUESTS.labels("grpc", code).inc()
+        if code != "OK" or method.name == "ModelInfer":
+            logs.write(
+                "request",
+                protocol="grpc",
+                route=method.name,
+                status=code,
+                milliseconds=round(1e3 * (time.monotonic() - began), 2),
+                **request,
+            )
+
+
+_ENDING = Refused(503, "UNAVAILABLE", "The server is ending.")
+
 
 def _parsed(kind, content):
+    """Returns a request of a kind.
+
+    Raises:
+        InvalidInput: If it is malformed.
+        NotImplementedError: If it asks for a version of the model.
+    """
     try:
-        return kind.FromString(content)
+        asked = kind.FromString(content)
     except message.DecodeError:
-        raise Refused(
-            400,
-            "INVALID_ARGUMENT",
-            f"Expected a message {kind.DESCRIPTOR.name}.",
+        raise InvalidInput(
+            f"Expected a message {kind.DESCRIPTOR.name}."
         ) from None
+    for field in ("version", "model_version"):
+        if getattr(asked, field, ""):
+            raise NotImplementedError
+    for i, tensor in enumerate(getattr(asked, "inputs", ())):
+        if len(tensor.contents.ListFields()) > 1:
+            raise InvalidInput(
+                f"inputs[{i}].contents: expected numbers of one type."
+            )
+    return asked

@@ -1,7 +1,6 @@
-"""The process: a model behind both doors, from its start to SIGTERM."""
+"""Serves a model over REST and gRPC until SIGTERM."""
 
 import asyncio
-import contextlib
 import errno
 import pathlib
 import resource
@@ -21,13 +20,13 @@ from ampose_tf.serving import connections, logs, rest, rpc
 from ampose_tf.serving.limits import Limits
 from ampose_tf.serving.model import PoseModel
 
-# Beside connections for REST: those for gRPC, and files.
+# Files, and connections of gRPC.
 _FURTHER_FILES = 2000
 _LAST_CONNECTIONS_SECONDS = 0.1
 
 
 class _Plane(DataPlane):
-    """KServe's data plane, of which damaged requests make no bugs."""
+    """KServe's data plane, which is not ready while the server ends."""
 
     draining = False
 
@@ -41,31 +40,9 @@ class _Plane(DataPlane):
     async def ready(self):
         return not self.draining
 
-    def decode(self, *arguments, **named):
-        with _blaming_the_request():
-            return super().decode(*arguments, **named)
-
-    def encode(self, *arguments, **named):
-        with _blaming_the_request():
-            return super().encode(*arguments, **named)
-
-
-@contextlib.contextmanager
-def _blaming_the_request():
-    try:
-        yield
-    except InvalidInput:
-        raise
-    except Exception as error:
-        # KServe takes fields for granted.
-        raise InvalidInput(
-            "A field of the request is missing or not what the protocol "
-            f"says ({type(error).__name__})."
-        ) from error
-
 
 class _Repository(ModelRepositoryExtension):
-    """Clients may not take the model away."""
+    """Refuses to load or unload models."""
 
     async def load(self, model_name):
         raise InvalidInput("This server loads no other models.")
@@ -75,14 +52,14 @@ class _Repository(ModelRepositoryExtension):
 
 
 class Server(kserve.ModelServer):
-    """KServe's model server with limits, and with an end of its own.
+    """KServe's model server with limits and an orderly shutdown.
 
     Args:
-        model: What it serves.
-        bounds: Its limits.
+        model: The model.
+        bounds: The limits.
         host: Address to listen at.
-        port: For REST; 0 for a free one.
-        grpc_port: For gRPC; 0 for a free one, None for no gRPC.
+        port: Port of REST; 0 for a free one.
+        grpc_port: Port of gRPC; 0 for a free one, None for no gRPC.
     """
 
     def __init__(
@@ -105,16 +82,16 @@ class Server(kserve.ModelServer):
         self.model_repository_extension = _Repository(self.registered_models)
 
     async def run(self, bound: socket.socket) -> int:
-        """Serves until a signal comes.
+        """Serves until a signal is received.
 
         Args:
-            bound: The socket for REST.
+            bound: Socket for REST.
 
         Returns:
-            The signal's number.
+            Number of the signal.
 
         Raises:
-            OSError: If the port for gRPC cannot be taken.
+            OSError: If the port for gRPC cannot be used.
         """
         loop = asyncio.get_running_loop()
         stopped = loop.create_future()
@@ -158,7 +135,8 @@ class Server(kserve.ModelServer):
         logs.write("stopping", signal=signal.Signals(number).name)
         self.dataplane.draining = guard.draining = True
         await asyncio.sleep(self._bounds.drain_seconds)
-        # What waits to be accepted would be reset: no more, and take those.
+        # Connections that were not accepted would be reset: the queue is
+        # closed, and then emptied.
         bound.listen(0)
         await asyncio.sleep(_LAST_CONNECTIONS_SECONDS)
         web.should_exit = True
@@ -190,26 +168,26 @@ def serve(
     flip_ensemble: bool,
     trust_model: bool,
 ) -> int:
-    """Serves a model until a signal comes.
+    """Serves a model until a signal is received.
 
     Args:
         path: See `load_predictor`.
-        name: The model's name in addresses.
+        name: Name of the model in addresses.
         bounds: The limits.
         host: Address to listen at.
-        port: For REST; 0 for a free one.
-        grpc_port: For gRPC; 0 for a free one, None for no gRPC.
+        port: Port of REST; 0 for a free one.
+        grpc_port: Port of gRPC; 0 for a free one, None for no gRPC.
         threads: See `PoseModel`.
         seen_score: See `PoseModel`.
         flip_ensemble: See `PoseModel`.
         trust_model: See `load_predictor`.
 
     Returns:
-        The exit status, 128 and the signal's number.
+        The exit status, 128 plus the number of the signal.
 
     Raises:
-        OSError: If there is no model, or a port cannot be taken.
-        ValueError: If it is not a model, or an argument is out of its range.
+        OSError: If the model cannot be read or a port cannot be used.
+        ValueError: If the file is not a model or an argument is out of range.
     """
     logs.configure()
     try:
@@ -223,7 +201,7 @@ def serve(
         ) from error
     with bound:
         _allow_files(bounds.max_connections + _FURTHER_FILES)
-        # LiteRT greets once, in a process.
+        # LiteRT prints a greeting once per process.
         with runtime.without_greeting():
             model = PoseModel(
                 path,
@@ -242,7 +220,7 @@ def serve(
 
 
 def _allow_files(count):
-    """Raises the number of open files, if it is lower and may be raised."""
+    """Raises the limit of open files to `count`, or as far as possible."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= count:
         return

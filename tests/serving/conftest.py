@@ -1,4 +1,4 @@
-"""One server for the tests of this folder: it takes seconds to start."""
+"""A server for all tests of this folder, since it takes seconds to start."""
 
 import contextlib
 import http.client
@@ -25,7 +25,7 @@ JSON = {"content-type": "application/json"}
 
 
 class Served(NamedTuple):
-    """A server that runs."""
+    """A running server."""
 
     process: subprocess.Popen
     log: pathlib.Path
@@ -33,14 +33,14 @@ class Served(NamedTuple):
     grpc_port: int
 
     def errors(self):
-        """What was on standard error."""
+        """Returns the text on standard error."""
         return self.log.with_name("errors").read_text()
 
     def lines(self):
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
     def ask(self, path, body=None, headers=JSON, method=None):
-        """Returns the status, the headers and the answer's bytes."""
+        """Returns the status, headers and body of an answer."""
         connection = http.client.HTTPConnection(
             "127.0.0.1", self.port, timeout=30
         )
@@ -50,15 +50,10 @@ class Served(NamedTuple):
             answer = connection.getresponse()
             return answer.status, dict(answer.headers), answer.read()
 
-    def resident(self):
-        """Returns bytes of memory."""
-        fields = pathlib.Path(f"/proc/{self.process.pid}/statm").read_text()
-        return int(fields.split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
 
 @contextlib.contextmanager
 def serving(folder, *flags, frameworks=False):
-    # Neither may be imported by a server of a `.tflite`.
+    # A server of a `.tflite` must not import either.
     for name in () if frameworks else ("tensorflow", "keras"):
         (folder / f"{name}.py").write_text("raise SystemExit('imported')")
     log = folder / "log"
@@ -106,7 +101,7 @@ def served(tmp_path_factory):
 
 
 def people(count, joints, seed=3):
-    """Returns pixels and scores of people whom no one looks like."""
+    """Returns random pixels and scores, (N, S, 2) and (N, S)."""
     random = np.random.default_rng(seed)
     pixels = random.uniform(100, 900, (count, joints, 2)).round(1)
     scores = random.uniform(0.5, 1, (count, joints)).round(2)
@@ -114,21 +109,9 @@ def people(count, joints, seed=3):
     return pixels.astype(np.float32), scores.astype(np.float32)
 
 
-def instances(pixels, scores, skeleton="COCO-17", size=(1000, 900)):
-    return [
-        {
-            "pixels": p.tolist(),
-            "scores": s.tolist(),
-            "image_size": list(size),
-            "skeleton": skeleton,
-        }
-        for p, s in zip(pixels, scores, strict=True)
-    ]
-
-
 @pytest.fixture(autouse=True)
 def _logging_as_it_was():
-    """A command that runs in this process sends logs elsewhere."""
+    """Restores logging, which commands in this process redirect."""
     root = logging.getLogger()
     kept = root.handlers, root.level, logging.raiseExceptions
     with warnings.catch_warnings():

@@ -1,11 +1,12 @@
-"""The benchmarks of the server run, and find no errors."""
+"""The benchmarks of the server run, and notice errors."""
 
+import http.client
 import re
 
 import numpy as np
 import pytest
 
-from benchmarks import load
+from benchmarks import hostile, load
 from tests import commands
 from tests.serving.conftest import ROOT
 
@@ -37,6 +38,7 @@ def test_hostile():
     assert ended.returncode == 0, ended.stderr
     assert "lost 0" in ended.stdout
     assert "body: {'408': 30}" in ended.stdout
+    assert "gRPC: {'DEADLINE_EXCEEDED': 30}" in ended.stdout
 
 
 def test_a_wrong_answer_counts_as_an_error(capsys):
@@ -49,3 +51,33 @@ def test_a_wrong_answer_counts_as_an_error(capsys):
 
     load._line("x", Target(), 1, 1, 0.05, [np.zeros((1, 17, 3))])
     assert capsys.readouterr().out.endswith("| 1 |\n")
+
+
+def test_failed_requests_count_as_errors(capsys):
+    class Target:
+        def client(self):
+            def ask(i):
+                raise http.client.IncompleteRead(b"")
+
+            return ask
+
+    load._line("x", Target(), 2, 1, 0.05, [np.zeros((1, 17, 3))])
+    count = int(capsys.readouterr().out.split("|")[-2])
+    # At least two before and two while it is measured.
+    assert count >= 4
+
+
+def test_growth_of_memory_is_an_error():
+    hostile.check_growth(100e6, 109e6, 10e6)
+    with pytest.raises(ValueError, match="from 100 to 111 MB"):
+        hostile.check_growth(100e6, 111e6, 10e6)
+
+
+@pytest.mark.parametrize(
+    ("status", "lost", "clients"),
+    [(0, 0, {}), (143, 1, {}), (143, 0, {"TimeoutError": 1})],
+)
+def test_a_bad_end_is_an_error(status, lost, clients):
+    hostile.check_end(143, 0, {"answered": 3, "UNAVAILABLE": 1})
+    with pytest.raises(ValueError, match="the server ended with"):
+        hostile.check_end(status, lost, clients)

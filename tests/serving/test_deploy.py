@@ -1,4 +1,4 @@
-"""The image and the manifest name what there is."""
+"""The image and the manifest agree with the package."""
 
 import json
 import re
@@ -37,7 +37,7 @@ def arguments(kind):
     return found
 
 
-def test_the_manifest_has_fields_that_kserve_knows():
+def test_the_manifest_has_fields_of_kserve():
     from kubernetes import client
 
     assert MANIFEST["kind"] == "InferenceService"
@@ -78,7 +78,7 @@ def test_the_probes_are_answered(served, path):
     assert served.ask(path)[0] == 200
 
 
-def test_the_image_takes_what_is_in_the_repository():
+def test_the_image_copies_files_of_the_repository():
     copied = [rest.split() for name, rest in INSTRUCTIONS if name == "COPY"]
     sources = {source for *some, _ in copied for source in some}
     assert sources >= {"setup.cfg", "pyproject.toml", "ampose_tf"}
@@ -89,6 +89,6 @@ def test_the_image_takes_what_is_in_the_repository():
     for given in ("--constraint", "--requirement"):
         assert first[first.index(given) + 1] in sources
     assert second[-2:] == ["--no-deps", "."]
-    # As the extra says.
+    # The same as the extra.
     text = (ROOT / "setup.cfg").read_text().replace(" ", "")
     assert re.search(rf"^{re.escape(first[-1])}$", text, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""docs/kserve.md: its commands run, and its tables are the server's."""
+"""The commands and tables of docs/kserve.md."""
 
 import json
 import re
@@ -14,7 +14,7 @@ TEXT = (ROOT / "docs/kserve.md").read_text(encoding="utf-8")
 
 
 def blocks(language, served):
-    """Blocks of the page, for a server at other ports and of another model."""
+    """Returns blocks of the page, with other ports and another model."""
     return [
         block.replace("ampose_s", "ampose_t")
         .replace("localhost:8080", f"127.0.0.1:{served.port}")
@@ -45,7 +45,7 @@ def test_curl(served):
     assert ended.returncode == 0, ended.stderr
     answer = json.loads(ended.stdout)
     (pose,) = np.array([pose["poses_3d"] for pose in answer["predictions"]])
-    # A person who stands: the head is above the feet, and y points down.
+    # The person is upright: the head is above the feet, and y points down.
     head, foot = (
         answer["joint_names"].index(joint) for joint in ("Head", "RFoot")
     )
@@ -60,7 +60,7 @@ def test_both_clients_in_python_get_the_same_poses(served):
         found.append(names["poses_3d"])
     rest, rpc = found
     assert rest.shape == (61, 17, 3)
-    # Pixels were rounded to float32 in one of them.
+    # One of them rounds pixels to float32.
     np.testing.assert_allclose(rest, rpc, atol=1e-4)
 
 

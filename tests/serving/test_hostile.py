@@ -1,7 +1,8 @@
-"""What a server refuses: each in one sentence, and it goes on serving."""
+"""A server refuses requests in one sentence, and continues to serve."""
 
 import concurrent.futures
 import contextlib
+import gzip
 import http.client
 import json
 import os
@@ -11,12 +12,12 @@ import time
 import grpc
 import pytest
 
-from benchmarks import hostile
+from benchmarks import hostile, pose_requests
+from benchmarks.pose_requests import instances, resident
 from tests.serving.conftest import (
     JSON,
     MAX_BODY,
     MAX_POSES,
-    instances,
     people,
     serving,
 )
@@ -42,20 +43,20 @@ def still_serves(served):
     [(300, 0), pytest.param(10_000, 1, marks=pytest.mark.slow)],
 )
 def test_malformed_bodies(served, count, seed):
-    before = served.resident()
+    before = resident(served.process.pid)
     outcomes = hostile.send(*places(served), "ampose_t", count, seed)
     assert sum(outcomes.values()) == count
     kinds = {kind for kind, _ in outcomes}
     assert len(kinds) > 30
-    # What is allocated once, and kept.
-    assert served.resident() - before < 100e6
+    # Some memory is allocated once, and kept.
+    assert resident(served.process.pid) - before < 100e6
 
 
 @pytest.mark.parametrize("kind", ["nothing", "head", "body"])
 @pytest.mark.parametrize(
     "count", [40, pytest.param(1000, marks=pytest.mark.slow)]
 )
-def test_slow_clients_are_told_so_while_others_are_served(served, kind, count):
+def test_slow_clients_are_refused_while_others_are_served(served, kind, count):
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         slow = pool.submit(
             hostile.slow, places(served)[0], "ampose_t", kind, count
@@ -65,7 +66,21 @@ def test_slow_clients_are_told_so_while_others_are_served(served, kind, count):
         assert slow.result() == {"408": count}
 
 
+@pytest.mark.parametrize(
+    "count", [200, pytest.param(1000, marks=pytest.mark.slow)]
+)
+def test_calls_without_a_message_are_ended(served, count):
+    found = hostile.stalled(places(served)[1], count, 30)
+    assert found == {"DEADLINE_EXCEEDED": count}
+
+
 def test_clients_that_do_not_read_are_cut_off(served):
+    assert hostile.slow(places(served)[0], "ampose_t", "unread", 5, 30) == {
+        "": 5
+    }
+
+
+def test_files_of_clients_that_do_not_read_are_closed(served):
     def files():
         return len(os.listdir(f"/proc/{served.process.pid}/fd"))
 
@@ -137,7 +152,7 @@ def test_a_busy_server_refuses_further_requests(served):
         ),
     ],
 )
-def test_what_is_no_http(served, sent, status):
+def test_bytes_that_are_not_http(served, sent, status):
     with socket.create_connection(("127.0.0.1", served.port), 30) as client:
         client.sendall(sent)
         answer = b""
@@ -180,6 +195,37 @@ def test_grpc_of_another_model_or_method(served):
             assert raised.value.code() is code
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "application/json; charset=utf-8",
+        "Application/JSON",
+        "application/a+json",
+    ],
+)
+def test_content_types_of_json(served, kind):
+    assert served.ask(V1, GOOD, {"content-type": kind})[0] == 200
+
+
+def test_compressed_bodies_are_refused(served):
+    headers = JSON | {"content-encoding": "gzip"}
+    for path in (V1, "/v2/models/ampose_t/infer"):
+        status, _, body = served.ask(path, gzip.compress(b"{}"), headers)
+        assert status == 415
+        assert "Compressed" in json.loads(body)["error"]
+
+
+def test_grpc_of_a_version_is_refused(served):
+    body = pose_requests.grpc_v2(
+        "ampose_t", *people(2, 17), model_version="9"
+    ).SerializeToString()
+    with grpc.insecure_channel(places(served)[1]) as channel:
+        with pytest.raises(grpc.RpcError) as raised:
+            channel.unary_unary(pose_requests.INFER)(body)
+        assert raised.value.code() is grpc.StatusCode.NOT_FOUND
+        assert "no versions" in raised.value.details()
+
+
 def test_more_connections_than_the_limit(tmp_path):
     with (
         serving(
@@ -210,6 +256,6 @@ def test_memory_is_flat_over_many_good_requests(served):
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         for _ in range(5):
             list(pool.map(ask, range(4)))
-            used.append(served.resident())
-    # The first are what caches grow by.
+            used.append(resident(served.process.pid))
+    # Caches grow during the first.
     assert used[-1] - used[1] < 10e6, used

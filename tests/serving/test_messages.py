@@ -1,17 +1,23 @@
-"""What requests may say, and what is said of those that do not."""
+"""Contents of requests, and messages for those that are malformed."""
 
 import copy
+import tracemalloc
 
 import numpy as np
 import pytest
 from kserve.errors import InvalidInput
-from kserve.protocol.infer_type import InferInput, InferRequest
+from kserve.protocol.infer_type import (
+    InferInput,
+    InferRequest,
+    RequestedOutput,
+)
 
 from ampose_tf.conversion import COCO_17
 from ampose_tf.lifting.keypoints import SKELETONS, convert
 from ampose_tf.serving import messages
 from ampose_tf.serving.limits import Limits, Refused, check_name
-from tests.serving.conftest import instances, people
+from benchmarks.pose_requests import instances
+from tests.serving.conftest import people
 
 PIXELS, SCORES = people(3, 17)
 
@@ -47,7 +53,7 @@ def read_v2(asked):
     return messages.read_v2(asked, max_poses=5, seen_score=0.3)
 
 
-def test_both_protocols_say_the_same():
+def test_both_protocols_are_read_the_same():
     pixels, scores = convert(PIXELS, SCORES, COCO_17)
     for asked in (read(body()), read_v2(request())):
         np.testing.assert_array_equal(asked.pixels, pixels)
@@ -78,7 +84,7 @@ def test_without_scores_everything_is_seen():
     assert (read_v2(request(scores=None)).scores == 1).all()
 
 
-def test_what_was_not_seen_may_be_anything():
+def test_pixels_of_undetected_joints_are_arbitrary():
     scores = SCORES.copy()
     scores[1, 9] = 0
     pixels = PIXELS.copy()
@@ -110,20 +116,30 @@ def change(where, value):
         (("instances", 1, "score"), 3, "instances[1]: unknown key 'score'"),
         (("instances", 1, "skeleton"), "COCO", "'COCO'"),
         (("instances", 1, "skeleton"), ["COCO-17"], "COCO-17"),
-        (("instances", 1, "skeleton"), "BODY_25", "(25, 2), got (17, 2)"),
-        (("instances", 1, "pixels"), None, "[1].pixels: expected numbers"),
-        (("instances", 1, "pixels"), [], "(17, 2), got (0,)"),
-        (("instances", 1, "pixels", 2), [1], "different lengths"),
-        (("instances", 1, "pixels", 2), ["1", "2"], "expected numbers"),
-        (("instances", 1, "pixels", 2), [True, None], "expected numbers"),
+        (("instances", 1, "skeleton"), "BODY_25", "length 25, got 17"),
+        (("instances", 1, "pixels"), None, "[1].pixels: expected a list"),
+        (("instances", 1, "pixels"), [], "length 17, got 0"),
+        (("instances", 1, "pixels", 2), [1], "pixels[2]: expected a list of"),
+        (
+            ("instances", 1, "pixels", 2),
+            ["1", "2"],
+            "[1].pixels[2][0]: expected",
+        ),
+        (
+            ("instances", 1, "pixels", 2),
+            [True, None],
+            "[2][0]: expected a number",
+        ),
         (("instances", 1, "pixels", 2), [1e300, 2], "pixels of pose 1"),
-        (("instances", 1, "pixels", 2), [10**30, 2], "[1].pixels"),
+        (("instances", 1, "pixels", 2), [10**30, 2], "pixels of pose 1"),
+        (("instances", 1, "pixels", 2), "x" * 10**6, "[1].pixels[2]"),
         (("instances", 1, "scores", 2), 1.5, "scores of pose 1"),
         (("instances", 1, "scores", 2), -1, "scores of pose 1"),
-        (("instances", 1, "scores"), [0.5] * 16, "(17,), got (16,)"),
+        (("instances", 1, "scores"), [0.5] * 16, "length 17, got 16"),
         (("instances", 1, "image_size"), [0, 5], "image_size of pose 1"),
         (("instances", 1, "image_size"), [10**9, 5], "image_size of pose 1"),
         (("instances", 1, "image_size"), [5], "image_size"),
+        (("parameters",), {}, "Unknown key 'parameters'"),
     ],
 )
 def test_mistakes_in_v1(where, value, said):
@@ -178,7 +194,7 @@ def test_too_many_poses_are_refused():
         ({"scores": tensor("scores", SCORES, "x" * 999)}, "datatype"),
         (
             {"scores": InferInput("scores", [3, 17], "FP32", [0.5] * 50)},
-            "51 numbers",
+            "scores.data: expected a list of length 51, got 50",
         ),
         (
             {"scores": InferInput("scores", [-1, 17], "FP32", [0.5] * 51)},
@@ -187,7 +203,19 @@ def test_too_many_poses_are_refused():
         ({"scores": InferInput("scores", "317", "FP32", [])}, "whole numbers"),
         (
             {"scores": InferInput("scores", [3, 17], "INT8", [999] * 51)},
-            "INT8",
+            "integers from -128 to 127",
+        ),
+        (
+            {"scores": InferInput("scores", [3, 17], "INT8", [0.7] * 51)},
+            "scores.data[0]: expected an integer",
+        ),
+        (
+            {"scores": InferInput("scores", [3, 17], "FP32", [True] * 51)},
+            "scores.data[0]: expected a number",
+        ),
+        (
+            {"scores": InferInput("scores", [3, 17], "FP32", ["1"] * 51)},
+            "scores.data[0]: expected a number",
         ),
         (
             {"scores": InferInput("scores", [3, 17], "FP32", [np.nan] * 51)},
@@ -201,6 +229,31 @@ def test_mistakes_in_v2(changed, said):
         read_v2(request(**changed))
     assert said in str(raised.value)
     assert len(str(raised.value)) < 300
+
+
+def outputs(*names):
+    asked = request()
+    asked.request_outputs = [RequestedOutput(name) for name in names]
+    return asked
+
+
+def test_an_output_is_returned_at_most_once():
+    assert len(read_v2(outputs("poses_3d", "notes")).pixels) == 3
+    for names in (["poses_3d"] * 2, ["x"]):
+        with pytest.raises(InvalidInput, match="outputs: expected poses_3d"):
+            read_v2(outputs(*names))
+
+
+def test_long_strings_need_no_memory():
+    """NumPy would make strings of all numbers, here 400 MB."""
+    wrong = {"instances": instances(*people(1000, 17))}
+    wrong["instances"][500]["image_size"] = ["x" * 10**5, 2]
+    tracemalloc.start()
+    with pytest.raises(InvalidInput, match=r"\[500\].image_size\[0\]"):
+        messages.read_v1(wrong, 1000, 0.3)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2e6
 
 
 def test_every_skeleton_is_known():

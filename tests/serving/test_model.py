@@ -1,4 +1,4 @@
-"""What is behind the doors: any predictor, in threads."""
+"""The served model, with any predictor and in threads."""
 
 import asyncio
 import json
@@ -15,11 +15,12 @@ from ampose_tf.lifting.keypoints import Keypoints, Track
 from ampose_tf.serving import model
 from ampose_tf.serving.limits import Limits, Refused
 from ampose_tf.skeleton import H36M_16
-from tests.serving.conftest import instances, people, serving
+from benchmarks.pose_requests import instances
+from tests.serving.conftest import people, serving
 
 
 class Predictor:
-    """Of 16 joints, which is not told what was seen."""
+    """A model of 16 joints without an input for seen joints."""
 
     skeleton = H36M_16
     normalisation = "width"
@@ -68,7 +69,7 @@ def ask(served, content):
     return np.array([pose["poses_3d"] for pose in answer["predictions"]])
 
 
-def test_what_was_not_seen_is_completed_as_the_lifter_does(served):
+def test_unseen_joints_are_completed_as_by_the_lifter(served):
     pixels, scores = people(7, 17)
     scores[1, 9:11] = scores[2, 11:] = scores[6, :12] = 0.1
     tracks = tuple(
@@ -90,20 +91,20 @@ def test_all_threads_share_a_request(served, predictor):
     assert len(predictor.threads) == 2
 
 
-def test_nobody_seen_is_named(served):
+def test_a_pose_without_seen_joints_is_named(served):
     pixels, scores = people(3, 17)
     scores[1] = 0.2
-    with pytest.raises(InvalidInput, match="scores of pose 1: no joint"):
+    with pytest.raises(InvalidInput, match="scores of pose 1: none of"):
         ask(served, body(pixels, scores))
 
 
-def test_poses_that_are_none_are_refused(served, predictor, monkeypatch):
+def test_poses_that_are_not_finite_are_refused(served, predictor, monkeypatch):
     monkeypatch.setattr(
         Predictor,
         "__call__",
         lambda self, k, seen: np.full((1, 16, 3), np.nan),
     )
-    with pytest.raises(InvalidInput, match="no pose"):
+    with pytest.raises(InvalidInput, match="poses are not finite"):
         ask(served, body(*people(1, 17)))
 
 
@@ -118,6 +119,12 @@ def test_further_requests_are_refused_while_poses_wait(served):
     assert refused.status == 429
     # Nothing waits any more.
     assert len(ask(served, body(*people(11, 17)))) == 11
+
+
+def test_decoded_requests_are_not_kept(served):
+    content = body(*people(3, 17))
+    served.preprocess(content)
+    assert content == {}
 
 
 def test_a_request_that_is_given_up_leaves_no_work(served):

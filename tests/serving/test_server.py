@@ -1,4 +1,4 @@
-"""A server on loopback: protocols, health, metrics, logs, its end."""
+"""Protocols, health, metrics, logs and shutdown of a server."""
 
 import json
 import pathlib
@@ -16,8 +16,10 @@ from kserve.protocol.grpc import grpc_predict_v2_pb2_grpc as stubs
 
 from ampose_tf.lifting import Lifter
 from ampose_tf.lifting.keypoints import SKELETONS, Keypoints, Track
+from benchmarks import pose_requests
+from benchmarks.pose_requests import instances
 from tests import commands
-from tests.serving.conftest import ROOT, instances, people, serving
+from tests.serving.conftest import ROOT, people, serving
 
 V1 = "/v1/models/ampose_t:predict"
 V2 = "/v2/models/ampose_t/infer"
@@ -37,7 +39,7 @@ def stub(served):
 
 
 def lifted(lifter, pixels, scores, skeleton="COCO-17"):
-    """What the package makes of people of one frame."""
+    """Returns poses of the package for the people of a frame."""
     tracks = tuple(
         Track(i, np.zeros(1, int), p[None], s[None])
         for i, (p, s) in enumerate(zip(pixels, scores, strict=True))
@@ -52,33 +54,9 @@ def v1(served, asked):
     return json.loads(body)
 
 
-def of_grpc(raw=True, **changed):
-    tensors = {
-        "pixels": PIXELS,
-        "scores": SCORES,
-        "image_size": np.array([SIZE], np.float32),
-    }
-    contents = [
-        {} if raw else {"contents": {"fp32_contents": array.ravel()}}
-        for array in tensors.values()
-    ]
-    request = pb.ModelInferRequest(
-        model_name="ampose_t",
-        id="seven",
-        inputs=[
-            {"name": name, "shape": array.shape, "datatype": "FP32"} | content
-            for (name, array), content in zip(
-                tensors.items(), contents, strict=True
-            )
-        ],
-        raw_input_contents=[a.tobytes() for a in tensors.values()]
-        if raw
-        else [],
-    )
-    request.parameters["skeleton"].string_param = "COCO-17"
-    for name, value in changed.items():
-        setattr(request, name, value)
-    return request
+def of_grpc(raw=True, **fields):
+    fields = {"model_name": "ampose_t", "id": "seven"} | fields
+    return pose_requests.grpc_v2("", PIXELS, SCORES, SIZE, raw=raw, **fields)
 
 
 @pytest.mark.parametrize("skeleton", SKELETONS)
@@ -106,23 +84,10 @@ def test_a_large_request_is_its_poses_one_by_one(served):
 
 def test_v2_by_json_and_by_binary_tensors(served, lifter):
     expected = lifted(lifter, PIXELS, SCORES)
-    request = {
-        "id": "seven",
-        "parameters": {"skeleton": "COCO-17"},
-        "inputs": [
-            {
-                "name": name,
-                "shape": array.shape,
-                "datatype": datatype,
-                "data": array.ravel().tolist(),
-            }
-            for name, array, datatype in (
-                ("pixels", PIXELS, "FP32"),
-                ("scores", SCORES, "FP64"),
-                ("image_size", np.array(SIZE), "INT64"),
-            )
-        ],
-    }
+    request = pose_requests.json_v2(
+        PIXELS, SCORES, SIZE, ("FP32", "FP64", "INT64")
+    )
+    request["id"] = "seven"
     status, _, body = served.ask(V2, json.dumps(request))
     answer = json.loads(body)
     assert (status, answer["id"]) == (200, "seven")
@@ -197,7 +162,7 @@ def test_health_readiness_and_metadata(served, stub):
     assert stub.ServerMetadata(pb.ServerMetadataRequest()).name == "ampose_tf"
 
 
-def test_a_client_cannot_take_the_model_away(served, stub):
+def test_clients_cannot_unload_the_model(served, stub):
     for action in ("load", "unload"):
         path = f"/v2/repository/models/ampose_t/{action}"
         assert served.ask(path, b"")[0] == 400
@@ -227,17 +192,17 @@ def test_metrics_count(served):
     served.ask(V1, b"{}")
     after = [metric(served, name) for name in names]
     gained = np.subtract(after, before)
-    # Reading the metrics is a request, too.
+    # Reading the metrics is also a request.
     assert gained.tolist() == [5, 1 + len(names), 1, 1]
     assert metric(served, "ampose_waiting_poses") == 0
     assert metric(served, "process_resident_memory_bytes") > 1e7
 
 
-def test_logs_are_json_and_say_nothing_of_people(served, stub):
+def test_logs_are_json_and_contain_no_personal_data(served, stub):
     pixels = np.full((1, 17, 2), 123.25, np.float32)
     pixels += np.arange(17)[:, None]
     v1(served, instances(pixels, SCORES[:1], size=(1237, 1239)))
-    secret = "a-name-of-somebody"
+    secret = "a-secret-name"
     served.ask(f"/v1/models/{secret}:predict", b"{}")
     served.ask(f"/{secret}", b"{}")
     wrong = instances(pixels, SCORES[:1], secret)
@@ -247,7 +212,7 @@ def test_logs_are_json_and_say_nothing_of_people(served, stub):
     stub.ModelInfer(of_grpc(id=secret))
     with pytest.raises(grpc.RpcError):
         stub.ModelInfer(of_grpc(model_name=secret))
-    # Not of the answer, but of the line that comes after it.
+    # The line is written after the answer.
     time.sleep(0.1)
     text = served.log.read_text()
     for hidden in (secret, "123.25", "1237", "127.0.0.1:"):
@@ -261,8 +226,13 @@ def test_logs_are_json_and_say_nothing_of_people(served, stub):
     assert served.errors() == ""
 
 
+def _many():
+    """Returns a request that takes longer than a few milliseconds."""
+    return pose_requests.grpc_v2("ampose_t", *people(1000, 17))
+
+
 def test_sigterm_loses_no_accepted_request(tmp_path):
-    """Clients ask as fast as they can while the server is told to end."""
+    """Clients send requests continuously while the server ends."""
     body = json.dumps({"instances": instances(PIXELS, SCORES)})
     request = of_grpc()
     with serving(
@@ -294,6 +264,17 @@ def test_sigterm_loses_no_accepted_request(tmp_path):
                         return
                     counts["grpc"][1] += 1
 
+        def never():
+            end.wait()
+            yield from ()
+
+        channel = grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}")
+        infer = stubs.GRPCInferenceServiceStub(channel).ModelInfer
+        for seconds in (0.002, 0.004, 0.006):
+            with pytest.raises(grpc.RpcError):
+                infer(_many(), timeout=seconds)
+        # Without a message, it must neither count nor delay the end.
+        stalled = channel.stream_unary(pose_requests.INFER).future(never())
         threads = [threading.Thread(target=t) for t in (rest, calls) * 2]
         for thread in threads:
             thread.start()
@@ -301,8 +282,10 @@ def test_sigterm_loses_no_accepted_request(tmp_path):
         server.process.send_signal(signal.SIGTERM)
         time.sleep(0.3)
         unready.append(server.ask("/v2/health/ready")[0])
-        status = server.process.wait(30)
+        status = server.process.wait(15)
+        assert stalled.code() is grpc.StatusCode.UNAVAILABLE
         end.set()
+        channel.close()
         for thread in threads:
             thread.join()
         lines = server.lines()
@@ -312,10 +295,12 @@ def test_sigterm_loses_no_accepted_request(tmp_path):
     assert (counts["rest"][0], counts["grpc"][0]) == (0, 0)
     assert lines[-1]["lost"] == 0
     answered = counts["rest"][1] + counts["grpc"][1]
-    # And the one for readiness.
+    # With the request for readiness.
     assert lines[-1]["answered"] == answered + 1
     assert counts["rest"][1] > 0
     assert counts["grpc"][1] > 0
+    ends = [line.get("status") for line in lines]
+    assert "CANCELLED" in ends
 
 
 def fails(*flags):
@@ -345,7 +330,7 @@ def test_a_port_in_use_is_one_line(served):
         ([f"--model={ROOT}/setup.cfg", "--port=0"], "expected a .keras"),
         (["--name=a/b"], "--name"),
         (["--port=70000"], "--port"),
-        (["--port=8081"], "--grpc_port=8081 is --port, too"),
+        (["--port=8081"], "--grpc_port=8081 is the same as --port"),
         (["--max_poses=9999"], "--max_waiting_poses=8192"),
         (["--threads=4096", "--port=0"], "--threads=4096"),
         (["--host=192.0.2.1", "--port=0"], "--port=0 of 192.0.2.1"),
