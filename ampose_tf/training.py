@@ -64,11 +64,11 @@ def train(
 
     Raises:
         FloatingPointError: If the loss or weights are not finite.
-        OSError: If a file cannot be written, or another process trains in
-            workdir.
+        OSError: If a file cannot be written, a shard is missing, or another
+            process trains in workdir.
         ValueError: If workdir contains a run of another config or of other
-            data, one of its files is damaged, or the devices do not support
-            the config.
+            data, one of its files or a shard is damaged, or the devices do
+            not support the config.
         interrupts.Interrupted: If a signal stopped training.
     """
     devices.check_machine()
@@ -100,7 +100,23 @@ def train(
                     for path in sources
                 },
             )
-            _train(model, config, feed, validation, recorder, strategy)
+            with _shards_named(training):
+                _train(model, config, feed, validation, recorder, strategy)
+
+
+@contextlib.contextmanager
+def _shards_named(training):
+    """Checks shards again after TensorFlow's errors, which name no file."""
+    if not isinstance(training, Shards):
+        yield
+        return
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.OpError:
+        training.check()
+        raise
 
 
 def _scope(strategy):

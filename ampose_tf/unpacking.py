@@ -10,7 +10,7 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 # Archives have one member per recording. A member of 50 bytes in the file
@@ -72,15 +72,32 @@ def gunzipped(content: bytes, most: int) -> bytes:
     return b"".join(found)
 
 
+def zip_names(file: BinaryIO) -> list[str]:
+    """Returns the names of a zip archive's members.
+
+    Args:
+        file: The archive, which must be seekable.
+
+    Raises:
+        zipfile.BadZipFile: If it is not a zip archive, or is damaged.
+        TooLarge: If it has too many members.
+    """
+    with _archive(file) as archive:
+        return archive.namelist()
+
+
 def zip_members(
-    file: BinaryIO, most: int, only: str | None = None
+    file: BinaryIO,
+    most: int,
+    only: str | Callable[[str], bool] | None = None,
 ) -> Iterator[tuple[str, bytes]]:
     """Yields the names and contents of a zip archive's members.
 
     Args:
         file: The archive, which must be seekable.
         most: Largest total size of the yielded contents in bytes.
-        only: Name of the only member to yield, if it exists.
+        only: Name of the only member to yield, if it exists, or a function
+            of a name that returns whether to yield the member.
 
     Raises:
         zipfile.BadZipFile: If it is not a zip archive, or is damaged. Damage
@@ -89,14 +106,13 @@ def zip_members(
         TooLarge: If it is larger.
     """
     size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - _TAIL_BYTES))
-    if file.read().count(_DIRECTORY_ENTRY) > MAX_MEMBERS:
-        raise TooLarge(f"more than {MAX_MEMBERS} members")
-    with zipfile.ZipFile(file) as archive:
+    with _archive(file) as archive:
         members = archive.infolist()
         if sum(member.compress_size for member in members) > size:
             raise zipfile.BadZipFile("its members overlap")
-        if only is not None:
+        if callable(only):
+            members = [m for m in members if only(m.filename)]
+        elif only is not None:
             members = [m for m in members if m.filename == only]
         if sum(member.file_size for member in members) > most:
             raise TooLarge(f"unpacks to more than {most} bytes")
@@ -106,6 +122,14 @@ def zip_members(
 
 class TooLarge(ValueError):
     """An intact archive whose content is too large."""
+
+
+def _archive(file):
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _TAIL_BYTES))
+    if file.read().count(_DIRECTORY_ENTRY) > MAX_MEMBERS:
+        raise TooLarge(f"more than {MAX_MEMBERS} members")
+    return zipfile.ZipFile(file)
 
 
 def _unpacked(file, member):

@@ -10,6 +10,7 @@ import os
 import pickle
 import pickletools
 import zipfile
+from collections.abc import Callable
 
 import numpy as np
 
@@ -23,7 +24,7 @@ _MOST_TIMES = 8
 
 def read(
     source: str | os.PathLike | bytes,
-    only: str | None = None,
+    only: str | Callable[[str], bool] | None = None,
     most: int | None = None,
 ) -> dict:
     """Reads the members of an `.npz` file.
@@ -32,7 +33,8 @@ def read(
         source: Path of the file, or its contents. Members are plain arrays, or
             pickled objects that consist of NumPy arrays, dicts, lists, tuples,
             strings, numbers and None.
-        only: Name of the only member to read, if it exists; None for all.
+        only: Name of the only member to read, if it exists, or a function of
+            a name that returns whether to read the member; None for all.
         most: Largest size in bytes of the unpacked contents; None for 256 MiB
             or 8 times the file's size, whichever is larger.
 
@@ -44,15 +46,33 @@ def read(
         ValueError: If the file is not an `.npz` file, is damaged or too large,
             or contains other objects. Code in the file is never executed.
     """
-    only = None if only is None else f"{only}.npy"
+
+    def is_wanted(member):
+        name = member.removesuffix(".npy")
+        return only(name) if callable(only) else only in (None, name)
+
     with _explained(source, ".npz"), _opened(source) as file:
         if most is None:
             size = file.seek(0, os.SEEK_END)
             most = max(_MOST_BYTES, _MOST_TIMES * size)
         return {
             name.removesuffix(".npy"): _read_member(name, content)
-            for name, content in unpacking.zip_members(file, most, only)
+            for name, content in unpacking.zip_members(file, most, is_wanted)
         }
+
+
+def names(source: str | os.PathLike | bytes) -> list[str]:
+    """Returns the names of the members of an `.npz` file.
+
+    Args:
+        source: Path of the file, or its contents.
+
+    Raises:
+        OSError: If the file cannot be read.
+        ValueError: If the file is not an `.npz` file.
+    """
+    with _explained(source, ".npz"), _opened(source) as file:
+        return [n.removesuffix(".npy") for n in unpacking.zip_names(file)]
 
 
 def read_npy(source: str | os.PathLike | bytes) -> np.ndarray:

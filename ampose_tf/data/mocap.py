@@ -55,6 +55,8 @@ def load(
 ) -> Motion3D:
     """Loads the motion of one split from one or more archives.
 
+    Only the trials of these subjects are read.
+
     Args:
         root: Folder of the archives.
         archives: Names of the archives, without extension.
@@ -68,20 +70,20 @@ def load(
             of any archive, or no motion is selected.
     """
     pieces, trials, names, descriptions = [], [], [], []
-    read = {name: _read(pathlib.Path(root) / name) for name in archives}
-    cards = {name: card for name, (card, _) in read.items()}
-    for name, (card, motion) in read.items():
+    stems = {name: pathlib.Path(root) / name for name in archives}
+    cards = {name: _card(stem) for name, stem in stems.items()}
+    for name, card in cards.items():
         wanted = set(subjects or _subjects(card, split))
         _refuse_leaks(cards, wanted, split)
         wanted &= set(_subjects(card, split))
+        motion = _motion(stems[name], wanted)
         for key in sorted(motion):
-            if key.split("/")[0] in wanted:
-                frames = _checked(motion[key], key, name)
-                pieces.append(frames)
-                trials.append(np.full(len(frames), len(names), np.int32))
-                names.append(key)
-                descriptions.append(_description(card, key))
-    missing = sorted(set(subjects) - {name.split("/")[0] for name in names})
+            frames = _checked(motion[key], key, name)
+            pieces.append(frames)
+            trials.append(np.full(len(frames), len(names), np.int32))
+            names.append(key)
+            descriptions.append(_description(card, key))
+    missing = sorted(set(subjects) - {_subject(name) for name in names})
     if missing or not names:
         what = missing[0] if missing else f"no {split} subjects"
         raise ValueError(
@@ -89,7 +91,7 @@ def load(
             f"({what})"
         )
     trials = np.concatenate(trials)
-    owners = np.array([name.split("/")[0] for name in names])
+    owners = np.array([_subject(name) for name in names])
     return Motion3D(
         np.concatenate(pieces),
         owners[trials],
@@ -97,6 +99,31 @@ def load(
         tuple(names),
         tuple(descriptions),
     )
+
+
+def subjects_of(
+    root: str | os.PathLike, archives: tuple[str, ...], split: str
+) -> tuple[str, ...]:
+    """Returns the subjects of one split, by name, without reading motion.
+
+    Args:
+        root: Folder of the archives.
+        archives: See `load`.
+        split: `"train"` or `"validation"`.
+
+    Raises:
+        OSError: If a file is missing.
+        ValueError: If an archive is damaged, or there are no subjects.
+    """
+    found = set()
+    for name in archives:
+        stem = pathlib.Path(root) / name
+        card = _card(stem)
+        trials = archive.names(stem.with_suffix(".npz"))
+        found |= set(map(_subject, trials)) & set(_subjects(card, split))
+    if not found:
+        raise ValueError(f"{root}: {', '.join(archives)}: no {split} subjects")
+    return tuple(sorted(found))
 
 
 def fixed_cameras(
@@ -208,7 +235,19 @@ def _looking_at(position, target):
     return (w, x, y, z)
 
 
-def _read(stem):
+def _motion(stem, subjects):
+    """Reads the trials of some subjects."""
+    return archive.read(
+        stem.with_suffix(".npz"), lambda trial: _subject(trial) in subjects
+    )
+
+
+def _subject(trial):
+    return trial.split("/")[0]
+
+
+def _card(stem):
+    """Reads an archive's card, and checks that its motion exists."""
     json_path, npz_path = stem.with_suffix(".json"), stem.with_suffix(".npz")
     for path in (npz_path, json_path):
         if not path.is_file():
@@ -239,7 +278,7 @@ def _read(stem):
             f"{json_path}: {sorted(splits[0] & splits[1])[0]} is both in "
             "train and in validation"
         )
-    return card, archive.read(npz_path)
+    return card
 
 
 def _refuse_leaks(cards, wanted, split):

@@ -6,6 +6,7 @@ J x 2 keypoints and J x 3 joint positions. Records contain no code or nested
 formats. `python -m ampose_tf.data.prepare shards` writes these folders.
 """
 
+import collections
 import dataclasses
 import hashlib
 import json
@@ -30,6 +31,8 @@ _VERSION = 1
 _MOST_BYTES = 2**25
 _MOST_PAIRS = 2**40
 _LONGEST_TEXT = 5000
+# No normalised keypoint, and no joint in metres, is as far from 0.
+_LARGEST = 100
 # A TFRecord consists of length and its checksum; data; checksum of the data.
 _HEADER, _FOOTER = 12, 4
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -91,6 +94,15 @@ class Shards(NamedTuple):
     def batches(self, batch_size: int) -> int:
         """Returns the number of batches per epoch; the last may be smaller."""
         return math.ceil(self.count / batch_size)
+
+    def check(self) -> None:
+        """Checks all files completely.
+
+        Raises:
+            OSError: If a file is missing.
+            ValueError: If a file is damaged, or is not that of the manifest.
+        """
+        _checked_mean(self)
 
     def first(self, at_most: int) -> Poses:
         """Returns the first pairs, a random sample as shards are shuffled.
@@ -205,11 +217,7 @@ def load(config: Config) -> Shards:
     found = Shards(
         folder, config.data.joints, shards, known["origin"], sha256, None
     )
-    total = np.zeros(5 * found.joints)
-    for path, shard in zip(found.paths, shards, strict=True):
-        total += _checked_sum(path, shard, found.joints)
-    _, mean = split(total[None] / found.count, found.joints)
-    return found._replace(mean_pose=mean[0])
+    return found._replace(mean_pose=_checked_mean(found))
 
 
 def _read(folder):
@@ -253,13 +261,21 @@ def _check(known):
             raise ValueError(f"shard {number}: expected pairs and sha256")
     if known["pairs"] != sum(shard["pairs"] for shard in shards):
         raise ValueError("its pairs are not the sum of its shards' pairs")
-    texts = [*known["subjects"], *known["origin"].values()]
-    if set(known["origin"]) != {"training_data", "licence"} or not all(
-        isinstance(text, str) and len(text) <= _LONGEST_TEXT for text in texts
+    subjects, described = known["subjects"], known["origin"]
+    if not isinstance(subjects, list) or not all(map(_is_text, subjects)):
+        raise ValueError("expected a list of subjects, as strings")
+    if (
+        not isinstance(described, dict)
+        or set(described) != {"training_data", "licence"}
+        or not all(map(_is_text, described.values()))
     ):
-        raise ValueError("expected subjects and an origin as strings")
+        raise ValueError("expected an origin as strings")
     if not isinstance(known["made_by"], dict):
         raise ValueError("expected made_by, fields of a config")
+
+
+def _is_text(value):
+    return isinstance(value, str) and len(value) <= _LONGEST_TEXT
 
 
 def _check_fits(folder, known, config):
@@ -273,15 +289,20 @@ def _check_fits(folder, known, config):
                 "another data.shards"
             )
     shared = set(known["subjects"]) & set(config.data.validation_subjects)
-    if shared or known["joints"] != config.data.joints:
-        what = (
-            f"contain the validation subject {min(shared)}"
-            if shared
-            else (
-                f"have {known['joints']} joints, expected {config.data.joints}"
-            )
+    if shared:
+        raise ValueError(
+            f"{folder}: its shards contain the validation subject "
+            f"{reading.shown(min(shared))}"
         )
-        raise ValueError(f"{folder}: its shards {what}")
+
+
+def _checked_mean(shards):
+    """Checks all files; returns the mean of their poses, (J, 3)."""
+    total = np.zeros(5 * shards.joints)
+    for path, shard in zip(shards.paths, shards.shards, strict=True):
+        total += _checked_sum(path, shard, shards.joints)
+    _, mean = split(total[None] / shards.count, shards.joints)
+    return mean[0]
 
 
 def _checked_sum(path, shard, joints):
@@ -300,15 +321,37 @@ def _checked_sum(path, shard, joints):
         file.seek(0)
         total = np.zeros(5 * joints)
         for number, rows in enumerate(_records(file, shard, joints)):
+            where = f"{path}: record {number}"
             if rows is None or not np.isfinite(rows).all():
                 raise ValueError(
-                    f"{path}: record {number}: expected finite numbers for "
-                    f"{joints} joints"
+                    f"{where}: expected finite numbers for {joints} joints"
                 )
-            if not number:
-                check_unit(split(rows, joints)[1], "metres", str(path))
+            check_unit(split(rows, joints)[1], "metres", where)
+            largest = np.abs(rows).max()
+            if largest > _LARGEST:
+                raise ValueError(
+                    f"{where}: expected normalised keypoints and metres, at "
+                    f"most {_LARGEST}, got {largest:.3g}"
+                )
             total += rows.sum(axis=0, dtype=np.float64)
+    _check_checksums(path)
     return total
+
+
+def _check_checksums(path):
+    """Reads a file as training does, which checks each record's checksums.
+
+    The lengths of records must have been checked before.
+    """
+    import tensorflow as tf
+
+    try:
+        collections.deque(tf.data.TFRecordDataset(str(path)), maxlen=0)
+    except tf.errors.DataLossError as error:
+        raise ValueError(
+            f"{path}: a record does not match its checksum; write the shards "
+            "again"
+        ) from error
 
 
 def shard_bytes(pairs: int, joints: int) -> int:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -15,12 +16,13 @@ import tensorflow as tf
 
 from ampose_tf import training
 from ampose_tf.config import sections
-from ampose_tf.data import pipeline, shards, sources
+from ampose_tf.data import archive, pipeline, shards, sources
 from ampose_tf.data.feed import make_feed
 from ampose_tf.data.preparation import sharding
 from ampose_tf.models.recorder import Recorder
 from ampose_tf.skeleton import H36M_17
 from tests import commands
+from tests.people import STANDING
 from tests.test_training import Killed, assert_same_run
 
 
@@ -262,8 +264,8 @@ def test_an_output_that_exists_stays(generated, tmp_path):
 
 
 def test_a_failure_leaves_nothing(generated, tmp_path):
-    with pytest.raises(ValueError, match="--number=9999: shard .* be empty"):
-        sharding.prepare(generated, tmp_path / "shards", number=9999)
+    with pytest.raises(ValueError, match="--number=999: shard .* be empty"):
+        sharding.prepare(generated, tmp_path / "shards", number=999)
     assert not list(tmp_path.iterdir())
 
 
@@ -309,6 +311,92 @@ def test_a_damaged_shard_is_named(copied, damage, said):
         shards.load(copied)
 
 
+def read_all(model, config, feed, *others):
+    """What `fit` does, as far as its batches are concerned."""
+    for _ in feed.batches(range(1)):
+        pass
+
+
+def run_out(*arguments):
+    raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
+
+
+@pytest.mark.parametrize(
+    "fit", [read_all, pytest.param(None, marks=pytest.mark.slow)]
+)
+@pytest.mark.parametrize(
+    ("damage", "error", "said"),
+    [
+        (pathlib.Path.unlink, FileNotFoundError, "No such file"),
+        (lambda path: os.truncate(path, 20), ValueError, "expected .* bytes"),
+    ],
+    ids=["gone", "truncated"],
+)
+def test_a_shard_that_is_damaged_during_training_is_named(
+    copied, tmp_path, monkeypatch, damage, error, said, fit
+):
+    found = shards.load(copied)
+    damage(found.paths[3])
+    if fit is not None:
+        monkeypatch.setattr(training, "_fit", fit)
+    with pytest.raises(error, match=said) as caught:
+        training.train(
+            copied, found, sources.load(copied, "validation"), tmp_path / "run"
+        )
+    assert str(found.paths[3]) in str(caught.value)
+
+
+def test_other_errors_of_training_stay(copied, monkeypatch, tmp_path):
+    monkeypatch.setattr(training, "_fit", run_out)
+    with pytest.raises(tf.errors.ResourceExhaustedError, match="out of mem"):
+        training.train(
+            copied,
+            shards.load(copied),
+            sources.load(copied, "validation"),
+            tmp_path / "run",
+        )
+
+
+def test_motion_archives_are_read_subject_by_subject(tmp_path, monkeypatch):
+    random = np.random.default_rng(0)
+    names = {"P1/a": 5, "P2/a": 7, "P2/b": 3, "P3/a": 2}
+    motion = {
+        trial: (STANDING + random.normal(0, 0.01, (n, 17, 3))).astype("f4")
+        for trial, n in names.items()
+    }
+    card = {
+        "joints": list(H36M_17.joints),
+        "train": ["P2", "P1", "P7"],
+        "validation": ["P3"],
+    }
+    (tmp_path / "tiny.json").write_text(json.dumps(card))
+    archive.write(tmp_path / "tiny.npz", **motion)
+    config = sections.Config(
+        data=sections.Data(
+            dataset="mocap",
+            root=str(tmp_path),
+            archives=("tiny",),
+            train_subjects=(),
+            validation_subjects=(),
+        )
+    )
+    together = sources.load(config, "train")
+    read, read_member = [], archive._read_member
+
+    def record(name, content):
+        read.append(name)
+        return read_member(name, content)
+
+    monkeypatch.setattr(archive, "_read_member", record)
+    sharding.prepare(config, tmp_path / "shards", number=2)
+    assert read == ["P1/a.npy", "P2/a.npy", "P2/b.npy"]
+    found = shards.load(of_shards(config, tmp_path / "shards"))
+    kept = found.first(10**6)
+    assert multiset(rows(kept.keypoints_2d, kept.poses_3d)) == multiset(
+        rows(together.keypoints_2d, together.poses_3d)
+    )
+
+
 def test_a_missing_shard_is_named(copied):
     path = shards.load(copied).paths[3]
     path.unlink()
@@ -316,25 +404,40 @@ def test_a_missing_shard_is_named(copied):
         shards.load(copied)
 
 
-@pytest.mark.parametrize("what", ["length", "nan", "millimetres"])
-def test_a_shard_with_a_digest_of_its_own_is_looked_at(copied, what):
-    """Whoever writes a shard can write a manifest that fits."""
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("length", "record 0: expected finite"),
+        ("nan", "record 0: expected finite"),
+        ("millimetres", "record 1: .* looks like millimetres"),
+        ("pixels", "record 1: expected normalised keypoints"),
+        ("checksum", "a record does not match its checksum"),
+    ],
+)
+def test_a_shard_with_a_digest_of_its_own_is_looked_at(copied, what, said):
+    """The manifest's SHA-256 proves nothing, as anyone can compute it."""
     found = shards.load(copied)
     path = found.paths[0]
     content = bytearray(path.read_bytes())
     if what == "length":
         # With its checksum, TensorFlow would make room for that.
         content[:8] = struct.pack("<Q", 2**60)
+    elif what == "checksum":
+        content[-1] ^= 255
     else:
         size = 11 * 17 * 5 * 4
-        record = np.frombuffer(content[12 : 12 + size], "<f4").copy()
-        record = record * 1000 if what == "millimetres" else record * np.nan
-        content[12 : 12 + size] = record.tobytes()
+        start = 12 if what == "nan" else 12 + size + 4 + 12
+        record = np.frombuffer(content[start : start + size], "<f4")
+        record = record.reshape(11, 17 * 5).copy()
+        if what == "millimetres":
+            record[:, 17 * 2 :] *= 1000
+        else:
+            record[:, : 17 * 2] *= np.nan if what == "nan" else 500
+        content[start : start + size] = record.tobytes()
     path.write_bytes(content)
     known = [shard._asdict() for shard in found.shards]
     known[0]["sha256"] = shards.hashlib.sha256(content).hexdigest()
     rewrite(copied, shards=known)
-    said = "millimetres" if what == "millimetres" else "record 0: expected"
     with pytest.raises(ValueError, match=f"{path}: .*{said}"):
         shards.load(copied)
 
@@ -350,7 +453,9 @@ def test_a_shard_with_a_digest_of_its_own_is_looked_at(copied, what):
         ({"shards": [{"pairs": -1, "sha256": 64 * "0"}]}, "number of pairs"),
         ({"shards": [{"pairs": 1, "sha256": "../x"}]}, "SHA-256"),
         ({"shards": 3}, "expected 1 to"),
-        ({"subjects": [3]}, "expected subjects"),
+        ({"subjects": [3]}, "a list of subjects"),
+        ({"subjects": "S6"}, "a list of subjects"),
+        ({"origin": [["training_data", "licence"]]}, "an origin as strings"),
         ({"origin": {"licence": "x"}}, "an origin as strings"),
         ({"origin": {"training_data": "x", "licence": 9999 * "x"}}, "strings"),
         ({"made_by": "me"}, "fields of a config"),

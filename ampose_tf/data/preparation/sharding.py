@@ -2,7 +2,9 @@
 
 Pairs are shuffled on disk: each pair is appended to a random shard, and then
 each shard is shuffled separately. Each shard is thus a random sample of all
-pairs, and only one subject or one shard is in memory at a time.
+pairs, and the pairs of only one subject or one shard are in memory at a time.
+Of motion archives, too, only one subject is read at a time. Human3.6M's
+archives are pickled as a whole, and are read again for each subject.
 """
 
 import dataclasses
@@ -74,11 +76,8 @@ def prepare(
 def _subjects(config):
     """Returns the training subjects, sorted by name."""
     data = config.data
-    if data.dataset == "mocap":
-        motion = mocap.load(
-            data.root, data.archives, "train", data.train_subjects
-        )
-        return tuple(sorted(set(motion.subjects.tolist())))
+    if data.dataset == "mocap" and not data.train_subjects:
+        return mocap.subjects_of(data.root, data.archives, "train")
     return tuple(sorted(data.train_subjects))
 
 
