@@ -30,13 +30,15 @@ def check(schema: pa.Schema) -> None:
             kind = kind.value_type
         if pa.types.is_dictionary(kind):
             kind = kind.value_type
-        if not (
+        if pa.types.is_uint64(kind) or not (
             pa.types.is_integer(kind)
             or pa.types.is_boolean(kind)
             or pa.types.is_floating(kind)
             or pa.types.is_string(kind)
             or pa.types.is_large_string(kind)
             or pa.types.is_binary(kind)
+            or pa.types.is_large_binary(kind)
+            or pa.types.is_fixed_size_binary(kind)
         ):
             raise ValueError(
                 f"column {field.name}: TFRecord does not support {kind}; "

@@ -27,21 +27,26 @@ SUCCESS = "_SUCCESS"
 # Folders and the files in them.
 POSES, BAD_ROWS = "poses", "bad_rows"
 
-# Number of rows that a worker reads, lifts and writes at a time. On average,
-# each part of a row group reads half of the row group unnecessarily.
-_PART = 16_384
+# The most rows that a worker reads, lifts and writes at a time, and the most
+# bytes of them according to the file.
+_ROWS, _BYTES = 16_384, 2**27
+
+# Parquet is read through a buffer of this size for each column. Without it,
+# the column of a whole row group would be read at once.
+_BUFFER = 2**20
 
 _NAMESPACE = "ampose_tf"
 ROWS, LIFTED, BAD = "rows", "poses", "bad_rows"
 
 
 class Part(NamedTuple):
-    """A range of rows in one row group of a Parquet file."""
+    """A row group of a Parquet file.
+
+    Not less, because Parquet can only be read from the start of a row group.
+    """
 
     path: str
     group: int
-    start: int
-    stop: int
 
 
 class Plan(NamedTuple):
@@ -82,7 +87,7 @@ def build(pipeline: beam.Pipeline, plan: Plan, output: str) -> None:
     else:
         bad_schema = tables.bad_schema(plan.schema)
         parts = paths | "Parts" >> beam.ParDo(FindParts(plan.schema))
-        lift = beam.ParDo(LiftPart(plan.load, plan.settings))
+        lift = beam.ParDo(LiftPart(plan.load, plan.settings, plan.schema))
     lifted = (
         parts
         | "Share out" >> beam.Reshuffle()
@@ -132,12 +137,16 @@ def _write_success(described, path, *_):
 def schema_of(path: str) -> pa.Schema:
     """Returns the schema of a Parquet file on any of Beam's file systems.
 
+    All columns are nullable, because they may be in the other files.
+
     Raises:
         OSError: If the file cannot be read.
         ValueError: If the file is not Parquet, or is damaged.
     """
     with _parquet(path) as file:
-        return file.schema_arrow
+        schema = file.schema_arrow
+    fields = [field.with_nullable(True) for field in schema]
+    return pa.schema(fields, schema.metadata)
 
 
 def is_parquet(path: str) -> bool:
@@ -164,21 +173,28 @@ def opened(path: str) -> BinaryIO:
 @contextlib.contextmanager
 def _parquet(path):
     with opened(path) as source:
-        try:
-            with reading.guarded():
-                file = parquet.ParquetFile(source)
-        except ValueError as error:
-            raise ValueError(
-                f"{path}: not readable as Parquet: {error}"
-            ) from error
+        with _naming(path):
+            file = parquet.ParquetFile(source, buffer_size=_BUFFER)
         yield file
+
+
+@contextlib.contextmanager
+def _naming(path):
+    """Names the file in errors within a block that only reads the file."""
+    try:
+        with reading.guarded():
+            yield
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{path}: not readable as Parquet: {error}"
+        ) from error
 
 
 class FindParts(beam.DoFn):
     """Splits Parquet files into parts, and checks their schema.
 
     Args:
-        schema: Schema that all files must have.
+        schema: Schema that all files must have, see `check_alike`.
     """
 
     def __init__(self, schema):
@@ -188,33 +204,32 @@ class FindParts(beam.DoFn):
         with _parquet(path) as file:
             check_alike(path, file.schema_arrow, self._schema)
             for group in range(file.num_row_groups):
-                count = file.metadata.row_group(group).num_rows
-                for start in range(0, count, _PART):
-                    stop = min(start + _PART, count)
-                    yield Part(path, group, start, stop)
+                yield Part(path, group)
 
 
 def check_alike(path: str, schema: pa.Schema, expected: pa.Schema) -> None:
-    """Checks that a file has the same schema as the first file.
+    """Checks that a file has the same columns as the first file.
+
+    Their order and whether they are nullable can differ.
 
     Raises:
-        ValueError: If the schema differs.
+        ValueError: If names or types of columns differ.
     """
-    if schema.equals(expected):
-        return
     for field in expected:
         index = schema.get_field_index(field.name)
-        found = "none" if index < 0 else str(schema.field(index).type)
-        if found != str(field.type):
+        found = None if index < 0 else schema.field(index).type
+        if found != field.type:
             raise ValueError(
                 f"{path}: another schema than the first file's: expected a "
                 f"column {field.name} of type {field.type}, got "
-                f"{reading.shown(found)}"
+                f"{reading.shown(str(found or 'none'))}"
             )
-    raise ValueError(
-        f"{path}: another schema than the first file's: its columns are "
-        f"{reading.shown(', '.join(schema.names))}"
-    )
+    further = [name for name in schema.names if name not in expected.names]
+    if further:
+        raise ValueError(
+            f"{path}: another schema than the first file's, which has no "
+            f"column {reading.shown(further[0])}"
+        )
 
 
 class _Lifting(beam.DoFn):
@@ -254,36 +269,52 @@ class LiftPart(_Lifting):
     Args:
         load: Function that returns a `Predictor`.
         settings: Settings for all rows.
+        schema: Schema of the rows.
     """
 
-    def __init__(self, load, settings):
+    def __init__(self, load, settings, schema):
         super().__init__(load)
         self._settings = settings
+        self._schema = schema
 
     def process(self, part: Part) -> Iterator:
-        with _parquet(part.path) as file:
-            parts = [
-                tables.lift(batch, self._lifter, self._settings)
-                for batch in _rows(file, part)
-            ]
-        good, bad = (
-            pa.Table.from_batches(batches)
-            for batches in zip(*parts, strict=True)
+        for batch in batches(part, self._schema):
+            try:
+                lifted = tables.lift(batch, self._lifter, self._settings)
+            except (OSError, ValueError) as error:
+                # Rows are bad or lifted, so this is not a user's mistake.
+                raise AssertionError(
+                    f"{part.path}: cannot lift row group {part.group}: "
+                    f"{type(error).__name__}: {error}"
+                ) from error
+            good, bad = (pa.Table.from_batches([rows]) for rows in lifted)
+            yield from self._outputs(batch.num_rows, good, bad)
+
+
+def batches(part: Part, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Yields the rows of a part, without reading all of them at once.
+
+    Args:
+        part: The part.
+        schema: The schema of the rows, see `check_alike`.
+
+    Raises:
+        OSError: If the file cannot be opened.
+        ValueError: If the file is damaged.
+    """
+    with _parquet(part.path) as file:
+        group = file.metadata.row_group(part.group)
+        most = _BYTES * group.num_rows // max(group.total_byte_size, 1)
+        read = file.iter_batches(
+            min(max(most, 1), _ROWS), row_groups=[part.group]
         )
-        yield from self._outputs(part.stop - part.start, good, bad)
-
-
-def _rows(file, part):
-    """Yields record batches with the rows of a part."""
-    first = 0
-    for batch in file.iter_batches(_PART, row_groups=[part.group]):
-        start = max(part.start - first, 0)
-        stop = min(part.stop - first, batch.num_rows)
-        if start < stop:
-            yield batch.slice(start, stop - start)
-        first += batch.num_rows
-        if first >= part.stop:
-            return
+        while True:
+            with _naming(part.path):
+                batch = next(read, None)
+            if batch is None:
+                return
+            columns = batch.select(schema.names).columns
+            yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 class LiftClip(_Lifting):

@@ -6,7 +6,9 @@ import collections
 import contextlib
 import functools
 import io
+import itertools
 import json
+import logging
 import os
 import pathlib
 import re
@@ -67,30 +69,61 @@ def run(options: flags.FlagValues, beam_flags: list[str]) -> int | None:
         OSError: If a file cannot be read or written, or the output exists.
         ValueError: If a flag or a file is wrong.
     """
+    source = _path(options.input, "--input")
+    output = _path(options.output, "--output")
     beam_options = parsed(beam_flags)
     filesystems.FileSystems.set_options(beam_options)
     standard = beam_options.view_as(pipeline_options.StandardOptions)
     is_quiet = standard.runner == _DIRECT and not options.debug
-    with _ending_in_one_line(options.output):
-        check_free(options.output)
-        plan = planned(options, matched(options.input))
+    with _ending_in_one_line(output):
+        check_free(output)
+        plan = planned(options, matched(source))
         with (
-            _whole(options.output) as place,
+            _whole(output) as place,
             logs_aside() if is_quiet else contextlib.nullcontext(),
         ):
             made = beam.Pipeline(options=beam_options)
             pipeline.build(made, plan, place)
-            result = made.run()
+            result = _started(made, standard.runner)
             state = result.wait_until_finish()
             if state != runner.PipelineState.DONE:
-                raise ValueError(f"{options.output}: the job is {state}")
+                raise ValueError(f"{output}: the job is {state}")
             counts = pipeline.counted(result)
-    what = "files" if plan.schema is None else "rows"
-    print(
-        f"{options.output}: {counts[pipeline.ROWS]} {what} read, "
-        f"{counts[pipeline.LIFTED]} poses, {counts[pipeline.BAD]} bad {what}"
+    what = "file" if plan.schema is None else "row"
+    rows, lifted, bad = (
+        counts[name] for name in (pipeline.ROWS, pipeline.LIFTED, pipeline.BAD)
     )
-    return _SOME_BAD if counts[pipeline.BAD] else None
+    print(
+        f"{output}: {_number(rows, what)} read, {_number(lifted, 'pose')}, "
+        f"{_number(bad, f'bad {what}')}"
+    )
+    return _SOME_BAD if bad else None
+
+
+def _number(count, noun):
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _path(value, flag):
+    """Returns a path, without the scheme if it is local."""
+    path = value.removeprefix("file://")
+    if not path:
+        raise ValueError(f"{flag}={value}: expected a path")
+    return path
+
+
+def _started(made, name):
+    """Starts a pipeline, with errors of one line from a remote runner."""
+    try:
+        return made.run()
+    except (RuntimeError, OSError) as error:
+        if name == _DIRECT:
+            # It also runs the pipeline.
+            raise
+        raise ValueError(
+            f"--runner={name}: the job could not be started: "
+            f"{reading.line(str(error))}"
+        ) from error
 
 
 def parsed(beam_flags: list[str]) -> pipeline_options.PipelineOptions:
@@ -98,7 +131,7 @@ def parsed(beam_flags: list[str]) -> pipeline_options.PipelineOptions:
 
     Raises:
         ValueError: If a flag is invalid, or is unknown and the runner is
-            local.
+            local, or an argument is not a flag.
     """
     said = io.StringIO()
     unknown = []
@@ -106,6 +139,8 @@ def parsed(beam_flags: list[str]) -> pipeline_options.PipelineOptions:
     def look(parser: argparse.ArgumentParser):
         unknown.extend(parser.parse_known_args(beam_flags)[1])
 
+    # Beam warns about unknown flags.
+    logging.disable(logging.WARNING)
     try:
         with contextlib.redirect_stderr(said):
             options = pipeline_options.PipelineOptions(beam_flags)
@@ -113,6 +148,14 @@ def parsed(beam_flags: list[str]) -> pipeline_options.PipelineOptions:
     except SystemExit as error:
         line = said.getvalue().strip().splitlines()[-1]
         raise ValueError(line.partition("error: ")[2] or line) from error
+    finally:
+        logging.disable(logging.NOTSET)
+    for before, word in itertools.pairwise(["", *unknown]):
+        is_value = before.startswith("-") and "=" not in before
+        if not word.startswith("-") and not is_value:
+            raise ValueError(
+                f"{word}: not a flag; put the pattern of --input in quotes"
+            )
     standard = options.view_as(pipeline_options.StandardOptions)
     if standard.runner in (None, _DIRECT):
         standard.runner = _DIRECT
@@ -123,11 +166,24 @@ def parsed(beam_flags: list[str]) -> pipeline_options.PipelineOptions:
         # would download and run another runner, Prism.
         triggers = options.view_as(pipeline_options.TypeOptions)
         triggers.allow_unsafe_triggers = True
+        direct = options.view_as(pipeline_options.DirectOptions)
+        if direct.direct_num_workers < 0:
+            raise ValueError(
+                "--direct_num_workers: expected a number of workers, or 0 for "
+                f"one on each core, got {direct.direct_num_workers}"
+            )
+        mode = "--direct_running_mode"
+        is_given = any(flag.startswith(mode) for flag in beam_flags)
+        if direct.direct_num_workers != 1 and not is_given:
+            # By default, all workers share this process.
+            direct.direct_running_mode = "multi_processing"
     return options
 
 
 def matched(pattern: str) -> list[str]:
     """Returns the sorted paths of the files that match a pattern.
+
+    The name of a local file can contain the characters of patterns.
 
     Raises:
         OSError: If the file system reports an error.
@@ -143,6 +199,8 @@ def matched(pattern: str) -> list[str]:
             )
         # Patterns without a folder match nothing.
         wanted = os.path.abspath(pattern)
+        if os.path.isfile(wanted):
+            return [wanted]
     found = filesystems.FileSystems.match([wanted])[0].metadata_list
     if not found:
         raise ValueError(
@@ -204,7 +262,9 @@ def planned(options: flags.FlagValues, paths: list[str]) -> pipeline.Plan:
     )
     with runtime.without_greeting():
         lifts = load().skeleton
-    if pipeline.is_parquet(paths[0]):
+    # By name too, as the first file may be damaged.
+    is_named = any(path.endswith(".parquet") for path in paths)
+    if is_named or pipeline.is_parquet(paths[0]):
         if options["person_score"].present:
             raise ValueError("--person_score is for keypoint files")
         settings = tables.Settings(
@@ -212,7 +272,7 @@ def planned(options: flags.FlagValues, paths: list[str]) -> pipeline.Plan:
             skeleton,
             options.seen_score,
             options.flip_ensemble,
-            options.fov_deg,
+            options.fov_deg or root.FIELD_OF_VIEW_DEG,
             intrinsics,
         )
         schema = pipeline.schema_of(paths[0])
@@ -277,8 +337,14 @@ def _whole(output: str) -> Iterator[str]:
     if filesystems.FileSystems.get_scheme(output) is not None:
         yield output
         return
-    with files.replacing(os.path.abspath(output), overwrite=False) as place:
-        yield str(place)
+    path = os.path.abspath(output)
+    try:
+        with files.replacing(path, overwrite=False) as place:
+            yield str(place)
+    except FileExistsError:
+        # Another process has created it.
+        check_free(output)
+        raise
 
 
 @contextlib.contextmanager
@@ -329,9 +395,12 @@ def _ending_in_one_line(output):
         raise OSError(_of_beam(error)) from error
     except ImportError as error:
         raise ValueError(f"the runner is not installed: {error}") from error
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         # From this process, the error includes the transform's name.
-        raise ValueError(_WHERE.sub("", str(error))) from error
+        said = _WHERE.sub("", str(error))
+        if said == str(error):
+            raise
+        raise ValueError(said) from error
     except RuntimeError as error:
         if _DEAD in str(error):
             raise OSError(

@@ -44,6 +44,10 @@ _MOST_SCORE = 15
 # In pixels; people are larger.
 _NORMALISED = 2
 
+# Lengths of what is not a list of numbers.
+_NULL, _NOT_PAIRS = -1, -2
+_FOUND = {_NULL: "null", _NOT_PAIRS: "lists that are not [x, y]"}
+
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
@@ -54,7 +58,7 @@ class Settings:
         skeleton: The joints' skeleton, which overrides the column.
         seen_score: See `Lifter`.
         flip_ensemble: See `Lifter`.
-        field_of_view_deg: See `Lifter`; None for the default.
+        field_of_view_deg: See `Lifter`.
         intrinsics: See `Lifter`.
     """
 
@@ -62,7 +66,7 @@ class Settings:
     skeleton: Conversion | None = None
     seen_score: float = SEEN_SCORE
     flip_ensemble: bool = True
-    field_of_view_deg: float | None = None
+    field_of_view_deg: float = root.FIELD_OF_VIEW_DEG
     intrinsics: tuple[float, float, float, float] | None = None
 
 
@@ -177,8 +181,7 @@ def lift(
             skeleton,
             seen_score=settings.seen_score,
             flip_ensemble=settings.flip_ensemble,
-            field_of_view_deg=settings.field_of_view_deg
-            or root.FIELD_OF_VIEW_DEG,
+            field_of_view_deg=settings.field_of_view_deg,
             intrinsics=settings.intrinsics,
         )
         for name, array in poses._asdict().items():
@@ -213,7 +216,8 @@ def as_lists(array: np.ndarray, kind: pa.ListType) -> pa.Array:
         array: (N, ...), the numbers of each list.
         kind: Type of the column.
     """
-    array = array.reshape(len(array), -1)
+    # Of a known size, as there may be no rows.
+    array = array.reshape(len(array), int(np.prod(array.shape[1:])))
     whole = np.ones(len(array), bool)
     if array.dtype.kind == "f":
         whole = ~np.isnan(array).any(axis=1)
@@ -261,9 +265,15 @@ class _Rows:
         if self._skeletons is None:
             yield self._settings.skeleton, np.arange(self._count)
             return
-        names = np.array(pc.cast(self._skeletons, pa.string()).to_pylist())
-        for name in dict.fromkeys(names.tolist()):
-            rows = np.flatnonzero(names == name)
+        # Each name once, as names can be long.
+        column = self._skeletons
+        if not pa.types.is_dictionary(column.type):
+            column = column.dictionary_encode()
+        names = [*column.dictionary.to_pylist(), None]
+        indices = pc.fill_null(pc.cast(column.indices, pa.int64()), -1)
+        indices = indices.to_numpy()
+        for index in np.unique(indices):
+            name, rows = names[index], np.flatnonzero(indices == index)
             if name in SKELETONS:
                 yield SKELETONS[name], rows
             else:
@@ -327,7 +337,7 @@ class _Rows:
         _, _, lengths = lists
         fits = lengths[rows] == length
         for row in rows[~fits]:
-            found = "null" if lengths[row] < 0 else f"{lengths[row]} numbers"
+            found = _FOUND.get(lengths[row], f"{lengths[row]} numbers")
             self.refuse(
                 [row],
                 f"{name}: expected {length} numbers, {expected}, got {found}",
@@ -350,10 +360,10 @@ class _Rows:
 def _lists(array):
     """Returns a column of lists as (numbers, starts, lengths) by row.
 
-    Lists of pairs are flattened. The length is -1 for null, and for lists
-    with anything but pairs.
+    Lists of pairs are flattened. The length is `_NULL` for null, and
+    `_NOT_PAIRS` for lists of lists that are not pairs.
     """
-    lengths = pc.fill_null(pc.list_value_length(array), -1)
+    lengths = pc.fill_null(pc.list_value_length(array), _NULL)
     lengths = lengths.to_numpy().astype(np.int64)
     inner = pc.list_flatten(array)
     counted = np.maximum(lengths, 0)
@@ -367,9 +377,12 @@ def _lists(array):
         wrong = np.bincount(
             parents, weights=pairs != 2, minlength=len(lengths)
         )
-        lengths = np.where((lengths < 0) | (wrong > 0), -1, counted)
+        counts = np.where(wrong > 0, _NOT_PAIRS, counted)
+        lengths = np.where(lengths < 0, _NULL, counts)
         inner = pc.list_flatten(inner)
-    numbers = pc.cast(inner, pa.float64()).to_numpy(zero_copy_only=False)
+    # Integers above 2^53 are rounded.
+    numbers = pc.cast(inner, pa.float64(), safe=False)
+    numbers = numbers.to_numpy(zero_copy_only=False)
     return numbers, np.cumsum(counted) - counted, lengths
 
 

@@ -25,7 +25,7 @@ def people(hidden=True):
     if hidden:
         random = np.random.default_rng(5)
         scores = np.where(random.random(scores.shape) < 0.2, 0.1, scores)
-        scores[3] = 0.1  # Nobody.
+        scores[3] = 0.1  # No joint is seen.
         scores[7, 4:] = 0  # A face, which does not tell where people stand.
     return pixels, scores, SIZES[np.arange(len(pixels)) % len(SIZES)]
 
