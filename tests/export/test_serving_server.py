@@ -38,7 +38,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from tests.export import serving_server
+from tests.export import serving_models, serving_server
 
 BINARY = shutil.which("tensorflow_model_server")
 _IMAGE_SIZE = (1920, 1080)
@@ -204,6 +204,19 @@ def test_rows_columns_and_grpc_agree_with_the_model(
     assert poses_3d.dtype == np.float32
     assert response.model_spec.signature_name == name
     assert response.model_spec.version.value == 1
+
+
+def test_warm_up_requests_are_answered(server, served_version):
+    """The server also replays them when it loads a version."""
+    requests = serving_models.warm_up_requests(served_version)
+    assert len(requests) == 12
+    with stubs(server) as (predictions, _):
+        for request in requests:
+            response = predictions.Predict(request, timeout=60)
+            poses_3d = tf.make_ndarray(response.outputs["poses_3d"])
+            count = next(iter(request.inputs.values())).tensor_shape.dim[0]
+            assert poses_3d.shape == (count.size, 17, 3)
+            assert np.isfinite(poses_3d).all()
 
 
 def test_status_and_metadata(server):
