@@ -5,7 +5,8 @@ r"""Speed and memory of training data in shards.
 generates 1.56 million pairs, as many as in Human3.6M's training set, writes
 them like `python -m ampose_tf.data.prepare shards`, and reads epochs in a
 separate process, like `fit`: keypoints and poses in batches, with mirroring.
-It prints poses per second and the peak memory of the process.
+It prints poses per second and the peak memory of the process. As the pairs
+are random numbers, time and memory do not include reading an archive.
 """
 
 import json

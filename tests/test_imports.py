@@ -72,6 +72,7 @@ EXCEPTION = ("lifting.motion", "lifting.saving")
 TENSORFLOW = (
     "data.pipeline",
     "data.preparation.sharding",
+    "data.shards",
     "bulk.examples",
     *ROWS[5],
     *ROWS[6],
@@ -192,7 +193,7 @@ def faults(source, module, is_package=False):
             wrong = not is_within(inside, ALONE[top])
         elif top == "tensorflow":
             wrong = not is_within(inside, *TENSORFLOW)
-            wrong |= inside == "training" and not lazy
+            wrong |= inside in ("data.shards", "training") and not lazy
             wrong |= is_within(name, "tensorflow.keras")
         elif top == "keras":
             wrong = not is_within(inside, *KERAS)
@@ -336,6 +337,7 @@ def test_folders_are_small_and_rooms_are_where_they_should_be():
         ("data.poses", "from ampose_tf.lifting import formats"),
         ("training", "from ampose_tf.data import pipeline"),
         ("training", "import tensorflow as tf"),
+        ("data.shards", "import tensorflow as tf"),
         ("skeleton", "def f():\n    import tensorflow as tf"),
         ("models.layers", "from tensorflow import math"),
         ("models.layers", "import tensorflow.math"),
@@ -402,6 +404,7 @@ def test_what_would_be_found(module, source):
         ("export.verify", "from ampose_tf.data.poses import Poses"),
         ("export.compression", "def f():\n    import tf_keras"),
         ("training", "def f():\n    from ampose_tf.data import pipeline"),
+        ("data.shards", "def f():\n    import tensorflow as tf"),
         ("training", "from ampose_tf.data.poses import Poses"),
         ("lifting.predictor", "from ampose_tf.export import runtime"),
         ("lifting.predictor", "from ampose_tf.lifting import formats"),

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from tests import commands
 from tests.commands import ROOT
 
@@ -16,19 +18,37 @@ TINY = (
 )
 
 
-def test_its_commands(tmp_path):
+LINES = [
+    line
+    for block in re.findall(r"```sh\n(.*?)```", TEXT, flags=re.DOTALL)
+    for line in block.splitlines()
+]
+
+
+def said_by(lines, folder):
     for name in ("configs", "ampose_tf", "train.py"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    blocks = re.findall(r"```sh\n(.*?)```", TEXT, flags=re.DOTALL)
-    lines = [line for block in blocks for line in block.splitlines()]
-    assert len(lines) == 3
+        (folder / name).symlink_to(ROOT / name)
     said = []
     for line in lines:
         further = SHORT + (TINY if "train.py" in line else ())
-        ended = commands.run(line, tmp_path, *further)
+        ended = commands.run(line, folder, *further)
         assert ended.returncode == 0, f"{line}\n{ended.stderr}"
         said.append(ended.stdout)
-    assert "train.devices=all: this machine has one device, CPU:0" in said[0]
-    assert "poses in 64 shards" in said[1]
-    assert "training poses in 64 shards" in said[2]
+    return said
+
+
+def test_all_commands_are_run():
+    assert len(LINES) == 3
+
+
+@pytest.mark.slow
+def test_devices(tmp_path):
+    (said,) = said_by(LINES[:1], tmp_path)
+    assert "train.devices=all: this machine has one device, CPU:0" in said
+
+
+def test_shards(tmp_path):
+    written, trained = said_by(LINES[1:], tmp_path)
+    assert "poses in 64 shards" in written
+    assert "training poses in 64 shards" in trained
     assert (tmp_path / "runs/shards/last.keras").is_file()

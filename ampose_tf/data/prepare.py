@@ -10,7 +10,7 @@ Recordings that cannot be used are skipped, with a message that contains the
 reason, and the exit status is then 4; --strict stops at the first.
 
 `shards` writes the training poses of a config to a new folder of TFRecord
-files, for data that do not fit in memory; train with data.shards=FOLDER.
+files, for pairs that do not fit in memory; train with data.shards=FOLDER.
 
 The data are not distributed with this package: Human3.6M and MPI-INF-3DHP
 require access from their owners; CMU's motion capture is free. Interrupted

@@ -1,4 +1,4 @@
-"""Reads training pairs from files, for data that do not fit in memory.
+"""Reads training pairs from files, for pairs that do not fit in memory.
 
 A folder of shards contains `manifest.json` and TFRecord files. A record
 contains up to 1,024 pairs as raw little-endian float32; each pair is a row of
