@@ -1,8 +1,11 @@
 """Lifting in bulk on Beam: rows, files, bad ones, and mistakes in one line."""
 
+import contextlib
 import importlib.util
+import io
 import json
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -26,16 +29,17 @@ from tests import clips, commands
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 pytest.importorskip("apache_beam", reason="apache_beam is not installed")
 
+import apache_beam as beam  # noqa: E402
 from apache_beam.io import filesystem, filesystems, localfilesystem  # noqa: E402
 from apache_beam.options import pipeline_options  # noqa: E402
 from apache_beam.runners.portability import prism_runner  # noqa: E402
 from pyarrow import parquet  # noqa: E402
 
-from ampose_tf.bulk import pipeline, running, tables  # noqa: E402
+from ampose_tf.bulk import errors, examples, pipeline, running, tables  # noqa: E402
 
 SIZE = (640, 480)
 MODEL = "ampose_t"
-TWO = "--direct_num_workers=2 --direct_running_mode=multi_processing"
+TWO = "--direct_num_workers=2"
 
 
 def rows(skeleton="COCO-17"):
@@ -101,6 +105,9 @@ def test_rows_of_several_files_and_skeletons_are_lifted(tmp_path, monkeypatch):
     )
     parquet.write_table(table(nested=True), tmp_path / "a.parquet")
     other = table("BODY_25", True, start=10)
+    other = other.select(other.column_names[::-1])
+    key = other.schema.field("key").with_nullable(False)
+    other = other.cast(other.schema.set(5, key))
     parquet.write_table(other, tmp_path / "b.parquet")
     ended = lift(tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -141,14 +148,22 @@ def test_rows_of_several_files_and_skeletons_are_lifted(tmp_path, monkeypatch):
 
 def test_settings_hold_for_all_rows(tmp_path):
     whole = table(image_size=None, skeleton=None, scores=None)
-    parquet.write_table(whole, tmp_path / "a.parquet")
+    # Not a pattern, as there is such a file.
+    parquet.write_table(whole, tmp_path / "a[1].parquet")
+    place = f"file://{tmp_path}"
     flags = (
         "--image_size=640x480",
         "--skeleton=COCO-17",
         "--noflip_ensemble",
         "--intrinsics=700,710,320,240",
     )
-    assert lift(tmp_path, *flags).returncode == 0
+    ended = lift(
+        tmp_path,
+        *flags,
+        source=f"{place}/a[1].parquet",
+        output=f"{place}/lifted",
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
     found = read(tmp_path / "lifted")
     pixels, scores = rows()
     poses = singles.lift(
@@ -167,24 +182,53 @@ def test_settings_hold_for_all_rows(tmp_path):
     assert found["spread_m"].null_count == 10
 
 
-def test_a_part_is_some_rows_of_a_row_group(tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "_PART", 3)
-    parquet.write_table(table(), tmp_path / "a.parquet", row_group_size=7)
-    parts = list(
-        pipeline.FindParts(table().schema).process(str(tmp_path / "a.parquet"))
-    )
-    assert [part[1:] for part in parts] == [
-        (0, 0, 3),
-        (0, 3, 6),
-        (0, 6, 7),
-        (1, 0, 3),
-    ]
+def test_a_part_is_a_row_group_and_is_lifted_in_batches(tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "_ROWS", 3)
+    path, schema = str(tmp_path / "a.parquet"), table().schema
+    parquet.write_table(table(), path, row_group_size=7)
+    parts = list(pipeline.FindParts(schema).process(path))
+    assert parts == [(path, 0), (path, 1)]
+    batches = [list(pipeline.batches(part, schema)) for part in parts]
+    assert [[b.num_rows for b in own] for own in batches] == [[3, 3, 1], [3]]
     assert lift(tmp_path).returncode == 0
     found = read(tmp_path / "lifted")
     assert found["key"].to_pylist() == list(range(10))
     np.testing.assert_array_equal(
         array(found, "poses_3d", 17, 3), expected().poses_3d
     )
+
+
+def test_a_row_group_is_read_once_and_not_at_once(tmp_path, monkeypatch):
+    path = str(tmp_path / "a.parquet")
+    content = np.random.default_rng(0)
+    whole = pa.table({"frame": [content.bytes(200_000) for _ in range(61)]})
+    parquet.write_table(whole, path, use_dictionary=False, write_batch_size=1)
+    size, read = os.path.getsize(path), []
+
+    class Counted(io.FileIO):
+        def read(self, *most):
+            content = super().read(*most)
+            read.append(len(content))
+            return content
+
+    monkeypatch.setattr(pipeline, "opened", Counted)
+    # As many rows as have this number of bytes.
+    monkeypatch.setattr(pipeline, "_BYTES", 10**6)
+    rows = 0
+    for batch in pipeline.batches(pipeline.Part(path, 0), whole.schema):
+        assert batch.num_rows in (1, 4, 5)
+        rows += batch.num_rows
+        assert sum(read) < size * rows / 61 + 3 * 2**20
+    assert rows == 61
+
+
+def test_damaged_pages_are_named(tmp_path):
+    path = tmp_path / "a.parquet"
+    parquet.write_table(table(), path)
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + b"\xff" * 40 + content[44:])
+    with pytest.raises(ValueError, match=r"a\.parquet: not readable as Parqu"):
+        list(pipeline.batches(pipeline.Part(str(path), 0), table().schema))
 
 
 def damaged():
@@ -224,10 +268,11 @@ def damaged():
 def test_bad_rows_are_kept_with_their_reasons(tmp_path):
     columns, reasons = damaged()
     whole = table(**columns)
-    parquet.write_table(whole, tmp_path / "a.parquet")
+    # All rows of the first row group are bad.
+    parquet.write_table(whole, tmp_path / "a.parquet", row_group_size=9)
     ended = lift(tmp_path)
     assert ended.returncode == 4
-    assert ended.stdout == "lifted: 10 rows read, 1 poses, 9 bad rows\n"
+    assert ended.stdout == "lifted: 10 rows read, 1 pose, 9 bad rows\n"
     bad = read(tmp_path / "lifted", "bad_rows")
     assert bad.drop_columns("reason").equals(whole.slice(0, 9))
     for row, reason in reasons.items():
@@ -237,6 +282,49 @@ def test_bad_rows_are_kept_with_their_reasons(tmp_path):
     np.testing.assert_array_equal(
         array(good, "poses_3d", 17, 3)[0], expected().poses_3d[9]
     )
+
+
+def test_a_batch_can_have_no_good_row():
+    columns, reasons = damaged()
+    (batch,) = table(**columns).to_batches()
+    predict = load_predictor(weights.LIFTING[MODEL])
+    schema = tables.lifted_schema(batch.schema, predict.skeleton)
+    for row in reasons:
+        own = batch.slice(row, 1)
+        good, bad = tables.lift(own, predict, tables.Settings())
+        assert (good.num_rows, bad.num_rows) == (0, 1)
+        assert good.schema.equals(schema)
+
+
+def test_extreme_values_are_bad_rows():
+    pixels = rows()[0].round().astype(int).tolist()
+    pixels[1][0][0] = 2**60 + 1
+    pixels[2] = [[*point, 1] for point in pixels[2]]
+    names = ["COCO-17"] * 10
+    # Ten times this would be larger than the memory.
+    names[3] = "x" * 10**8
+    names[4] = None
+    whole = table(keypoints_px=pixels, skeleton=names, nested=True)
+    predict = load_predictor(weights.LIFTING[MODEL])
+    (batch,) = whole.to_batches()
+    good, bad = tables.lift(batch, predict, tables.Settings())
+    assert good["key"].to_pylist() == [0, 5, 6, 7, 8, 9]
+    for reason, mentions in zip(
+        bad["reason"].to_pylist(),
+        (
+            "a joint is more than 100000 pixels",
+            "expected 34 numbers, x, y of the 17 joints of COCO-17, got lists "
+            "that are not [x, y]",
+            "unknown skeleton 'xxx",
+            "unknown skeleton 'None'",
+        ),
+        strict=True,
+    ):
+        assert mentions in reason
+    names = batch["skeleton"].dictionary_encode()
+    encoded = batch.set_column(5, "skeleton", names)
+    again, _ = tables.lift(encoded, predict, tables.Settings())
+    assert again["poses_3d"].equals(good["poses_3d"])
 
 
 @pytest.mark.parametrize("nested", [False, True])
@@ -341,6 +429,25 @@ def test_tfrecord_has_the_same_rows(tmp_path):
         np.testing.assert_allclose(
             example["keypoints_px"], rows()[0][key], rtol=1e-6
         )
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_supported"),
+    [
+        (pa.uint32(), True),
+        (pa.uint64(), False),
+        (pa.list_(pa.uint64()), False),
+        (pa.large_binary(), True),
+        (pa.binary(3), True),
+    ],
+)
+def test_types_of_tfrecord(kind, is_supported):
+    schema = pa.schema([pa.field("hash", kind)])
+    if is_supported:
+        examples.check(schema)
+    else:
+        with pytest.raises(ValueError, match="column hash: .* uint64"):
+            examples.check(schema)
 
 
 def test_keypoint_files_are_lifted_as_by_a_lifter(tmp_path):
@@ -505,6 +612,11 @@ def assert_mistake(ended, *mentions):
     [
         ("--output=there", "--output=there exists; remove it, or choose ano"),
         ("--input=none/*.parquet", "--input=none/*.parquet: no files"),
+        ("--output=", "--output=: expected a path"),
+        ("--input=file://", "--input=file://: expected a path"),
+        ("--input=there/*.parquet", "0.parquet: not readable as Parquet: "),
+        ("b.parquet", "b.parquet: not a flag; put the pattern of --input in"),
+        ("--direct_num_workers=-3", "or 0 for one on each core, got -3"),
         ("--input=there", "is a folder; use a pattern of files, --input='th"),
         ("--imput=x", "unknown flag --imput=x"),
         ("--direct_running_mode=x", "direct_running_mode: invalid choice"),
@@ -529,6 +641,8 @@ def assert_mistake(ended, *mentions):
 )
 def test_mistakes_are_one_line(tmp_path, arguments, mentions):
     (tmp_path / "there").mkdir()
+    (tmp_path / "there/0.parquet").touch()
+    (tmp_path / "there/1.parquet").write_bytes(b"PAR1")
     whole = table(time=pa.array([0] * 10, pa.timestamp("us")))
     parquet.write_table(whole, tmp_path / "a.parquet")
     ended = lift(tmp_path, *arguments.split())
@@ -597,16 +711,17 @@ def test_errors_in_the_text_of_a_traceback():
         (f"{start}KeyError: 'x'{where}", None),
         ("Channel closed", None),
     ):
-        assert running.mistake_in(text) == found
+        assert errors.mistake_in(text) == found
 
 
 def test_a_bug_keeps_its_traceback(tmp_path, monkeypatch):
     def lift_wrongly(*_):
-        raise KeyError("bug")
+        raise ValueError("bug")
 
     monkeypatch.setattr(tables, "lift", lift_wrongly)
     parquet.write_table(table(), tmp_path / "a.parquet")
-    with pytest.raises(KeyError, match="bug"):
+    wanted = r"a\.parquet: cannot lift row group 0: ValueError: bug"
+    with pytest.raises(AssertionError, match=wanted):
         lift(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]
 
@@ -618,10 +733,67 @@ def test_logs_are_shown_for_unknown_errors_alone(capfd):
         (RuntimeError("Traceback\nValueError: x"), ""),
         (RuntimeError("Channel closed prematurely."), ""),
     ):
-        with pytest.raises(type(error)), running.logs_aside():
+        with pytest.raises(type(error)), errors.logs_aside():
             os.write(2, b"a log\n")
             raise error
         assert capfd.readouterr().err == said
+
+
+@pytest.mark.parametrize(
+    ("beam_flags", "mode"),
+    [
+        ([], "in_memory"),
+        (["--direct_num_workers=1"], "in_memory"),
+        (["--direct_num_workers=2"], "multi_processing"),
+        (["--direct_num_workers", "0"], "multi_processing"),
+        (
+            ["--direct_num_workers=2", "--direct_running_mode=in_memory"],
+            "in_memory",
+        ),
+    ],
+)
+def test_several_workers_are_processes(beam_flags, mode):
+    options = running.parsed(beam_flags)
+    direct = options.view_as(pipeline_options.DirectOptions)
+    assert direct.direct_running_mode == mode
+
+
+def test_arguments_of_other_runners():
+    runner = ["--runner=FlinkRunner", "--of_flink", "x"]
+    running.parsed(runner)
+    with pytest.raises(ValueError, match=r"b\.parquet: not a flag"):
+        running.parsed([*runner, "b.parquet"])
+
+
+def test_a_job_that_cannot_be_started_is_one_line(tmp_path, monkeypatch):
+    def run(_):
+        raise RuntimeError("no such host:\n8081")
+
+    monkeypatch.setattr(beam.Pipeline, "run", run)
+    parquet.write_table(table(), tmp_path / "a.parquet")
+    ended = lift(tmp_path, "--runner=FlinkRunner")
+    assert_mistake(ended, "--runner=FlinkRunner: the job could not be started")
+
+
+def test_errors_do_not_name_transforms():
+    for error in (OSError, ValueError):
+        with (
+            pytest.raises(ValueError, match=r"^a\.parquet: no$"),
+            errors.of_one_line("lifted"),
+        ):
+            raise error("a.parquet: no [while running 'Lift']")
+
+
+def test_an_output_that_appears_during_the_run_is_kept(tmp_path):
+    output = tmp_path / "lifted"
+    with (
+        pytest.raises(FileExistsError, match="^--output=.* exists; remove it"),
+        running._whole(str(output)) as place,
+    ):
+        os.mkdir(place)
+        output.mkdir()
+        (output / "theirs").touch()
+    assert [path.name for path in output.iterdir()] == ["theirs"]
 
 
 def test_our_flags_are_none_of_beams():
@@ -670,7 +842,7 @@ def start(folder, *further, before=()):
             "--input=*.parquet",
             "--output=lifted",
             f"--model={MODEL}",
-            *TWO.split(),
+            TWO,
             *further,
         ],
         cwd=folder,
@@ -695,7 +867,15 @@ def many(folder, poses):
 @pytest.mark.slow
 def test_two_processes_lose_and_double_nothing(tmp_path):
     many(tmp_path, 400)
-    out, errors = start(tmp_path).communicate(timeout=300)
+    process = start(tmp_path)
+    most = 0
+    while process.poll() is None:
+        children = pathlib.Path(f"/proc/{process.pid}/task").glob("*/children")
+        with contextlib.suppress(OSError):
+            most = max(most, sum(len(p.read_text().split()) for p in children))
+        time.sleep(0.1)
+    out, errors = process.communicate()
+    assert most == 2
     assert out == "lifted: 400 rows read, 400 poses, 0 bad rows\n"
     assert errors == ""
     found = read(tmp_path / "lifted")
@@ -744,6 +924,10 @@ def test_a_killed_run_leaves_no_output_and_the_next_is_whole(tmp_path):
     assert errors == ""
     found = read(tmp_path / "lifted")
     assert found["key"].to_pylist() == list(range(40_000))
+    np.testing.assert_array_equal(
+        array(found, "poses_3d", 17, 3),
+        np.tile(expected().poses_3d, (4000, 1, 1)),
+    )
     assert {path.name for path in tmp_path.iterdir()} == {
         "a.parquet",
         "b.parquet",

@@ -2,8 +2,7 @@ r"""Lifts keypoints in bulk with Apache Beam.
 
     pip install 'ampose_tf[beam]'
     python -m ampose_tf.bulk --input='keypoints/*.parquet' --output=lifted \
-        --runner=DirectRunner --direct_num_workers=2 \
-        --direct_running_mode=multi_processing
+        --runner=DirectRunner --direct_num_workers=2
 
 Reads Parquet files with one pose per row (see docs/scale.md), or keypoint
 files as lift.py does, from any of Beam's file systems. Writes

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from ampose_tf import reading
-from ampose_tf.bulk import tables
+from ampose_tf.bulk import lists, tables
 from ampose_tf.lifting.lifter import Lifter
 
 # Schema of files that could not be lifted.
@@ -76,7 +76,7 @@ class Clips:
             }
             for column, array in arrays.items():
                 kind = schema.field(column).type
-                columns[column] = tables.as_lists(array, kind)
+                columns[column] = lists.column(array, kind)
             parts.append(
                 pa.table([columns[n] for n in schema.names], schema=schema)
             )

@@ -174,7 +174,9 @@ def opened(path: str) -> BinaryIO:
 def _parquet(path):
     with opened(path) as source:
         with _naming(path):
-            file = parquet.ParquetFile(source, buffer_size=_BUFFER)
+            file = parquet.ParquetFile(
+                source, buffer_size=_BUFFER, pre_buffer=False
+            )
         yield file
 
 

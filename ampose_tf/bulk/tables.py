@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ampose_tf.bulk import lists
 from ampose_tf.conversion import SEEN_SCORE, Conversion
 from ampose_tf.lifting import root, singles, untrusted
 from ampose_tf.lifting.keypoints import SKELETONS
@@ -43,10 +44,6 @@ POSES = {
 _MOST_SCORE = 15
 # In pixels; people are larger.
 _NORMALISED = 2
-
-# Lengths of what is not a list of numbers.
-_NULL, _NOT_PAIRS = -1, -2
-_FOUND = {_NULL: "null", _NOT_PAIRS: "lists that are not [x, y]"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,10 +90,14 @@ def check(schema: pa.Schema, settings: Settings) -> None:
     if twice:
         raise ValueError(f"two columns are named {min(twice)}; rename one")
     for name, kinds, expected in (
-        ("keypoints_px", (_is_numbers, _is_pairs), "a list of numbers x, y"),
-        ("scores", (_is_numbers,), "a list of numbers"),
-        ("image_size", (_is_numbers,), "a list of two numbers"),
-        ("skeleton", (_is_text,), "text"),
+        (
+            "keypoints_px",
+            (lists.is_numbers, lists.is_pairs),
+            "a list of numbers x, y",
+        ),
+        ("scores", (lists.is_numbers,), "a list of numbers"),
+        ("image_size", (lists.is_numbers,), "a list of two numbers"),
+        ("skeleton", (lists.is_text,), "text"),
     ):
         if name in schema.names:
             kind = schema.field(name).type
@@ -205,29 +206,8 @@ def lift(
     good = batch.filter(pa.array(is_good))
     for name, kind in POSES.items():
         array = lifted[name][is_good] if lifted else np.empty((0, 1))
-        good = good.append_column(name, as_lists(array, kind))
+        good = good.append_column(name, lists.column(array, kind))
     return good, bad
-
-
-def as_lists(array: np.ndarray, kind: pa.ListType) -> pa.Array:
-    """Returns a column of lists; lists that contain NaN become null.
-
-    Args:
-        array: (N, ...), the numbers of each list.
-        kind: Type of the column.
-    """
-    # Of a known size, as there may be no rows.
-    array = array.reshape(len(array), int(np.prod(array.shape[1:])))
-    whole = np.ones(len(array), bool)
-    if array.dtype.kind == "f":
-        whole = ~np.isnan(array).any(axis=1)
-    ends = np.cumsum(whole * array.shape[1])
-    return pa.ListArray.from_arrays(
-        np.concatenate([[0], ends]).astype(np.int32),
-        pa.array(array[whole].ravel(), kind.value_type),
-        type=kind,
-        mask=pa.array(~whole),
-    )
 
 
 class _Rows:
@@ -245,15 +225,15 @@ class _Rows:
         self._skeletons = None
         if settings.skeleton is None:
             self._skeletons = batch["skeleton"]
-        self._pixels = _lists(batch["keypoints_px"])
+        self._pixels = lists.read(batch["keypoints_px"])
         self._scores = None
         if "scores" in batch.schema.names:
-            self._scores = _lists(batch["scores"])
+            self._scores = lists.read(batch["scores"])
         self.image_size = np.empty((self._count, 2))
         if settings.image_size is not None:
             self.image_size[:] = settings.image_size
         else:
-            self._read_sizes(_lists(batch["image_size"]))
+            self._read_sizes(lists.read(batch["image_size"]))
 
     def refuse(self, rows, reason):
         """Stores the reason for bad rows, unless they already have one."""
@@ -297,11 +277,11 @@ class _Rows:
                 f"one for each of {named}",
             )
         kept = kept[[self.reasons[row] is None for row in kept]]
-        pixels = _gathered(self._pixels, kept, 2 * joints)
+        pixels = lists.gathered(self._pixels, kept, 2 * joints)
         pixels = pixels.reshape(-1, joints, 2)
         scores = np.ones(pixels.shape[:2])
         if self._scores is not None:
-            scores = _gathered(self._scores, kept, joints)
+            scores = lists.gathered(self._scores, kept, joints)
         # The same rules as for files in `readers.detections`.
         nowhere = (
             np.isnan(pixels).any(axis=2)
@@ -333,21 +313,21 @@ class _Rows:
         good = np.array([self.reasons[row] is None for row in kept], bool)
         return pixels[good], np.minimum(scores[good], 1), kept[good]
 
-    def _of_length(self, rows, lists, length, name, expected):
-        _, _, lengths = lists
+    def _of_length(self, rows, column, length, name, expected):
+        _, _, lengths = column
         fits = lengths[rows] == length
         for row in rows[~fits]:
-            found = _FOUND.get(lengths[row], f"{lengths[row]} numbers")
+            found = lists.FOUND.get(lengths[row], f"{lengths[row]} numbers")
             self.refuse(
                 [row],
                 f"{name}: expected {length} numbers, {expected}, got {found}",
             )
         return rows[fits]
 
-    def _read_sizes(self, lists):
-        rows = np.flatnonzero(lists[2] == 2)
+    def _read_sizes(self, column):
+        rows = np.flatnonzero(column[2] == 2)
         sizes = np.zeros((self._count, 2))
-        sizes[rows] = np.nan_to_num(_gathered(lists, rows, 2))
+        sizes[rows] = np.nan_to_num(lists.gathered(column, rows, 2))
         inside = (sizes >= 1) & (sizes <= untrusted.MAX_PIXEL)
         self.refuse(
             np.flatnonzero(~inside.all(axis=1)),
@@ -355,63 +335,3 @@ class _Rows:
             f"{untrusted.MAX_PIXEL} pixels",
         )
         self.image_size = sizes
-
-
-def _lists(array):
-    """Returns a column of lists as (numbers, starts, lengths) by row.
-
-    Lists of pairs are flattened. The length is `_NULL` for null, and
-    `_NOT_PAIRS` for lists of lists that are not pairs.
-    """
-    lengths = pc.fill_null(pc.list_value_length(array), _NULL)
-    lengths = lengths.to_numpy().astype(np.int64)
-    inner = pc.list_flatten(array)
-    counted = np.maximum(lengths, 0)
-    if _is_list(inner.type):
-        pairs = pc.fill_null(pc.list_value_length(inner), -1).to_numpy()
-        parents = np.repeat(np.arange(len(lengths)), counted)
-        own = np.bincount(
-            parents, weights=np.maximum(pairs, 0), minlength=len(lengths)
-        )
-        counted = own.astype(np.int64)
-        wrong = np.bincount(
-            parents, weights=pairs != 2, minlength=len(lengths)
-        )
-        counts = np.where(wrong > 0, _NOT_PAIRS, counted)
-        lengths = np.where(lengths < 0, _NULL, counts)
-        inner = pc.list_flatten(inner)
-    # Integers above 2^53 are rounded.
-    numbers = pc.cast(inner, pa.float64(), safe=False)
-    numbers = numbers.to_numpy(zero_copy_only=False)
-    return numbers, np.cumsum(counted) - counted, lengths
-
-
-def _gathered(lists, rows, length):
-    """Returns the numbers of rows of one length, (K, length) float64."""
-    numbers, starts, _ = lists
-    return numbers[starts[rows, None] + np.arange(length)]
-
-
-def _is_list(kind):
-    return (
-        pa.types.is_list(kind)
-        or pa.types.is_large_list(kind)
-        or pa.types.is_fixed_size_list(kind)
-    )
-
-
-def _is_numbers(kind):
-    return _is_list(kind) and (
-        pa.types.is_floating(kind.value_type)
-        or pa.types.is_integer(kind.value_type)
-    )
-
-
-def _is_pairs(kind):
-    return _is_list(kind) and _is_numbers(kind.value_type)
-
-
-def _is_text(kind):
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
