@@ -12,8 +12,9 @@ on is read from the config.json of its run, in the same folder.
 
     --signatures=lift,lift_pixels,lift_coco17   one .tflite each
     --combined                                  all of them in one file
-    --compress=prune,cluster,qat                zeros, few values, weights
-                                                trained to be integers
+    --compress=prune,cluster,qat                set weights to zero, let them
+                                                share values, train them as
+                                                integers
 """
 
 import pathlib

@@ -39,19 +39,20 @@ class Data:
     Attributes:
         dataset: `"human36m"`: VideoPose3D's files; `"synthetic"`: the same
             files, generated into `root` if they are missing; `"mocap"`:
-            motion archives seen by virtual cameras; `"mpi_inf_3dhp"`: that
-            test set, for validation only.
+            motion archives seen by virtual cameras; `"mpi_inf_3dhp"`: the
+            test set of MPI-INF-3DHP, for validation only.
         root: Folder of the files.
         keypoints: 2D source of Human3.6M's files: `"gt"` (projected) or
             `"cpn_ft_h36m_dbb"` (detected).
         joints: 17, or 16 without Neck/Nose.
         train_subjects: Subjects to train on; empty for a motion archive's
             own split.
-        validation_subjects: Subjects to validate on; empty for the same,
-            and for all sequences of MPI-INF-3DHP, which are its subjects.
+        validation_subjects: Subjects to validate on; empty for a motion
+            archive's own split. The subjects of MPI-INF-3DHP are its
+            sequences; empty for all of them.
         archives: Names of the motion archives in `root`.
-        train_stride: Use every n-th frame of training sequences.
-        validation_stride: The same for validation.
+        train_stride: Use every n-th frame of the training sequences.
+        validation_stride: The same for the validation sequences.
         shards: Folder of shards to train on, see `data.shards`, instead of
             poses in memory. Empty to train on poses in memory. The other
             fields describe the shards' contents and the validation data.
@@ -61,22 +62,22 @@ class Data:
             `Skeleton.adjacency`. The paper's equation leaves zero degrees
             open.
         flip_training: Whether training mirrors each pose with probability
-            one half. The paper does not say; its peers mirror.
-        training_cameras: For motion archives: `"fixed"`, those of `cameras`,
-            or `"drawn"`, a new camera, body and detector for every pose of
-            every epoch. Validation always uses those of `cameras`.
-        poses_per_epoch: For drawn cameras, whose epochs have no natural size.
-        thinning_m: For drawn cameras: a frame counts as new once its joints
-            have moved this far on average, relative to the hip, since the
-            last one used from its trial. Four out of five frames of CMU's
-            move less than 40 mm.
-        balance: For drawn cameras: whether subjects, and movements of a
-            subject, are seen equally often (1), as often as they have frames
-            (0), or in between.
-        viewpoints: The drawn cameras.
-        postures: Variations of the captured postures.
-        bodies: The drawn bodies.
-        detector: The drawn errors of a 2D detector.
+            one half. The paper does not say; related methods do.
+        training_cameras: For motion archives: `"fixed"` uses `cameras`;
+            `"drawn"` draws a new camera, body and detector at random for
+            every pose of every epoch. Validation always uses `cameras`.
+        poses_per_epoch: With drawn cameras, the number of poses per epoch.
+        thinning_m: With drawn cameras, a frame of a trial is used only if
+            its joints have moved at least this far on average, relative to
+            the hip, since the last frame used. Four out of five frames of
+            CMU's data move less than 40 mm.
+        balance: With drawn cameras, how evenly subjects, and the movements
+            of each subject, are sampled: 1 samples all equally often, 0 in
+            proportion to their frames, values in between mix the two.
+        viewpoints: Ranges of the drawn cameras.
+        postures: Ranges of the changes to the captured postures.
+        bodies: Ranges of the drawn bodies.
+        detector: Ranges of the drawn errors of a 2D detector.
     """
 
     dataset: str = choice("human36m", "synthetic", "mocap", "mpi_inf_3dhp")
@@ -109,20 +110,22 @@ class Data:
 class Model:
     """The arguments of `AMPose` except the adjacency.
 
-    "Open" marks what the paper leaves open; the default is then the reading
-    that its numbers or its peers favour.
+    "Open" marks details that the paper leaves open. Their defaults are the
+    choices that the paper's numbers or related methods favour.
 
     Attributes:
         depth: Pairs of transformer encoder and GCN block (paper: 5).
         width: Channels per joint (paper: 512).
         heads: Number of attention heads. Open; MixSTE and JointFormer use 8.
-        attention_scale: Divides by the root of the channels of one head
-            (`"head_dim"`) or of all (`"full_dim"`, as
-            printed in equation 1). Open.
-        mlp_ratio: Hidden width of the encoder's MLP over `width`. 2 is the
-            only value that explains the paper's parameter count.
-        position: A position embedding in each encoder (`"per_layer"`) or one
-            for all (`"shared"`). Open; equation 5 is part of every encoder.
+        attention_scale: Attention scores are divided by the square root of
+            the number of channels of one head (`"head_dim"`) or of all heads
+            (`"full_dim"`, as printed in equation 1). Open.
+        mlp_ratio: Hidden width of the encoder's MLP, as a multiple of
+            `width`. 2 is the only value that explains the paper's parameter
+            count.
+        position: Whether each encoder has its own position embedding
+            (`"per_layer"`) or all use the same (`"shared"`). Open; equation 5
+            is part of every encoder.
         gcn: Design of the GCN block (paper, Figure 3): `"ours"`,
             `"two_residual"`, `"transformer"` or `"convnext"`. For
             comparison: `"vanilla"`, `"ours"` with one kernel for all
@@ -130,30 +133,31 @@ class Model:
             `"gcn_only"`, only the GCN blocks.
         residual_from: Where the residual of `"ours"` starts: after its first
             graph convolution (`"mid"`) or at the block's `"input"`. Open.
-        gcn_mlp_ratio: Hidden width of the MLP in the designs that have one.
-            1 is the only value that explains the parameter count.
+        gcn_mlp_ratio: Hidden width of the GCN block's MLP, in the designs
+            that have one, as a multiple of `width`. 1 is the only value that
+            explains the parameter count.
         gcn_norm: Norm after each graph convolution of `"ours"` and
             `"two_residual"`: layer norm (`"ln"`), batch norm (`"bn"`) or
             `"none"`. Open.
-        gcn_act: Activation after each of those: `"gelu"`, `"relu"` or
+        gcn_act: Activation after each of these norms: `"gelu"`, `"relu"` or
             `"none"`. Open.
         gc_bias: A bias per neighbour group, added before aggregation
             (`"group"`), or one per graph convolution (`"shared"`). Open.
-        initializer: For all kernels except the head's, which is near zero:
-            Keras's `"glorot_uniform"`, PyTorch's default for linear layers
-            (`"torch"`), or a truncated normal of 0.02 as in ViT
-            (`"trunc_normal"`). Open.
-        dropout: Rate after attention and MLP of the encoder. Open.
+        initializer: Initializer of all kernels except the head's, which
+            starts near zero: Keras's `"glorot_uniform"`, PyTorch's default for linear layers
+            (`"torch"`), or a truncated normal distribution with a standard
+            deviation of 0.02, as in ViT (`"trunc_normal"`). Open.
+        dropout: Rate of dropout after the encoder's attention and MLP. Open.
         drop_path: Largest rate of stochastic depth, growing linearly with
             depth. Open; MixSTE uses 0.1.
         final_norm: Whether a layer norm precedes the head. Open.
-        normalisation: Divisor of the network's input: the image's
-            `"width"` (Human3.6M's protocol) or `"longest"` side. Kept with
-            the model so that exported files can take pixels.
+        normalisation: Image side by which the network's input is divided:
+            `"width"` (Human3.6M's protocol) or `"longest"`. Saved in the
+            model, so that exported files can take pixels.
         seen_input: Whether the network's input includes which joints were
             seen. Not in the paper.
-        frame: Coordinates of the keypoints in the embedding: the
-            `"screen"`'s, as in the paper, or the `"person"`'s own, see
+        frame: Coordinates in which keypoints are embedded: those of the
+            `"screen"`, as in the paper, or relative to the `"person"`, see
             `inputs.InputChannels`.
     """
 
@@ -196,20 +200,23 @@ SIZES = {
 
 @dataclasses.dataclass
 class Train:
-    """The recipe; defaults are the paper's values where it states them.
+    """Training recipe. Defaults are the paper's values if it states them.
 
     Attributes:
         epochs: Passes over the training poses.
         batch_size: Poses per step.
-        loss: `"mse_joint"`, the paper's squared distance (equation 10), or
-            `"mean_distance"`, which MPJPE measures, or `"joints_and_bones"`,
-            which adds the mean distance of bone vectors.
+        loss: `"mse_joint"`, the paper's squared distance (equation 10);
+            `"mean_distance"`, which is what MPJPE measures; or
+            `"joints_and_bones"`, the same plus the mean distance of bone
+            vectors.
         learning_rate: Initial learning rate of Adam.
-        schedule: `"exponential"`: times `decay` after every epoch, as in the
-            paper; `"cosine"`: to zero over all steps.
+        schedule: Learning rate schedule: `"exponential"` multiplies by
+            `decay` after every epoch, as in the paper; `"cosine"` falls to
+            zero over all steps.
         decay: Factor per epoch of the exponential schedule.
-        adam_epsilon: PyTorch's default. With errors in square metres and the
-            paper's learning rate, Keras's 1e-7 is not small enough.
+        adam_epsilon: Epsilon of Adam; the default is PyTorch's. Keras's
+            default, 1e-7, is too large for errors in square metres and the
+            paper's learning rate.
         precision: Precision of the computation; variables, the head, softmax
             and the statistics of layer norms are always float32.
         jit_compile: Whether XLA compiles the training step.
@@ -218,15 +225,14 @@ class Train:
             no GPU.
         lifter: A trained `.keras` file that pose refinement starts from, see
             `models.refinement`; empty to train a lifter.
-        teacher: A trained `.keras` file; its poses for the same keypoints are
-            learned as well as the true ones, see `models.distillation`.
-            Empty for none. It may have any size, but needs the config's
-            joints, normalisation and `seen_input`. It computes in
-            `precision`.
-        teacher_weight: The teacher's share of `loss`; the rest is the truth's.
-            By default both are equal: with `"mean_distance"` they then pull a
-            joint with equal force, wherever they are, so where the teacher is
-            wrong, the truth still counts as much.
+        teacher: A trained `.keras` file whose predictions are learned in
+            addition to the true poses, see `models.distillation`; empty for
+            none. It may have any size, but needs the config's joints,
+            normalisation and `seen_input`. It computes in `precision`.
+        teacher_weight: Weight of the teacher's poses in `loss`; the true
+            poses have the rest. By default both weights are equal. With
+            `"mean_distance"`, both then pull a joint with equal force at any
+            distance, so a wrong teacher cannot outweigh the truth.
         seed: Seed of the initial weights, the order of the poses, and every
             augmentation.
     """
@@ -268,8 +274,8 @@ class Export:
 
     Attributes:
         verification_poses: Number of validation poses to run each file on.
-        calibration_poses: Number of training poses that show the range of
-            activations to quantised formats.
+        calibration_poses: Number of training poses from which quantised
+            formats take the ranges of activations.
         float32_mm: Largest deviation of any joint from the Keras model, for
             SavedModel and float32.
         float16_mm: Largest mean deviation over all joints of all poses, for
@@ -280,16 +286,17 @@ class Export:
         float16_arithmetic_mm: Largest mean deviation over all joints of all
             poses, for float32 and float16 computed in float16, as on GPUs; a
             pose that overflows is also refused.
-        worst_poses: Multiple of these limits that the mean deviation of a
-            pose's joints may reach, in nineteen of twenty poses.
-        mpjpe_share: Share of these limits that the MPJPE may change by, in
-            either direction.
+        worst_poses: Limit for single poses, as a multiple of these limits:
+            in nineteen of twenty poses, the mean deviation over the joints
+            must not exceed it.
+        mpjpe_share: Limit for the change of the MPJPE in either direction,
+            as a share of these limits.
         kernels_mm: Largest mean deviation over all joints between the kernels
             that apps use and LiteRT's reference kernels.
         max_bytes: Largest size of a `.tflite`.
-        compression_mm: Largest increase of a compressed file's MPJPE over the
-            model before compression; the other limits compare it with the
-            model after compression.
+        compression_mm: Largest increase of a compressed file's MPJPE compared
+            with the model before compression. The other limits compare the
+            file with the model after compression.
         finetune_epochs: Length of the fine-tuning for compression, in epochs
             of training; all requested techniques share it.
         finetune_learning_rate: Initial learning rate of Adam; it falls to
@@ -330,7 +337,7 @@ class Export:
 
 @dataclasses.dataclass
 class Config:
-    """One experiment."""
+    """One experiment: data, model, training, evaluation and export."""
 
     data: Data = dataclasses.field(default_factory=Data)
     model: Model = dataclasses.field(default_factory=Model)

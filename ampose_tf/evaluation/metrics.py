@@ -9,10 +9,10 @@ import numpy as np
 
 
 def mpjpe(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Returns the mean distance of each pose's joints, hips at the origin.
+    """Returns the mean joint error of each pose, with the hip at the origin.
 
-    This is "Protocol #1". The predicted hip is subtracted (as in SemGCN and
-    its successors), and the hip counts as a joint.
+    This is "Protocol #1". Each pose is taken relative to its own hip (as in
+    SemGCN and its successors), and the hip counts as a joint.
 
     Args:
         predicted: (N, J, 3), hip first.
@@ -28,7 +28,7 @@ def mpjpe(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def joint_distances(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Returns each joint's distance, (N, J), with both hips at the origin.
+    """Returns each joint's error, (N, J), with each pose's hip at the origin.
 
     Arguments and exceptions are those of `mpjpe`.
     """
@@ -40,9 +40,9 @@ def joint_distances(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
 def p_mpjpe(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Returns the MPJPE after the best similarity transform of each pose.
 
-    This is "Protocol #2": rotation, translation and scale by Procrustes
-    analysis, without reflection. A predicted pose whose joints all coincide
-    keeps them so.
+    This is "Protocol #2": each predicted pose is rotated, moved and scaled to
+    fit the target (Procrustes analysis), without reflection. If all joints of
+    a predicted pose coincide, they still do afterwards.
 
     Arguments, return value and exceptions are those of `mpjpe`.
     """
@@ -67,8 +67,9 @@ def p_mpjpe(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
 def n_mpjpe(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Returns the MPJPE after the best scaling of each pose.
 
-    Least squares about the hip ([Rhodin et al., 2018](
-    https://arxiv.org/abs/1803.04775)): 2D does not determine a person's size.
+    Each predicted pose is scaled about its hip to fit the target by least
+    squares ([Rhodin et al., 2018](https://arxiv.org/abs/1803.04775)), since 2D
+    keypoints do not determine a person's size.
 
     Arguments, return value and exceptions are those of `mpjpe`.
     """
@@ -87,9 +88,9 @@ def pck(
     threshold: float = 0.15,
     joints: Sequence[int] | slice = slice(None),
 ) -> np.ndarray:
-    """Returns the share of each pose's joints within a threshold.
+    """Returns the share of each pose's joints whose error is below a threshold.
 
-    This is the 3D PCK of MPI-INF-3DHP: strictly nearer than 150 mm.
+    This is the 3D PCK of MPI-INF-3DHP, where the threshold is 150 mm.
 
     Args:
         predicted: (N, J, 3) metres, hip first.

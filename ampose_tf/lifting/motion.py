@@ -65,8 +65,8 @@ class Motion:
         skeleton: Skeleton of the J joints.
         notes: What was assumed or done, one sentence each.
         up: Unit vector that points upwards in the camera's frame.
-        normalisation: Divisor of the network's keypoints, see
-            `camera.normalize_screen`.
+        normalisation: Image side by which keypoints were divided for the
+            network, see `camera.normalize_screen`.
         image_corner: (x, y) of the image's upper left corner in the pixels of
             the keypoint file, to be added to `keypoints_px`: (0, 0) unless
             the image is assumed.

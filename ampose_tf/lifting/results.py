@@ -160,7 +160,7 @@ def is_saved(path: str | os.PathLike) -> bool:
 
 
 def load(path: str | os.PathLike) -> Motion:
-    """Reads a file of `write_npz` or `write_json`, without loss.
+    """Reads a motion saved as `.npz` or `.json`, without loss.
 
     Args:
         path: Path of the file.

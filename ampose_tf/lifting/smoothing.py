@@ -143,7 +143,7 @@ class Butterworth:
     Attributes:
         cutoff_hz: Frequency at which both runs together pass half the power
             (-3 dB).
-        order: Order of both runs together, even.
+        order: Combined order of both runs, an even number.
     """
 
     cutoff_hz: float = 6.0

@@ -69,13 +69,17 @@ def examine(
     fps: float | None = None,
     seen_score: float = SEEN_SCORE,
 ) -> tuple[Finding, ...]:
-    """Returns what looks wrong with a clip, in the order of `KINDS`.
+    """Checks the keypoints of a clip for common mistakes.
 
     Args:
-        clip: Keypoints as read, in the skeleton of their file.
-        skeleton: The user's own skeleton; None for one of `SKELETONS`.
+        clip: Keypoints from `read_keypoints`, in the skeleton of their file.
+        skeleton: A user-defined skeleton; None for one of `SKELETONS`.
         fps: Frames per second of the video; overrides the clip's.
         seen_score: Lowest score of a joint that counts as seen.
+
+    Returns:
+        One finding for each kind of mistake that was found, in the order of
+        `KINDS`.
 
     Raises:
         ValueError: If the skeleton is unknown or is not the clip's, or a
