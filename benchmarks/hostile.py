@@ -71,7 +71,8 @@ def define_flags(flag_values):
 
 
 def main(options):
-    with load.server() as (rest, rpc, process):
+    # Slow clients are ended sooner than by default.
+    with load.server("--request_seconds=10") as (rest, rpc, process):
 
         def memory(when):
             used = resident(process.pid)
@@ -147,9 +148,10 @@ def _ask(targets, count):
     """Sends valid requests from eight clients."""
 
     def run(target):
-        ask = target.client()
-        for i in range(count // 8):
-            ask(i % 16)
+        with contextlib.ExitStack() as stack:
+            ask = target.client(stack)
+            for i in range(count // 8):
+                ask(i % 16)
 
     _together([lambda t=t: run(t) for t in targets for _ in range(4)])
 
@@ -178,22 +180,24 @@ def _end(targets, process):
     counts = collections.Counter()
 
     def run(target):
-        ask = target.client()
-        while True:
-            try:
-                ask(0)
-            except grpc.RpcError as error:
-                counts[error.code().name] += 1
-                return
-            except OSError as error:
-                counts[type(error).__name__] += 1
-                return
-            except http.client.HTTPException:
-                # Closed between two requests; the next one reconnects.
-                counts["closed"] += 1
-                ask = target.client()
-                continue
-            counts["answered"] += 1
+        with contextlib.ExitStack() as stack:
+            ask = target.client(stack)
+            while True:
+                try:
+                    ask(0)
+                except grpc.RpcError as error:
+                    counts[error.code().name] += 1
+                    return
+                except OSError as error:
+                    counts[type(error).__name__] += 1
+                    return
+                except http.client.HTTPException:
+                    # Closed between two requests; the next one reconnects.
+                    counts["closed"] += 1
+                    stack.close()
+                    ask = target.client(stack)
+                    continue
+                counts["answered"] += 1
 
     def end():
         time.sleep(2)

@@ -203,7 +203,7 @@ def _bulk(seconds):
 
 
 @contextlib.contextmanager
-def server():
+def server(*arguments):
     """Yields the addresses of REST and gRPC of a server, and its process."""
     with tempfile.TemporaryDirectory() as folder:
         log = pathlib.Path(folder) / "log"
@@ -216,6 +216,7 @@ def server():
                     f"--model={_MODEL}",
                     "--port=0",
                     "--grpc_port=0",
+                    *arguments,
                 ],
                 stdout=file,
                 cwd=_ROOT,
@@ -245,8 +246,10 @@ class Rest:
         self._place, self._path, self._bodies = place, path, bodies
         self.read = read
 
-    def client(self):
+    def client(self, stack):
+        """Returns a function that sends a request; `stack` closes it."""
         connection = http.client.HTTPConnection(self._place, timeout=60)
+        stack.callback(connection.close)
         headers = {"content-type": "application/json"}
 
         def ask(i):
@@ -267,7 +270,8 @@ class Rpc:
         self._place, self._bodies, self._method = place, bodies, method
         self.read = read
 
-    def client(self):
+    def client(self, stack):
+        """Returns a function that sends a request; `stack` closes it."""
         # By default, channels to the same address share a connection.
         channel = grpc.insecure_channel(
             self._place,
@@ -276,6 +280,7 @@ class Rpc:
                 ("grpc.max_receive_message_length", -1),
             ],
         )
+        stack.callback(channel.close)
         method = channel.unary_unary(self._method)
         return lambda i: method(self._bodies[i], timeout=60)
 
@@ -289,28 +294,30 @@ def _line(name, target, clients, count, seconds, answers, pid=None):
     together = threading.Barrier(clients + 1, timeout=120)
 
     def run(number):
-        ask = target.client()
-        try:
-            ask(0)
-        except Exception as error:
-            wrong.append(f"{type(error).__name__}: {error}")
-        together.wait()
-        i = number
-        while not end.is_set():
-            i = (i + 1) % len(answers)
-            began = time.perf_counter()
+        with contextlib.ExitStack() as stack:
+            ask = target.client(stack)
             try:
-                content = ask(i)
+                ask(0)
             except Exception as error:
-                # Any exception counts: `http.client` has its own. Its
-                # connection can only be used again after a response.
                 wrong.append(f"{type(error).__name__}: {error}")
-                ask = target.client()
-                end.wait(0.01)
-                continue
-            times.append(time.perf_counter() - began)
-            # Repeated responses are compared once.
-            contents[i][hashlib.blake2b(content).digest()] = content
+            together.wait()
+            i = number
+            while not end.is_set():
+                i = (i + 1) % len(answers)
+                began = time.perf_counter()
+                try:
+                    content = ask(i)
+                except Exception as error:
+                    # `http.client` cannot use a connection again after an
+                    # incomplete response.
+                    wrong.append(f"{type(error).__name__}: {error}")
+                    stack.close()
+                    ask = target.client(stack)
+                    end.wait(0.01)
+                    continue
+                times.append(time.perf_counter() - began)
+                # Repeated responses are compared once.
+                contents[i][hashlib.blake2b(content).digest()] = content
 
     threads = [
         threading.Thread(target=run, args=(number,), daemon=True)

@@ -29,6 +29,7 @@ def test_load():
     assert re.search(r"to bulk: \d+%", ended.stdout)
 
 
+# Limits for slow clients take 50 seconds.
 @pytest.mark.slow
 def test_hostile():
     ended = commands.run(
@@ -43,7 +44,7 @@ def test_hostile():
 
 def test_a_wrong_answer_counts_as_an_error(capsys):
     class Target:
-        def client(self):
+        def client(self, stack):
             return lambda i: b"x"
 
         def read(self, content, shape):
@@ -55,7 +56,7 @@ def test_a_wrong_answer_counts_as_an_error(capsys):
 
 def test_failed_requests_count_as_errors(capsys):
     class Target:
-        def client(self):
+        def client(self, stack):
             def ask(i):
                 raise http.client.IncompleteRead(b"")
 
