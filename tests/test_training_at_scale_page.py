@@ -47,6 +47,7 @@ def test_devices(tmp_path):
     assert "train.devices=all: this machine has one device, CPU:0" in said
 
 
+@pytest.mark.slow
 def test_shards(tmp_path):
     written, trained = said_by(LINES[1:], tmp_path)
     assert "poses in 64 shards" in written

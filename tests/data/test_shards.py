@@ -252,7 +252,7 @@ def test_other_shards_do_not_go_on_with_a_run(generated, written, tmp_path):
     train()
     shutil.rmtree(tmp_path / "shards")
     sharding.prepare(generated, tmp_path / "shards", number=4)
-    with pytest.raises(ValueError, match=r"training data are not .*manifest"):
+    with pytest.raises(ValueError, match=r"training data differ .*manifest"):
         train()
 
 
