@@ -3,9 +3,9 @@ r"""Evaluates trained or exported models on a config's validation poses.
     python evaluate.py --config=configs/demo.py \
         --model=runs/demo/best.keras --report=runs/demo/evaluation.json
 
---model accepts .keras files, SavedModel folders and .tflite files. Repeat it to
-compare several models side by side. --table prints one of the paper's tables
-with the models' rows below the published rows.
+--model accepts .keras files, SavedModel folders and .tflite files. Repeat it
+to compare several models side by side. --table prints one of the paper's
+tables with the models' rows below the published rows.
 """
 
 from absl import flags

@@ -144,9 +144,10 @@ class Model:
         gc_bias: A bias per neighbour group, added before aggregation
             (`"group"`), or one per graph convolution (`"shared"`). Open.
         initializer: Initializer of all kernels except the head's, which
-            starts near zero: Keras's `"glorot_uniform"`, PyTorch's default for linear layers
-            (`"torch"`), or a truncated normal distribution with a standard
-            deviation of 0.02, as in ViT (`"trunc_normal"`). Open.
+            starts near zero: Keras's `"glorot_uniform"`, PyTorch's default
+            for linear layers (`"torch"`), or a truncated normal distribution
+            with a standard deviation of 0.02, as in ViT (`"trunc_normal"`).
+            Open.
         dropout: Rate of dropout after the encoder's attention and MLP. Open.
         drop_path: Largest rate of stochastic depth, growing linearly with
             depth. Open; MixSTE uses 0.1.

@@ -30,8 +30,8 @@ def load(config: Config, split: str) -> Poses | Motion3D | Shards:
         split: `"train"` or `"validation"`.
 
     Returns:
-        Poses; for training with drawn cameras, motion; for training on
-        shards, the shards.
+        Poses, except for the training split with drawn cameras, which gives
+        motion, or with `data.shards`, which gives the shards.
 
     Raises:
         OSError: If a file is missing.

@@ -88,7 +88,7 @@ def pck(
     threshold: float = 0.15,
     joints: Sequence[int] | slice = slice(None),
 ) -> np.ndarray:
-    """Returns the share of each pose's joints whose error is below a threshold.
+    """Returns the share of each pose's joints with an error below a threshold.
 
     This is the 3D PCK of MPI-INF-3DHP, where the threshold is 150 mm.
 

@@ -152,10 +152,9 @@ def define(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "image_size",
         None,
-        "Image size as WIDTHxHEIGHT in pixels; overrides the file's. If "
-        "unknown, keypoints in pixels are lifted within an assumed square "
-        "around the people, without root positions unless --intrinsics is "
-        "given, and normalised keypoints are refused.",
+        "Image size as WIDTHxHEIGHT in pixels; overrides the file's. If it is "
+        "unknown, a square around the people is assumed, root positions need "
+        "--intrinsics, and normalised keypoints are refused.",
         flag_values=flag_values,
     )
     flags.DEFINE_float(

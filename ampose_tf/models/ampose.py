@@ -12,9 +12,10 @@ from ampose_tf.models.inputs import InputChannels
 class AMPose(keras.Model):
     """AMPose (Lin, Chiu, Wu, ICASSP 2023, arXiv 2210.04216, Figure 1).
 
-    A dense layer lifts each joint to `width` channels; `depth` times, a
-    transformer encoder mixes all joints and a GCN block mixes neighbours; a
-    dense layer returns three coordinates per joint.
+    A dense layer embeds each joint in `width` channels. Then follow `depth`
+    pairs of a transformer encoder, which mixes all joints, and a GCN block,
+    which mixes neighbours. A last dense layer returns three coordinates per
+    joint.
 
     `AMPose(H36M_17.adjacency())` is the paper's network. The arguments from
     `depth` to `frame` are described in `config.Model`, which holds their
