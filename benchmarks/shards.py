@@ -11,7 +11,6 @@ are random numbers, time and memory do not include reading an archive.
 
 import json
 import pathlib
-import resource
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from absl import flags
 
 from ampose_tf import config
 from ampose_tf.config import sections
+from benchmarks import runtimes
 
 _SUBJECTS = ("S1", "S5", "S6", "S7", "S8")
 
@@ -143,7 +143,8 @@ def _read(options):
 
 
 def _peak_mb():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # `resource` would count the memory of the process's parent, too.
+    return runtimes.memory("VmHWM")
 
 
 if __name__ == "__main__":
