@@ -153,11 +153,13 @@ def test_commands_of_the_page(page, demo, typed):
     setup = {
         name: (ROOT / name).read_text() for name in ("Makefile", "setup.cfg")
     }
+    if pages.run_elsewhere(page, "sh"):
+        return
     for command in pages.commands(page):
         how, _, status = pages.rule(command)
         if how == "check":
             check_names(command, setup)
-        if how != "run" or pages.run_elsewhere(page, "sh"):
+        if how != "run":
             continue
         ended = typed(command)
         assert ended.returncode == status, f"{command}\n{ended.stderr}"
@@ -299,7 +301,7 @@ def test_demo_of_the_makefile(folder, demo):
     rows = [line.split()[0] for line in table.splitlines()[1:-1]]
     assert [pathlib.Path(row).name for row in rows] == [
         "best.keras",
-        "1",
+        "saved_model",
         "ampose_float32.tflite",
         "ampose_float16.tflite",
         "ampose_dynamic_int8.tflite",

@@ -254,7 +254,7 @@ def spoilt(*path_and_value):
         (spoilt("history", 1, "loss", 10**400), "epoch 2: loss"),
         (spoilt("history", 1, "loss", True), "epoch 2: loss"),
         (spoilt("history", 1, "epoch", 5), "epoch 2: expected epoch=2"),
-        (spoilt("history", 1, "a\nb", 5), "epoch 2: expected fields"),
+        (spoilt("history", 1, "a\nb", 5), "epoch 2: expected the same fields"),
         (spoilt("history", []), "best_epoch"),
         (spoilt("best_epoch", 0), "best_epoch"),
         (spoilt("best_epoch", 2), "best_epoch"),
