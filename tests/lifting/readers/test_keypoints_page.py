@@ -287,7 +287,7 @@ def test_names_mean_what_the_page_says():
 def test_limits_and_thresholds_are_those_of_the_code():
     assert f"`--person_score` ({keypoints.PERSON_SCORE:g})" in TEXT
     assert f"above {crowd.DUPLICATE:g}" in TEXT
-    assert f"{untrusted.MAX_BYTES // 2**20} MiB a file" in TEXT
+    assert f"{untrusted.MAX_BYTES // 2**20} MiB per file" in TEXT
     assert f"{untrusted.MAX_FRAMES:,} frames" in TEXT
     assert f"{untrusted.MAX_PEOPLE} people" in TEXT
     assert f"{untrusted.MAX_PIXEL:,} pixels" in TEXT
