@@ -218,7 +218,7 @@ def test_bad_keypoints_are_refused(tmp_path):
     refuse("normalised to .0, 1. and", PIXELS / 1000, None)
     broken = PIXELS.copy()
     broken[3, 11, 1] = np.inf
-    refuse("joint 11 of frame 3", broken)
+    refuse("joint 11 in frame 3", broken)
     refuse("found 'a', 'b'", {"a": PIXELS, "b": PIXELS}, name="x.npz")
     (tmp_path / "broken.npy").write_bytes(b"\x93NUMPY\x01\x00")
     with pytest.raises(ValueError, match="not a readable .npy"):
