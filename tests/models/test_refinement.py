@@ -230,7 +230,7 @@ def test_the_loss_is_that_of_both_poses():
 
 
 def test_poses_without_intrinsics_are_refused(lifter, make_poses, tmp_path):
-    with pytest.raises(ValueError, match="needs intrinsics, which is not"):
+    with pytest.raises(ValueError, match="needs intrinsics, which is unknown"):
         training.train(
             small_config(lifter), make_poses(23), make_poses(5), tmp_path / "x"
         )
