@@ -89,7 +89,7 @@ def test_validation_is_all_poses_in_order(make_poses):
     assert set(given) == {"keypoints_2d", "seen"}
     np.testing.assert_array_equal(given["seen"], np.ones((13, 17)))
     unknown = poses._replace(intrinsics=None)
-    with pytest.raises(ValueError, match="needs intrinsics, which is not"):
+    with pytest.raises(ValueError, match="needs intrinsics, which is unknown"):
         validation_arrays(unknown, ("keypoints_2d", "intrinsics"))
 
 

@@ -90,7 +90,7 @@ def test_who_is_left_out_is_noted(lifter, tmp_path):
     (tmp_path / "clip.json").write_text(json.dumps(frames))
     motion = lifter(tmp_path / "clip.json", image_size=clips.IMAGE_SIZE)
     assert sum(len(track.frames) for track in motion.tracks) == 8
-    assert noted(motion, "2 detections are left out")
+    assert noted(motion, "2 detections without an id are left out")
     frames = [clips.ultralytics(f) for f in range(5)]
     (tmp_path / "clip.json").write_text(json.dumps(frames))
     motion = lifter(tmp_path / "clip.json", image_size=clips.IMAGE_SIZE)
