@@ -82,15 +82,14 @@ def test_damaged_workdirs(workdir, poses, which, kind, damages):
     spoil(path / name, kind, damages)
     with (
         processor.at_most(MOST_SECONDS),
-        mock.patch.object(training, "_fit") as fit,
+        mock.patch.object(training, "_fit", autospec=True) as fit,
     ):
         try:
             training.train(CONFIG, *poses, path)
         except (ValueError, OSError) as error:
             assert str(path) in str(error)
         else:
-            model = fit.call_args.args[0]
-            recorder = fit.call_args.args[-1]
+            model, _, _, _, recorder, _ = fit.call_args.args
             assert all(np.isfinite(v).all() for v in model.variables)
             (row,) = recorder.history
             assert all(map(math.isfinite, row.values()))
