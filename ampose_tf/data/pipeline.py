@@ -1,5 +1,7 @@
 """Builds `tf.data` datasets of `Poses`, `Motion3D` and `Shards`."""
 
+import contextlib
+
 import numpy as np
 import tensorflow as tf
 
@@ -208,6 +210,8 @@ def motion_batches(
     )
     joints = tf.constant(motion.joints)
 
+    # If it were inlined, `tf.data` would optimise it; see `_as_written`.
+    @tf.function(autograph=False, experimental_attributes={"_noinline": True})
     def batch(step, seed):
         random = _Stateless(seed)
         index = drawing.frames(cumulative, random.uniform((batch_size,)))
@@ -216,7 +220,28 @@ def motion_batches(
         return drawing.drawn(world, mirrored, data, random, seen_input)
 
     steps = data.poses_per_epoch // batch_size
-    return _batches(lambda epoch_seed: batch, steps, seed, epochs, first_step)
+    with _as_written():
+        return _batches(
+            lambda epoch_seed: batch, steps, seed, epochs, first_step
+        )
+
+
+@contextlib.contextmanager
+def _as_written():
+    """Functions that are called in this context are computed as written.
+
+    TensorFlow's optimiser of graphs replaces x + y + z by an operation that
+    starts with the first input whose memory is no longer needed. If all three
+    are used elsewhere, the order of the sum, and thus its rounding, depends on
+    which other operations have ended.
+    """
+    name = "disable_meta_optimizer"
+    before = tf.config.optimizer.get_experimental_options()[name]
+    tf.config.optimizer.set_experimental_options({name: True})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({name: before})
 
 
 def _batches(epoch_of, steps, seed, epochs, first_step):

@@ -1,3 +1,5 @@
+import threading
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -224,6 +226,40 @@ def test_a_resumed_epoch_draws_the_same():
     # No two of them alike: cameras differ within and between batches.
     hands = np.concatenate(poses)[:, 16]
     assert len(np.unique(hands.round(4), axis=0)) == len(hands)
+
+
+def test_sums_of_drawn_poses_do_not_depend_on_timing(monkeypatch):
+    """TensorFlow may reorder x + y + z while x and y are still in use."""
+    x, y, z = np.random.default_rng(0).normal(size=(3, 5)).astype(np.float32)
+    in_use, summed = threading.Event(), threading.Event()
+
+    def use(*_):
+        in_use.set()
+        summed.wait(timeout=1)
+        return np.float32(0)
+
+    def await_use(_):
+        in_use.wait(timeout=1)
+        return z
+
+    def drawn(world, *_):
+        ones = tf.ones_like(world[:, 0, 0])
+        first, second = ones * x, ones * y
+        third = 1 * tf.ensure_shape(
+            tf.py_function(await_use, [ones], tf.float32), (5,)
+        )
+        used = tf.py_function(use, [first, second], tf.float32)
+        total = first + second + third
+        told = tf.py_function(lambda _: summed.set(), [total], [])
+        with tf.control_dependencies([told]):
+            return total, tf.identity(used)
+
+    monkeypatch.setattr(pipeline.drawing, "drawn", drawn)
+    ((total, _),) = pipeline.motion_batches(
+        bending(), Data(poses_per_epoch=5), 5, 0, range(1), False
+    )
+    assert ((x + y) + z != (z + y) + x).any()
+    np.testing.assert_array_equal(total, (x + y) + z)
 
 
 def test_motion_is_mirrored_only_where_asked():
