@@ -42,6 +42,11 @@ from ampose_tf.conversion import COCO_17
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 _BAD = 7
 _FEW = 64
+_HEAD = (
+    "| | seconds | poses/s | processor seconds | ratio to plain loop "
+    "| peak MB of a process |",
+    "|---|---|---|---|---|---|",
+)
 
 
 def define_flags(flag_values):
@@ -74,13 +79,19 @@ def main(options):
         _make(folder / "few", _FEW, 1, bad=0)
         flip = f"--{'' if options.flip_ensemble else 'no'}flip_ensemble"
         ours = [f"--model={options.model}", flip]
-        runs = {"start-up of one": _beam(folder, "few", 1, ours)}
-        runs["start-up of two"] = _beam(folder, "few", 2, ours)
-        runs["plain loop"] = _plain(folder, options)
+        print("\n".join(_HEAD), flush=True)
+        runs, faults = {}, []
+
+        def keep(name, run):
+            runs[name] = run
+            print(_row(name, run, runs, options.poses), flush=True)
+
+        keep("start-up of one", _beam(folder, "few", 1, ours))
+        keep("start-up of two", _beam(folder, "few", 2, ours))
+        keep("plain loop", _plain(folder, options))
         expected, _ = _digest(folder / "plain loop", options.poses, bad)
-        faults = []
         for workers, name in ((1, "one worker"), (2, "two workers")):
-            runs[name] = _beam(folder, "rows", workers, ours, name)
+            keep(name, _beam(folder, "rows", workers, ours, name))
             digest, wrong = _digest(folder / name, options.poses, bad)
             faults += [f"{name}: {fault}" for fault in wrong]
             if digest != expected:
@@ -91,27 +102,22 @@ def main(options):
         faults += [f"after a kill: {fault}" for fault in wrong]
         if digest != expected:
             faults.append("after a kill: poses differ from the plain loop's")
-    print(_table(runs, options.poses))
     print(_summary(options, runs, expected))
     print("\n".join(faults) or "No row lost or duplicated, all poses equal.")
     return 1 if faults else None
 
 
-def _table(runs, poses):
-    lines = [
-        "| | seconds | poses/s | processor seconds | ratio to plain loop "
-        "| peak MB of a process |",
-        "|---|---|---|---|---|---|",
-    ]
-    plain = runs["plain loop"][1]
-    for name, (wall, processor, peak) in runs.items():
-        count = _FEW if name.startswith("start") else poses
-        ratio = "" if count == _FEW else f"× {processor / plain:.3f}"
-        lines.append(
-            f"| {name} | {wall:.1f} | {count / wall:.0f} | {processor:.1f} | "
-            f"{ratio} | {peak:.0f} |"
-        )
-    return "\n".join(lines)
+def _row(name, run, runs, poses):
+    wall, processor, peak = run
+    count, ratio = poses, ""
+    if name.startswith("start"):
+        count = _FEW
+    else:
+        ratio = f"× {processor / runs['plain loop'][1]:.3f}"
+    return (
+        f"| {name} | {wall:.1f} | {count / wall:.0f} | {processor:.1f} | "
+        f"{ratio} | {peak:.0f} |"
+    )
 
 
 def _summary(options, runs, digest):
