@@ -85,9 +85,8 @@ def split(batches, strategy):
 
     def parts(*batch):
         size = tf.shape(batch[-1])[0]
-        index = tf.range(size)
-        if size % number != 0:
-            index = tf.tile(index, [number])
+        repeats = tf.where(size % number == 0, 1, number)
+        index = tf.tile(tf.range(size), [repeats])
         return tf.nest.map_structure(
             lambda array: tf.reshape(
                 tf.gather(array, index), (number, -1, *array.shape[1:])
