@@ -210,7 +210,7 @@ def motion_batches(
     )
     joints = tf.constant(motion.joints)
 
-    # If it were inlined, `tf.data` would optimise it; see `_as_written`.
+    # If it were inlined, `tf.data` would optimise it; see `_unoptimised`.
     @tf.function(autograph=False, experimental_attributes={"_noinline": True})
     def batch(step, seed):
         random = _Stateless(seed)
@@ -220,19 +220,19 @@ def motion_batches(
         return drawing.drawn(world, mirrored, data, random, seen_input)
 
     steps = data.poses_per_epoch // batch_size
-    with _as_written():
+    with _unoptimised():
         return _batches(
             lambda epoch_seed: batch, steps, seed, epochs, first_step
         )
 
 
 @contextlib.contextmanager
-def _as_written():
-    """Functions that are called in this context are computed as written.
+def _unoptimised():
+    """Turns off graph optimisation for functions called in this context.
 
-    TensorFlow's optimiser of graphs replaces x + y + z by an operation that
-    starts with the first input whose memory is no longer needed. If all three
-    are used elsewhere, the order of the sum, and thus its rounding, depends on
+    TensorFlow's graph optimiser replaces x + y + z by an operation that starts
+    with the first input whose memory is no longer needed. If all three are
+    used elsewhere, the order of the sum, and thus its rounding, depends on
     which other operations have ended.
     """
     name = "disable_meta_optimizer"
