@@ -95,6 +95,22 @@ def test_the_page_lifts_as_the_package_does(visit, clip, tmp_path):
         page.click("#stop")
 
 
+def test_results_name_the_network_that_was_used(visit, clip, tmp_path):
+    """A file may be opened while the network chosen for it is loading."""
+    # The worker answers late, so that the page does not know it yet.
+    page = visit(
+        script="const send = Worker.prototype.postMessage;"
+        "Worker.prototype.postMessage = function (...given) {"
+        "  setTimeout(() => send.apply(this, given), 1000);"
+        "}"
+    )
+    page.evaluate("document.getElementById('smooth').click()")
+    page.evaluate("document.querySelector('[value=ampose_t]').click()")
+    motion = lifted(page, clip, tmp_path)
+    assert_same(motion, ampose_tf.Lifter("ampose_t")(clip))
+    assert motion.provenance["model"] == "ampose_t_float32.tflite"
+
+
 def test_the_page_smooths_as_the_package_does(visit, clip, tmp_path):
     page = visit()
     page.evaluate(

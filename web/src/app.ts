@@ -1,6 +1,6 @@
 /** The application: connects sources, views and files. */
 
-import { clipOf, DISTANCE_NOTE, fileNameOf, finished, LEVEL_NOTE, rateOfClip, type Clip } from "./clips";
+import { clipOf, DISTANCE_NOTE, fileNameOf, finished, LEVEL_NOTE, modelsOf, rateOfClip, type Clip } from "./clips";
 import { Engine, type FrameAnswer } from "./engine/client";
 import type { Backend, Choice } from "./engine/messages";
 import { messageOf } from "./errors";
@@ -160,8 +160,7 @@ export class App {
     if (signal.aborted) return;
     this.enter("lifting");
     const progress = (done: number, all: number) => say(`Lifting: ${done} of ${all} poses`);
-    const model = `${this.choice.lifter}_float32.tflite`;
-    const clip = await clipOf(text, name, this.engine, model, progress, signal);
+    const clip = await clipOf(text, name, this.engine, progress, signal);
     if (!signal.aborted) this.load(clip);
   }
 
@@ -243,7 +242,7 @@ export class App {
       [DISTANCE_NOTE, LEVEL_NOTE],
       {
         input: this.name,
-        model: recording.used("lifter").map((name) => `${name}_float32.tflite`).join(", "),
+        model: modelsOf(recording.used("lifter")),
         detector: `BlazePose ${recording.used("detector").join(" and ")}, in the browser`,
       },
     );
@@ -263,7 +262,7 @@ export class App {
       return;
     }
     const row = rowOf(0, found.keypoints, found.pose, found.root);
-    if (this.isRecording) this.record(row, seconds);
+    if (this.isRecording) this.record(row, seconds, found.networks);
     if (!this.film.isRunning) {
       image.close();
       return; // It was the last image.
@@ -278,9 +277,9 @@ export class App {
     if (element("status").textContent === "Looking for a person…") say("Following a person.");
   }
 
-  private record(row: Row, seconds: number): void {
+  private record(row: Row, seconds: number, networks: Choice): void {
     this.recording ??= new Recording(this.imageSize, MAX_ROWS);
-    this.recording.add(row, seconds, this.choice);
+    this.recording.add(row, seconds, networks);
     element("recording").dataset.count = String(this.recording.count);
     if (!this.recording.full) return;
     if (this.mode === "camera") this.toggleRecording();

@@ -37,6 +37,11 @@ export function fileNameOf(name: string): string {
   return `${stem}-${time}.json`;
 }
 
+/** Returns the names of lifters' files, as results name their model. */
+export function modelsOf(lifters: Iterable<string>): string {
+  return Array.from(lifters, (name) => `${name}_float32.tflite`).join(", ");
+}
+
 /** Returns the clip as shown and saved: smoothed, if enabled. */
 export function finished(clip: Clip, smoothing: OneEuro | null): Clip {
   if (!clip.ours || !smoothing) return clip;
@@ -46,7 +51,6 @@ export function finished(clip: Clip, smoothing: OneEuro | null): Clip {
 /**
  * Reads a saved result, or reads and lifts keypoints.
  *
- * @param model Name of the lifter's file.
  * @param progress Called about ten times with the numbers of lifted and of all
  *   poses; screen readers announce it.
  * @param signal Aborts the lifting, which then throws the signal's reason.
@@ -55,7 +59,6 @@ export async function clipOf(
   text: string,
   name: string,
   engine: Engine,
-  model: string,
   progress: (done: number, all: number) => void,
   signal: AbortSignal,
 ): Promise<Clip> {
@@ -85,6 +88,7 @@ export async function clipOf(
     found ? [rowOf(people[i]!.frame, found.keypoints, found.pose, found.root)] : [],
   );
   if (rows.length === 0) throw new FileError("no joint is visible");
+  const lifters = new Set(lifted.flatMap((found) => (found ? [found.networks.lifter] : [])));
   const motion = withRoots({
     tracks: [{ id: 0, rows }],
     imageSize,
@@ -93,7 +97,7 @@ export async function clipOf(
     up: LEVEL,
     notes: [...notes, ...(sizeKnown ? [DISTANCE_NOTE] : []), LEVEL_NOTE],
     normalisation: NORMALISATION,
-    provenance: { input: name, model },
+    provenance: { input: name, model: modelsOf(lifters) },
   });
   return { name, motion, ours: true, saved: true };
 }
