@@ -83,10 +83,14 @@ class Conversion:
         if scores is not None:
             self._check(scores, -1)
         ops = _operations(keypoints)
+        # Taken apart once: in graphs, each index is an operation of its own.
+        points = ops.unstack(keypoints, axis=-2)
+        if scores is not None:
+            scores = ops.unstack(scores, axis=-1)
         made = []
         for alternatives in self.alternatives:
             placed = [
-                sum(part * keypoints[..., j, :] for j, part in one.items())
+                sum(part * points[j] for j, part in one.items())
                 for one in alternatives[: 1 if scores is None else None]
             ]
             point = placed[0]
@@ -118,6 +122,7 @@ class Conversion:
         """
         self._check(scores, -1)
         ops = _operations(scores)
+        scores = ops.unstack(scores, axis=-1)
         return ops.stack(
             [
                 _taken(ops, scores, alternatives, seen_score)[0]
@@ -151,11 +156,11 @@ def _operations(array):
 def _taken(ops, scores, alternatives, seen_score):
     """Returns a joint's score, and masks where an alternative replaces it.
 
-    The masks are for the 2nd, 3rd, ... alternative. If several are true, the
-    last one applies.
+    `scores` is a list of S arrays. The masks are for the 2nd, 3rd, ...
+    alternative. If several are true, the last one applies.
     """
     least = [
-        functools.reduce(ops.minimum, [scores[..., j] for j in sources])
+        functools.reduce(ops.minimum, [scores[j] for j in sources])
         for sources in alternatives
     ]
     # A joint with a score of 0 is not seen, whatever the threshold.

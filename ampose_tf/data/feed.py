@@ -3,6 +3,7 @@
 All feeds have the same attributes and methods.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -155,13 +156,13 @@ class MotionFeed:
         The result is a `tf.data.Dataset` or, with JAX, a generator of arrays
         on its device.
         """
+        return self._training_batches(epochs, first_step)
+
+    @functools.cached_property
+    def _training_batches(self):
+        """Kept, as TensorFlow and JAX take seconds to prepare the drawing."""
         config = self._config
-        return self._drawn(
-            config.train.batch_size,
-            epochs,
-            config.model.seen_input,
-            first_step,
-        )
+        return self._drawn(config.train.batch_size, config.model.seen_input)
 
     def mean_pose(self) -> np.ndarray:
         """Returns the mean of the first epoch's first 4,096 poses, (J, 3)."""
@@ -175,27 +176,24 @@ class MotionFeed:
     ) -> dict[str, np.ndarray]:
         """Same as `PosesFeed.calibration`, for poses of the first epoch."""
         count = min(at_most, self._config.data.poses_per_epoch)
-        batches = self._drawn(count, range(1), seen_input)
-        given, _ = next(iter(batches))
+        given, _ = next(iter(self._drawn(count, seen_input)(range(1))))
         if not seen_input:
             given = {"keypoints_2d": given}
         return {name: np.asarray(array) for name, array in given.items()}
 
-    def _drawn(self, batch_size, epochs, seen_input, first_step=0):
+    def _drawn(self, batch_size, seen_input):
         # Imported lazily, as only one of them may be installed.
         if keras.backend.backend() == "jax":
             from ampose_tf.data import jax_pipeline as pipeline
         else:
             from ampose_tf.data import pipeline
 
-        return pipeline.motion_batches(
+        return pipeline.make_motion_batches(
             self._motion,
             self._config.data,
             batch_size=batch_size,
             seed=self._config.train.seed,
-            epochs=epochs,
             seen_input=seen_input,
-            first_step=first_step,
         )
 
 

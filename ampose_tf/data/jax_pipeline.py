@@ -1,6 +1,6 @@
 """Draws batches from `Motion3D` with JAX on its device, without TensorFlow."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import jax
 import numpy as np
@@ -12,20 +12,18 @@ from ampose_tf.data.augmentation import drawing
 from ampose_tf.data.mocap import Motion3D
 
 
-def motion_batches(
+def make_motion_batches(
     motion: Motion3D,
     data: Data,
     batch_size: int,
     seed: int,
-    epochs: range,
     seen_input: bool,
-    first_step: int = 0,
-) -> Iterator:
-    """Yields batches as `pipeline.motion_batches`, from other random numbers.
+) -> Callable[..., Iterator]:
+    """Same as `pipeline.make_motion_batches`, with other random numbers.
 
-    For a given kind of device and version of JAX, batches depend only on
-    (seed, epoch, step). Motion is copied to the device once; batches are drawn
-    and kept there.
+    The function returns a generator of arrays. For a given kind of device and
+    version of JAX, batches depend only on (seed, epoch, step). Motion is
+    copied to the device once; batches are drawn and kept there.
     """
 
     @jax.jit
@@ -45,10 +43,14 @@ def motion_batches(
     cumulative = jnp.asarray(np.cumsum(shares), jnp.float32)
     # With threefry, JAX's default, a batch takes a minute to compile.
     key = jax.random.key(seed, impl="rbg")
-    for epoch in epochs:
-        first = first_step if epoch == epochs.start else 0
-        for step in range(first, data.poses_per_epoch // batch_size):
-            yield batch(joints, cumulative, key, epoch, step)
+
+    def batches(epochs, first_step=0):
+        for epoch in epochs:
+            first = first_step if epoch == epochs.start else 0
+            for step in range(first, data.poses_per_epoch // batch_size):
+                yield batch(joints, cumulative, key, epoch, step)
+
+    return batches
 
 
 class _Keyed:

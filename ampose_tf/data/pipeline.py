@@ -1,6 +1,7 @@
 """Builds `tf.data` datasets of `Poses`, `Motion3D` and `Shards`."""
 
 import contextlib
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -173,21 +174,20 @@ def shard_batches(
     )
 
 
-def motion_batches(
+def make_motion_batches(
     motion: Motion3D,
     data: Data,
     batch_size: int,
     seed: int,
-    epochs: range,
     seen_input: bool,
-    first_step: int = 0,
-) -> tf.data.Dataset:
-    """Returns batches of motion, with random cameras and detector errors.
+) -> Callable[..., tf.data.Dataset]:
+    """Returns a function that draws batches of motion for some epochs.
 
-    Poses are drawn in proportion to `sampling.shares`, mirrored with
-    probability one half, varied (`postures`), transferred to another body
-    (`bodies`), projected to a random camera (`viewpoints`), and distorted by
-    errors of detectors (`detector`). Random numbers only depend on
+    Its datasets share one graph, which takes seconds to trace. Poses are
+    drawn in proportion to `sampling.shares`, mirrored with probability one
+    half, varied (`postures`), transferred to another body (`bodies`),
+    projected to a random camera (`viewpoints`), and distorted by errors of
+    detectors (`detector`). Random numbers only depend on
     (seed, epoch, step), as in `training_batches`. All batches have the same
     size.
 
@@ -196,13 +196,12 @@ def motion_batches(
         data: Ranges of random parameters, and number of poses per epoch.
         batch_size: B.
         seed: Seed of all random numbers.
-        epochs: Range of epochs, counted from 0.
         seen_input: Whether the network has the input `seen`. Otherwise, joints
             are never hidden.
-        first_step: See `training_batches`.
 
     Returns:
-        Dataset of (keypoints_2d (B, 17, 2), poses_3d (B, 17, 3)); with
+        Function of `epochs` and `first_step`, see `training_batches`. Its
+        datasets yield (keypoints_2d (B, 17, 2), poses_3d (B, 17, 3)); with
         `seen_input` the first is {"keypoints_2d": ..., "seen": (B, 17)}.
     """
     cumulative = tf.constant(
@@ -219,11 +218,14 @@ def motion_batches(
         mirrored = _mirrored(world, seed)
         return drawing.drawn(world, mirrored, data, random, seen_input)
 
-    steps = data.poses_per_epoch // batch_size
-    with _unoptimised():
-        return _batches(
-            lambda epoch_seed: batch, steps, seed, epochs, first_step
-        )
+    def batches(epochs, first_step=0):
+        steps = data.poses_per_epoch // batch_size
+        with _unoptimised():
+            return _batches(
+                lambda epoch_seed: batch, steps, seed, epochs, first_step
+            )
+
+    return batches
 
 
 @contextlib.contextmanager
