@@ -1,3 +1,4 @@
+import functools
 import threading
 
 import numpy as np
@@ -189,13 +190,16 @@ def bending(frames=13):
     return Motion3D(joints, np.array(["P", "Q"])[trials], trials, names, names)
 
 
-def drawn(seed=3, epochs=range(1), seen_input=True, **changes):
+@functools.cache  # Tracing takes seconds.
+def drawing(seed=3, seen_input=True, **changes):
     data = Data(dataset="mocap", poses_per_epoch=23, **changes)
+    return pipeline.make_motion_batches(bending(), data, 5, seed, seen_input)
+
+
+def drawn(epochs=range(1), **given):
     return [
         tf.nest.flatten(tf.nest.map_structure(lambda t: t.numpy(), batch))
-        for batch in pipeline.make_motion_batches(
-            bending(), data, 5, seed, seen_input
-        )(epochs)
+        for batch in drawing(**given)(epochs)
     ]
 
 
