@@ -34,7 +34,7 @@ def shown(monkeypatch, stream, delay=0):
 
 def test_a_terminal_has_a_bar_and_a_log_has_none(monkeypatch):
     text = shown(monkeypatch, Terminal())
-    assert "6/6" in text and "clip/s" in text and "99" not in text
+    assert "6/6" in text and "clip/s" in text and "pose" not in text
     assert "one is bad\n" in text
     assert shown(monkeypatch, io.StringIO()) == "one is bad\n"
 

@@ -4,6 +4,7 @@ An experiment is a Python file with `get_config() -> Config`; the flag
 `--config.section.field=value` of a script changes one of its fields.
 """
 
+from ampose_tf.config.checks import check
 from ampose_tf.config.commandline import define_flag, run
 from ampose_tf.config.ranges import (
     Bodies,
@@ -21,7 +22,8 @@ from ampose_tf.config.sections import (
     Generated,
     Model,
     Train,
-    check,
+)
+from ampose_tf.config.serialization import (
     difference,
     from_json,
     load,

@@ -28,7 +28,7 @@ from absl import flags, logging
 from ml_collections import config_flags
 
 from ampose_tf import interrupts, progress, reading
-from ampose_tf.config import sections
+from ampose_tf.config import checks, sections
 
 # Raised by config_flags for flags that do not fit the config.
 _MISTAKES = (flags.Error, KeyError, AttributeError, TypeError)
@@ -141,7 +141,7 @@ def parse(
         if "config" in options and not (
             named and options["config"].value is None
         ):
-            sections.check(_config_of(options))
+            checks.check(_config_of(options))
     except (OSError, ValueError):
         raise
     # A config file is a program and may raise anything.

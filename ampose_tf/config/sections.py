@@ -1,11 +1,7 @@
-"""The sections of a configuration, their checks, and JSON."""
+"""The sections of a configuration."""
 
 import dataclasses
-import json
-import os
 
-from ampose_tf import reading
-from ampose_tf.config import fields
 from ampose_tf.config.fields import at_least, choice, within
 from ampose_tf.config.ranges import (
     Bodies,
@@ -14,9 +10,6 @@ from ampose_tf.config.ranges import (
     Postures,
     Viewpoints,
 )
-
-# Largest size of a config.json, which has some 6,000 bytes.
-_MOST_BYTES = 2**20
 
 
 @dataclasses.dataclass
@@ -345,136 +338,3 @@ class Config:
     train: Train = dataclasses.field(default_factory=Train)
     evaluation: Evaluation = dataclasses.field(default_factory=Evaluation)
     export: Export = dataclasses.field(default_factory=Export)
-
-
-def check(config: Config) -> None:
-    """Raises a ValueError that names the first invalid field."""
-    fields.check_section(config)
-    data = config.data
-    _check_drawn(config)
-    if config.train.lifter and data.training_cameras == "drawn":
-        raise ValueError(
-            "train.lifter: pose refinement is trained with fixed cameras; "
-            "expected data.training_cameras=fixed"
-        )
-    if data.shards and (
-        data.training_cameras == "drawn" or config.train.lifter
-    ):
-        raise ValueError(
-            "data.shards: shards hold keypoints and poses alone; expected "
-            "data.training_cameras=fixed and no train.lifter"
-        )
-    _check_devices(config)
-    export = config.export
-    if export.sparsity_pattern == "2:4" and export.sparsity != 0.5:
-        raise ValueError(
-            "export.sparsity: pattern 2:4 has sparsity 0.5, got "
-            f"{export.sparsity}; expected sparsity_pattern=unstructured"
-        )
-    if config.train.lifter and config.train.teacher:
-        raise ValueError(
-            "train.teacher: only a new lifter can have a teacher, pose "
-            "refinement cannot; expected train.teacher or train.lifter empty"
-        )
-    shared = sorted(set(data.train_subjects) & set(data.validation_subjects))
-    if shared:
-        raise ValueError(
-            f"data: {shared[0]} is in train_subjects and validation_subjects"
-        )
-    if config.model.width % config.model.heads:
-        raise ValueError(
-            f"model.width: {config.model.width} is not divisible by "
-            f"model.heads={config.model.heads}"
-        )
-
-
-def _check_devices(config):
-    """Raises a ValueError where devices cannot share the config's steps."""
-    if config.train.devices == "one":
-        return
-    if config.train.jit_compile:
-        raise ValueError(
-            "train.jit_compile: XLA does not compile steps that devices "
-            "share; expected False with train.devices=all"
-        )
-    if config.model.gcn_norm == "bn":
-        raise ValueError(
-            "model.gcn_norm: batch norm on several devices keeps statistics "
-            "that differ between them; expected ln or none with "
-            "train.devices=all"
-        )
-
-
-def _check_drawn(config):
-    """Raises a ValueError if drawn cameras do not fit the other fields."""
-    data = config.data
-    if data.training_cameras == "fixed":
-        return
-    if data.dataset != "mocap":
-        raise ValueError(
-            "data.training_cameras: only motion archives (data.dataset="
-            "mocap) can be seen by drawn cameras"
-        )
-    if config.model.normalisation != "longest":
-        raise ValueError(
-            "model.normalisation: drawn cameras vary the aspect; expected "
-            f"longest, got {config.model.normalisation}"
-        )
-    if data.train_stride != 1:
-        raise ValueError(
-            "data.train_stride: drawn cameras thin frames by "
-            f"data.thinning_m; expected 1, got {data.train_stride}"
-        )
-    if data.poses_per_epoch < config.train.batch_size:
-        raise ValueError(
-            f"data.poses_per_epoch: {data.poses_per_epoch} is less than one "
-            f"batch of {config.train.batch_size}"
-        )
-
-
-def to_json(config: Config) -> str:
-    """Returns the whole configuration as JSON."""
-    return json.dumps(dataclasses.asdict(config), indent=2) + "\n"
-
-
-def from_json(text: str) -> Config:
-    """Returns the configuration that `to_json` serialised.
-
-    Raises:
-        ValueError: If it is not JSON, or a field is unknown or invalid.
-    """
-    try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"not JSON: {error.msg} (line {error.lineno})"
-        ) from error
-    except RecursionError as error:
-        raise ValueError("not JSON of a config: nested too deeply") from error
-    config = fields.section_from(values, Config)
-    check(config)
-    return config
-
-
-def load(path: str | os.PathLike) -> Config:
-    """Reads a `config.json`.
-
-    Raises:
-        OSError: If the file cannot be read.
-        ValueError: If it holds no valid configuration.
-    """
-    try:
-        return from_json(reading.content(path, _MOST_BYTES).decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not UTF-8 text") from error
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-
-
-def difference(one: Config, other: Config) -> str:
-    """Returns the first field in which two configs differ; "" if none."""
-    flat, other_flat = fields.flatten(one), fields.flatten(other)
-    for name, value in flat.items():
-        if other_flat[name] != value:
-            return f"{name} is {value!r} there, {other_flat[name]!r} here"
-    return ""

@@ -15,7 +15,7 @@ import pytest
 import tensorflow as tf
 
 from ampose_tf import training
-from ampose_tf.config import sections
+from ampose_tf.config import checks, sections
 from ampose_tf.data import archive, pipeline, shards, sources
 from ampose_tf.data.feed import make_feed
 from ampose_tf.data.preparation import sharding
@@ -507,7 +507,7 @@ def test_shards_hold_fixed_poses(written, generated, tmp_path):
         ),
     ):
         with pytest.raises(ValueError, match=r"data\.shards: shards hold"):
-            sections.check(wrong)
+            checks.check(wrong)
     with pytest.raises(ValueError, match="shards contain fixed poses"):
         sharding.prepare(written, tmp_path / "again")
 
