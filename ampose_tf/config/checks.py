@@ -1,4 +1,4 @@
-"""Checks of fields that depend on each other."""
+"""Checks a configuration: each field, and fields that depend on others."""
 
 from ampose_tf.config import fields
 from ampose_tf.config.sections import Config

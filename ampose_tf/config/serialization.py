@@ -1,4 +1,4 @@
-"""Configurations as JSON."""
+"""Configurations as JSON, and their differences."""
 
 import dataclasses
 import json

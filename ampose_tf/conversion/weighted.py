@@ -156,7 +156,7 @@ def _operations(array):
 def _taken(ops, scores, alternatives, seen_score):
     """Returns a joint's score, and masks where an alternative replaces it.
 
-    `scores` is a list of S arrays. The masks are for the 2nd, 3rd, ...
+    `scores` is a sequence of S arrays. The masks are for the 2nd, 3rd, ...
     alternative. If several are true, the last one applies.
     """
     least = [

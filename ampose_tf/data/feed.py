@@ -160,9 +160,11 @@ class MotionFeed:
 
     @functools.cached_property
     def _training_batches(self):
-        """Kept, as TensorFlow and JAX take seconds to prepare the drawing."""
+        """Draws batches of training; kept, because tracing takes seconds."""
         config = self._config
-        return self._drawn(config.train.batch_size, config.model.seen_input)
+        return self._make_batches(
+            config.train.batch_size, config.model.seen_input
+        )
 
     def mean_pose(self) -> np.ndarray:
         """Returns the mean of the first epoch's first 4,096 poses, (J, 3)."""
@@ -176,12 +178,13 @@ class MotionFeed:
     ) -> dict[str, np.ndarray]:
         """Same as `PosesFeed.calibration`, for poses of the first epoch."""
         count = min(at_most, self._config.data.poses_per_epoch)
-        given, _ = next(iter(self._drawn(count, seen_input)(range(1))))
+        batches = self._make_batches(count, seen_input)
+        given, _ = next(iter(batches(range(1))))
         if not seen_input:
             given = {"keypoints_2d": given}
         return {name: np.asarray(array) for name, array in given.items()}
 
-    def _drawn(self, batch_size, seen_input):
+    def _make_batches(self, batch_size, seen_input):
         # Imported lazily, as only one of them may be installed.
         if keras.backend.backend() == "jax":
             from ampose_tf.data import jax_pipeline as pipeline

@@ -181,15 +181,14 @@ def make_motion_batches(
     seed: int,
     seen_input: bool,
 ) -> Callable[..., tf.data.Dataset]:
-    """Returns a function that draws batches of motion for some epochs.
+    """Returns a function that returns batches of motion for some epochs.
 
-    Its datasets share one graph, which takes seconds to trace. Poses are
+    Repeated calls share one graph, which takes seconds to trace. Poses are
     drawn in proportion to `sampling.shares`, mirrored with probability one
     half, varied (`postures`), transferred to another body (`bodies`),
     projected to a random camera (`viewpoints`), and distorted by errors of
-    detectors (`detector`). Random numbers only depend on
-    (seed, epoch, step), as in `training_batches`. All batches have the same
-    size.
+    detectors (`detector`). Random numbers only depend on (seed, epoch, step),
+    as in `training_batches`. All batches have the same size.
 
     Args:
         motion: Training motion.
@@ -200,9 +199,9 @@ def make_motion_batches(
             are never hidden.
 
     Returns:
-        Function of `epochs` and `first_step`, see `training_batches`. Its
-        datasets yield (keypoints_2d (B, 17, 2), poses_3d (B, 17, 3)); with
-        `seen_input` the first is {"keypoints_2d": ..., "seen": (B, 17)}.
+        Function of (epochs, first_step=0), see `training_batches`, which
+        returns a dataset of (keypoints_2d (B, 17, 2), poses_3d (B, 17, 3));
+        with `seen_input` the first is {"keypoints_2d": ..., "seen": (B, 17)}.
     """
     cumulative = tf.constant(
         np.cumsum(sampling.shares(motion, data.balance)), tf.float32

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ampose_tf.data import human36m, synthetic
+from ampose_tf.data.augmentation import drawing
 from ampose_tf.data.feed import (
     MotionFeed,
     PosesFeed,
@@ -28,6 +29,8 @@ def motion():
 @pytest.fixture
 def config(tiny_config):
     tiny_config.data.poses_per_epoch = 23
+    # Detectors' landmarks take seconds to trace.
+    tiny_config.data.detector.exact = 1
     tiny_config.model.seen_input = True
     return tiny_config
 
@@ -93,16 +96,24 @@ def test_validation_is_all_poses_in_order(make_poses):
         validation_arrays(unknown, ("keypoints_2d", "intrinsics"))
 
 
-def test_mean_pose(config, make_poses, motion):
+def test_mean_pose(config, make_poses, motion, monkeypatch):
     poses = make_poses(17)
     mean = make_feed(config, poses).mean_pose()
     assert mean.dtype == np.float64
     np.testing.assert_allclose(mean, poses.poses_3d.mean(axis=0), atol=1e-6)
+    traced, drawn = [], drawing.drawn
+
+    def noted(*given):
+        traced.append(given)
+        return drawn(*given)
+
+    monkeypatch.setattr(drawing, "drawn", noted)
     feed = make_feed(config, motion)
     first = [target for _, target in feed.batches(range(1))]
     np.testing.assert_allclose(
         feed.mean_pose(), np.concatenate(first).mean(axis=0), atol=1e-6
     )
+    assert len(traced) == 1  # It takes seconds.
 
 
 def test_calibration_shows_fixed_poses_from_first_to_last(config, make_poses):

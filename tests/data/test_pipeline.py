@@ -191,7 +191,7 @@ def bending(frames=13):
 
 
 @functools.cache  # Tracing takes seconds.
-def drawing(seed=3, seen_input=True, **changes):
+def made(seed=3, seen_input=True, **changes):
     data = Data(dataset="mocap", poses_per_epoch=23, **changes)
     return pipeline.make_motion_batches(bending(), data, 5, seed, seen_input)
 
@@ -199,7 +199,7 @@ def drawing(seed=3, seen_input=True, **changes):
 def drawn(epochs=range(1), **given):
     return [
         tf.nest.flatten(tf.nest.map_structure(lambda t: t.numpy(), batch))
-        for batch in drawing(**given)(epochs)
+        for batch in made(**given)(epochs)
     ]
 
 
@@ -246,7 +246,10 @@ def test_sums_of_drawn_poses_do_not_depend_on_timing(monkeypatch):
         in_use.wait(timeout=1)
         return z
 
+    traced = []
+
     def drawn(world, *_):
+        traced.append(world)
         ones = tf.ones_like(world[:, 0, 0])
         first, second = ones * x, ones * y
         third = 1 * tf.ensure_shape(
@@ -263,10 +266,12 @@ def test_sums_of_drawn_poses_do_not_depend_on_timing(monkeypatch):
         bending(), Data(poses_per_epoch=5), 5, 0, False
     )
     assert ((x + y) + z != (z + y) + x).any()
-    for _ in range(2):  # The graph is traced for the first dataset.
-        in_use.clear(), summed.clear()
+    for _ in range(2):
+        in_use.clear()
+        summed.clear()
         ((total, _),) = batches(range(1))
         np.testing.assert_array_equal(total, (x + y) + z)
+    assert len(traced) == 1  # The second dataset has the first one's graph.
 
 
 def test_motion_is_mirrored_only_where_asked():

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from ampose_tf import config as configuration
 from ampose_tf import exporting, training, weights
-from ampose_tf.config import Config, Data, Model, Train
+from ampose_tf.config import Config, Data, Detector, Model, Train
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.evaluation import metrics
 from ampose_tf.models import stored
@@ -182,7 +182,13 @@ def teacher(tmp_path_factory):
 def small_config(teacher="", **recipe):
     """Drawn cameras, a network that is told what was seen, and dropout."""
     return Config(
-        Data(dataset="mocap", training_cameras="drawn", poses_per_epoch=24),
+        Data(
+            dataset="mocap",
+            training_cameras="drawn",
+            poses_per_epoch=24,
+            # Detectors' landmarks take seconds to trace.
+            detector=Detector(exact=1),
+        ),
         Model(depth=1, width=4, heads=2, seen_input=True, dropout=0.1),
         Train(
             epochs=2,

@@ -33,7 +33,7 @@ def network(name):
 def test_the_page_finds_what_the_package_finds(visit, tmp_path):
     """A person who stands still, in pixels of an image of 640 by 480."""
     path = tmp_path / "still.mjpeg"
-    # The camera's colours are those of a JPEG file.
+    # The camera and the package decode the same JPEG file.
     film.picture(0.35).save(path, "JPEG", quality=95)
     with Image.open(path) as picture:
         image = np.asarray(picture)
@@ -60,8 +60,8 @@ def test_the_page_finds_what_the_package_finds(visit, tmp_path):
         region = regions.around(*pose.alignment)
         pixels.append(MEDIAPIPE_33.convert(pose.pixels, pose.scores))
         scores.append(MEDIAPIPE_33.convert_scores(pose.scores))
-    # Each image's region follows from the landmarks before, so that both
-    # wander by some pixels.
+    # Each image's region follows from the landmarks before, so that they
+    # wander by some pixels. Measured: 0.5, 3 and 0.015.
     apart = np.linalg.norm(
         track.keypoints_px - np.median(pixels, axis=0), axis=-1
     )

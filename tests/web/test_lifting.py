@@ -52,6 +52,15 @@ def clip(tmp_path_factory):
     return path
 
 
+# Messages reach the worker after a second, in order.
+SLOW_REQUESTS = """
+const send = Worker.prototype.postMessage;
+Worker.prototype.postMessage = function (...given) {
+  setTimeout(() => send.apply(this, given), 1000);
+}
+"""
+
+
 def lifted(page, path, folder):
     """Returns what the page makes of a file, as the package reads it."""
     page.set_input_files("#file", path)
@@ -97,18 +106,21 @@ def test_the_page_lifts_as_the_package_does(visit, clip, tmp_path):
 
 def test_results_name_the_network_that_was_used(visit, clip, tmp_path):
     """A file may be opened while the network chosen for it is loading."""
-    # The worker answers late, so that the page does not know it yet.
-    page = visit(
-        script="const send = Worker.prototype.postMessage;"
-        "Worker.prototype.postMessage = function (...given) {"
-        "  setTimeout(() => send.apply(this, given), 1000);"
-        "}"
-    )
+    # The page cannot know yet whether the network is loaded.
+    page = visit(script=SLOW_REQUESTS)
     page.evaluate("document.getElementById('smooth').click()")
     page.evaluate("document.querySelector('[value=ampose_t]').click()")
     motion = lifted(page, clip, tmp_path)
     assert_same(motion, ampose_tf.Lifter("ampose_t")(clip))
     assert motion.provenance["model"] == "ampose_t_float32.tflite"
+
+
+def test_a_network_is_chosen_while_the_page_loads(visit):
+    page = visit(script=SLOW_REQUESTS, ready=False)
+    page.wait_for_selector("body[data-mode=idle]")
+    page.evaluate("document.querySelector('[value=ampose_t]').click()")
+    page.locator("#status", has_text="Loading the network").wait_for()
+    page.locator("#status", has_text="Ready.").wait_for()
 
 
 def test_the_page_smooths_as_the_package_does(visit, clip, tmp_path):

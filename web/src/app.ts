@@ -262,7 +262,7 @@ export class App {
       return;
     }
     const row = rowOf(0, found.keypoints, found.pose, found.root);
-    if (this.isRecording) this.record(row, seconds, found.networks);
+    if (this.isRecording) this.record(row, seconds, found.choice);
     if (!this.film.isRunning) {
       image.close();
       return; // It was the last image.
@@ -277,9 +277,9 @@ export class App {
     if (element("status").textContent === "Looking for a person…") say("Following a person.");
   }
 
-  private record(row: Row, seconds: number, networks: Choice): void {
+  private record(row: Row, seconds: number, choice: Choice): void {
     this.recording ??= new Recording(this.imageSize, MAX_ROWS);
-    this.recording.add(row, seconds, networks);
+    this.recording.add(row, seconds, choice);
     element("recording").dataset.count = String(this.recording.count);
     if (!this.recording.full) return;
     if (this.mode === "camera") this.toggleRecording();
@@ -356,7 +356,8 @@ export class App {
   private async choose(choice: Choice): Promise<void> {
     const loading = "Loading the network…";
     const shown = element("status").textContent;
-    const before = !shown || shown === loading ? "Ready." : shown;
+    // The page itself may still be loading, or another choice.
+    const before = !shown || shown.startsWith("Loading") ? "Ready." : shown;
     say(loading);
     try {
       this.settings.tell(await this.engine.choose(choice));

@@ -37,7 +37,7 @@ export function fileNameOf(name: string): string {
   return `${stem}-${time}.json`;
 }
 
-/** Returns the names of lifters' files, as results name their model. */
+/** Returns what results name as their model: the lifters' files. */
 export function modelsOf(lifters: Iterable<string>): string {
   return Array.from(lifters, (name) => `${name}_float32.tflite`).join(", ");
 }
@@ -88,7 +88,7 @@ export async function clipOf(
     found ? [rowOf(people[i]!.frame, found.keypoints, found.pose, found.root)] : [],
   );
   if (rows.length === 0) throw new FileError("no joint is visible");
-  const lifters = new Set(lifted.flatMap((found) => (found ? [found.networks.lifter] : [])));
+  const lifters = new Set(lifted.flatMap((found) => (found ? [found.choice.lifter] : [])));
   const motion = withRoots({
     tracks: [{ id: 0, rows }],
     imageSize,

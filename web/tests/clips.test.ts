@@ -13,7 +13,7 @@ const FILE = JSON.stringify({
   fps: 25,
 });
 
-/** An engine in which the user chooses another lifter before each person. */
+/** An engine that lifts each person with the lifter chosen by then. */
 function engineOf(...lifters: LifterName[]): Engine {
   const lift: Engine["lift"] = async (people) =>
     people.map((keypoints, i): Found => ({
@@ -24,7 +24,7 @@ function engineOf(...lifters: LifterName[]): Engine {
         seen: new Array<boolean>(COUNT).fill(true),
       },
       root: null,
-      networks: { lifter: lifters[i]!, detector: "full" },
+      choice: { lifter: lifters[i]!, detector: "full" },
     }));
   return { lift } as Engine;
 }

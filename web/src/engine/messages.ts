@@ -27,8 +27,8 @@ export interface Found {
   keypoints: Keypoints;
   pose: Pose;
   root: Point | null;
-  /** The networks in use, which the page may have replaced since it asked. */
-  networks: Choice;
+  /** What computed this; the page learns later that a choice is loaded. */
+  choice: Choice;
 }
 
 /** Where the networks run. */

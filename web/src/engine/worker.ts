@@ -197,7 +197,7 @@ async function lifted(keypoints: Keypoints, size: ImageSize, placed: boolean): P
   if (!pose) return null;
   const weights = keypoints.scores.map((score) => (isSeen(score) ? score : 0));
   const root = placed ? solveRoot(pose.joints, keypoints.pixels, weights, size) : null;
-  return { keypoints, pose, root, networks: choice };
+  return { keypoints, pose, root, choice };
 }
 
 async function handle(request: Request): Promise<void> {
