@@ -147,9 +147,12 @@ def file_functions(path):
         return padded(keypoints_2d + tf.reduce_sum(found))
 
     def data(keypoints_2d):
-        for line in tf.data.TextLineDataset(path):
-            keypoints_2d += tf.cast(tf.strings.length(line), tf.float32)
-        return padded(keypoints_2d)
+        # A loop over the lines never ends where AutoGraph does not support
+        # the version of Python.
+        length = tf.data.TextLineDataset(path).reduce(
+            0, lambda total, line: total + tf.strings.length(line)
+        )
+        return padded(keypoints_2d + tf.cast(length, tf.float32))
 
     return {
         "WriteFile": write,
