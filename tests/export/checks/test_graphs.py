@@ -149,10 +149,10 @@ def file_functions(path):
     def data(keypoints_2d):
         # A loop over the lines never ends where AutoGraph does not support
         # the version of Python.
-        length = tf.data.TextLineDataset(path).reduce(
-            0, lambda total, line: total + tf.strings.length(line)
+        lines = tf.data.TextLineDataset(path).reduce(
+            0.0, lambda count, _: count + 1
         )
-        return padded(keypoints_2d + tf.cast(length, tf.float32))
+        return padded(keypoints_2d + lines)
 
     return {
         "WriteFile": write,
@@ -166,7 +166,7 @@ def file_functions(path):
         "SaveV2": save,
         "RestoreV2": restore,
         # Whichever comes first in the file.
-        "TextLineDataset|TensorSliceDataset|_tf_data_function": data,
+        "(TextLine|TensorSlice|Reduce)Dataset|_tf_data_function": data,
     }
 
 
