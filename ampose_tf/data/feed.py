@@ -160,7 +160,7 @@ class MotionFeed:
 
     @functools.cached_property
     def _training_batches(self):
-        """Draws batches of training; kept, because tracing takes seconds."""
+        """Function that draws training batches; its tracing takes seconds."""
         config = self._config
         return self._make_batches(
             config.train.batch_size, config.model.seen_input

@@ -199,7 +199,7 @@ def make_motion_batches(
             are never hidden.
 
     Returns:
-        Function of (epochs, first_step=0), see `training_batches`, which
+        Function of (epochs, first_step=0), as in `training_batches`. It
         returns a dataset of (keypoints_2d (B, 17, 2), poses_3d (B, 17, 3));
         with `seen_input` the first is {"keypoints_2d": ..., "seen": (B, 17)}.
     """

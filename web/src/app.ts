@@ -356,7 +356,7 @@ export class App {
   private async choose(choice: Choice): Promise<void> {
     const loading = "Loading the network…";
     const shown = element("status").textContent;
-    // The page itself may still be loading, or another choice.
+    // The page or an earlier choice may still be loading.
     const before = !shown || shown.startsWith("Loading") ? "Ready." : shown;
     say(loading);
     try {

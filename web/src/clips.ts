@@ -37,7 +37,7 @@ export function fileNameOf(name: string): string {
   return `${stem}-${time}.json`;
 }
 
-/** Returns what results name as their model: the lifters' files. */
+/** Returns the file names of lifters, as one string for saved results. */
 export function modelsOf(lifters: Iterable<string>): string {
   return Array.from(lifters, (name) => `${name}_float32.tflite`).join(", ");
 }

@@ -27,7 +27,7 @@ export interface Found {
   keypoints: Keypoints;
   pose: Pose;
   root: Point | null;
-  /** What computed this; the page learns later that a choice is loaded. */
+  /** The networks that computed this; the page's own choice may lag behind. */
   choice: Choice;
 }
 
