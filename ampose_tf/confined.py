@@ -181,7 +181,6 @@ def limit(seconds: float, memory: int) -> None:
     A function that has imported large modules calls it again. Python code
     that exceeds the time raises a TimeoutError, so that it can name the place
     in a file; other code is killed with the process.
-    other code ends with the process.
 
     Args:
         seconds: Processor time.

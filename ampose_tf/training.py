@@ -24,7 +24,6 @@ from ampose_tf.evaluation import metrics
 from ampose_tf.models import losses, stored
 from ampose_tf.models.ampose import AMPose
 from ampose_tf.models.distillation import Distillation
-from ampose_tf.models.losses import LOSSES, mpjpe_mm
 from ampose_tf.models.recorder import CHECKPOINT, Recorder
 from ampose_tf.models.refinement import RefinedLifter
 from ampose_tf.skeleton import by_joint_count
@@ -299,13 +298,12 @@ def compile_for(
     the losses of both poses, the metric is that of the refined pose.
     """
     recipe = config.train
-    loss, metric = LOSSES[recipe.loss], mpjpe_mm
+    loss, error = losses.LOSSES[recipe.loss], losses.mpjpe_mm
     if isinstance(model, RefinedLifter):
-        loss = losses.of_both(loss)
-        # The same name in `fit` and history.csv as for other models.
-        metric = keras.metrics.MeanMetricWrapper(
-            losses.refined_mpjpe_mm, name="mpjpe_mm"
-        )
+        loss, error = losses.of_both(loss), losses.refined_mpjpe_mm
+    # The same name in `fit` and history.csv for all models. All variables of a
+    # step are created here: TensorFlow traces a function that does so twice.
+    metric = keras.metrics.MeanMetricWrapper(error, name="mpjpe_mm")
     if recipe.schedule == "cosine":
         schedule = keras.optimizers.schedules.CosineDecay(
             recipe.learning_rate, recipe.epochs * steps_per_epoch
@@ -321,6 +319,7 @@ def compile_for(
         jit_compile=recipe.jit_compile,
         steps_per_execution=_steps_at_once(steps_per_epoch),
     )
+    model.optimizer.build(model.trainable_variables)
 
 
 def _steps_at_once(steps_per_epoch):

@@ -21,6 +21,7 @@ from ampose_tf import files, training
 from ampose_tf.data import pipeline
 from ampose_tf.data.mocap import Motion3D
 from ampose_tf.models import stored
+from ampose_tf.models.ampose import AMPose
 from ampose_tf.models.recorder import Recorder
 from tests import commands
 from tests.commands import ROOT
@@ -115,7 +116,11 @@ def test_killed_on_drawn_cameras(
     experiment = dataclasses.replace(
         tiny_config,
         data=configuration.Data(
-            dataset="mocap", training_cameras="drawn", poses_per_epoch=40
+            dataset="mocap",
+            training_cameras="drawn",
+            poses_per_epoch=40,
+            # What a detector would see takes a minute longer to trace.
+            detector=configuration.Detector(exact=1),
         ),
         model=dataclasses.replace(
             tiny_config.model, seen_input=True, frame="person"
@@ -329,6 +334,21 @@ def test_learning_rates(tmp_path, make_poses, tiny_config):
     training.train(tiny_config, make_poses(23), make_poses(5), tmp_path)
     rates = [float(row["learning_rate"]) for row in rows_of(tmp_path)]
     np.testing.assert_allclose(rates, [1e-2, 1e-2 * 0.98], 1e-6)
+
+
+def test_a_step_is_traced_once(tmp_path, make_poses, tiny_config, monkeypatch):
+    """TensorFlow traces a step again if the first trace creates variables."""
+    traced = []
+    compute = AMPose.compute_loss
+
+    def count(model, *given, **named):
+        traced.append(model)
+        return compute(model, *given, **named)
+
+    monkeypatch.setattr(AMPose, "compute_loss", count)
+    training.train(tiny_config, make_poses(23), make_poses(5), tmp_path)
+    # A step of training, and one of validation.
+    assert len(traced) == 2
 
 
 def test_cosine_ends_at_zero(tiny_config):

@@ -331,7 +331,7 @@ def test_h5(folder):
     refused = []
     path = folder / "clip.h5"
 
-    @fuzzed(EXAMPLES)
+    @fuzzed(EXAMPLES // 4)
     @hypothesis.given(DAMAGES, NUMBERS)
     def run(damages, form):
         write_damaged_h5(path, damages, form)

@@ -10,17 +10,15 @@ import pathlib
 
 import numpy as np
 
-from ampose_tf import confined, files, hdf5, reading
+from ampose_tf import confined, files, reading
 from ampose_tf.data import archive, mpi_inf_3dhp, synthetic
 from ampose_tf.data.mpi_inf_3dhp import SEQUENCES
+from ampose_tf.data.preparation import official_mat
 
 _WHERE = (
     "download the data set from https://vcai.mpi-inf.mpg.de/3dhp-dataset and "
     "run its get_testset.sh"
 )
-
-# Official sequences have at most 6,151.
-_MOST_FRAMES = 100_000
 
 
 def prepare(
@@ -105,7 +103,7 @@ def _read(path):
             )
     try:
         # HDF5 is a library in C.
-        arrays = confined.call(_arrays, str(path))
+        arrays = confined.call(official_mat.read, str(path))
     except (OSError, ValueError) as error:
         raise ValueError(
             f"{path}: not a readable MATLAB 7.3 (HDF5) file of the test set "
@@ -125,34 +123,3 @@ def _read(path):
         str(path),
     )
     return keypoints_px, joints_mm, frames
-
-
-def _arrays(path):
-    """Returns the arrays of the test set, by name."""
-    import h5py
-
-    with h5py.File(path) as file:
-        return {
-            name: _dataset(file, name, shape)
-            for name, shape in (
-                ("annot2", (1, 17, 2)),
-                ("univ_annot3", (1, 17, 3)),
-                ("valid_frame", (1,)),
-            )
-        }
-
-
-def _dataset(file, name, shape):
-    if not hdf5.has(file, name):
-        raise ValueError(f"no array {name}; it contains {', '.join(file)}")
-    dataset = hdf5.dataset(file, name)
-    if dataset.shape[1:] != shape or dataset.ndim != len(shape) + 1:
-        expected = ", ".join(map(str, shape))
-        raise ValueError(
-            f"expected {name} of shape (N, {expected}), got {dataset.shape}"
-        )
-    if dataset.dtype.kind not in "biuf":
-        raise ValueError(f"expected numbers in {name}, got {dataset.dtype}")
-    if len(dataset) > _MOST_FRAMES:
-        raise ValueError(f"{len(dataset)} frames are too many")
-    return hdf5.values(dataset)

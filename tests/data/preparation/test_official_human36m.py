@@ -9,7 +9,11 @@ import pytest
 
 from ampose_tf.data import archive, human36m, synthetic
 from ampose_tf.data.human36m import SUBJECTS
-from ampose_tf.data.preparation import official_cameras, official_human36m
+from ampose_tf.data.preparation import (
+    official_cameras,
+    official_cdf,
+    official_human36m,
+)
 from benchmarks.downloads import write_cdf, write_recording
 
 FRAMES = 3
@@ -350,7 +354,7 @@ def test_damage_anywhere_is_one_message(source, tmp_path):
         damaged = bytearray(content)
         damaged[position] ^= 0xFF
         try:
-            official_human36m._read_joints(bytes(damaged), "here")
+            official_cdf._read_joints(bytes(damaged), "here")
         except ValueError as error:
             assert str(error).startswith("here: ")
             refused += 1
