@@ -55,8 +55,8 @@ class Decoder(contextlib.AbstractContextManager):
             from those before.
         untrusted_times: Number of times that differ by more, and the time of
             the picture before the first of them.
-        is_cut: Whether decoding has stopped before the end, because the video
-            has more pictures than `untrusted.MAX_FRAME`.
+        is_cut: Whether later pictures are left out, because the video has
+            more pictures than `untrusted.MAX_FRAME`.
         faults: ffmpeg's messages about damage: (seconds, sentence).
 
     Raises:
@@ -165,6 +165,14 @@ class Decoder(contextlib.AbstractContextManager):
                     self._open.unregister(stream)
                 if stream is not self._process.stderr:
                     heard = time.monotonic()
+            # All earlier pictures have been yielded, however late they came.
+            if (
+                self.is_cut
+                and self._kept
+                and self._kept[0] > self._numbers[-1]
+            ):
+                self._stop()
+                return False
             waited = time.monotonic() - heard
             if waited > _POLL_S:
                 interrupts.check()
@@ -195,7 +203,6 @@ class Decoder(contextlib.AbstractContextManager):
     def _time(self, line):
         if len(self.times) > untrusted.MAX_FRAME:
             self.is_cut = True
-            self._stop()
             return
         number, _, at = line.partition(b" ")
         seconds = self._begin + ffmpeg.seconds(at)
