@@ -301,8 +301,7 @@ def compile_for(
     loss, error = losses.LOSSES[recipe.loss], losses.mpjpe_mm
     if isinstance(model, RefinedLifter):
         loss, error = losses.of_both(loss), losses.refined_mpjpe_mm
-    # The same name in `fit` and history.csv for all models. All variables of a
-    # step are created here: TensorFlow traces a function that does so twice.
+    # The same name in `fit` and history.csv for all models.
     metric = keras.metrics.MeanMetricWrapper(error, name="mpjpe_mm")
     if recipe.schedule == "cosine":
         schedule = keras.optimizers.schedules.CosineDecay(
@@ -319,6 +318,8 @@ def compile_for(
         jit_compile=recipe.jit_compile,
         steps_per_execution=_steps_at_once(steps_per_epoch),
     )
+    # Now that all variables exist, TensorFlow traces a step once: it traces a
+    # function again if its first trace creates variables.
     model.optimizer.build(model.trainable_variables)
 
 
@@ -347,7 +348,8 @@ def _fit(model, config, feed, validation, recorder, strategy):
     )
     spans = [(range(finished, last), 0)]
     if recorder.unfinished is not None:
-        # Creates the variables of metrics, which are restored, too.
+        # Builds the metrics, whose variables are restored, too: Keras does not
+        # list them before.
         model.test_on_batch(
             *keras.tree.map_structure(lambda array: array[:1], judged)
         )

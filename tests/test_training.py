@@ -101,8 +101,13 @@ def test_killed_between_any_two_writes(
         assert not list(left[writes].glob(".*"))
 
 
+@pytest.mark.parametrize(
+    # What a detector would see takes long to trace.
+    "exact",
+    [1, pytest.param(0.3, marks=pytest.mark.slow)],
+)
 def test_killed_on_drawn_cameras(
-    tmp_path, make_poses, tiny_config, monkeypatch
+    tmp_path, make_poses, tiny_config, monkeypatch, exact
 ):
     joints = np.tile(STANDING, (9, 1, 1)).astype(np.float32)
     joints[:, 13, 2] += np.linspace(0, 0.5, 9)
@@ -119,8 +124,7 @@ def test_killed_on_drawn_cameras(
             dataset="mocap",
             training_cameras="drawn",
             poses_per_epoch=40,
-            # What a detector would see takes a minute longer to trace.
-            detector=configuration.Detector(exact=1),
+            detector=configuration.Detector(exact=exact),
         ),
         model=dataclasses.replace(
             tiny_config.model, seen_input=True, frame="person"

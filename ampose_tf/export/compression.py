@@ -89,7 +89,8 @@ def compress(
             LOSSES[recipe.loss],
             jit_compile=recipe.jit_compile,
         )
-        # Otherwise in the first step, which would be traced twice.
+        # Otherwise the first step would create its variables and be traced
+        # twice.
         network.optimizer.build(network.trainable_variables)
         count = max(1, math.ceil(epochs))
         with _quiet():

@@ -34,6 +34,7 @@ def read(where: str, subject: str) -> list[tuple[str, str, np.ndarray]]:
         and (T, 32, 3) float32 metres.
 
     Raises:
+        ImportError: If `cdflib` is not installed.
         OSError: If a file cannot be read.
         ValueError: If a file is damaged, too large, or has other contents.
     """

@@ -16,6 +16,7 @@ def read(path: str) -> dict[str, np.ndarray]:
     """Returns the arrays of a sequence, by name; see `official_mpi_inf_3dhp`.
 
     Raises:
+        ImportError: If `h5py` is not installed.
         OSError: If the file cannot be read.
         ValueError: If it is damaged, too large, or has other arrays.
     """

@@ -55,8 +55,8 @@ class Decoder(contextlib.AbstractContextManager):
             from those before.
         untrusted_times: Number of times that differ by more, and the time of
             the picture before the first of them.
-        is_cut: Whether later pictures are left out, because the video has
-            more pictures than `untrusted.MAX_FRAME`.
+        is_cut: Whether decoding has ended before pictures with numbers above
+            `untrusted.MAX_FRAME`.
         faults: ffmpeg's messages about damage: (seconds, sentence).
 
     Raises:
@@ -74,6 +74,8 @@ class Decoder(contextlib.AbstractContextManager):
         self.times = array.array("d")
         self.untrusted_times = (0, 0.0)
         self.is_cut = self._is_stopped = False
+        # Whether ffmpeg is at numbers that are too large.
+        self._is_beyond = False
         self.faults = []
         self._size = size
         # ffmpeg drops earlier pictures, and its times begin here.
@@ -129,7 +131,7 @@ class Decoder(contextlib.AbstractContextManager):
         """Yields the index in `times` and the pixels, (H, W, 3) uint8 in RGB.
 
         Raises:
-            Interrupted: If a signal arrives while ffmpeg writes nothing.
+            Interrupted: If a signal arrives while no picture does.
         """
         width, height = self._size
         while True:
@@ -147,12 +149,18 @@ class Decoder(contextlib.AbstractContextManager):
     def _fill(self, rest):
         """Reads the next picture; returns whether it is complete."""
         self._open.register(self._pictures, selectors.EVENT_READ)
-        heard = time.monotonic()
-        while rest or not (
-            # Its time is on another pipe and may arrive later.
-            self._kept and self._numbers and self._kept[0] <= self._numbers[-1]
-        ):
-            if not self._open.get_map():
+        begun = heard = time.monotonic()
+        while rest or not self._has_time():
+            is_open = bool(self._open.get_map())
+            # Pictures with smaller numbers may arrive after all times.
+            if self._is_beyond and (
+                not is_open
+                or (self._kept and self._kept[0] > self._numbers[-1])
+            ):
+                self.is_cut = True
+                self._stop()
+                return False
+            if not is_open:
                 return False
             for key, _ in self._open.select(_POLL_S):
                 stream = key.fileobj
@@ -165,23 +173,21 @@ class Decoder(contextlib.AbstractContextManager):
                     self._open.unregister(stream)
                 if stream is not self._process.stderr:
                     heard = time.monotonic()
-            # All earlier pictures have been yielded, however late they came.
-            if (
-                self.is_cut
-                and self._kept
-                and self._kept[0] > self._numbers[-1]
-            ):
-                self._stop()
-                return False
-            waited = time.monotonic() - heard
-            if waited > _POLL_S:
+            now = time.monotonic()
+            if now - begun > _POLL_S:
                 interrupts.check()
-            if waited > _STALL_S:
+            if now - heard > _STALL_S:
                 what = f"no output for {_STALL_S} s"
                 self.faults.insert(0, (self._latest, what))
                 self._stop()
                 return False
         return True
+
+    def _has_time(self):
+        """Returns whether the time of the next picture has arrived."""
+        return (
+            self._kept and self._numbers and self._kept[0] <= self._numbers[-1]
+        )
 
     def _read(self, stream):
         """Reads available output; returns the number of bytes."""
@@ -193,6 +199,8 @@ class Decoder(contextlib.AbstractContextManager):
         return len(content)
 
     def _note(self, line):
+        if self._is_beyond:
+            return
         line = line[:_LONGEST_LINE].decode("utf-8", "replace")
         if ffmpeg.is_error(line) and len(self.faults) < _MOST_FAULTS:
             self.faults.append((self._latest, ffmpeg.plain(line)))
@@ -202,7 +210,7 @@ class Decoder(contextlib.AbstractContextManager):
 
     def _time(self, line):
         if len(self.times) > untrusted.MAX_FRAME:
-            self.is_cut = True
+            self._is_beyond = True
             return
         number, _, at = line.partition(b" ")
         seconds = self._begin + ffmpeg.seconds(at)

@@ -181,6 +181,11 @@ def with_nan(joints):
     return joints
 
 
+def with_one_huge_number(joints):
+    joints[0, 1] = 1e30
+    return joints
+
+
 def no_subject(source):
     for path in (source / "S5" / FOLDER).iterdir():
         path.unlink()
@@ -254,6 +259,10 @@ MISTAKES = {
         "expected millimetres, .*; it looks like metres$",
     ),
     "NaN": (changed(with_nan), r"Walking 1.cdf: Pose contains NaN"),
+    "one frame": (
+        changed(with_one_huge_number),
+        r"Walking 1.cdf: .* RHip is inf from Hip$",
+    ),
     "order": (
         changed(lambda joints: joints[:, ::-1]),
         r"Walking 1.cdf: .* joint order",

@@ -334,7 +334,7 @@ def test_a_time_that_is_far_away(clip, folder):
 
 
 def test_more_frames_than_are_read(clip, monkeypatch):
-    """Every other one of at most 3, and of those that have numbers up to 6."""
+    """Every other one of at most 3."""
     monkeypatch.setattr(untrusted, "MAX_FRAMES", 3)
     _, pictures, times, (note,) = read(clip, every=2)
     assert [p.index for p in pictures] == [0, 2, 4]
@@ -346,10 +346,29 @@ def test_more_frames_than_are_read(clip, monkeypatch):
     monkeypatch.setattr(untrusted, "MAX_FRAMES", 5)
     _, pictures, _, notes = read(clip, every=2)
     assert len(pictures) == 5 and notes == []
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        'exec "$ffmpeg" "$@"',
+        # The pictures come when all times have come.
+        'case "$*" in *rawvideo*) "$ffmpeg" "$@" | { sleep 0.3; cat; }; exit;;'
+        ' esac\nexec "$ffmpeg" "$@"',
+    ],
+)
+def test_frames_above_the_largest_number(clip, tmp_path, monkeypatch, script):
+    stand_in(tmp_path, monkeypatch, script)
     monkeypatch.setattr(untrusted, "MAX_FRAME", 6)
     _, pictures, times, (note,) = read(clip, every=2)
     assert len(times) == 7 and [p.index for p in pictures] == [0, 2, 4, 6]
-    assert note.startswith("The video is read up to frame 6 and ")
+    assert note == (
+        "The video is read up to frame 6 and contains more; set start and end "
+        "to read another part."
+    )
+    # Reading that ends before is not cut.
+    _, pictures, _, notes = read(clip, every=2, end=0.15)
+    assert [p.index for p in pictures] == [0, 2] and notes == []
 
 
 def test_an_ffmpeg_that_gives_nothing(clip, tmp_path, monkeypatch):
