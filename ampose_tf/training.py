@@ -343,9 +343,7 @@ def mean_pose_error_mm(mean: np.ndarray, validation: Poses) -> float:
 def _fit(model, config, feed, validation, recorder, strategy):
     finished, last = len(recorder.history), config.train.epochs
     judged = validation_arrays(validation, feed.inputs)
-    judged_at_once = devices.validation_size(
-        validation.count, config.evaluation.batch_size, strategy
-    )
+    judging = _judging(judged, validation.count, config, strategy)
     spans = [(range(finished, last), 0)]
     if recorder.unfinished is not None:
         # Builds the metrics, whose variables are restored, too: Keras does not
@@ -370,8 +368,7 @@ def _fit(model, config, feed, validation, recorder, strategy):
                 batches = devices.split(batches, strategy)
             model.fit(
                 batches,
-                validation_data=judged,
-                validation_batch_size=judged_at_once,
+                **judging,
                 initial_epoch=epochs.start,
                 epochs=epochs.stop,
                 steps_per_epoch=feed.steps - first_step,
@@ -380,6 +377,22 @@ def _fit(model, config, feed, validation, recorder, strategy):
                 shuffle=False,
                 callbacks=[recorder, *tensorboard],
             )
+
+
+def _judging(arrays, count, config, strategy):
+    """Returns the arguments of `fit` for validation."""
+    if strategy is None and keras.backend.backend() == "tensorflow":
+        from ampose_tf.data import pipeline
+
+        # As Keras does, but an epoch ends without waiting for a thread.
+        size = config.evaluation.batch_size
+        return {"validation_data": pipeline.in_order(arrays, size)}
+    return {
+        "validation_data": arrays,
+        "validation_batch_size": devices.validation_size(
+            count, config.evaluation.batch_size, strategy
+        ),
+    }
 
 
 @contextlib.contextmanager

@@ -167,7 +167,7 @@ def shard_batches(
             .skip(tf.cast(first, tf.int64))
         )
 
-    return (
+    return _untuned(
         tf.data.Dataset.range(epochs.start, epochs.stop)
         .flat_map(epoch_batches)
         .prefetch(tf.data.AUTOTUNE)
@@ -264,11 +264,28 @@ def _batches(epoch_of, steps, seed, epochs, first_step):
             num_parallel_calls=tf.data.AUTOTUNE,
         )
 
-    return (
+    return _untuned(
         tf.data.Dataset.range(epochs.start, epochs.stop)
         .flat_map(epoch_batches)
         .prefetch(tf.data.AUTOTUNE)
     )
+
+
+def in_order(arrays: tuple, batch_size: int) -> tf.data.Dataset:
+    """Returns the rows of nested arrays as batches, the last maybe smaller."""
+    rows = tf.data.Dataset.from_tensor_slices(arrays)
+    return _untuned(rows.batch(batch_size).prefetch(tf.data.AUTOTUNE))
+
+
+def _untuned(batches):
+    """Returns a dataset without the thread that tunes its parallelism.
+
+    TensorFlow 2.21 often misses the signal that ends this thread; the end of
+    an iteration then waits until it next wakes up, for up to a minute.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.with_options(options)
 
 
 class _Stateless:
