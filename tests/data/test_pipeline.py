@@ -292,6 +292,28 @@ def test_motion_is_mirrored_only_where_asked():
     assert min(left, right) > 40
 
 
+def test_no_thread_tunes_what_training_reads():
+    """It would keep an epoch from ending, for up to a minute."""
+    poses = numbered(13)
+    for dataset in (
+        pipeline.training_batches(poses, FORK, 5, 3, range(1), True),
+        pipeline.in_order((poses.keypoints_2d, poses.poses_3d), 5),
+    ):
+        assert dataset.options().autotune.enabled is False
+
+
+def test_validation_in_order():
+    poses = numbered(13)
+    arrays = {"keypoints_2d": poses.keypoints_2d}, poses.poses_3d
+    got = list(pipeline.in_order(arrays, 5))
+    assert [len(poses_3d) for _, poses_3d in got] == [5, 5, 3]
+    assert order(got).tolist() == list(range(13))
+    np.testing.assert_array_equal(
+        np.concatenate([given["keypoints_2d"] for given, _ in got]),
+        poses.keypoints_2d,
+    )
+
+
 def test_poses_for_a_network_that_is_told():
     plain = batches(numbered(13))
     told = pipeline.training_batches(
