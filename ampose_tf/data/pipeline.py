@@ -272,7 +272,12 @@ def _batches(epoch_of, steps, seed, epochs, first_step):
 
 
 def in_order(arrays: tuple, batch_size: int) -> tf.data.Dataset:
-    """Returns the rows of nested arrays as batches, the last maybe smaller."""
+    """Returns batches of the rows of arrays, in their order.
+
+    Args:
+        arrays: Nested arrays with N rows each.
+        batch_size: B; the last batch may be smaller.
+    """
     rows = tf.data.Dataset.from_tensor_slices(arrays)
     return _untuned(rows.batch(batch_size).prefetch(tf.data.AUTOTUNE))
 
