@@ -384,7 +384,7 @@ def _judging(arrays, count, config, strategy):
     if strategy is None and keras.backend.backend() == "tensorflow":
         from ampose_tf.data import pipeline
 
-        # As Keras does, but an epoch ends without waiting for a thread.
+        # The same batches as Keras's own, which have a thread to wait for.
         size = config.evaluation.batch_size
         return {"validation_data": pipeline.in_order(arrays, size)}
     return {

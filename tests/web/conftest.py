@@ -124,9 +124,9 @@ def crashes():
 def visit(site, chromium, crashes, request, capsys):
     """Returns a function that opens the page, which must make no trouble.
 
-    If Chromium's process of the page crashes meanwhile, the page is opened
-    again, and this is printed; once in a session. Afterwards, the page may
-    not have asked another host, and neither an error nor a violation of its
+    If Chromium's renderer crashes while the page opens, a line is printed and
+    the page is opened again, once per session. Afterwards, the page may not
+    have asked another host, and neither an error nor a violation of its
     policy may have been reported.
     """
     sync_api = pytest.importorskip("playwright.sync_api")

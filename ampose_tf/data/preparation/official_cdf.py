@@ -1,8 +1,8 @@
 """Reads the official Human3.6M's CDF files, in a folder or an archive.
 
 `tarfile` and `cdflib` do not limit time or memory, so this runs in a child
-process (`confined.call`), which starts twice as fast without SciPy: hence a
-module of its own.
+process (`confined.call`). It is a separate module because the process starts
+three times as fast without SciPy.
 """
 
 import pathlib

@@ -1,7 +1,8 @@
 """Reads the arrays of MPI-INF-3DHP's MATLAB 7.3 files, which are HDF5.
 
-HDF5 is a library in C, so this runs in a child process (`confined.call`),
-which starts three times as fast without SciPy: hence a module of its own.
+HDF5 is a library in C, so this runs in a child process (`confined.call`). It
+is a separate module because the process starts four times as fast without
+SciPy.
 """
 
 import numpy as np

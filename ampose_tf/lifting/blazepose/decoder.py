@@ -74,7 +74,7 @@ class Decoder(contextlib.AbstractContextManager):
         self.times = array.array("d")
         self.untrusted_times = (0, 0.0)
         self.is_cut = self._is_stopped = False
-        # Whether ffmpeg is at numbers that are too large.
+        # Whether ffmpeg has passed the picture `untrusted.MAX_FRAME`.
         self._is_beyond = False
         self.faults = []
         self._size = size
@@ -131,7 +131,7 @@ class Decoder(contextlib.AbstractContextManager):
         """Yields the index in `times` and the pixels, (H, W, 3) uint8 in RGB.
 
         Raises:
-            Interrupted: If a signal arrives while no picture does.
+            Interrupted: If a signal arrives while waiting for a picture.
         """
         width, height = self._size
         while True:
